@@ -1,0 +1,62 @@
+package api
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Code names a failure for programs. Codes are stable; the text beside them may change.
+type Code string
+
+const (
+	CodeInvalidURL       Code = "invalid_url"
+	CodeInvalidEvents    Code = "invalid_events"
+	CodeInvalidSecret    Code = "invalid_secret"
+	CodeInvalidArguments Code = "invalid_arguments"
+	CodeInvalidCursor    Code = "invalid_cursor"
+	CodeTooManyWebhooks  Code = "too_many_webhooks"
+	CodeWebhookNotFound  Code = "webhook_not_found"
+	CodeNotFound         Code = "not_found" // dead letter, event, message
+	CodeAlreadyLinked    Code = "already_linked"
+	CodePairingUnavail   Code = "pairing_unavailable"
+	CodeNotConnected     Code = "not_connected"
+	CodeInvalidRecipient Code = "invalid_recipient"
+	CodeNotOnWhatsApp    Code = "not_on_whatsapp"
+	CodeRateLimited      Code = "rate_limited"
+	CodeSendFailed       Code = "send_failed"
+	CodeServiceUnavail   Code = "service_unavailable" // no daemon, or it cannot be reached or started
+	CodeOutboxFull       Code = "outbox_full"
+	CodeTimeout          Code = "timeout"
+	CodeInternal         Code = "internal"
+)
+
+// Error is a failure with a code and one sentence that says what happened and how to mend it. It crosses the control socket
+// unchanged. The sentence never holds a secret.
+type Error struct {
+	Code      Code   `json:"code"`
+	Message   string `json:"message"`
+	Retryable bool   `json:"retryable,omitempty"` // the same call may succeed later
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// Errorf makes an Error that is not retryable.
+func Errorf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Retryf makes an Error after which the same call may succeed later.
+func Retryf(code Code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Retryable: true}
+}
+
+// CodeOf answers the code of the first Error in err's chain, else CodeInternal; "" for nil.
+func CodeOf(err error) Code {
+	if err == nil {
+		return ""
+	}
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return CodeInternal
+}

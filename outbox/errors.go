@@ -1,0 +1,33 @@
+package outbox
+
+import (
+	"errors"
+	"fmt"
+)
+
+// The sentinels every engine answers with, wrapped in what was attempted. Compare with errors.Is.
+var (
+	// ErrFull: not written, and will not be until space is made (size limit, disk). The caller must not acknowledge.
+	ErrFull = errors.New("outbox is full")
+	// ErrTooLarge: not written and never will be: a body above MaxBody, a call above MaxBatch.
+	ErrTooLarge = errors.New("too large for the outbox")
+	// ErrOwned: opening was refused because another process owns the state.
+	ErrOwned = errors.New("state is owned by another process")
+	// ErrNotFound: the named event, subscription or record does not exist.
+	ErrNotFound = errors.New("not found")
+	// ErrUnknown: may be written; repeat the same call before anything else.
+	ErrUnknown = errors.New("commit outcome unknown")
+	// ErrClosed: the engine was closed, or stopped by a fault.
+	ErrClosed = errors.New("outbox is closed")
+)
+
+// TransitionError says that a record was asked to make a move the table of states does not have: a bug in the caller.
+type TransitionError struct {
+	Sub      SubID
+	Seq      Seq
+	From, To State
+}
+
+func (e *TransitionError) Error() string {
+	return fmt.Sprintf("illegal move of %s/%d from %s to %s", e.Sub, e.Seq, e.From, e.To)
+}

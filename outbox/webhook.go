@@ -1,0 +1,43 @@
+package outbox
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// webhookVersion is the version of the configuration record. Fields may be added; a change of meaning raises it.
+const webhookVersion = 1
+
+// Webhook is the configuration of a subscription: what the sender reads at send time. Secret and header values are sealed
+// (store.Key), so a copy of the database without the key file holds none of them.
+type Webhook struct {
+	Version   int       `json:"v"`
+	URL       string    `json:"url"`
+	Secret    []byte    `json:"secret,omitempty"` // sealed; empty = unsigned
+	Unordered bool      `json:"unordered,omitempty"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// EncodeWebhook renders a configuration for Subscription.Config.
+func EncodeWebhook(w Webhook) ([]byte, error) {
+	w.Version = webhookVersion
+	b, err := json.Marshal(w)
+	if err != nil {
+		return nil, fmt.Errorf("encode webhook configuration: %w", err)
+	}
+	return b, nil
+}
+
+// DecodeWebhook reads what EncodeWebhook wrote. A newer version is refused rather than misread.
+func DecodeWebhook(b []byte) (Webhook, error) {
+	var w Webhook
+	if err := json.Unmarshal(b, &w); err != nil {
+		return Webhook{}, fmt.Errorf("decode webhook configuration: %w", err)
+	}
+	if w.Version != webhookVersion {
+		return Webhook{}, fmt.Errorf("decode webhook configuration: version %d is not known to this program (it knows %d): use the version that wrote it", w.Version, webhookVersion)
+	}
+	return w, nil
+}
