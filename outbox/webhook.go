@@ -16,8 +16,10 @@ type Webhook struct {
 	URL       string    `json:"url"`
 	Secret    []byte    `json:"secret,omitempty"` // sealed; empty = unsigned
 	Unordered bool      `json:"unordered,omitempty"`
-	CreatedAt time.Time `json:"created_at"`
-	UpdatedAt time.Time `json:"updated_at"`
+	// AllowInsecureHTTP lets plain http go to a public address; without it such an address is refused when dialling.
+	AllowInsecureHTTP bool      `json:"allow_insecure_http,omitempty"`
+	CreatedAt         time.Time `json:"created_at"`
+	UpdatedAt         time.Time `json:"updated_at"`
 }
 
 // EncodeWebhook renders a configuration for Subscription.Config.
