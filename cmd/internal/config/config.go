@@ -1,0 +1,168 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+)
+
+// Config is a complete, checked set of settings.
+type Config struct {
+	WhatsAppURL     string // "" is WhatsApp itself
+	WhatsAppRootKey []byte // 32 bytes with WhatsAppURL, else nil
+	MaxInFlight     int
+	LogLevel        slog.Level
+	LogFormat       string // text or json
+	MinFreeBytes    int64
+
+	values []Value
+}
+
+// Source says where a value came from.
+type Source string
+
+const (
+	SourceFlag    Source = "flag"
+	SourceEnv     Source = "env"
+	SourceFile    Source = "file"
+	SourceDefault Source = "default"
+)
+
+// Value is one setting as it is in force. Text is "" when it is unset; Shown is the same, safe to print anywhere.
+type Value struct {
+	Setting Setting
+	Text    string
+	Shown   string
+	Source  Source
+}
+
+// Error is a setting that cannot be used: which one, where it was found, and a sentence with the fix.
+type Error struct {
+	Key    string
+	Source Source
+	Text   string
+}
+
+func (e *Error) Error() string { return e.Text }
+
+// Load reads the settings that are in force: flags (by key, only those that were given), else the environment, else the file at
+// path, else the default. A file that is not there is an empty one. Every error is one sentence that names the setting and the fix.
+func Load(path string, flags map[string]string, getenv func(string) string) (Config, error) {
+	stored, err := readFile(path)
+	if err != nil {
+		return Config{}, err
+	}
+	for key := range flags {
+		if _, ok := find(key); !ok {
+			return Config{}, unknownKey(key, SourceFlag, "--"+key)
+		}
+	}
+	var c Config
+	for _, s := range Keys() {
+		v := pick(s, flags, getenv, stored)
+		if v.Text != "" {
+			if err := s.check(v.Text); err != nil {
+				return Config{}, badValue(s, v.Source, path, err)
+			}
+		}
+		if err := s.apply(&c, v.Text); err != nil {
+			return Config{}, badValue(s, v.Source, path, err)
+		}
+		c.values = append(c.values, v)
+	}
+	if hint := missingPartner(c.WhatsAppURL != "", c.WhatsAppRootKey != nil); hint != "" {
+		return Config{}, &Error{Key: KeyWhatsAppURL, Source: c.source(KeyWhatsAppURL, KeyWhatsAppRootKey), Text: hint}
+	}
+	return c, nil
+}
+
+// pick chooses a setting's value by precedence. A flag that was given empty unsets what stands below it.
+func pick(s Setting, flags map[string]string, getenv func(string) string, stored map[string]string) Value {
+	v := Value{Setting: s, Text: s.Default, Source: SourceDefault}
+	if text, ok := flags[s.Key]; ok {
+		v.Text, v.Source = text, SourceFlag
+		if text == "" {
+			v.Text = s.Default
+		}
+	} else if text := getenv(s.Env); text != "" {
+		v.Text, v.Source = text, SourceEnv
+	} else if text, ok := stored[s.Key]; ok {
+		v.Text, v.Source = text, SourceFile
+	}
+	v.Shown = s.shown(v.Text)
+	return v
+}
+
+func (s Setting) shown(text string) string {
+	if s.Secret && text != "" {
+		return "(set)"
+	}
+	return text
+}
+
+// missingPartner says what is absent when only one of the two settings of another server is there; "" when both or none are.
+func missingPartner(hasURL, hasKey bool) string {
+	const why = "whatsapp-url and whatsapp-root-key belong together: "
+	switch {
+	case hasURL && !hasKey:
+		return why + "also set the root key that the server printed: waoutbox config set whatsapp-root-key HEX (or --whatsapp-root-key)"
+	case hasKey && !hasURL:
+		return why + "also set the server's address: waoutbox config set whatsapp-url ws://127.0.0.1:PORT/ws/chat (or --whatsapp-url)"
+	}
+	return ""
+}
+
+func (c Config) source(keys ...string) Source {
+	for _, v := range c.values {
+		for _, key := range keys {
+			if v.Setting.Key == key && v.Source != SourceDefault {
+				return v.Source
+			}
+		}
+	}
+	return SourceDefault
+}
+
+// Values answers every setting with the place it came from, in the order of Keys.
+func (c Config) Values() []Value { return append([]Value(nil), c.values...) }
+
+// LogValue is every setting, secrets replaced.
+func (c Config) LogValue() slog.Value {
+	var attrs []slog.Attr
+	for _, v := range c.values {
+		attrs = append(attrs, slog.String(v.Setting.Key, v.Shown))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// String keeps secrets out of %v as well.
+func (c Config) String() string { return c.LogValue().String() }
+
+// GoString keeps secrets out of %#v as well.
+func (c Config) GoString() string { return c.String() }
+
+func unknownKey(key string, src Source, where string) error {
+	return &Error{Key: key, Source: src, Text: fmt.Sprintf("unknown setting %q (%s). Known: %s", key, where, keyList())}
+}
+
+// badValue wraps what a check said: the setting, the place, the fix.
+func badValue(s Setting, src Source, path string, err error) error {
+	where := "--" + s.Key
+	switch src {
+	case SourceEnv:
+		where = "$" + s.Env
+	case SourceFile:
+		where = s.Key + " in " + path
+	case SourceDefault:
+		where = s.Key
+	}
+	return &Error{Key: s.Key, Source: src, Text: fmt.Sprintf("%s: %s", where, strings.TrimSuffix(err.Error(), "."))}
+}
+
+// IsUsage says whether err is a setting given wrongly (on the command line, in the environment or in the file), as opposed to a file
+// that could not be read or written.
+func IsUsage(err error) bool {
+	_, ok := errors.AsType[*Error](err)
+	return ok
+}

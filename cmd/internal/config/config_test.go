@@ -1,0 +1,295 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+)
+
+const (
+	goodURL = "ws://127.0.0.1:7000/ws/chat"
+	rootKey = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+)
+
+func noEnv(string) string { return "" }
+
+func env(pairs ...string) func(string) string {
+	return func(name string) string {
+		for i := 0; i < len(pairs); i += 2 {
+			if pairs[i] == name {
+				return pairs[i+1]
+			}
+		}
+		return ""
+	}
+}
+
+func file(t *testing.T, body string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "config.json")
+	if body != "" {
+		if err := os.WriteFile(path, []byte(body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return path
+}
+
+func TestDefaults(t *testing.T) {
+	c, err := Load(file(t, ""), nil, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.MaxInFlight != 16 || c.LogLevel != slog.LevelInfo || c.LogFormat != "text" || c.MinFreeBytes != 256<<20 ||
+		c.WhatsAppURL != "" || c.WhatsAppRootKey != nil {
+		t.Errorf("defaults are %v", c)
+	}
+}
+
+func TestPrecedence(t *testing.T) {
+	path := file(t, `{"version":1,"max-in-flight":30,"log-level":"error"}`)
+	for _, tc := range []struct {
+		name  string
+		flags map[string]string
+		env   func(string) string
+		want  int
+		from  Source
+	}{
+		{"file", nil, noEnv, 30, SourceFile},
+		{"env over file", nil, env("WAOUTBOX_MAX_IN_FLIGHT", "20"), 20, SourceEnv},
+		{"flag over env", map[string]string{"max-in-flight": "10"}, env("WAOUTBOX_MAX_IN_FLIGHT", "20"), 10, SourceFlag},
+		{"empty flag is the default", map[string]string{"max-in-flight": ""}, env("WAOUTBOX_MAX_IN_FLIGHT", "20"), 16, SourceFlag},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			c, err := Load(path, tc.flags, tc.env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.MaxInFlight != tc.want || c.source(KeyMaxInFlight) != tc.from {
+				t.Errorf("got %d from %s, want %d from %s", c.MaxInFlight, c.source(KeyMaxInFlight), tc.want, tc.from)
+			}
+			if c.LogLevel != slog.LevelError {
+				t.Errorf("log level %v, want the file's", c.LogLevel)
+			}
+		})
+	}
+}
+
+// Every refusal names the setting and the place, and leaves no doubt what to write instead.
+func TestLoadRefuses(t *testing.T) {
+	for _, tc := range []struct {
+		name  string
+		body  string
+		flags map[string]string
+		env   func(string) string
+		want  []string
+	}{
+		{"unknown key in file", `{"max-inflight":3}`, nil, noEnv, []string{`"max-inflight"`, "config.json", "max-in-flight"}},
+		{"unknown flag", ``, map[string]string{"nope": "1"}, noEnv, []string{`"nope"`, "--nope", "log-level"}},
+		{"newer file", `{"version":2}`, nil, noEnv, []string{"config.json", "newer", "version 2"}},
+		{"odd version", `{"version":"x"}`, nil, noEnv, []string{"config.json", `"version": 1`}},
+		{"not JSON", `max-in-flight=3`, nil, noEnv, []string{"config.json", "not a JSON object"}},
+		{"null", `null`, nil, noEnv, []string{"not a JSON object"}},
+		{"trailing data", `{} {}`, nil, noEnv, []string{"not a JSON object"}},
+		{"null value", `{"log-level":null}`, nil, noEnv, []string{"log-level", "config.json", "config set log-level"}},
+		{"list value", `{"log-level":["info"]}`, nil, noEnv, []string{"log-level", "neither a text nor a number"}},
+		{"too small, file", `{"max-in-flight":0}`, nil, noEnv, []string{"max-in-flight in ", "from 1 to 512"}},
+		{"too big, env", ``, nil, env("WAOUTBOX_MAX_IN_FLIGHT", "513"), []string{"$WAOUTBOX_MAX_IN_FLIGHT", "from 1 to 512"}},
+		{"no number, flag", ``, map[string]string{"max-in-flight": "many"}, noEnv, []string{"--max-in-flight", `"many"`, "from 1 to 512"}},
+		{"log level", ``, map[string]string{"log-level": "loud"}, noEnv, []string{"--log-level", "debug, info, warn, error"}},
+		{"log level is exact", ``, map[string]string{"log-level": "info+1"}, noEnv, []string{"--log-level"}},
+		{"log format", ``, map[string]string{"log-format": "xml"}, noEnv, []string{"--log-format", "text, json"}},
+		{"bytes", ``, map[string]string{"min-free-bytes": "lots"}, noEnv, []string{"--min-free-bytes", "256MiB"}},
+		{"root key", ``, map[string]string{"whatsapp-url": goodURL, "whatsapp-root-key": "abc"}, noEnv, []string{"--whatsapp-root-key", "64 hex digits"}},
+		{"url alone", ``, map[string]string{"whatsapp-url": goodURL}, noEnv, []string{"whatsapp-url", "config set whatsapp-root-key"}},
+		{"key alone", ``, nil, env("WAOUTBOX_WHATSAPP_ROOT_KEY", rootKey), []string{"whatsapp-root-key", "config set whatsapp-url"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, err := Load(file(t, tc.body), tc.flags, tc.env)
+			if err == nil {
+				t.Fatal("accepted")
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestLoopbackOnly(t *testing.T) {
+	for _, good := range []string{goodURL, "ws://127.9.8.7/ws", "ws://[::1]:80/ws/chat", "ws://localhost:9/", "ws://LOCALHOST"} {
+		if err := checkLoopbackURL(good); err != nil {
+			t.Errorf("%s refused: %v", good, err)
+		}
+	}
+	for _, bad := range []string{
+		"wss://127.0.0.1/ws", "http://127.0.0.1/", "ws://web.whatsapp.com/ws/chat", "ws://128.0.0.1", "ws://10.0.0.1", "ws://0.0.0.0",
+		"ws://[::ffff:127.0.0.1]/", "ws://[::2]", "ws://[::1%25lo]", "ws://localhost.evil.example", "ws://127.0.0.1.evil.example",
+		"ws://user:pw@127.0.0.1/", "ws://127.0.0.1:0/", "ws://127.0.0.1:70000/", "ws://", "ws:127.0.0.1", "127.0.0.1:7000", "ws://2130706433/", "ws://127.1/",
+		"ws://evil.example#@127.0.0.1",
+	} {
+		err := checkLoopbackURL(bad)
+		if err == nil {
+			t.Errorf("%s accepted", bad)
+		} else if !strings.Contains(err.Error(), "ws://127.0.0.1:PORT") {
+			t.Errorf("%s: %q does not say what to write", bad, err)
+		}
+	}
+}
+
+func TestParseBytes(t *testing.T) {
+	for text, want := range map[string]int64{
+		"0": 0, "268435456": 256 << 20, "256MiB": 256 << 20, "256 mib": 256 << 20, "1.5GiB": 3 << 29, "500MB": 500e6, "2kb": 2000, "7B": 7,
+	} {
+		if got, err := ParseBytes(text); err != nil || got != want {
+			t.Errorf("ParseBytes(%q) = %d, %v; want %d", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{"", "-1", "-1MiB", "MiB", "1e9MiB", "NaNB", "infB", "0x10B", "1.2.3MB", "9999999TiB", "99999999999999999999", "12 parsecs"} {
+		if got, err := ParseBytes(bad); err == nil {
+			t.Errorf("ParseBytes(%q) = %d, want an error", bad, got)
+		}
+	}
+}
+
+func TestSetGetUnset(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "state", "config.json")
+	for key, value := range map[string]string{"max-in-flight": "64", "log-level": "debug", "min-free-bytes": "1GiB"} {
+		if err := Set(path, key, value); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok, err := Get(path, key); err != nil || !ok || got != value {
+			t.Errorf("Get(%s) = %q, %v, %v", key, got, ok, err)
+		}
+	}
+	body, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "{\n  \"version\": 1,\n  \"max-in-flight\": 64,\n  \"log-level\": \"debug\",\n  \"min-free-bytes\": \"1GiB\"\n}\n"
+	if string(body) != want {
+		t.Errorf("file is\n%s\nwant\n%s", body, want)
+	}
+	if err := Unset(path, "max-in-flight"); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, _ := Get(path, "max-in-flight"); ok {
+		t.Error("still there after Unset")
+	}
+	c, err := Load(path, nil, noEnv)
+	if err != nil || c.MaxInFlight != 16 || c.MinFreeBytes != 1<<30 || c.LogLevel != slog.LevelDebug {
+		t.Errorf("loaded %v, %v", c, err)
+	}
+	entries, _ := os.ReadDir(filepath.Dir(path))
+	if len(entries) != 1 {
+		t.Errorf("left beside the file: %v", entries)
+	}
+	if runtime.GOOS != "windows" {
+		for p, mode := range map[string]os.FileMode{path: 0o600, filepath.Dir(path): 0o700} {
+			if info, err := os.Stat(p); err != nil || info.Mode().Perm() != mode {
+				t.Errorf("%s has mode %v, want %v", p, info.Mode().Perm(), mode)
+			}
+		}
+	}
+}
+
+func TestSetRefusesAndChangesNothing(t *testing.T) {
+	const before = `{"log-format":"json"}`
+	path := file(t, before)
+	for _, kv := range [][2]string{{"max-in-flight", "0"}, {"log-format", ""}, {"colour", "red"}, {"whatsapp-url", "ws://example.com"}, {"whatsapp-root-key", "zz"}} {
+		err := Set(path, kv[0], kv[1])
+		if err == nil || !strings.Contains(err.Error(), kv[0]) || !IsUsage(err) {
+			t.Errorf("Set(%v) = %v", kv, err)
+		}
+	}
+	if err := Unset(path, "colour"); err == nil {
+		t.Error("Unset of an unknown key accepted")
+	}
+	if _, _, err := Get(path, "colour"); err == nil {
+		t.Error("Get of an unknown key accepted")
+	}
+	if body, _ := os.ReadFile(path); string(body) != before {
+		t.Errorf("file changed to %s", body)
+	}
+}
+
+// A file with a wrong value can be mended with the command that the error names.
+func TestSetMendsAWrongValue(t *testing.T) {
+	path := file(t, `{"max-in-flight":9000}`)
+	if _, err := Load(path, nil, noEnv); err == nil {
+		t.Fatal("accepted")
+	}
+	if err := Set(path, "max-in-flight", "9"); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Load(path, nil, noEnv); err != nil || c.MaxInFlight != 9 {
+		t.Errorf("%v, %v", c, err)
+	}
+}
+
+func TestTwoSetsForAnotherServer(t *testing.T) {
+	for _, order := range [][2]string{{KeyWhatsAppURL, KeyWhatsAppRootKey}, {KeyWhatsAppRootKey, KeyWhatsAppURL}} {
+		values := map[string]string{KeyWhatsAppURL: goodURL, KeyWhatsAppRootKey: rootKey}
+		path := file(t, "")
+		if err := Set(path, order[0], values[order[0]]); err != nil {
+			t.Fatal(err)
+		}
+		if hint, err := Hint(path); err != nil || !strings.Contains(hint, "config set "+order[1]) {
+			t.Errorf("after %s the hint is %q, %v", order[0], hint, err)
+		}
+		if _, err := Load(path, nil, noEnv); err == nil {
+			t.Error("half a server was accepted")
+		}
+		if err := Set(path, order[1], values[order[1]]); err != nil {
+			t.Fatal(err)
+		}
+		if hint, err := Hint(path); err != nil || hint != "" {
+			t.Errorf("hint %q, %v", hint, err)
+		}
+		c, err := Load(path, nil, noEnv)
+		if err != nil || c.WhatsAppURL != goodURL || len(c.WhatsAppRootKey) != 32 || c.WhatsAppRootKey[1] != 0x11 {
+			t.Errorf("%v, %v", c, err)
+		}
+	}
+}
+
+func TestSecretsStayOutOfLogs(t *testing.T) {
+	c, err := Load(file(t, ""), map[string]string{"whatsapp-url": goodURL, "whatsapp-root-key": rootKey}, noEnv)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("settings", "config", c)
+	out := log.String() + fmt.Sprintf("%v %+v %#v %s", c, c, c, c)
+	for _, v := range c.Values() {
+		out += v.Shown
+	}
+	if strings.Contains(out, "0011") || strings.Contains(out, "17 34") {
+		t.Errorf("the root key shows: %s", out)
+	}
+	if !strings.Contains(log.String(), `"whatsapp-root-key":"(set)"`) || !strings.Contains(log.String(), `"max-in-flight":"16"`) {
+		t.Errorf("log line %s", log.String())
+	}
+}
+
+// The table is complete: every row has what flags, help and environment are made from, and its default passes its own check.
+func TestTable(t *testing.T) {
+	for _, s := range Keys() {
+		if s.Key == "" || s.Kind == "" || s.Help == "" || s.Env != envName(s.Key) || s.check == nil || s.apply == nil {
+			t.Errorf("incomplete row %+v", s.Key)
+		}
+		if s.Default != "" && s.check(s.Default) != nil {
+			t.Errorf("%s: default %q fails its own check", s.Key, s.Default)
+		}
+		if s.check("\x00") == nil {
+			t.Errorf("%s accepts anything", s.Key)
+		}
+	}
+}
