@@ -1,0 +1,112 @@
+// Package device keeps the account's WhatsApp credentials and Signal sessions: the library's own SQLite store, opened so that
+// a session never rolls back behind a sent message (WAL, synchronous=FULL) and that a foreign or damaged file is refused as it is.
+package device
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+
+	"go.mau.fi/util/dbutil"
+	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/store/sqlstore"
+	_ "modernc.org/sqlite" // the pure-Go driver, registered as "sqlite"
+)
+
+// fileMode of the database and its side files: they hold the keys of the account.
+const fileMode = 0o600
+
+// Store is the open device store of one account. It is safe for concurrent use.
+type Store struct {
+	db        *sql.DB
+	container *sqlstore.Container
+}
+
+// Open opens the device store at path, or creates it, for the server with the given root key (64 hex digits, or "" for
+// WhatsApp itself). It answers a sentence that says how to mend it when the file is no device store, is damaged or locked, when a
+// setting it relies on did not take, and when the linked account was paired with another server's key; the file is then
+// as it was. Migrations of the library's schema run here.
+func Open(ctx context.Context, path, rootKey string, log *slog.Logger) (*Store, error) {
+	rootKey, err := canonicalRootKey(rootKey)
+	if err != nil {
+		return nil, err
+	}
+	if err := inspect(ctx, path, rootKey); err != nil {
+		return nil, err
+	}
+	if err := secure(path); err != nil {
+		return nil, err
+	}
+	db, err := sql.Open(driver, dsn(path))
+	if err != nil {
+		return nil, fmt.Errorf("open the device store %s: %w", path, err)
+	}
+	s := &Store{db: db}
+	if err := s.prepare(ctx, path, rootKey, log); err != nil {
+		return nil, errors.Join(err, db.Close())
+	}
+	return s, nil
+}
+
+func (s *Store) prepare(ctx context.Context, path, rootKey string, log *slog.Logger) error {
+	if err := checkPragmas(ctx, s.db, path); err != nil {
+		return err
+	}
+	s.container = sqlstore.NewWithDB(s.db, driver, libraryLog{log: log.With("component", "device")})
+	switch err := s.container.Upgrade(ctx); {
+	case errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion):
+		return fmt.Errorf("the device store %s was written by a newer version of this program: use that version (%w)", path, err)
+	case err != nil:
+		return fmt.Errorf("migrate the device store %s: %w. Check the disk and the file's permissions, then start again", path, err)
+	}
+	if err := recordRootKey(ctx, s.db, rootKey); err != nil {
+		return fmt.Errorf("record the server's root key in %s: %w", path, err)
+	}
+	return secure(path) // the side files exist only now
+}
+
+// Close releases the file. The store must not be used afterwards.
+func (s *Store) Close() error {
+	if err := s.db.Close(); err != nil {
+		return fmt.Errorf("close the device store: %w", err)
+	}
+	return nil
+}
+
+// Current answers the linked device, or a new one that is stored once it is paired.
+func (s *Store) Current(ctx context.Context) (*store.Device, error) {
+	dev, err := s.container.GetFirstDevice(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("read the linked device: %w", err)
+	}
+	return dev, nil
+}
+
+// Renew forgets every linked device with its sessions and answers a new one: what a link needs after it was logged out, since
+// the library cannot pair a deleted device again.
+func (s *Store) Renew(ctx context.Context) (*store.Device, error) {
+	if _, err := s.db.ExecContext(ctx, `DELETE FROM whatsmeow_device`); err != nil {
+		return nil, fmt.Errorf("forget the logged-out device: %w", err)
+	}
+	return s.container.NewDevice(), nil
+}
+
+// secure tightens the database and the side files that exist; a database that does not is created.
+func secure(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return fmt.Errorf("open the device store: %w. Give this user read and write permission", err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("create the device store: %w", err)
+	}
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(path+suffix, fileMode); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("restrict the device store to its owner: %w", err)
+		}
+	}
+	return nil
+}
