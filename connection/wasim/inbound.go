@@ -1,0 +1,145 @@
+package wasim
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// handleMessage takes a message of the companion, lets everybody it is for
+// decrypt it, and returns the server's <ack>.
+func (a *Account) handleMessage(d *device, n *waBinary.Node) waBinary.Node {
+	to, _ := n.Attrs["to"].(types.JID)
+	ack := waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{
+		"class": "message", "id": n.Attrs["id"], "from": to, "t": unix(time.Now()),
+	}}
+	a.mu.Lock()
+	reject := a.reject
+	a.mu.Unlock()
+	if reject == 0 {
+		reject = a.route(d, n, to)
+	}
+	if reject != 0 {
+		ack.Attrs["error"] = reject
+	}
+	return ack
+}
+
+// route delivers a message and returns the error code to answer with, or 0.
+func (a *Account) route(d *device, n *waBinary.Node, to types.JID) int {
+	var g *Group
+	if to.Server == types.GroupServer {
+		if g = a.group(to); g == nil {
+			return 404
+		}
+		if !g.hasAccount() {
+			return 403
+		}
+	} else if !a.isSelf(to) && a.contact(to) == nil {
+		return 404
+	}
+	id := attrString(*n, "id")
+	participants := n.GetChildByTag("participants")
+	for _, part := range participants.GetChildrenByTag("to") {
+		jid, _ := part.Attrs["jid"].(types.JID)
+		a.deliver(d, jid, id, g, part.GetChildByTag("enc"))
+	}
+	for _, enc := range n.GetChildrenByTag("enc") {
+		switch {
+		case attrString(enc, "type") == "skmsg" && g != nil:
+			for _, c := range g.contacts() {
+				a.deliver(d, c.lid, id, g, enc)
+			}
+		default: // an answer to a retry receipt, or a message to the own phone
+			jid, ok := n.Attrs["participant"].(types.JID)
+			if !ok {
+				jid = to
+			}
+			a.deliver(d, jid, id, g, enc)
+		}
+	}
+	return 0
+}
+
+// deliver lets the user jid decrypt one ciphertext of the companion.
+func (a *Account) deliver(d *device, jid types.JID, id string, g *Group, enc waBinary.Node) {
+	var c *Contact
+	p := a.phone
+	if !a.isSelf(jid) {
+		if c = a.contact(jid); c == nil {
+			a.srv.log.Warn("message for an unknown user dropped", "message_id", id)
+			return
+		}
+		p = c.party
+	}
+	p.trust(d)
+	m, err := p.read(d, g, enc)
+	switch {
+	case errors.Is(err, errDuplicate):
+		a.srv.log.Info("message was seen before", "message_id", id)
+	case err != nil:
+		a.srv.log.Warn("message not readable", "message_id", id, "error", err)
+		if c != nil {
+			a.requestAgain(d, c, id, g)
+		}
+	case c != nil && hasContent(m):
+		c.got(d, id, g, m)
+	}
+}
+
+// read decrypts one <enc> and stores the sender key it may carry.
+func (p *party) read(d *device, g *Group, enc waBinary.Node) (*waE2E.Message, error) {
+	raw, _ := enc.Content.([]byte)
+	kind := attrString(enc, "type")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var plain []byte
+	var err error
+	if kind == "skmsg" && g != nil {
+		plain, err = p.openGroup(g.jid, d.lid, raw)
+	} else {
+		plain, err = p.open(d.lid, kind, raw)
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &waE2E.Message{}
+	if err := proto.Unmarshal(plain, m); err != nil {
+		return nil, fmt.Errorf("parse the decrypted message: %w", err)
+	}
+	if key := m.GetSenderKeyDistributionMessage().GetAxolotlSenderKeyDistributionMessage(); key != nil && g != nil {
+		if err := p.learnSenderKey(g.jid, d.lid, key); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// hasContent tells a message from a mere sender key.
+func hasContent(m *waE2E.Message) bool {
+	bare := proto.Clone(m).(*waE2E.Message)
+	bare.SenderKeyDistributionMessage, bare.MessageContextInfo = nil, nil
+	return proto.Size(bare) > 0
+}
+
+// requestAgain queues the contact's retry receipt.
+func (a *Account) requestAgain(d *device, c *Contact, id string, g *Group) {
+	head := c.receipt(g, "", id)
+	c.party.mu.Lock()
+	n, ok := c.party.askAgain(id, head)
+	c.party.mu.Unlock()
+	if !ok {
+		return
+	}
+	if err := a.enqueue(d, n); err != nil {
+		a.srv.log.Info("retry receipt not queued", "error", err)
+	}
+}
+
+func (a *Account) isSelf(jid types.JID) bool { return jid.User == a.pn.User || jid.User == a.lid.User }

@@ -1,0 +1,102 @@
+package wasim
+
+import (
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+)
+
+// serveLinked checks a login, answers it and serves the companion until the
+// connection ends.
+func (s *Server) serveLinked(c *conn) {
+	a, d, code := s.login(c)
+	if code != 0 {
+		s.log.Info("login refused", "code", code)
+		s.fail(c, code)
+		return
+	}
+	defer a.detach(c)
+	if err := c.send(waBinary.Node{Tag: "success", Attrs: waBinary.Attrs{
+		"t": unix(time.Now()), "lid": d.lid, "props": 27, "location": "loopback", "abprops": 1,
+	}}); err != nil {
+		return
+	}
+	s.log.Info("companion logged in", "device", d.pn.Device)
+	for {
+		n, err := c.receive()
+		if err != nil {
+			s.log.Info("companion disconnected", "device", d.pn.Device, "reason", err)
+			return
+		}
+		a.handle(c, d, n)
+	}
+}
+
+// login finds the companion that connects and attaches the connection to it;
+// code is the failure to answer with, 0 when the login is good.
+func (s *Server) login(c *conn) (*Account, *device, int) {
+	user := types.NewJID(uintString(c.payload.GetUsername()), types.DefaultUserServer)
+	a := s.accountByUser(user.User)
+	if a == nil {
+		return nil, nil, 401
+	}
+	a.mu.Lock()
+	if a.refuse != 0 {
+		defer a.mu.Unlock()
+		return nil, nil, a.refuse
+	}
+	d := a.device
+	if d == nil || uint32(d.pn.Device) != c.payload.GetDevice() || d.noise != c.static {
+		a.mu.Unlock()
+		return nil, nil, 401
+	}
+	old := d.conn
+	d.attach(c)
+	a.changed.notify()
+	a.mu.Unlock()
+	a.end(old, "", "replaced") // two connections of one companion: the newer wins
+	return a, d, 0
+}
+
+// attach makes c the companion's connection; stanzas wait for activate.
+func (d *device) attach(c *conn) {
+	d.conn, d.active, d.available, d.asked = c, false, false, false
+	clear(d.watching)
+	d.out.rewind()
+}
+
+// detach notes that a connection has ended.
+func (a *Account) detach(c *conn) {
+	c.close()
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if d := a.device; d != nil && d.conn == c {
+		d.conn, d.active, d.available = nil, false, false
+		d.out.rewind()
+	}
+	a.changed.notify()
+}
+
+// activate starts the flow of stanzas once the companion has said "active".
+func (a *Account) activate(c *conn, d *device) {
+	a.mu.Lock()
+	first := a.device == d && d.conn == c && !d.active
+	if first {
+		d.active = true
+		d.out.markBacklog()
+		a.changed.notify()
+	}
+	a.mu.Unlock()
+	if first && !a.srv.start(func() { a.pump(c, d) }) {
+		c.close()
+	}
+}
+
+// fail refuses a login and closes the connection a little later.
+func (s *Server) fail(c *conn, code int) {
+	if err := c.send(waBinary.Node{Tag: "failure", Attrs: waBinary.Attrs{"reason": code, "location": "loopback"}}); err != nil {
+		return
+	}
+	c.linger()
+}
