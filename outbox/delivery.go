@@ -62,3 +62,18 @@ func SplitRun(run Record, seq, prev, next Seq, before int) []Record {
 	}
 	return out
 }
+
+// OwedRange is what a subscription is owed in a range of sequences.
+type OwedRange struct {
+	First, Last Seq // the lowest and the highest owed sequence, 0 when Count is 0
+	Count       int
+}
+
+// Add counts s, which must be above every sequence added before.
+func (r *OwedRange) Add(s Seq) {
+	if r.Count == 0 {
+		r.First = s
+	}
+	r.Last = s
+	r.Count++
+}

@@ -15,6 +15,10 @@ const MaxBatch = 256
 // MaxChange is MaxBatch under the name the seam's documentation uses for a Change.
 const MaxChange = MaxBatch
 
+// SeenKept is how long the dedupe index remembers a key, whatever the retention of events. Keys of events without a stanza time
+// (Stamp 0) stay for good.
+const SeenKept = 30 * 24 * time.Hour
+
 // Event is an immutable fact from WhatsApp, appended once. Its body is encoded once and sent unchanged on every attempt.
 type Event struct {
 	Seq     Seq       // set by the engine at append
