@@ -1,0 +1,7 @@
+// Package mcptools is the agent surface: a whole MCP server over stdio whose tools call a Backend, which is the part of
+// api.Service they need. It is the only package that knows mcp-go, and it imports no other package of this project than outbox/api.
+//
+// Handshake and listing never touch the Backend: it is asked for at the first tool call with valid arguments, and again after it
+// became unavailable. Every failure of a tool is a result with isError, a text `code: sentence` and the same code in
+// _meta["waoutbox/error"]; a tool never answers with Go error text, a secret, or a null.
+package mcptools

@@ -1,0 +1,48 @@
+package mcptools
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+
+	"waoutbox/outbox/api"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// errorMetaKey is where programs find {code, retryable} of a failed call. It is not in structuredContent: clients that validate
+// that against the output schema throw such an error away.
+const errorMetaKey = "waoutbox/error"
+
+// maxErrorText bounds the sentence of an error, in bytes.
+const maxErrorText = 2048
+
+// failure is the result of a call that failed.
+func failure(e api.Error) *mcp.CallToolResult {
+	return &mcp.CallToolResult{
+		Result: mcp.Result{Meta: &mcp.Meta{AdditionalFields: map[string]any{
+			errorMetaKey: map[string]any{"code": string(e.Code), "retryable": e.Retryable},
+		}}},
+		Content: []mcp.Content{textContent(string(e.Code) + ": " + cut(e.Message, maxErrorText))},
+		IsError: true,
+	}
+}
+
+// explain makes the error an agent sees of any error. What is not an *api.Error, and what is internal, is logged under an id and
+// shown only by that id.
+func (s *Server) explain(ctx context.Context, t tool, err error) api.Error {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Code != api.CodeInternal && e.Code != "" {
+		return *e
+	}
+	ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
+	switch {
+	case ended && errors.Is(ctx.Err(), context.Canceled):
+		return *api.Retryf(api.CodeTimeout, "The call was cancelled before the service answered.")
+	case ended:
+		return *api.Retryf(api.CodeTimeout, "The service did not answer within %d s. Try again, or see `waoutbox status`.", int(t.limit.Seconds()))
+	}
+	id := "err_" + rand.Text()[:10]
+	s.log.LogAttrs(ctx, slog.LevelError, "tool failed", slog.String("tool", t.name), slog.String("error_id", id), slog.Any("error", err))
+	return *api.Errorf(api.CodeInternal, "Something failed inside waoutbox. Tell the user to look for %s in its log.", id)
+}
