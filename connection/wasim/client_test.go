@@ -70,9 +70,12 @@ func testServer(t *testing.T) *Server {
 	return s
 }
 
+// testTimeout bounds every wait; nothing takes that long unless it hangs.
+const testTimeout = 20 * time.Second
+
 func testContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), testTimeout)
 	t.Cleanup(cancel)
 	return ctx
 }
