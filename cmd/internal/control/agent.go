@@ -1,0 +1,70 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+)
+
+// Agent is who calls, for the audit trail: the CLI (Name "cli") or an MCP client by its own name. It is a claim, not a credential.
+type Agent struct {
+	Name, Version string // the caller's name and version
+	Build         string // version of the waoutbox binary that calls, for "versions differ" sentences; "" means Version
+}
+
+func (a Agent) build() string {
+	if a.Build != "" {
+		return a.Build
+	}
+	return a.Version
+}
+
+type agentKey struct{}
+
+// WithAgent gives ctx the caller, as the server does for every call; in-process administration does it for itself.
+func WithAgent(ctx context.Context, a Agent) context.Context {
+	return context.WithValue(ctx, agentKey{}, a)
+}
+
+// AgentFrom answers the caller of the operation that runs under ctx, and false when nobody said.
+func AgentFrom(ctx context.Context) (Agent, bool) {
+	a, ok := ctx.Value(agentKey{}).(Agent)
+	return a, ok
+}
+
+func (a Agent) writeTo(h http.Header) {
+	if a.Name != "" {
+		h.Set(headerAgentName, url.QueryEscape(clean(a.Name)))
+	}
+	if a.Version != "" {
+		h.Set(headerAgentVersion, url.QueryEscape(clean(a.Version)))
+	}
+}
+
+func agentOf(h http.Header) Agent {
+	read := func(key string) string {
+		v, err := url.QueryUnescape(h.Get(key))
+		if err != nil {
+			return ""
+		}
+		return clean(v)
+	}
+	return Agent{Name: read(headerAgentName), Version: read(headerAgentVersion)}
+}
+
+// clean makes a name that a client chose fit for one line of a log: printable, bounded.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+			return -1
+		}
+		return r
+	}, s)
+	for len(s) > maxAgentBytes {
+		runes := []rune(s)
+		s = string(runes[:len(runes)-1])
+	}
+	return s
+}

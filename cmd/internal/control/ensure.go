@@ -1,0 +1,150 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"waoutbox/outbox/api"
+)
+
+// EnsureOptions says which daemon is wanted and how to start it.
+type EnsureOptions struct {
+	StateDir   string
+	Executable string   // "" is the running binary
+	Args       []string // further arguments of serve
+	NoSpawn    bool     // only look, never start
+	Agent      Agent
+	Env        []string // environment from which the daemon gets its few variables; nil is this process's
+}
+
+const (
+	startLockName = "start.lock" // held by the one who starts the daemon
+	startLimit    = 5 * time.Second
+	pingLimit     = time.Second // for one try; a daemon that answers takes a millisecond
+)
+
+// Ensure answers a client of a running daemon and starts one if there is none, detached from this process: it outlives it. However
+// many processes call it at once, one daemon is started. It blocks for a few seconds at most, or until ctx ends. Every failure but
+// ctx's is service_unavailable with the reason and the fix.
+func Ensure(ctx context.Context, o EnsureOptions) (*Client, error) {
+	c := NewClient(o.StateDir, o.Agent)
+	if err := ensure(ctx, c, o); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func ensure(ctx context.Context, c *Client, o EnsureOptions) error {
+	err := c.ping(ctx)
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	if o.NoSpawn {
+		return err
+	}
+	if err := privateDir(o.StateDir); err != nil {
+		return api.Errorf(api.CodeServiceUnavail, "waoutbox cannot be started: %v", err)
+	}
+	unlock, err := startLock(ctx, o.StateDir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if c.ping(ctx) == nil { // somebody else was faster
+		return nil
+	}
+	return c.start(ctx, o)
+}
+
+// ping is Daemon with a limit of its own, so that one deaf daemon does not use up all the time.
+func (c *Client) ping(ctx context.Context) error {
+	pingCtx, cancel := context.WithTimeout(ctx, pingLimit)
+	defer cancel()
+	_, err := c.Daemon(pingCtx)
+	if err != nil && ctx.Err() == nil && pingCtx.Err() != nil {
+		return unavailable("waoutbox at %s takes calls but does not answer. Try again; if it stays so, end its process and start again: waoutbox start", c.stateDir)
+	}
+	return err
+}
+
+// startLock waits for its turn to start the daemon, as long as one start may take and a little more.
+func startLock(ctx context.Context, stateDir string) (unlock func(), err error) {
+	waitCtx, cancel := context.WithTimeout(ctx, startLimit+2*time.Second)
+	defer cancel()
+	l := flock.New(filepath.Join(stateDir, startLockName), flock.SetPermissions(0o600))
+	ok, err := l.TryLockContext(waitCtx, pollEvery)
+	if ok {
+		return func() { l.Close() }, nil
+	}
+	l.Close()
+	switch {
+	case ctx.Err() != nil:
+		return nil, ctx.Err()
+	case errors.Is(err, context.DeadlineExceeded):
+		return nil, unavailable("another process is starting waoutbox and does not come to an end; try again. Its output: %s", logPath(stateDir))
+	}
+	return nil, api.Errorf(api.CodeServiceUnavail, "waoutbox cannot be started: %s cannot be locked: %v", l.Path(), err)
+}
+
+// start spawns the daemon and waits until it answers, ends, or the time is up. The caller holds start.lock.
+func (c *Client) start(ctx context.Context, o EnsureOptions) error {
+	var child *child
+	if owner, err := stateOwner(o.StateDir); err != nil {
+		return c.notReached(&dialError{path: o.StateDir, err: err})
+	} else if !owner.held { // else one that was started by hand is on its way up or down
+		if child, err = spawn(o); err != nil {
+			return err
+		}
+	}
+	limit := time.NewTimer(startLimit)
+	defer limit.Stop()
+	tick := time.NewTicker(pollEvery)
+	defer tick.Stop()
+	for {
+		err := c.ping(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit.C:
+			return c.tooSlow(child, err)
+		case <-child.ended():
+			// It may have lost against one that was started by hand at the same moment: that one is as good.
+			if owner, lockErr := stateOwner(o.StateDir); lockErr == nil && owner.held {
+				child = nil
+				continue
+			}
+			return child.failure()
+		case <-tick.C:
+		}
+	}
+}
+
+// tooSlow explains a daemon that runs but did not answer in time.
+func (c *Client) tooSlow(child *child, last error) error {
+	if child == nil {
+		return last
+	}
+	return unavailable("waoutbox (pid %d) was started but did not answer within %s; try again. %s", child.pid, startLimit, child.said())
+}
+
+// executable answers the program to start.
+func (o EnsureOptions) executable() (string, error) {
+	if o.Executable != "" {
+		return o.Executable, nil
+	}
+	path, err := os.Executable()
+	if err != nil {
+		return "", fmt.Errorf("the path of this program cannot be told: %w", err)
+	}
+	return path, nil
+}

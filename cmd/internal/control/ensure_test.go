@@ -1,0 +1,337 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+
+	"waoutbox/outbox/api"
+)
+
+// ensureOptions makes the test binary the daemon. Whatever was started is stopped at the end, and its collector has ended by then.
+func ensureOptions(t *testing.T, mode string) EnsureOptions {
+	t.Helper()
+	dir := t.TempDir()
+	t.Cleanup(func() {
+		c := NewClient(dir, Agent{Name: "test"})
+		defer c.Close()
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if err := c.Stop(ctx); err != nil && api.CodeOf(err) != api.CodeServiceUnavail {
+			t.Errorf("stop the daemon: %v", err)
+		}
+	})
+	return EnsureOptions{
+		StateDir: dir, Agent: Agent{Name: "cli", Version: "0.1.0"}, Args: []string{"--log-format", "json"},
+		Env: append(os.Environ(), helperEnv+"="+mode, "AGENT_SECRET=x", "XDG_CACHE_HOME=/c"),
+	}
+}
+
+func starts(t *testing.T, dir string) []string {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(dir, "starts"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(raw))
+}
+
+func TestTwelveEnsuresStartOneDaemon(t *testing.T) {
+	o := ensureOptions(t, "run")
+	var wg sync.WaitGroup
+	pids := make([]int, 12)
+	for i := range pids {
+		wg.Go(func() {
+			c, err := Ensure(t.Context(), o)
+			if err != nil {
+				t.Errorf("ensure %d: %v", i, err)
+				return
+			}
+			defer c.Close()
+			d, err := c.Daemon(t.Context())
+			if err != nil {
+				t.Errorf("daemon %d: %v", i, err)
+			}
+			pids[i] = d.PID
+		})
+	}
+	wg.Wait()
+	if got := starts(t, o.StateDir); len(got) != 1 || got[0] != fmt.Sprint(pids[0]) {
+		t.Errorf("started %v, answering %d", got, pids[0])
+	}
+	if len(slices.Compact(pids)) != 1 || pids[0] == os.Getpid() {
+		t.Errorf("the clients talk to %v", pids)
+	}
+}
+
+// The daemon depends on nothing of the process that happened to start it.
+func TestSpawnedDaemonIsDetached(t *testing.T) {
+	o := ensureOptions(t, "run")
+	c, err := Ensure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	raw, err := os.ReadFile(filepath.Join(o.StateDir, "facts"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	facts := string(raw)
+	real, _ := filepath.EvalSymlinks(o.StateDir)
+	for _, want := range []string{"cwd=" + real + "\n", `args=["--log-format" "json"]`, `stdin=""`, `"XDG_CACHE_HOME=/c"`} {
+		if !strings.Contains(facts, want) {
+			t.Errorf("%s is not in\n%s", want, facts)
+		}
+	}
+	if strings.Contains(facts, "AGENT_SECRET") {
+		t.Error("the starter's own environment leaked into the daemon")
+	}
+	d, err := c.Daemon(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkDetached(t, d.PID)
+	for _, name := range []string{logName, startLockName} {
+		if info, err := os.Stat(filepath.Join(o.StateDir, name)); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", name, info.Mode(), err)
+		}
+	}
+}
+
+func TestEnsureTakesTheRunningDaemon(t *testing.T) {
+	r := startServer(t, &recordingService{})
+	c, err := Ensure(t.Context(), EnsureOptions{StateDir: r.dir, Executable: "/nonexistent"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestNoSpawn(t *testing.T) {
+	o := ensureOptions(t, "run")
+	o.NoSpawn = true
+	_, err := Ensure(t.Context(), o)
+	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "waoutbox start") {
+		t.Errorf("got %v", err)
+	}
+	if got, _ := os.ReadDir(o.StateDir); len(got) != 0 {
+		t.Errorf("it left %v", got)
+	}
+}
+
+// A daemon that cannot start: its last words, and where the rest is; every caller gets them, none waits for the limit.
+func TestEnsureTellsWhyTheDaemonEnded(t *testing.T) {
+	o := ensureOptions(t, "fail")
+	if err := os.WriteFile(logPath(o.StateDir), []byte("error: from another time\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Ensure(t.Context(), o)
+	if api.CodeOf(err) != api.CodeServiceUnavail {
+		t.Fatalf("got %v", err)
+	}
+	for _, want := range []string{"exit status 1", "It said: the disk is on fire. Put it out", logPath(o.StateDir)} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
+	}
+}
+
+func TestEnsureWithoutAnExecutable(t *testing.T) {
+	o := ensureOptions(t, "run")
+	o.Executable = filepath.Join(o.StateDir, "no-such-program")
+	_, err := Ensure(t.Context(), o)
+	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "no-such-program") || !strings.Contains(err.Error(), "waoutbox serve") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A daemon that was started by hand and is on its way up is waited for, never doubled.
+func TestEnsureWaitsForTheLockHolder(t *testing.T) {
+	o := ensureOptions(t, "run")
+	lock := flock.New(filepath.Join(o.StateDir, lockName))
+	if ok, err := lock.TryLock(); !ok {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	got := make(chan error, 1)
+	go func() {
+		c, err := Ensure(t.Context(), o)
+		if err == nil {
+			c.Close()
+		}
+		got <- err
+	}()
+	awaitFile(t, filepath.Join(o.StateDir, startLockName)) // it found nothing and is about to look again
+	startServerWith(t, o.StateDir, ServerOptions{Service: &recordingService{}, Log: discardLog()})
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+	if n := starts(t, o.StateDir); len(n) != 0 {
+		t.Errorf("started %v beside the holder", n)
+	}
+}
+
+func awaitFile(t *testing.T, path string) {
+	t.Helper()
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	limit := time.After(5 * time.Second)
+	for {
+		if _, err := os.Stat(path); err == nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("%s did not appear", path)
+		}
+	}
+}
+
+// What holds the lock and never answers is named after the limit. It is not ended, and nothing is started beside it.
+func TestEnsureNamesADeafLockHolder(t *testing.T) {
+	o := ensureOptions(t, "run")
+	lock := flock.New(filepath.Join(o.StateDir, lockName))
+	if ok, err := lock.TryLock(); !ok {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	if err := os.WriteFile(lock.Path(), []byte("4711\n0.1.0\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Ensure(t.Context(), o)
+	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "pid 4711, version 0.1.0") {
+		t.Errorf("got %v", err)
+	}
+	if n := starts(t, o.StateDir); len(n) != 0 {
+		t.Errorf("started %v beside the holder", n)
+	}
+}
+
+func TestEnsureEndsWithItsContext(t *testing.T) {
+	o := ensureOptions(t, "run")
+	lock := flock.New(filepath.Join(o.StateDir, startLockName))
+	if ok, err := lock.TryLock(); !ok {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := Ensure(ctx, o); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// Stop comes back when the state is free for the next owner: the process has ended its work and given the lock back.
+func TestStopWaitsForTheLock(t *testing.T) {
+	o := ensureOptions(t, "run")
+	for range 3 {
+		c, err := Ensure(t.Context(), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		lock := flock.New(filepath.Join(o.StateDir, lockName))
+		if ok, err := lock.TryLock(); !ok {
+			t.Fatalf("after Stop the lock is not free: %v", err)
+		}
+		lock.Close()
+		if err := c.Stop(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "not running") {
+			t.Errorf("second Stop: %v", err)
+		}
+		c.Close()
+	}
+	if n := starts(t, o.StateDir); len(n) != 3 {
+		t.Errorf("started %v", n)
+	}
+}
+
+func TestStopEndsWithItsContext(t *testing.T) {
+	r := startServerWith(t, t.TempDir(), ServerOptions{
+		Service: &recordingService{}, Log: discardLog(), Stop: func() {}, Daemon: api.Daemon{PID: 4711, Version: "0.1.0"},
+	})
+	lock := flock.New(filepath.Join(r.dir, lockName))
+	if ok, err := lock.TryLock(); !ok {
+		t.Fatal(err)
+	}
+	defer lock.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.client.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestServeLogIsRotated(t *testing.T) {
+	dir := t.TempDir()
+	old := bytes.Repeat([]byte("x"), maxLogBytes+1)
+	if err := os.WriteFile(logPath(dir), old, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		f, end, err := openLog(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f.Close()
+		info, err := os.Stat(logPath(dir))
+		if err != nil || end != 0 || info.Size() != 0 || info.Mode().Perm() != 0o600 {
+			t.Errorf("new log: end %d, %v, %v", end, info, err)
+		}
+		if info, err := os.Stat(logPath(dir) + ".1"); err != nil || info.Size() != int64(len(old)) {
+			t.Errorf("old log: %v, %v", info, err)
+		}
+	}
+}
+
+func TestServeLogIsNotALink(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(t.TempDir(), "precious")
+	if err := os.Symlink(target, logPath(dir)); err != nil {
+		t.Fatal(err)
+	}
+	if f, _, err := openLog(dir); err == nil {
+		f.Close()
+		t.Error("wrote through a link")
+	}
+}
+
+func TestLastLine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "log")
+	for _, tc := range []struct{ before, body, want string }{
+		{"", "", ""},
+		{"old\n", "", ""},
+		{"old\n", "one\nerror: two.\n\n  \n", "two"},
+		{"", strings.Repeat("long ", 4000) + "\nlast", "last"},
+		{"", strings.Repeat("y", 600), strings.Repeat("y", maxSaid) + "…"},
+	} {
+		if err := os.WriteFile(path, []byte(tc.before+tc.body), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got := lastLine(path, int64(len(tc.before))); got != tc.want {
+			t.Errorf("after %q, %.20q: %q, want %q", tc.before, tc.body, got, tc.want)
+		}
+	}
+}
+
+func TestMinimalEnv(t *testing.T) {
+	got := minimalEnv([]string{"PATH=/bin", "HOME=/h", "OPENAI_API_KEY=k", "WAOUTBOX_LOG_LEVEL=debug", "XDG_STATE_HOME=/s", "LD_PRELOAD=/evil", "broken", "TZ=UTC"})
+	if want := []string{"PATH=/bin", "HOME=/h", "WAOUTBOX_LOG_LEVEL=debug", "XDG_STATE_HOME=/s", "TZ=UTC"}; !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
+	if got := minimalEnv(nil); got == nil {
+		t.Error("nil would hand the whole environment on")
+	}
+}

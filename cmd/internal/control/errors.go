@@ -1,0 +1,110 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+
+	"waoutbox/outbox/api"
+)
+
+// codeUnknownRoute is what the server answers to a route of another version. It never leaves this package: the client turns it into
+// a sentence that names both versions.
+const codeUnknownRoute api.Code = "unknown_route"
+
+// failure is the body of every answer that is no success.
+type failure struct {
+	Error *api.Error `json:"error"`
+}
+
+// httpStatus answers the status of a code. Programs read the code; the status is for tools like curl.
+func httpStatus(code api.Code) int {
+	switch code {
+	case api.CodeInvalidURL, api.CodeInvalidEvents, api.CodeInvalidSecret, api.CodeInvalidArguments, api.CodeInvalidCursor,
+		api.CodeInvalidRecipient:
+		return http.StatusBadRequest
+	case api.CodeWebhookNotFound, api.CodeNotFound, api.CodeNotOnWhatsApp, codeUnknownRoute:
+		return http.StatusNotFound
+	case api.CodeTooManyWebhooks, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeNotConnected:
+		return http.StatusConflict
+	case api.CodeRateLimited:
+		return http.StatusTooManyRequests
+	case api.CodeServiceUnavail:
+		return http.StatusServiceUnavailable
+	case api.CodeOutboxFull:
+		return http.StatusInsufficientStorage
+	case api.CodeTimeout:
+		return http.StatusGatewayTimeout
+	case api.CodeSendFailed:
+		return http.StatusBadGateway
+	}
+	return http.StatusInternalServerError
+}
+
+// public turns an operation's error into what may cross the socket. What is no *api.Error could hold anything, so only an id crosses
+// and the text goes to the log under the same id.
+func (s *Server) public(ctx context.Context, path string, err error) *api.Error {
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		return e
+	}
+	switch {
+	case s.stopping.Load() && errors.Is(err, context.Canceled):
+		return unavailable("waoutbox is stopping; the call was cut off. Start it again: waoutbox start")
+	case errors.Is(err, context.DeadlineExceeded):
+		return api.Retryf(api.CodeTimeout, "the operation took too long and was given up; try again")
+	case errors.Is(err, context.Canceled):
+		return api.Retryf(api.CodeTimeout, "the caller gave up")
+	}
+	id := incident()
+	s.log.LogAttrs(ctx, slog.LevelError, "control call failed", slog.String("route", path), slog.String("incident", id),
+		slog.String("error", err.Error()))
+	return internal(id)
+}
+
+// panicked logs a handler's panic. Of the value only a runtime error is written out: anything else may hold a secret.
+func (s *Server) panicked(ctx context.Context, path string, p any) *api.Error {
+	id := incident()
+	attrs := []slog.Attr{slog.String("route", path), slog.String("incident", id), slog.String("stack", string(debug.Stack()))}
+	if e, ok := p.(runtime.Error); ok {
+		attrs = append(attrs, slog.String("panic", e.Error()))
+	}
+	s.log.LogAttrs(ctx, slog.LevelError, "control call panicked", attrs...)
+	return internal(id)
+}
+
+func internal(id string) *api.Error {
+	return api.Errorf(api.CodeInternal, "something went wrong inside waoutbox (incident %s). The log says more: search it for %s", id, id)
+}
+
+// incident makes an id that ties an answer to a line of the log.
+func incident() string {
+	var b [4]byte
+	rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// decodeFailure reads the body of an answer that is no success.
+func (c *Client) decodeFailure(resp *http.Response, body []byte) error {
+	var f failure
+	if json.Unmarshal(body, &f) != nil || f.Error == nil || f.Error.Code == "" {
+		return api.Errorf(api.CodeInternal, "the service answered %d without a reason; is something else listening on its socket?", resp.StatusCode)
+	}
+	if f.Error.Code == codeUnknownRoute {
+		return api.Errorf(api.CodeServiceUnavail, "the running waoutbox (version %s) does not know this operation; this is version %s. "+
+			"Restart the service with this version: waoutbox stop && waoutbox start", orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()))
+	}
+	return f.Error
+}
+
+func orUnknown(v string) string {
+	if v == "" {
+		return "unknown"
+	}
+	return v
+}

@@ -1,0 +1,76 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+// handlePair streams one JSON line per step and a last line with the result. A failure before the first step is an ordinary answer.
+// The stream ends with the caller's context or as soon as the daemon stops.
+func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
+	if err := readBody(w, r, &none{}); err != nil {
+		s.fail(w, err)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.streams, cancel)()
+
+	lines := &lineWriter{w: w}
+	err := s.pair(ctx, func(step api.PairStep) error { return lines.write(step) })
+	if lines.err != nil {
+		return // the caller is gone
+	}
+	var public *api.Error
+	if err != nil {
+		public = s.public(ctx, string(routePair), err)
+	}
+	if public != nil && !lines.started {
+		s.fail(w, public)
+		return
+	}
+	_ = lines.write(api.PairStep{Step: pairEnd, Error: public}) // a caller that is gone needs no end
+}
+
+// pair turns a panic into an error, because the answer may have begun.
+func (s *Server) pair(ctx context.Context, step func(api.PairStep) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = s.panicked(ctx, string(routePair), p)
+		}
+	}()
+	return s.service.Pair(ctx, step)
+}
+
+// lineWriter writes JSON lines, each flushed and with its own time limit.
+type lineWriter struct {
+	w       http.ResponseWriter
+	started bool
+	err     error // of the first write that failed
+}
+
+func (l *lineWriter) write(v any) error {
+	if l.err != nil {
+		return l.err
+	}
+	raw, err := json.Marshal(v)
+	if err != nil {
+		l.err = err
+		return err
+	}
+	ctl := http.NewResponseController(l.w)
+	if !l.started {
+		l.started = true
+		l.w.Header().Set("Content-Type", "application/x-ndjson")
+		l.w.WriteHeader(http.StatusOK)
+	}
+	_ = ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	if _, l.err = l.w.Write(append(raw, '\n')); l.err == nil {
+		l.err = ctl.Flush()
+	}
+	return l.err
+}
