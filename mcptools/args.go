@@ -12,6 +12,12 @@ import (
 	"waoutbox/outbox/api"
 )
 
+// Limits that every argument has, and which no honest call meets; a schema is shorter without them.
+const (
+	maxString = 4096 // characters
+	maxList   = 100  // entries
+)
+
 // argSpec is the part of an input schema that check enforces, read from the schema itself so that the two cannot differ. Enums are
 // left to the tools, whose sentences say more.
 type argSpec struct {
@@ -22,9 +28,7 @@ type argSpec struct {
 type property struct {
 	Type        string `json:"type"` // string, boolean, integer, or array of strings
 	Description string `json:"description"`
-	MinLength   int    `json:"minLength"`
-	MaxLength   int    `json:"maxLength"` // 0: no limit
-	MaxItems    int    `json:"maxItems"`  // 0: no limit
+	MaxLength   int    `json:"maxLength"` // 0: maxString
 	Minimum     int    `json:"minimum"`
 	Maximum     int    `json:"maximum"`
 }
@@ -86,6 +90,9 @@ func (s argSpec) check(raw json.RawMessage) (args, *api.Error) {
 		if !out.has(name) {
 			return nil, badArg("The argument %q is missing. Pass it: %s.", name, s.Properties[name].Description)
 		}
+		if out[name] == "" {
+			return nil, badArg("The argument %q must not be empty. Pass it: %s.", name, s.Properties[name].Description)
+		}
 	}
 	return out, nil
 }
@@ -107,10 +114,12 @@ func (p property) read(name string, raw json.RawMessage) (any, *api.Error) {
 		if json.Unmarshal(raw, &v) != nil {
 			return nil, badArg("The argument %q must be a string in quotes, not %s.", name, kindOf(raw))
 		}
-		if n := utf8.RuneCountInString(v); n < p.MinLength {
-			return nil, badArg("The argument %q must not be empty. Pass it: %s.", name, p.Description)
-		} else if p.MaxLength > 0 && n > p.MaxLength {
-			return nil, badArg("The argument %q has %d characters; at most %d are accepted.", name, n, p.MaxLength)
+		most := p.MaxLength
+		if most == 0 {
+			most = maxString
+		}
+		if n := utf8.RuneCountInString(v); n > most {
+			return nil, badArg("The argument %q has %d characters; at most %d are accepted.", name, n, most)
 		}
 		return v, nil
 	case "boolean":
@@ -136,8 +145,8 @@ func (p property) read(name string, raw json.RawMessage) (any, *api.Error) {
 		if json.Unmarshal(raw, &v) != nil {
 			return nil, badArg("The argument %q must hold strings only, each in quotes.", name)
 		}
-		if p.MaxItems > 0 && len(v) > p.MaxItems {
-			return nil, badArg("The argument %q has %d entries; at most %d are accepted in one call.", name, len(v), p.MaxItems)
+		if len(v) > maxList {
+			return nil, badArg("The argument %q has %d entries; at most %d are accepted in one call.", name, len(v), maxList)
 		}
 		return v, nil
 	}

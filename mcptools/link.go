@@ -16,7 +16,7 @@ func (s *Server) connectionStatus() tool {
 	return tool{
 		name:        "whatsapp_connection_status",
 		title:       "Connection status",
-		description: "Tell whether WhatsApp is linked and connected, and in reason what keeps events from reaching the webhooks and how to mend it.",
+		description: "Tell whether WhatsApp is linked and connected; reason says what keeps events from the webhooks and how to mend it.",
 		hints:       hints{readOnly: true, idempotent: true},
 		input:       `{"type":"object","additionalProperties":false}`,
 		output: `{"type":"object","additionalProperties":false,` +
@@ -132,12 +132,12 @@ func (s *Server) getQRCode() tool {
 	return tool{
 		name:  "whatsapp_get_qr_code",
 		title: "Pair with QR code",
-		description: "Start linking a WhatsApp account: returns the current QR code as an image for the user to scan under WhatsApp > Linked devices. " +
-			"It expires within a minute; where images are not shown, the user runs `waoutbox pair`.",
+		description: "Link a WhatsApp account: shows the user a QR code to scan under Linked devices, valid for up to a minute. " +
+			"Where images are not shown, the user runs `waoutbox pair`.",
 		hints: hints{openWorld: true},
 		input: `{"type":"object","additionalProperties":false}`,
 		output: `{"type":"object","additionalProperties":false,"required":["qrCode","expiresAt"],"properties":{` +
-			`"qrCode":{"type":"string","description":"the text inside the QR code"},"expiresAt":{"type":"string"}}}`,
+			`"qrCode":{"type":"string"},"expiresAt":{"type":"string"}}}`,
 		limit: shortCall,
 		run:   s.runGetQRCode,
 	}

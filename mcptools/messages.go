@@ -13,10 +13,10 @@ func (s *Server) sendText() tool {
 		description: "Send a text message from the linked account. Calling twice sends twice, unless idempotencyKey is the same.",
 		hints:       hints{destructive: true, openWorld: true},
 		input: `{"type":"object","additionalProperties":false,"required":["jid","text"],"properties":{` +
-			`"jid":{"type":"string","minLength":1,"maxLength":128,"description":"JID of a person or group, or a phone number with country code"},` +
-			`"text":{"type":"string","minLength":1,"maxLength":65536,"description":"the message, as plain text"},` +
-			`"quotedMessageId":{"type":"string","minLength":1,"maxLength":128,"description":"id of the message to reply to, in the same chat"},` +
-			`"idempotencyKey":{"type":"string","minLength":1,"maxLength":128,"description":"any text of yours; the same key within 24 h sends nothing and answers the first result"}}}`,
+			`"jid":{"type":"string","description":"JID of a person or group, or phone number with country code"},` +
+			`"text":{"type":"string","maxLength":65536,"description":"plain text"},` +
+			`"quotedMessageId":{"type":"string","description":"message of that chat to reply to"},` +
+			`"idempotencyKey":{"type":"string","description":"any text; the same one within 24 h sends nothing and answers the first result"}}}`,
 		output: `{"type":"object","additionalProperties":false,"required":["success","messageId","timestamp"],"properties":{` +
 			`"success":{"type":"boolean"},"messageId":{"type":"string"},"timestamp":{"type":"string"}}}`,
 		limit:  longCall,
@@ -51,7 +51,7 @@ func (s *Server) runSendText(ctx context.Context, c *call) (reply, error) {
 
 // unsureSent keeps an agent from sending twice after a failure that does not say whether the message left.
 func unsureSent(c *call, e api.Error) api.Error {
-	if c.args.has("idempotencyKey") {
+	if c.args.str("idempotencyKey") != "" {
 		e.Retryable = true
 		e.Message = sentence(e.Message) + " The message may have been sent: call again with the same idempotencyKey, which sends it at most once."
 		return e

@@ -34,5 +34,5 @@ func (s *Server) eventHelp() string {
 	for _, e := range s.opts.Events {
 		parts = append(parts, e.Name+": "+strings.TrimSuffix(e.Description, "."))
 	}
-	return strings.Join(append(parts, `default for a new webhook: ["*"], every event`), "; ")
+	return strings.Join(append(parts, `default on creation: ["*"], all`), "; ")
 }

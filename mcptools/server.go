@@ -129,7 +129,6 @@ func (t tool) declaration() mcp.Tool {
 		RawInputSchema:  json.RawMessage(t.input),
 		RawOutputSchema: json.RawMessage(t.output),
 		Annotations: mcp.ToolAnnotation{
-			Title:           t.title,
 			ReadOnlyHint:    &t.hints.readOnly,
 			DestructiveHint: &t.hints.destructive,
 			IdempotentHint:  &t.hints.idempotent,

@@ -41,6 +41,8 @@ type session struct {
 	stop  context.CancelFunc
 	log   *lockedBuffer
 
+	outputs outputs
+
 	mu   sync.Mutex
 	kept map[string]response
 	next int
@@ -106,7 +108,7 @@ func start(t *testing.T, o Options) *session {
 	ctx, cancel := context.WithCancel(t.Context())
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
-	s := &session{t: t, in: inW, lines: make(chan string, 1000), ended: make(chan error, 1), stop: cancel, log: log, kept: map[string]response{}}
+	s := &session{t: t, in: inW, lines: make(chan string, 1000), ended: make(chan error, 1), stop: cancel, log: log, outputs: compileOutputs(t), kept: map[string]response{}}
 	go func() {
 		s.ended <- srv.ServeStdio(ctx, inR, outW)
 		outW.Close()
@@ -216,6 +218,9 @@ func (s *session) call(tool, arguments string) result {
 		s.t.Fatalf("%s %s: a protocol error instead of a result: %s", tool, arguments, r.raw)
 	}
 	checkShape(s.t, r)
+	if !r.Result.IsError {
+		s.outputs.check(s.t, tool, r.Result.StructuredContent)
+	}
 	return *r.Result
 }
 

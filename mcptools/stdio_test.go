@@ -111,9 +111,9 @@ func TestLineTooLong(t *testing.T) {
 	s := start(t, optionsFor(newFake()))
 	pad := strings.Repeat("y", maxLine)
 	for line, id := range map[string]string{
-		`{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{"id":5,"text":"` + pad + `"}}`:      "41",
+		`{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{"id":5,"text":"` + pad + `"}}`:     "41",
 		`{"method":"tools/call","params":{"id":5,"text":"` + pad + `"},"jsonrpc":"2.0","id":"last"}`: `"last"`,
-		`{"jsonrpc":"2.0","method":"x","params":{"a":{"text":"` + pad + `","id":6}}}`:                 "null",
+		`{"jsonrpc":"2.0","method":"x","params":{"a":{"text":"` + pad + `","id":6}}}`:                "null",
 		pad + pad: "null",
 	} {
 		s.send(line)

@@ -38,7 +38,7 @@ func webhookOf(w api.Webhook) webhook {
 }
 
 // urlArg is the argument that names an existing webhook.
-const urlArg = `"url":{"type":"string","minLength":1,"maxLength":4096,"description":"URL or id (wh_…) of the webhook"}`
+const urlArg = `"url":{"type":"string","description":"URL or id of the webhook"}`
 
 func (s *Server) webhookRegister() tool {
 	return tool{
@@ -48,10 +48,10 @@ func (s *Server) webhookRegister() tool {
 			"arguments left out keep their values.",
 		hints: hints{destructive: true, idempotent: true, openWorld: true},
 		input: `{"type":"object","additionalProperties":false,"required":["url"],"properties":{` +
-			`"url":{"type":"string","minLength":1,"maxLength":4096,"description":"where to POST the events; or the id (wh_…) of a webhook to update"},` +
-			`"events":{"type":"array","minItems":1,"maxItems":32,"items":{"type":"string","enum":` + s.eventEnum(true) + `},"description":` + quoted(s.eventHelp()) + `},` +
-			`"secret":{"type":"string","maxLength":1024,"description":"signs each body: X-Webhook-Signature, HMAC-SHA256; \"\" removes it"},` +
-			`"ordered":{"type":"boolean","description":"keep the order within each chat; default true"}}}`,
+			`"url":{"type":"string","description":"where to POST the events, or the id of a webhook to update"},` +
+			`"events":{"type":"array","items":{"type":"string","enum":` + s.eventEnum(true) + `},"description":` + quoted(s.eventHelp()) + `},` +
+			`"secret":{"type":"string","description":"signs each body (HMAC-SHA256 in X-Webhook-Signature); \"\" removes it"},` +
+			`"ordered":{"type":"boolean","description":"keep order within a chat; default true"}}}`,
 		output: `{"type":"object","additionalProperties":false,` +
 			`"required":["success","result","message","url","events","webhook"],"properties":{` +
 			`"success":{"type":"boolean"},"result":{"type":"string","enum":["created","updated"]},"message":{"type":"string"},` +

@@ -1,0 +1,245 @@
+package mcptools
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"waoutbox/outbox/api"
+
+	"github.com/mark3labs/mcp-go/mcp"
+)
+
+func TestErrorsOfTheServicePass(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	for _, e := range []*api.Error{
+		api.Errorf(api.CodeInvalidURL, "No."), api.Errorf(api.CodeInvalidEvents, "No."), api.Errorf(api.CodeInvalidSecret, "No."),
+		api.Errorf(api.CodeTooManyWebhooks, "No."), api.Errorf("webhook_host_not_allowed", "No."), api.Retryf(api.CodeRateLimited, "Later."),
+		api.Retryf(api.CodeOutboxFull, "Later."),
+	} {
+		f.onPut = func(context.Context, api.PutWebhook) (api.PutWebhookResult, error) {
+			return api.PutWebhookResult{}, fmt.Errorf("put: %w", e)
+		}
+		r := s.call("whatsapp_webhook_register", `{"url":"https://a.example/"}`)
+		wantError(t, r, string(e.Code), e.Retryable, e.Message)
+	}
+	wantError(t, s.call("whatsapp_webhook_register", `{"url":"wh_77"}`), "webhook_not_found", false)
+	wantError(t, s.call("whatsapp_dead_letter_list", `{"cursor":"bad"}`), "invalid_cursor", false, "not one of this list")
+}
+
+// A Go error, a panic and an internal error of the service are shown by an id only, and the log has the rest.
+func TestInternalErrors(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	for _, fail := range []func() error{
+		func() error { return errors.New("open /home/me/outbox.db: goroutine trouble") },
+		func() error { return api.Errorf(api.CodeInternal, "json: cannot unmarshal goroutine") },
+		func() error { panic("goroutine index out of range") },
+	} {
+		f.onList = func(context.Context) ([]api.Webhook, error) { return nil, fail() }
+		r := s.call("whatsapp_webhook_list", `{}`)
+		wantError(t, r, "internal", false)
+		id := regexp.MustCompile(`err_[A-Z2-7]{10}`).FindString(r.text())
+		if id == "" || strings.Contains(r.text(), "outbox.db") {
+			t.Errorf("the text: %s", r.text())
+		}
+		if log := s.log.String(); !strings.Contains(log, "error_id="+id) || !strings.Contains(log, "goroutine") {
+			t.Errorf("the log lacks %s or the cause:\n%s", id, log)
+		}
+	}
+	f.onList = nil
+	if r := s.call("whatsapp_webhook_list", `{}`); r.IsError {
+		t.Error("the server did not live on:", r.text())
+	}
+}
+
+func TestBackendUnavailableIsAskedAgain(t *testing.T) {
+	f := newFake()
+	opened := 0
+	o := optionsFor(f)
+	o.Backend = func(context.Context, ClientInfo) (Backend, error) {
+		if opened++; opened == 1 {
+			return nil, api.Retryf(api.CodeServiceUnavail, "The service does not start: the state is owned by pid 4711. Stop it: waoutbox stop")
+		}
+		return f, nil
+	}
+	s := start(t, o)
+	s.initialize()
+	wantError(t, s.call("whatsapp_webhook_list", `{}`), "service_unavailable", true, "pid 4711")
+	for range 2 {
+		if r := s.call("whatsapp_webhook_list", `{}`); r.IsError {
+			t.Error(r.text())
+		}
+	}
+	if opened != 2 {
+		t.Errorf("opened %d times, want 2: after a failure again, then kept", opened)
+	}
+	// The owner dies during a call: the next call starts it.
+	f.onList = func(context.Context) ([]api.Webhook, error) {
+		return nil, api.Retryf(api.CodeServiceUnavail, "The service went away.")
+	}
+	wantError(t, s.call("whatsapp_webhook_list", `{}`), "service_unavailable", true, "went away")
+	f.onList = nil
+	if r := s.call("whatsapp_webhook_list", `{}`); r.IsError || opened != 3 {
+		t.Errorf("opened %d times, want 3: %s", opened, r.text())
+	}
+}
+
+// Whoever does not know whether a message left must not send it twice.
+func TestSendOfUnknownOutcome(t *testing.T) {
+	f := newFake()
+	f.onSend = func(context.Context, api.SendText) (api.SendResult, error) {
+		return api.SendResult{}, api.Retryf(api.CodeServiceUnavail, "The service went away.")
+	}
+	var down atomic.Bool
+	o := optionsFor(f)
+	o.Backend = func(context.Context, ClientInfo) (Backend, error) {
+		if down.Load() {
+			return nil, api.Retryf(api.CodeServiceUnavail, "The service does not start.")
+		}
+		return f, nil
+	}
+	s := start(t, o)
+	s.initialize()
+	wantError(t, s.call("whatsapp_send_text", `{"jid":"1","text":"hi"}`), "service_unavailable", false, "may have been sent all the same")
+	wantError(t, s.call("whatsapp_send_text", `{"jid":"1","text":"hi","idempotencyKey":"k"}`), "service_unavailable", true, "same idempotencyKey")
+	f.onSend = func(context.Context, api.SendText) (api.SendResult, error) {
+		return api.SendResult{}, api.Errorf(api.CodeNotOnWhatsApp, "1 is not on WhatsApp.")
+	}
+	if r := s.call("whatsapp_send_text", `{"jid":"1","text":"hi"}`); strings.Contains(r.text(), "may have") {
+		t.Error("a refusal is no unknown outcome:", r.text())
+	}
+	down.Store(true)
+	s.call("whatsapp_send_text", `{"jid":"1","text":"hi"}`)
+	f.onSend = func(context.Context, api.SendText) (api.SendResult, error) {
+		return api.SendResult{}, api.Retryf(api.CodeServiceUnavail, "The service went away.")
+	}
+	s.call("whatsapp_send_text", `{"jid":"1","text":"hi"}`)
+	if r := s.call("whatsapp_send_text", `{"jid":"1","text":"hi"}`); strings.Contains(r.text(), "may have") || !r.Meta.Error.Retryable {
+		t.Error("what was never sent may be sent again:", r.text())
+	}
+}
+
+// invokeTool runs one tool without a transport, so that synctest can drive its clock.
+func invokeTool(ctx context.Context, srv *Server, name string) *mcp.CallToolResult {
+	arguments := map[string]string{"whatsapp_webhook_test": `{"url":"wh_1"}`, "whatsapp_send_text": `{"jid":"1","text":"x"}`}
+	i := slices.IndexFunc(srv.tools(), func(t tool) bool { return t.name == name })
+	result, _ := srv.handler(srv.tools()[i])(ctx, mcp.CallToolRequest{Params: mcp.CallToolParams{Name: name, RawArguments: []byte(arguments[name])}})
+	return result
+}
+
+// A Backend that ignores its context is answered for all the same, after 30 s, or 60 s where somebody else's server is asked.
+func TestEveryCallIsBounded(t *testing.T) {
+	for tool, limit := range map[string]time.Duration{
+		"whatsapp_connection_status": 30 * time.Second, "whatsapp_webhook_list": 30 * time.Second, "whatsapp_get_qr_code": 30 * time.Second,
+		"whatsapp_webhook_test": 60 * time.Second, "whatsapp_send_text": 60 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			f := newFake()
+			deaf := make(chan struct{})
+			f.onStatus = func(context.Context) (api.Status, error) { <-deaf; return api.Status{}, nil }
+			f.onList = func(context.Context) ([]api.Webhook, error) { <-deaf; return nil, nil }
+			f.onQR = func(context.Context) (api.PairStep, error) { <-deaf; return api.PairStep{}, nil }
+			f.onTest = func(context.Context, string) (api.TestWebhookResult, error) {
+				<-deaf
+				return api.TestWebhookResult{}, nil
+			}
+			f.onSend = func(context.Context, api.SendText) (api.SendResult, error) { <-deaf; return api.SendResult{}, nil }
+			srv := New(optionsFor(f))
+			began := time.Now()
+			r := invokeTool(t.Context(), srv, tool)
+			if took := time.Since(began); took != limit {
+				t.Errorf("%s took %v, want %v", tool, took, limit)
+			}
+			text := r.Content[0].(mcp.TextContent).Text
+			if !r.IsError || !strings.HasPrefix(text, fmt.Sprintf("timeout: The service did not answer within %d s", int(limit.Seconds()))) {
+				t.Errorf("%s: %s", tool, text)
+			}
+			srv.waitForCalls() // gives up on the deaf one
+			if took := time.Since(began); took != limit+lastGrace {
+				t.Errorf("%s: the end took %v", tool, took-limit)
+			}
+			close(deaf)
+		})
+	}
+}
+
+// While one call opens the backend, others wait for it, each no longer than its own context.
+func TestOpeningIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFake()
+		opened := 0
+		o := optionsFor(f)
+		o.Backend = func(ctx context.Context, c ClientInfo) (Backend, error) {
+			opened++
+			select {
+			case <-time.After(5 * time.Second):
+				return f, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		}
+		srv := New(o)
+		results := make(chan *mcp.CallToolResult, 3)
+		for range 2 {
+			go func() { results <- invokeTool(t.Context(), srv, "whatsapp_webhook_list") }()
+		}
+		synctest.Wait()
+		hasty, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if r := invokeTool(hasty, srv, "whatsapp_webhook_list"); !r.IsError {
+			t.Error("a call outlived its context")
+		}
+		for range 2 {
+			if r := <-results; r.IsError {
+				t.Error(r.Content)
+			}
+		}
+		if opened != 1 {
+			t.Errorf("opened %d times", opened)
+		}
+	})
+}
+
+// The end of the input waits for open requests, at most 30 s.
+func TestEndOfInputIsWithheld(t *testing.T) {
+	for _, answered := range []time.Duration{0, 10 * time.Second, time.Hour} {
+		synctest.Test(t, func(t *testing.T) {
+			open := newOpenRequests()
+			r := newLineReader(t.Context(), strings.NewReader(callLine(1, "x", "{}")+"\n"+callLine(1, "x", "{}")), open, nil)
+			w := &lineWriter{out: io.Discard, open: open}
+			stop := make(chan struct{})
+			defer close(stop)
+			go func() {
+				select {
+				case <-time.After(answered):
+				case <-stop:
+					return
+				}
+				for range 2 { // the same id twice is two requests
+					fmt.Fprintln(w, `{"jsonrpc":"2.0","id":"1","result":{}}`) // another id
+					fmt.Fprintln(w, `{"jsonrpc":"2.0","id":1,"method":"elicitation/create"}`)
+					fmt.Fprintln(w, `{"jsonrpc":"2.0","id":1,"result":{}}`)
+				}
+			}()
+			began := time.Now()
+			if _, err := io.ReadAll(r); err != nil {
+				t.Error(err)
+			}
+			if took, want := time.Since(began), min(answered, drainAtEOF); took != want {
+				t.Errorf("answered after %v: the end came after %v, want %v", answered, took, want)
+			}
+		})
+	}
+}

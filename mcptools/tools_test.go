@@ -1,0 +1,394 @@
+package mcptools
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"image/png"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"waoutbox/outbox/api"
+)
+
+// TestCalls is the table of what each tool asks of the service and answers.
+func TestCalls(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	hook := `https://a.example/hook?x=1\u0026y=2`
+	webhookJSON := `{"id":"wh_1","url":"` + hook + `","events":["*"],"signed":true,"ordered":true,"status":"active","pending":3,"dead":1}`
+	for _, c := range []struct {
+		tool, args string
+		asked      []string
+		want       string // the structured result, as JSON
+	}{
+		{"whatsapp_webhook_register", `{"url":"http://n8n:5678/w"}`,
+			[]string{"PutWebhook http://n8n:5678/w", "Status"},
+			`{"success":true,"result":"created","message":"Added wh_2: events from now on. The name does not resolve yet. ` + unsignedHint + `","url":"http://n8n:5678/w","events":["*"],` +
+				`"webhook":{"id":"wh_2","url":"http://n8n:5678/w","events":["*"],"signed":false,"ordered":true,"status":"active","pending":0,"dead":0}}`},
+		{"whatsapp_webhook_register", `{"url":"http://n8n:5678/w","events":["message.received","*"],"secret":"` + secretText + `","ordered":false}`,
+			[]string{"PutWebhook http://n8n:5678/w events=message.received,* secret=" + secretText + " ordered=false", "Status"},
+			`{"success":true,"result":"created","message":"Added wh_2: events from now on. The name does not resolve yet.","url":"http://n8n:5678/w","events":["message.received","*"],` +
+				`"webhook":{"id":"wh_2","url":"http://n8n:5678/w","events":["message.received","*"],"signed":true,"ordered":true,"status":"active","pending":0,"dead":0}}`},
+		{"whatsapp_webhook_register", `{"url":"wh_1","secret":"","events":null}`, // an id; null is left out
+			[]string{"Webhook wh_1", "PutWebhook https://a.example/hook?x=1&y=2 secret=", "Status"}, ""},
+		{"whatsapp_webhook_unregister", `{"url":"wh_1"}`, []string{"RemoveWebhook wh_1 purge=false"},
+			`{"success":true,"removed":true,"deadLettered":3,"message":"Removed wh_1. 3 undelivered became dead letters: register the URL again, then call whatsapp_dead_letter_replay.","url":"` + hook + `"}`},
+		{"whatsapp_webhook_unregister", `{"url":"https://b.example/"}`, []string{"RemoveWebhook https://b.example/ purge=false"},
+			`{"success":true,"removed":false,"deadLettered":0,"message":"No such webhook is registered; nothing was changed. See whatsapp_webhook_list.","url":"https://b.example/"}`},
+		{"whatsapp_webhook_list", `{}`, []string{"Webhooks"}, `{"count":1,"webhooks":[` + webhookJSON + `]}`},
+		{"whatsapp_webhook_test", `{"url":"wh_1"}`, []string{"TestWebhook wh_1"},
+			`{"url":"https://a.example/hook","success":true,"status":200,"ms":12}`},
+		{"whatsapp_connection_status", `{}`, []string{"Status"},
+			`{"status":"connected","isConnected":true,"sessionInfo":{"account":"49151@s.whatsapp.net","name":"Alice"},"since":"2026-11-24T09:00:00Z","webhooks":1,"pending":3,"dead":1,"version":"0.1.0"}`},
+		{"whatsapp_send_text", `{"jid":"+49 151","text":"hello"}`, []string{"SendText to=+49 151 text=5 quoted= key="},
+			`{"success":true,"messageId":"3EB0","timestamp":"2026-11-24T09:00:00Z"}`},
+		{"whatsapp_send_text", `{"jid":"1@g.us","text":"hello","quotedMessageId":"3A","idempotencyKey":"k"}`, []string{"SendText to=1@g.us text=5 quoted=3A key=k"}, ""},
+		{"whatsapp_dead_letter_list", `{}`, []string{"DeadLetters webhook= event= since= limit=20 cursor="},
+			`{"items":[{"id":"dl_wh_1_1","url":"https://a.example/hook","event":"message.received","attempts":4,"lastError":{"class":"server_error","status":503,"message":"503 Service Unavailable"},"failedAt":"2026-11-24T09:00:00Z"}],"total":1}`},
+		{"whatsapp_dead_letter_list", `{"url":"wh_1","event":"message.sent","since":"2026-11-24","limit":100,"cursor":"c"}`,
+			[]string{"DeadLetters webhook=wh_1 event=message.sent since=2026-11-24T00:00:00Z limit=100 cursor=c"}, ""},
+		{"whatsapp_dead_letter_list", `{"event":"*","since":"2026-11-24T10:00:00+01:00"}`,
+			[]string{"DeadLetters webhook= event= since=2026-11-24T09:00:00Z limit=20 cursor="}, ""},
+		{"whatsapp_dead_letter_list", `{"includeBody":true,"limit":50}`, []string{"DeadLetters webhook= event= since= limit=1 cursor=", "DeadLetter dl_wh_1_1"},
+			`{"items":[{"id":"dl_wh_1_1","url":"https://a.example/hook","event":"message.received","attempts":4,"lastError":{"class":"server_error","status":503,"message":"503 Service Unavailable"},"failedAt":"2026-11-24T09:00:00Z","body":"{\"event\":\"message.received\"}"}],"total":1}`},
+		{"whatsapp_dead_letter_replay", `{"ids":["dl_wh_1_1","dl_wh_1_2"]}`, []string{"Replay ids=dl_wh_1_1,dl_wh_1_2 webhook= all=false dry=false"},
+			`{"queued":2,"remaining":0,"missing":[]}`},
+		{"whatsapp_dead_letter_replay", `{"url":"https://a.example/hook","dryRun":true}`, []string{"Replay ids= webhook=https://a.example/hook all=false dry=true"}, ""},
+	} {
+		r := s.call(c.tool, c.args)
+		if asked := f.took(); !slices.Equal(asked, c.asked) {
+			t.Errorf("%s %s asked the service for\n %q, want\n %q", c.tool, c.args, asked, c.asked)
+		}
+		if r.IsError {
+			t.Errorf("%s %s: %s", c.tool, c.args, r.text())
+			continue
+		}
+		if c.want != "" && !sameJSON(t, r.StructuredContent, c.want) {
+			t.Errorf("%s %s answered\n %s, want\n %s", c.tool, c.args, r.StructuredContent, c.want)
+		}
+	}
+	if strings.Contains(s.log.String(), "n8n") || strings.Contains(s.log.String(), secretText) {
+		t.Errorf("arguments were logged:\n%s", s.log)
+	}
+	if !strings.Contains(s.log.String(), "tool=whatsapp_send_text client=legacy-client client_version=9.1") {
+		t.Errorf("calls were not logged:\n%s", s.log)
+	}
+}
+
+func sameJSON(t *testing.T, got []byte, want string) bool {
+	t.Helper()
+	var a, b any
+	if err := json.Unmarshal(got, &a); err != nil {
+		t.Fatalf("%v: %s", err, got)
+	}
+	if err := json.Unmarshal([]byte(want), &b); err != nil {
+		t.Fatalf("%v: %s", err, want)
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func TestBadArguments(t *testing.T) {
+	o := optionsFor(newFake())
+	o.Backend = func(context.Context, ClientInfo) (Backend, error) {
+		t.Error("a wrong argument opened the backend")
+		return newFake(), nil
+	}
+	s := start(t, o)
+	s.initialize()
+	for _, c := range []struct {
+		tool, args, code string
+		say              []string
+	}{
+		{"whatsapp_webhook_register", `{}`, "invalid_arguments", []string{`"url" is missing`, "where to POST"}},
+		{"whatsapp_webhook_register", `null`, "invalid_arguments", []string{`"url" is missing`}},
+		{"whatsapp_webhook_register", `{"url":null}`, "invalid_arguments", []string{`"url" is missing`}},
+		{"whatsapp_webhook_register", `["url"]`, "invalid_arguments", []string{"one JSON object, not a list", "events, ordered, secret, url"}},
+		{"whatsapp_webhook_register", `"url"`, "invalid_arguments", []string{"one JSON object, not a string"}},
+		{"whatsapp_webhook_register", `{"webhook_url":"https://a.example"}`, "invalid_arguments", []string{`Unknown argument "webhook_url". Did you mean "url"?`, "events, ordered, secret, url"}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","event":[]}`, "invalid_arguments", []string{`Did you mean "events"?`}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","zzzzzzzz":1}`, "invalid_arguments", []string{`Unknown argument "zzzzzzzz". This tool takes`}},
+		{"whatsapp_webhook_register", `{"url":17}`, "invalid_arguments", []string{`"url" must be a string in quotes, not the number 17`}},
+		{"whatsapp_webhook_register", `{"url":""}`, "invalid_arguments", []string{`"url" must not be empty`}},
+		{"whatsapp_webhook_register", `{"url":"a.example/hook"}`, "invalid_url", []string{"https://example.com/hook"}},
+		{"whatsapp_webhook_register", `{"url":"ftp://a.example/hook"}`, "invalid_url", nil},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","events":"message.received"}`, "invalid_arguments", []string{`"events" must be a list of strings, not a string`, `["…"]`}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","events":[1]}`, "invalid_arguments", []string{`"events" must hold strings only`}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","events":[]}`, "invalid_events", []string{`"events" is empty`, "message.received"}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","events":["message.recieved"]}`, "invalid_events", []string{`Unknown event "message.recieved". Did you mean "message.received"? Known: message.received, message.sent`, "*."}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","events":["MessageSent"]}`, "invalid_events", []string{`Did you mean "message.sent"?`}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","events":["zebra crossing"]}`, "invalid_events", []string{`Unknown event "zebra crossing". Known:`}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","ordered":"false"}`, "invalid_arguments", []string{`"ordered" must be true or false, without quotes, not a string`}},
+		{"whatsapp_webhook_unregister", `{"url":"nonsense"}`, "invalid_url", nil},
+		{"whatsapp_webhook_list", `{"limit":1}`, "invalid_arguments", []string{`Unknown argument "limit". This tool takes no arguments.`}},
+		{"whatsapp_webhook_test", `{"url":true}`, "invalid_arguments", []string{"not a boolean"}},
+		{"whatsapp_send_text", `{"jid":"49151"}`, "invalid_arguments", []string{`"text" is missing`}},
+		{"whatsapp_send_text", `{"jid":49151,"text":"hi"}`, "invalid_arguments", []string{`"jid" must be a string in quotes, not the number 49151`}},
+		{"whatsapp_send_text", `{"jid":"49151","text":""}`, "invalid_arguments", []string{`"text" must not be empty`}},
+		{"whatsapp_send_text", `{"to":"49151","text":"hi"}`, "invalid_arguments", []string{`Unknown argument "to".`, "jid"}},
+		{"whatsapp_dead_letter_list", `{"limit":0}`, "invalid_arguments", []string{`"limit" must be from 1 to 100, not 0`}},
+		{"whatsapp_dead_letter_list", `{"limit":101}`, "invalid_arguments", []string{"not 101"}},
+		{"whatsapp_dead_letter_list", `{"limit":"20"}`, "invalid_arguments", []string{"whole number, without quotes, not a string"}},
+		{"whatsapp_dead_letter_list", `{"limit":1.5}`, "invalid_arguments", []string{"whole number"}},
+		{"whatsapp_dead_letter_list", `{"limit":1e300}`, "invalid_arguments", []string{"whole number"}},
+		{"whatsapp_dead_letter_list", `{"since":"yesterday"}`, "invalid_arguments", []string{`"since" is no time`, "2026-11-24T09:00:00Z"}},
+		{"whatsapp_dead_letter_list", `{"event":"message.recv"}`, "invalid_events", []string{`Unknown event "message.recv"`}},
+		{"whatsapp_dead_letter_replay", `{}`, "invalid_arguments", []string{`exactly one of "ids"`}},
+		{"whatsapp_dead_letter_replay", `{"ids":["dl_wh_1_1"],"url":"wh_1"}`, "invalid_arguments", []string{"exactly one"}},
+		{"whatsapp_dead_letter_replay", `{"ids":[]}`, "invalid_arguments", []string{`"ids" is empty`}},
+		{"whatsapp_dead_letter_replay", `{"ids":["evt_1"]}`, "invalid_arguments", []string{`"evt_1" in "ids" is no dead letter id`, "dl_"}},
+		{"whatsapp_dead_letter_replay", `{"ids":[` + strings.Repeat(`"dl_x",`, 100) + `"dl_x"]}`, "invalid_arguments", []string{"101 entries; at most 100"}},
+		{"whatsapp_dead_letter_replay", `{"url":"somewhere"}`, "invalid_url", nil},
+	} {
+		r := s.call(c.tool, c.args)
+		if !r.IsError {
+			t.Errorf("%s %s passed", c.tool, c.args)
+			continue
+		}
+		wantError(t, r, c.code, false, c.say...)
+	}
+	s.send(`{"jsonrpc":"2.0","id":900,"method":"tools/call","params":{"name":"whatsapp_webhook_register"}}`) // no arguments at all
+	if r := s.answer("900"); r.Result == nil || !strings.Contains(r.Result.text(), `"url" is missing`) {
+		t.Error(r.raw)
+	}
+}
+
+func TestStatusSaysWhatIsMissing(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	for _, c := range []struct {
+		name string
+		set  func(*api.Status)
+		say  []string
+	}{
+		{"not linked", func(st *api.Status) { st.Link = api.Link{State: api.LinkUnlinked} }, []string{"No WhatsApp account is linked", "call whatsapp_get_qr_code"}},
+		{"pairing", func(st *api.Status) { st.Link = api.Link{State: api.LinkPairing} }, []string{"Pairing is under way"}},
+		{"connecting", func(st *api.Status) { st.Link.State, st.Link.Reason = api.LinkConnecting, "dial: refused" }, []string{"retried by itself. dial: refused."}},
+		{"replaced", func(st *api.Status) {
+			st.Link.State, st.Link.Reason = api.LinkDisconnected, "Another client took over."
+		}, []string{"not connected", "Another client took over."}},
+		{"unsigned", func(st *api.Status) { st.Webhooks[0].Signed = false }, []string{"Webhook wh_1 is unsigned"}},
+		{"no webhook", func(st *api.Status) { st.Webhooks = nil }, []string{"No webhook is registered: call whatsapp_webhook_register."}},
+		{"failing", func(st *api.Status) {
+			st.Webhooks[0].Status, st.Webhooks[0].Reason = api.WebhookFailing, "answers 503 since 09:14"
+		}, []string{"Webhook wh_1 is failing: answers 503 since 09:14."}},
+		{"alarm", func(st *api.Status) { st.Alarms = []api.Alarm{{Code: "disk_low", Message: "Free some space"}} }, []string{"Alarm disk_low: Free some space."}},
+		{"other version", func(st *api.Status) { st.Daemon.Version = "0.0.9" }, []string{"different versions"}},
+	} {
+		f.onStatus = func(context.Context) (api.Status, error) {
+			fresh := newFake()
+			st := fresh.status
+			st.Webhooks = fresh.webhooks
+			c.set(&st)
+			return st, nil
+		}
+		r := s.call("whatsapp_connection_status", `{}`)
+		var got statusResult
+		if err := json.Unmarshal(r.StructuredContent, &got); err != nil {
+			t.Fatal(err)
+		}
+		for _, part := range c.say {
+			if !strings.Contains(got.Reason, part) {
+				t.Errorf("%s: the reason %q does not say %q", c.name, got.Reason, part)
+			}
+		}
+		if c.name == "other version" && got.Version != "0.0.9 (these tools: 0.1.0)" {
+			t.Errorf("version %q does not show both", got.Version)
+		}
+	}
+	f.onStatus = func(context.Context) (api.Status, error) {
+		return api.Status{Link: api.Link{State: api.LinkUnlinked}}, nil
+	}
+	r := s.call("whatsapp_webhook_register", `{"url":"https://a.example/"}`)
+	for _, part := range []string{"unsigned", "No WhatsApp account is linked"} {
+		if !strings.Contains(r.text(), part) {
+			t.Errorf("register does not say %q: %s", part, r.text())
+		}
+	}
+	f.onStatus = func(context.Context) (api.Status, error) { return api.Status{}, fmt.Errorf("boom") }
+	if r := s.call("whatsapp_webhook_register", `{"url":"https://a.example/"}`); r.IsError {
+		t.Errorf("a failing status made a registration fail that was done: %s", r.text())
+	}
+}
+
+func TestRegisterResults(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	for put, want := range map[string]string{api.PutCreated: "created", api.PutUpdated: "updated", api.PutRevived: "created"} {
+		f.onPut = func(context.Context, api.PutWebhook) (api.PutWebhookResult, error) {
+			return api.PutWebhookResult{Result: put, Webhook: api.Webhook{ID: "wh_9", URL: "https://a.example/", Status: api.WebhookActive}, Secret: secretText}, nil
+		}
+		r := s.call("whatsapp_webhook_register", `{"url":"https://a.example/"}`)
+		if !strings.Contains(string(r.StructuredContent), `"result":"`+want+`"`) {
+			t.Errorf("%s: %s", put, r.StructuredContent)
+		}
+	}
+}
+
+func TestEndpointDownIsNoToolError(t *testing.T) {
+	f := newFake()
+	f.onTest = func(context.Context, string) (api.TestWebhookResult, error) {
+		return api.TestWebhookResult{URL: "https://a.example/", Status: 404, Ms: 3, Class: "client_error", Error: "404 Not Found", Excerpt: strings.Repeat("not registered ", 100)}, nil
+	}
+	s := start(t, optionsFor(f))
+	s.initialize()
+	r := s.call("whatsapp_webhook_test", `{"url":"wh_1"}`)
+	var got testResult
+	if err := json.Unmarshal(r.StructuredContent, &got); err != nil {
+		t.Fatal(err)
+	}
+	if r.IsError || got.Success || got.Status != 404 || !strings.HasPrefix(got.Error, "404 Not Found; the endpoint answered: not registered") || len(got.Error) > 540 {
+		t.Errorf("%+v", got)
+	}
+	f.onTest = func(context.Context, string) (api.TestWebhookResult, error) {
+		return api.TestWebhookResult{URL: "https://a.example/", Ms: 3, Class: "refused"}, nil
+	}
+	if r := s.call("whatsapp_webhook_test", `{"url":"wh_1"}`); !sameJSON(t, r.StructuredContent, `{"url":"https://a.example/","success":false,"ms":3,"error":"refused"}`) {
+		t.Errorf("%s", r.StructuredContent)
+	}
+}
+
+func TestQRCode(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	r := s.call("whatsapp_get_qr_code", `{}`)
+	if len(r.Content) != 3 || r.Content[1].Type != "image" || r.Content[1].MIMEType != "image/png" || !slices.Equal(r.Content[1].Annotations.Audience, []string{"user"}) {
+		t.Fatalf("content: %+v", r.Content)
+	}
+	raw, err := base64.StdEncoding.DecodeString(r.Content[1].Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if img, err := png.Decode(bytes.NewReader(raw)); err != nil || img.Bounds().Dx() < 200 {
+		t.Errorf("the image: %v", err)
+	}
+	for _, part := range []string{"09:01:00 UTC", "waoutbox pair"} {
+		if !strings.Contains(r.Content[2].Text, part) || strings.Contains(r.Content[2].Text, "\n") {
+			t.Errorf("the line %q does not say %q", r.Content[2].Text, part)
+		}
+	}
+	f.onQR = func(context.Context) (api.PairStep, error) {
+		return api.PairStep{}, api.Errorf(api.CodeAlreadyLinked, "Linked as Alice.")
+	}
+	wantError(t, s.call("whatsapp_get_qr_code", `{}`), "already_linked", false, "Linked as Alice.")
+	f.onQR = func(context.Context) (api.PairStep, error) {
+		return api.PairStep{Step: api.StepLinked, Account: "1@s.whatsapp.net"}, nil
+	}
+	wantError(t, s.call("whatsapp_get_qr_code", `{}`), "already_linked", false, "waoutbox unpair")
+	f.onQR = func(context.Context) (api.PairStep, error) {
+		return api.PairStep{Step: api.StepFailed, Error: api.Retryf(api.CodePairingUnavail, "WhatsApp is unreachable.")}, nil
+	}
+	wantError(t, s.call("whatsapp_get_qr_code", `{}`), "pairing_unavailable", true, "unreachable")
+	f.onQR = func(context.Context) (api.PairStep, error) { return api.PairStep{}, nil }
+	wantError(t, s.call("whatsapp_get_qr_code", `{}`), "pairing_unavailable", true)
+}
+
+func TestListsStayBelowTwentyKilobytes(t *testing.T) {
+	f := newFake()
+	for i := range 300 {
+		f.webhooks = append(f.webhooks, api.Webhook{ID: fmt.Sprintf("wh_%d", i), URL: "https://a.example/" + strings.Repeat("p", 100), Events: []string{"*"}, Status: api.WebhookActive})
+	}
+	f.letters = nil
+	for i := range 200 {
+		l := letter(i)
+		l.LastError.Message = strings.Repeat("long ", 1000)
+		l.Removed = i < 2
+		f.letters = append(f.letters, l)
+	}
+	s := start(t, optionsFor(f))
+	s.initialize()
+
+	r := s.call("whatsapp_webhook_list", `{}`)
+	var hooks webhookListResult
+	if err := json.Unmarshal(r.StructuredContent, &hooks); err != nil {
+		t.Fatal(err)
+	}
+	if hooks.Count != 301 || len(hooks.Webhooks) < 50 || len(r.text()) > maxText+1000 {
+		t.Errorf("count %d, shown %d, %d bytes", hooks.Count, len(hooks.Webhooks), len(r.text()))
+	}
+	if len(r.Content) != 2 || !strings.Contains(r.Content[1].Text, fmt.Sprintf("%d of 301", len(hooks.Webhooks))) {
+		t.Errorf("the cut is not told: %+v", r.Content[1:])
+	}
+
+	f.took()
+	r = s.call("whatsapp_dead_letter_list", `{"limit":100}`)
+	var page deadLetterListResult
+	if err := json.Unmarshal(r.StructuredContent, &page); err != nil {
+		t.Fatal(err)
+	}
+	n := len(page.Items)
+	if n < 20 || n >= 100 || len(r.text()) > maxText+1000 || page.Total != 200 || page.NextCursor != fmt.Sprintf("after-%d", n) {
+		t.Errorf("%d items, %d bytes, total %d, cursor %s", n, len(r.text()), page.Total, page.NextCursor)
+	}
+	if !strings.Contains(r.Content[1].Text, fmt.Sprintf("%d letters instead of 100", n)) || !strings.Contains(r.Content[2].Text, "2 of these belong to removed webhooks") {
+		t.Errorf("the notes: %+v", r.Content[1:])
+	}
+
+	f.body = strings.Repeat("ü", 1<<19)
+	r = s.call("whatsapp_dead_letter_list", `{"includeBody":true}`)
+	if err := json.Unmarshal(r.StructuredContent, &page); err != nil {
+		t.Fatal(err)
+	}
+	if body := page.Items[0].Body; !strings.HasSuffix(body, "… [cut: 16384 of 1048576 bytes]") || strings.Contains(body, "\uFFFD") {
+		t.Errorf("the body of %d bytes ends %q", len(body), body[len(body)-40:])
+	}
+	if all := fmt.Sprint(r.Content); !strings.Contains(all, "waoutbox deadletter show dl_wh_1_0") || !strings.Contains(all, "never instructions") {
+		t.Errorf("the notes: %+v", r.Content[1:])
+	}
+
+	f.letters = nil
+	if r := s.call("whatsapp_dead_letter_list", `{"includeBody":true}`); !sameJSON(t, r.StructuredContent, `{"items":[],"total":0}`) {
+		t.Errorf("an empty list: %s", r.StructuredContent)
+	}
+	f.webhooks = nil
+	if r := s.call("whatsapp_webhook_list", `{}`); !sameJSON(t, r.StructuredContent, `{"count":0,"webhooks":[]}`) {
+		t.Errorf("an empty list: %s", r.StructuredContent)
+	}
+}
+
+func TestReplayNotes(t *testing.T) {
+	f := newFake()
+	f.onReplay = func(context.Context, api.ReplayRequest) (api.ReplayResult, error) {
+		return api.ReplayResult{Queued: 256, Remaining: 44, Missing: []string{"dl_wh_1_7"}, Note: "No daemon runs"}, nil
+	}
+	s := start(t, optionsFor(f))
+	s.initialize()
+	r := s.call("whatsapp_dead_letter_replay", `{"url":"wh_1"}`)
+	if !sameJSON(t, r.StructuredContent, `{"queued":256,"remaining":44,"missing":["dl_wh_1_7"]}`) {
+		t.Errorf("%s", r.StructuredContent)
+	}
+	if all := fmt.Sprint(r.Content); !strings.Contains(all, "No daemon runs.") || !strings.Contains(all, "44 more are waiting for room") {
+		t.Errorf("the notes: %+v", r.Content[1:])
+	}
+}
+
+func TestReadOnly(t *testing.T) {
+	f := newFake()
+	f.status.Link = api.Link{State: api.LinkUnlinked}
+	f.webhooks = nil
+	o := optionsFor(f)
+	o.ReadOnly = true
+	s := start(t, o)
+	s.initialize()
+	s.send(`{"jsonrpc":"2.0","id":50,"method":"tools/list"}`)
+	list := s.answer("50").raw
+	if n := strings.Count(list, `"readOnlyHint":true`); n != 3 || strings.Count(list, `"inputSchema"`) != 3 {
+		t.Errorf("read-only tools: %s", list)
+	}
+	s.send(callLine(51, "whatsapp_send_text", `{"jid":"49151","text":"hi"}`))
+	if r := s.answer("51"); r.Error == nil || r.Error.Code != -32602 {
+		t.Errorf("a tool that writes: %s", r.raw)
+	}
+	r := s.call("whatsapp_connection_status", `{}`)
+	if strings.Contains(r.text(), "whatsapp_") || !strings.Contains(r.text(), "`waoutbox pair`") {
+		t.Errorf("a read-only session is sent to a tool it lacks: %s", r.text())
+	}
+}
