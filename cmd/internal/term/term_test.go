@@ -1,0 +1,205 @@
+package term
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+func TestAge(t *testing.T) {
+	for _, tt := range []struct {
+		d    time.Duration
+		want string
+	}{
+		{-time.Hour, "0 s"}, {0, "0 s"}, {999 * time.Millisecond, "0 s"}, {59 * time.Second, "59 s"}, {time.Minute, "1 m"},
+		{26*time.Minute + 59*time.Second, "26 m"}, {time.Hour, "1 h"}, {3*time.Hour + 12*time.Minute, "3 h 12 m"},
+		{47*time.Hour + 59*time.Minute, "47 h 59 m"}, {48 * time.Hour, "2 d"}, {124 * time.Hour, "5 d 4 h"},
+	} {
+		if got := Age(tt.d); got != tt.want {
+			t.Errorf("Age(%v) = %q, want %q", tt.d, got, tt.want)
+		}
+	}
+}
+
+func TestCount(t *testing.T) {
+	for n, want := range map[int64]string{0: "0", 7: "7", 999: "999", 1000: "1,000", 18204: "18,204", 1234567: "1,234,567", -1932: "-1,932"} {
+		if got := Count(n); got != want {
+			t.Errorf("Count(%d) = %q, want %q", n, got, want)
+		}
+	}
+	if got := Plural(1, "letter", "letters"); got != "1 letter" {
+		t.Errorf("Plural(1) = %q", got)
+	}
+	if got := Plural(2000, "letter", "letters"); got != "2,000 letters" {
+		t.Errorf("Plural(2000) = %q", got)
+	}
+}
+
+func TestBytesAndMillis(t *testing.T) {
+	for n, want := range map[int64]string{0: "0 B", 999: "999 B", 1000: "1.0 kB", 9949: "9.9 kB", 9950: "10 kB", 41_000_000: "41 MB",
+		999_499_999: "999 MB", 999_999_999: "1.0 GB", 10_700_000_000: "11 GB", 5_000_000_000_000_000: "5000 TB"} {
+		if got := Bytes(n); got != want {
+			t.Errorf("Bytes(%d) = %q, want %q", n, got, want)
+		}
+	}
+	for n, want := range map[int64]string{0: "0 ms", 999: "999 ms", 1000: "1.0 s", 10_000: "10.0 s"} {
+		if got := Millis(n); got != want {
+			t.Errorf("Millis(%d) = %q, want %q", n, got, want)
+		}
+	}
+}
+
+func TestClockShowsTheDateOnlyOfOtherDays(t *testing.T) {
+	loc := time.FixedZone("x", 2*3600)
+	now := time.Date(2026, 1, 31, 23, 30, 0, 0, time.UTC) // already the next day in loc
+	for _, tt := range []struct {
+		at   time.Time
+		want string
+	}{
+		{now.Add(-time.Hour), "00:30:00"},
+		{now.Add(-2 * time.Hour), "2026-01-31 23:30:00"},
+		{time.Time{}, None},
+	} {
+		if got := Clock(tt.at, now, loc); got != tt.want {
+			t.Errorf("Clock(%v) = %q, want %q", tt.at, got, tt.want)
+		}
+	}
+}
+
+func TestCleanLeavesNothingThatMovesTheCursor(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain äöü 漢 😀":       "plain äöü 漢 😀",
+		"a\x1b[2Jb":           `a\u001b[2Jb`,
+		"line\nerror: forged": `line\u000aerror: forged`,
+		"c1 \u009b31m":        `c1 \u009b31m`,
+		"rtl \u202egpj.exe":   `rtl \u202egpj.exe`,
+		"bad \xff utf8":       `bad \ufffd utf8`,
+		"\u2066x\u2069":       `\u2066x\u2069`,
+	} {
+		if got := Clean(in); got != want {
+			t.Errorf("Clean(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
+
+func TestShortCutsRunes(t *testing.T) {
+	for _, tt := range []struct {
+		in   string
+		n    int
+		want string
+	}{{"häuser", 6, "häuser"}, {"häuser", 4, "häu…"}, {"x", 0, "…"}} {
+		if got := Short(tt.in, tt.n); got != tt.want || !utf8.ValidString(got) {
+			t.Errorf("Short(%q, %d) = %q, want %q", tt.in, tt.n, got, tt.want)
+		}
+	}
+}
+
+func TestTableAligns(t *testing.T) {
+	tab := NewTable(Column{Name: "NAME"}, Column{Name: "COUNT", Right: true}, Column{Name: "LAST"})
+	tab.Row("häuser", "1", "x")
+	tab.Row("a", "1,000", "")
+	var b bytes.Buffer
+	if err := tab.Write(&b, Style{}, " "); err != nil {
+		t.Fatal(err)
+	}
+	want := " NAME     COUNT   LAST\n" +
+		" häuser       1   x\n" +
+		" a        1,000\n"
+	if b.String() != want {
+		t.Errorf("got\n%s\nwant\n%s", b.String(), want)
+	}
+}
+
+func TestTableAlignsColouredCells(t *testing.T) {
+	s := Style{Color: true}
+	tab := NewTable(Column{Name: "STATE"}, Column{Name: "N"})
+	tab.Row(s.Red("failing"), "1")
+	tab.Row(s.Green("active"), "2")
+	var b bytes.Buffer
+	if err := tab.Write(&b, s, ""); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(stripColours(b.String()), "\n")
+	if lines[1] != "failing   1" || lines[2] != "active    2" {
+		t.Errorf("got %q", lines)
+	}
+	if !strings.Contains(b.String(), "\x1b[31mfailing\x1b[0m") {
+		t.Errorf("the colour is lost: %q", b.String())
+	}
+}
+
+func stripColours(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == 0x1b {
+			for s[i] != 'm' {
+				i++
+			}
+			continue
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}
+
+func TestStyleIsOffWithoutATerminal(t *testing.T) {
+	var b bytes.Buffer
+	s := StyleFor(&b, func(string) string { return "" })
+	if s.Color || s.Red("x") != "x" {
+		t.Error("a buffer got colours")
+	}
+	if cols, rows := Size(&b); cols != 0 || rows != 0 {
+		t.Errorf("a buffer has a size: %d×%d", cols, rows)
+	}
+}
+
+func TestBar(t *testing.T) {
+	var b bytes.Buffer
+	bar := NewBar(&b, true, "replaying")
+	bar.Draw(5, 10, "20/s")
+	bar.Clear()
+	if want := "\r\x1b[2Kreplaying  ███████████░░░░░░░░░░░  5/10  20/s\r\x1b[2K"; b.String() != want {
+		t.Errorf("got %q, want %q", b.String(), want)
+	}
+	b.Reset()
+	bar.Clear()
+	silent := NewBar(&b, false, "x")
+	silent.Draw(1, 2, "")
+	silent.Clear()
+	if b.Len() > 0 {
+		t.Errorf("drawn without reason: %q", b.String())
+	}
+	bar.Draw(20, 10, "") // more than all must not fault
+	bar.Draw(0, 0, "")
+}
+
+func TestQRFitsAndKeepsItsModules(t *testing.T) {
+	text := "2@" + strings.Repeat("Ab3/", 59) // as long as WhatsApp's
+	plain, err := DrawQR(text, Style{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(plain.Lines) > 34 || plain.Cols > 66 {
+		t.Errorf("needs %d rows and %d columns", len(plain.Lines), plain.Cols)
+	}
+	for _, line := range plain.Lines {
+		if n := utf8.RuneCountInString(line); n != plain.Cols {
+			t.Fatalf("a line has %d cells, the others %d", n, plain.Cols)
+		}
+	}
+	coloured, err := DrawQR(text, Style{Color: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := stripColours(strings.Join(coloured.Lines, "\n")); got != strings.Join(plain.Lines, "\n") {
+		t.Error("colours change the code")
+	}
+	if !strings.HasPrefix(coloured.Lines[0], "\x1b[97;40m") || !strings.HasSuffix(coloured.Lines[0], "\x1b[0m") {
+		t.Errorf("a line does not set and reset its colours: %q", coloured.Lines[0])
+	}
+	if _, err := DrawQR(strings.Repeat("x", 5000), Style{}); err == nil {
+		t.Error("a text that no QR code holds was drawn")
+	}
+}
