@@ -36,7 +36,11 @@ func (a *Account) PhoneSend(ctx context.Context, to *Contact, m *waE2E.Message) 
 
 // PhoneSendGroupText lets the own phone write into a group.
 func (a *Account) PhoneSendGroupText(ctx context.Context, g *Group, text string) (string, error) {
+	return a.PhoneSendGroup(ctx, g, &waE2E.Message{Conversation: proto.String(text)})
+}
+
+// PhoneSendGroup is PhoneSendGroupText for any message.
+func (a *Account) PhoneSendGroup(ctx context.Context, g *Group, m *waE2E.Message) (string, error) {
 	id := newPhoneMessageID()
-	m := &waE2E.Message{Conversation: proto.String(text)}
 	return id, a.transmit(ctx, a.phone, id, m, outgoing{head: g.head("message", id, a.member(), a.name), group: g})
 }

@@ -89,6 +89,7 @@ func (s *Server) Listen(addr string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws/chat", s.serveWebsocket)
+	mux.Handle("/control/v1/", s.controlHandler())
 	s.addr = l.Addr().String()
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return s.ctx }}
 	srv := s.http
@@ -154,15 +155,25 @@ func (s *Server) start(f func()) bool {
 	return true
 }
 
+// hold lets Close wait for the calling goroutine, which http.Server started,
+// until release; false when closed.
+func (s *Server) hold() (release func(), ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, false
+	}
+	s.wg.Add(1)
+	return s.wg.Done, true
+}
+
 func (s *Server) serveWebsocket(w http.ResponseWriter, r *http.Request) {
-	done := make(chan struct{})
-	// The connection outlives nothing: this handler returns when it ends. It is
-	// counted like every goroutine, because hijacked ones escape http.Server.
-	if !s.start(func() { <-done }) {
+	release, ok := s.hold()
+	if !ok {
 		http.Error(w, ErrClosed.Error(), http.StatusServiceUnavailable)
 		return
 	}
-	defer close(done)
+	defer release()
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the Origin is WhatsApp Web's
 	if err != nil {
 		s.log.Warn("websocket refused", "error", err)

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// maxAnswer bounds what is read of an answer: a list of some 100,000 stanzas.
+const maxAnswer = 64 << 20
+
+// ctl calls one operation of the control API and prints the answer.
+func ctl(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
+	flags := flag.NewFlagSet("ctl", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	url := flags.String("url", getenv("WASIM_URL"), "")
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("%w; %w", err, errUsage)
+	}
+	if *url == "" {
+		return fmt.Errorf("no control URL: give --url or set WASIM_URL; %w", errUsage)
+	}
+	if flags.NArg() < 2 || !strings.HasPrefix(flags.Arg(1), "/") {
+		return fmt.Errorf("ctl takes a method and a path that begins with a slash; %w", errUsage)
+	}
+	body, err := requestBody(flags.Args()[2:])
+	if err != nil {
+		return err
+	}
+	method := strings.ToUpper(flags.Arg(0))
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(*url, "/")+flags.Arg(1), bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", method, flags.Arg(1), err)
+	}
+	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("is wasim running at %s? %w", *url, err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s %s: %s: %s", method, flags.Arg(1), resp.Status, bytes.TrimSpace(answer))
+	}
+	_, err = stdout.Write(answer)
+	return err
+}
+
+// requestBody makes the JSON body: one JSON argument as it is, or an object of
+// name=text and name:=json arguments.
+func requestBody(args []string) ([]byte, error) {
+	if len(args) == 0 {
+		return nil, nil
+	}
+	if len(args) == 1 && strings.HasPrefix(strings.TrimSpace(args[0]), "{") {
+		return []byte(args[0]), nil
+	}
+	fields := make(map[string]any)
+	for _, arg := range args {
+		name, value, ok := strings.Cut(arg, "=")
+		raw := strings.HasSuffix(name, ":")
+		name = strings.TrimSuffix(name, ":")
+		switch {
+		case !ok || name == "":
+			return nil, fmt.Errorf("argument %q is neither JSON nor name=text nor name:=json; %w", arg, errUsage)
+		case !raw:
+			fields[name] = value
+		case json.Valid([]byte(value)):
+			fields[name] = json.RawMessage(value)
+		default:
+			return nil, fmt.Errorf("argument %q: what follows := is not JSON; %w", arg, errUsage)
+		}
+	}
+	return json.Marshal(fields)
+}

@@ -1,0 +1,107 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func noEnv(string) string { return "" }
+
+// running starts `wasim args…` and returns what it printed when ready.
+func running(t *testing.T, args ...string) (info map[string]string, stop func() (code int, stderr string)) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	out, in := io.Pipe()
+	var stderr bytes.Buffer
+	code := make(chan int, 1)
+	go func() {
+		got := run(ctx, args, noEnv, in, &stderr)
+		in.Close()
+		code <- got
+	}()
+	stop = func() (int, string) { cancel(); return <-code, stderr.String() }
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		got, says := stop()
+		t.Fatalf("wasim ended with %d before it was ready: %s", got, says)
+	}
+	if err := json.Unmarshal([]byte(line), &info); err != nil {
+		t.Fatalf("ready line %q: %v", line, err)
+	}
+	return info, stop
+}
+
+// ctl runs `wasim ctl args…` against a running wasim.
+func control(t *testing.T, url string, args ...string) (out, stderr string, code int) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	var stdout, errs bytes.Buffer
+	env := func(name string) string { return map[string]string{"WASIM_URL": url}[name] }
+	code = run(ctx, append([]string{"ctl"}, args...), env, &stdout, &errs)
+	return stdout.String(), errs.String(), code
+}
+
+func TestServeAndControl(t *testing.T) {
+	info, stop := running(t, "--account", "491515550100:Shop", "--contact", "Bob:15550100123", "--contact", "Eve:15550100456", "--group", "Team:Bob,Eve")
+	if !strings.HasPrefix(info["url"], "ws://127.0.0.1:") || len(info["root_key"]) != 64 || info["control_url"] == "" {
+		t.Errorf("ready line says %v", info)
+	}
+	url := info["control_url"]
+	if out, stderr, code := control(t, url, "get", "/contacts"); code != exitOK || !strings.Contains(out, "15550100456@s.whatsapp.net") {
+		t.Errorf("contacts: %d %s %s", code, out, stderr)
+	}
+	if out, _, code := control(t, url, "GET", "/groups"); code != exitOK || !strings.Contains(out, `"subject":"Team"`) {
+		t.Errorf("groups: %d %s", code, out)
+	}
+	if out, stderr, code := control(t, url, "POST", "/groups", "subject=Other", `members:=["Eve"]`); code != exitOK || !strings.Contains(out, `"subject":"Other"`) {
+		t.Errorf("new group: %d %s %s", code, out, stderr)
+	}
+	if _, stderr, code := control(t, url, "POST", "/messages", `{"from":"Bob","text":"hi"}`); code != exitFailed || !strings.Contains(stderr, "no linked companion") {
+		t.Errorf("message without companion: %d %s", code, stderr)
+	}
+	if code, stderr := stop(); code != exitOK {
+		t.Errorf("stopped with %d: %s", code, stderr)
+	}
+}
+
+func TestRunsForAWhile(t *testing.T) {
+	var out, stderr bytes.Buffer
+	if code := run(context.Background(), []string{"--for", "1ms"}, noEnv, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "root_key") {
+		t.Errorf("ended with %d: %s %s", code, out.String(), stderr.String())
+	}
+}
+
+func TestUsageMistakes(t *testing.T) {
+	for _, args := range [][]string{
+		{"--contact", "Bob:1"}, {"--account", "Bob"}, {"--contact", "1"}, {"--group", "Team"}, {"--unknown"}, {"extra"},
+		{"--account", "1", "--group", "Team:Bob"},
+		{"ctl", "GET", "/"}, {"ctl", "--url", "http://127.0.0.1:1", "GET"}, {"ctl", "--url", "http://127.0.0.1:1", "GET", "x"},
+		{"ctl", "--url", "http://127.0.0.1:1", "POST", "/messages", "from"}, {"ctl", "--url", "http://127.0.0.1:1", "POST", "/messages", "count:=x"},
+	} {
+		var out, stderr bytes.Buffer
+		if code := run(context.Background(), args, noEnv, &out, &stderr); code != exitUsage || !strings.HasPrefix(stderr.String(), "error: ") {
+			t.Errorf("wasim %s: %d %s", strings.Join(args, " "), code, stderr.String())
+		}
+	}
+	for _, args := range [][]string{{"--listen", "0.0.0.0:0"}, {"ctl", "--url", "http://127.0.0.1:1/control/v1", "GET", "/"}} {
+		var out, stderr bytes.Buffer
+		if code := run(context.Background(), args, noEnv, &out, &stderr); code != exitFailed {
+			t.Errorf("wasim %s: %d %s", strings.Join(args, " "), code, stderr.String())
+		}
+	}
+	var out, stderr bytes.Buffer
+	if code := run(context.Background(), []string{"--help"}, noEnv, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "wasim ctl") {
+		t.Errorf("--help: %d %s", code, out.String())
+	}
+}
