@@ -38,7 +38,7 @@ type Secrets interface {
 
 // Alarm tells that an event was translated, but not whole.
 type Alarm struct {
-	Code    string // message_too_large, message_unreadable
+	Code    string // message_too_large, message_unreadable, message_update_lost
 	Message string // one sentence for the log, without content or phone numbers
 	EventID string
 	Err     error // the cause, nil when the sentence says all

@@ -257,10 +257,11 @@ func (t *Translator) closed(status string, code int, text, reason string) outbox
 		Str("status", status).
 		Str("connection", "close").
 		Obj("lastDisconnect", new(wajson.Object).Obj("error", failure).Str("date", isoTime(at))))
+	linked := t.account() != ""
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.link.qr, t.link.streamCode, t.link.upAgain = "", 0, time.Time{}
-	if t.link.outageSince.IsZero() && t.account() != "" { // one gap from the first loss to the next catch-up
+	if t.link.outageSince.IsZero() && linked { // one gap from the first loss to the next catch-up
 		t.link.outageSince = ev.Time
 	}
 	return ev

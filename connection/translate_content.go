@@ -128,19 +128,20 @@ func (c content) open(ctx context.Context, s Secrets, evt *events.Message) {
 	in := c.inner
 	switch {
 	case in.EncReactionMessage != nil:
-		if r, err := s.DecryptReaction(ctx, evt); err == nil {
-			if r.Key == nil {
-				r.Key = in.EncReactionMessage.GetTargetMessageKey()
+		if r, err := opened(ctx, evt, s.DecryptReaction); err == nil {
+			plain := shallowOf(r)
+			if plain.Key == nil {
+				plain.Key = in.EncReactionMessage.GetTargetMessageKey()
 			}
-			in.EncReactionMessage, in.ReactionMessage = nil, r
+			in.EncReactionMessage, in.ReactionMessage = nil, plain
 		}
 	case in.EncCommentMessage != nil:
-		if m, err := s.DecryptComment(ctx, evt); err == nil {
+		if m, err := opened(ctx, evt, s.DecryptComment); err == nil {
 			in.CommentMessage = &waE2E.CommentMessage{Message: m, TargetMessageKey: in.EncCommentMessage.GetTargetMessageKey()}
 			in.EncCommentMessage = nil
 		}
 	case in.SecretEncryptedMessage != nil:
-		if m, err := s.DecryptSecretEncryptedMessage(ctx, evt); err == nil {
+		if m, err := opened(ctx, evt, s.DecryptSecretEncryptedMessage); err == nil {
 			in.SecretEncryptedMessage = nil
 			m.ProtoReflect().Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
 				if fd.Name() != "messageContextInfo" { // the library lends the outer one here too
@@ -150,6 +151,17 @@ func (c content) open(ctx context.Context, s Secrets, evt *events.Message) {
 			})
 		}
 	}
+}
+
+// opened decrypts; a panic counts as failing, for the library has one on a
+// message that names no type of secret.
+func opened[T any](ctx context.Context, evt *events.Message, decrypt func(context.Context, *events.Message) (T, error)) (out T, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decrypt: panic: %v", p)
+		}
+	}()
+	return decrypt(ctx, evt)
 }
 
 // turnKeys turns the keys in a reaction and a poll vote of someone else from

@@ -83,8 +83,20 @@ func updates(k key, update *wajson.Object) wajson.JSON {
 	return wajson.Objects(new(wajson.Object).Obj("key", k.json()).Obj("update", update)).JSON()
 }
 
-// effects are the updates of other messages that a message brings about.
-func (t *Translator) effects(ctx context.Context, evt *events.Message, k key, in *waE2E.Message) []outbox.Event {
+// effects are the updates of other messages that a message brings about. A
+// panic here costs the update, with an alarm, and not the message itself.
+func (t *Translator) effects(ctx context.Context, evt *events.Message, k key, in *waE2E.Message) (evs []outbox.Event) {
+	defer func() {
+		if p := recover(); p != nil {
+			evs = nil
+			t.raise(Alarm{
+				Code:    "message_update_lost",
+				Message: "what a message changes could not be told: the message itself is delivered",
+				EventID: t.messageID(evt, k).key,
+				Err:     fmt.Errorf("translate the update: panic: %v", p),
+			})
+		}
+	}()
 	switch p := in.GetProtocolMessage(); {
 	case p.GetType() == waE2E.ProtocolMessage_MESSAGE_EDIT:
 		return one(t.edit(evt, k, p))
@@ -144,10 +156,10 @@ func (t *Translator) revoke(ctx context.Context, evt *events.Message, k key, p *
 // vote translates a poll vote that could be opened; the creation key is turned already.
 func (t *Translator) vote(ctx context.Context, evt *events.Message, k key, p *waE2E.PollUpdateMessage) []outbox.Event {
 	s := t.secrets()
-	if s == nil {
+	if s == nil || p.GetPollCreationMessageKey() == nil {
 		return nil
 	}
-	vote, err := s.DecryptPollVote(ctx, evt)
+	vote, err := opened(ctx, evt, s.DecryptPollVote)
 	if err != nil {
 		return nil // the poll is from before linking: the encrypted vote has been sent already
 	}
@@ -159,13 +171,13 @@ func (t *Translator) vote(ctx context.Context, evt *events.Message, k key, p *wa
 	if err != nil {
 		return nil
 	}
-	one := new(wajson.Object).Obj("pollUpdateMessageKey", k.json()).Raw("vote", rendered)
+	cast := new(wajson.Object).Obj("pollUpdateMessageKey", k.json()).Raw("vote", rendered)
 	if ms := p.GetSenderTimestampMS(); p.SenderTimestampMS != nil && ms >= 0 && ms <= wajson.MaxSafeInteger {
-		one.Int("senderTimestampMs", ms)
+		cast.Int("senderTimestampMs", ms)
 	}
-	el := new(wajson.Object).Raw("key", creation).Obj("update", new(wajson.Object).Arr("pollUpdates", wajson.Objects(one)))
+	el := new(wajson.Object).Raw("key", creation).Obj("update", new(wajson.Object).Arr("pollUpdates", wajson.Objects(cast)))
 	id := stable(evt.Info.Timestamp, tuple(t.account(), "vote", k.chat.canon(), k.who(), k.id))
-	return []outbox.Event{t.event(MessageUpdate, id, k.chat.canon(), wajson.Objects(el).JSON())}
+	return one(t.event(MessageUpdate, id, k.chat.canon(), wajson.Objects(el).JSON()))
 }
 
 // star translates a message starred or unstarred on another device.
