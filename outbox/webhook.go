@@ -12,10 +12,10 @@ const webhookVersion = 1
 // Webhook is the configuration of a subscription: what the sender reads at send time. Secret and header values are sealed
 // (store.Key), so a copy of the database without the key file holds none of them.
 type Webhook struct {
-	Version   int       `json:"v"`
-	URL       string    `json:"url"`
-	Secret    []byte    `json:"secret,omitempty"` // sealed; empty = unsigned
-	Unordered bool      `json:"unordered,omitempty"`
+	Version   int    `json:"v"`
+	URL       string `json:"url"`
+	Secret    []byte `json:"secret,omitempty"` // sealed; empty = unsigned
+	Unordered bool   `json:"unordered,omitempty"`
 	// AllowInsecureHTTP lets plain http go to a public address; without it such an address is refused when dialling.
 	AllowInsecureHTTP bool      `json:"allow_insecure_http,omitempty"`
 	CreatedAt         time.Time `json:"created_at"`

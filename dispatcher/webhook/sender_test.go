@@ -1,0 +1,260 @@
+package webhook
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"waoutbox/outbox"
+)
+
+func TestStatusDecides(t *testing.T) {
+	for status, want := range map[int]outbox.Class{
+		200: outbox.ClassOK, 204: outbox.ClassOK, 299: outbox.ClassOK, 302: outbox.ClassRedirect, 304: outbox.ClassRedirect,
+		307: outbox.ClassRedirect, 400: outbox.ClassHTTP, 404: outbox.ClassHTTP, 410: outbox.ClassHTTP, 500: outbox.ClassHTTP, 503: outbox.ClassHTTP,
+	} {
+		var followed atomic.Bool
+		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/other" {
+				followed.Store(true)
+			}
+			w.Header().Set("Location", "/other")
+			w.WriteHeader(status)
+		})
+		res := sender(t).Send(t.Context(), request(url, "", "{}"))
+		if res.Class != want || res.Status != status || (res.Message == "") != (want == outbox.ClassOK) {
+			t.Errorf("%d: %+v, want class %s", status, res, want)
+		}
+		if followed.Load() {
+			t.Errorf("%d: the redirect was followed", status)
+		}
+	}
+}
+
+func TestRetryAfterOnlyWhereItCounts(t *testing.T) {
+	date := time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat)
+	for _, c := range []struct {
+		status   int
+		value    string
+		from, to time.Duration
+	}{
+		{429, "7", 7 * time.Second, 7 * time.Second},
+		{503, date, 85 * time.Second, 90 * time.Second},
+		{503, "-3", 0, 0},
+		{503, "soon", 0, 0},
+		{503, "99999999999999", maxRetryAfter, maxRetryAfter},
+		{500, "7", 0, 0},
+		{200, "7", 0, 0},
+	} {
+		url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Retry-After", c.value)
+			w.WriteHeader(c.status)
+		})
+		if got := sender(t).Send(t.Context(), request(url, "", "{}")).RetryAfter; got < c.from || got > c.to {
+			t.Errorf("%d %q: %v, want %v to %v", c.status, c.value, got, c.from, c.to)
+		}
+	}
+}
+
+func TestAnswerIsBounded(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Encoding", "gzip")
+		w.WriteHeader(500)
+		z := gzip.NewWriter(w)
+		// 64 MiB of one letter: a bomb of 64 KiB. The client hangs up early, so errors are expected.
+		for range 64 {
+			if _, err := z.Write(bytes.Repeat([]byte("x"), 1<<20)); err != nil {
+				return
+			}
+		}
+		_ = z.Close()
+	})
+	res := sender(t).Send(t.Context(), request(url, "", "{}"))
+	if res.Status != 500 || string(res.Excerpt) != strings.Repeat("x", outbox.MaxExcerpt) {
+		t.Errorf("status %d, excerpt of %d bytes", res.Status, len(res.Excerpt))
+	}
+}
+
+func TestA2xxWhoseBodyNeverEndsIsDelivered(t *testing.T) {
+	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		w.WriteHeader(200)
+		w.(http.Flusher).Flush()
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if res := sender(t).Send(ctx, request(url, "", "{}")); res.Class != outbox.ClassOK {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestTransportErrorsByType(t *testing.T) {
+	hang := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+	reset := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	tlsServer := httptest.NewTLSServer(http.NotFoundHandler())
+	tlsServer.Config.ErrorLog = discardLog()
+	t.Cleanup(tlsServer.Close)
+	plain := serve(t, func(http.ResponseWriter, *http.Request) {})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := "http://" + l.Addr().String()
+	_ = l.Close()
+	for name, c := range map[string]struct {
+		url  string
+		want outbox.Class
+	}{
+		"hang":         {hang, outbox.ClassTimeout},
+		"reset":        {reset, outbox.ClassReset},
+		"certificate":  {tlsServer.URL, outbox.ClassTLS},
+		"http to tls":  {strings.Replace(plain, "http://", "https://", 1), outbox.ClassTLS},
+		"refused":      {closed, outbox.ClassRefused},
+		"own policy":   {"http://169.254.169.254/latest?token=hush", outbox.ClassAddress},
+		"no url":       {"ftp://x/?token=hush", outbox.ClassAddress},
+		"public plain": {"http://192.0.1.1/?token=hush", outbox.ClassAddress},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		res := sender(t).Send(ctx, request(c.url, "", "{}"))
+		cancel()
+		if res.Class != c.want || res.Message == "" || res.Status != 0 {
+			t.Errorf("%s: %+v, want class %s", name, res, c.want)
+		}
+		if strings.Contains(res.Message, "hush") {
+			t.Errorf("%s: the query is in the message: %s", name, res.Message)
+		}
+	}
+}
+
+func TestClassifyErrorsThatNeedNoNetwork(t *testing.T) {
+	dial := func(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
+	for _, c := range []struct {
+		err  error
+		want outbox.Class
+	}{
+		{dial(syscall.EADDRNOTAVAIL), outbox.ClassLocal},
+		{&net.DNSError{Err: "no such host", Name: "nowhere", IsNotFound: true}, outbox.ClassDNS},
+		{&net.DNSError{Err: "i/o timeout", Name: "nowhere", IsTimeout: true}, outbox.ClassDNS},
+		{context.Canceled, outbox.ClassLocal},
+		{context.DeadlineExceeded, outbox.ClassTimeout},
+		{dial(syscall.ECONNRESET), outbox.ClassReset},
+		{dial(syscall.EHOSTUNREACH), outbox.ClassNetwork},
+		{errors.New("something\nelse"), outbox.ClassNetwork},
+	} {
+		for _, errno := range errnoLocal {
+			if got, _ := classify(dial(errno)); got != outbox.ClassLocal {
+				t.Errorf("%v: class %s, want local", errno, got)
+			}
+		}
+		got, msg := classify(fmt.Errorf("wrapped: %w", c.err))
+		if got != c.want || msg == "" || strings.ContainsAny(msg, "\n\r") {
+			t.Errorf("%v: class %s (%q), want %s", c.err, got, msg, c.want)
+		}
+	}
+}
+
+func TestCutOffByUsIsOurs(t *testing.T) {
+	arrived := make(chan struct{})
+	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		close(arrived)
+		<-r.Context().Done()
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		<-arrived
+		cancel()
+	}()
+	if res := sender(t).Send(ctx, request(url, "", "{}")); res.Class != outbox.ClassLocal {
+		t.Errorf("%+v", res)
+	}
+}
+
+func TestNothingIsSentUnsigned(t *testing.T) {
+	var posts atomic.Int32
+	url := serve(t, func(http.ResponseWriter, *http.Request) { posts.Add(1) })
+	for name, unseal := range map[string]func([]byte, string) ([]byte, error){
+		"no key":    nil,
+		"wrong key": func([]byte, string) ([]byte, error) { return nil, errors.New("cannot open") },
+	} {
+		s := New(Options{Unseal: unseal})
+		if res := s.Send(t.Context(), request(url, "sealed", "{}")); res.Class != outbox.ClassLocal {
+			t.Errorf("%s: %+v", name, res)
+		}
+		s.Close()
+	}
+	if posts.Load() != 0 {
+		t.Errorf("%d POSTs arrived", posts.Load())
+	}
+}
+
+func TestUnsealContextAndRotation(t *testing.T) {
+	var contexts, signatures []string
+	url := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		signatures = append(signatures, r.Header.Get("X-Webhook-Signature"))
+	})
+	s := New(Options{Unseal: func(b []byte, c string) ([]byte, error) {
+		contexts = append(contexts, c)
+		return b, nil
+	}})
+	defer s.Close()
+	for _, secret := range []string{"one", "one", "two", ""} {
+		s.Send(t.Context(), request(url, secret, "{}"))
+	}
+	if strings.Join(contexts, " ") != "wh_1/secret wh_1/secret" {
+		t.Errorf("unsealed %q: want once for each of two secrets", contexts)
+	}
+	one, two := Signature([]byte("one"), []byte("{}")), Signature([]byte("two"), []byte("{}"))
+	if want := strings.Join([]string{one, one, two, ""}, " "); strings.Join(signatures, " ") != want {
+		t.Errorf("signatures %q", signatures)
+	}
+}
+
+func TestOneConnectionPoolPerSubscription(t *testing.T) {
+	var opened atomic.Int32
+	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("protocol %s", r.Proto)
+		}
+	}))
+	srv.Config.ConnState = func(_ net.Conn, st http.ConnState) {
+		if st == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	srv.Start()
+	t.Cleanup(srv.Close)
+	s := sender(t)
+	r := request(srv.URL, "", "{}")
+	for range 3 {
+		s.Send(t.Context(), r)
+	}
+	if opened.Load() != 1 {
+		t.Errorf("%d connections for three attempts", opened.Load())
+	}
+	r.Sub = "wh_2"
+	s.Send(t.Context(), r)
+	s.Forget("wh_2")
+	s.Send(t.Context(), r)
+	if opened.Load() != 3 {
+		t.Errorf("%d connections, want 3: a pool each, closed by Forget", opened.Load())
+	}
+}
+
+func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
+	t.Setenv("HTTP_PROXY", "http://127.0.0.1:1")
+	t.Setenv("NO_PROXY", "")
+	url := serve(t, func(http.ResponseWriter, *http.Request) {})
+	if res := sender(t).Send(t.Context(), request(url, "", "{}")); res.Class != outbox.ClassOK {
+		t.Errorf("%+v", res)
+	}
+}
