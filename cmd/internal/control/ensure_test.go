@@ -200,6 +200,7 @@ func awaitFile(t *testing.T, path string) {
 
 // What holds the lock and never answers is named after the limit. It is not ended, and nothing is started beside it.
 func TestEnsureNamesADeafLockHolder(t *testing.T) {
+	t.Parallel()
 	o := ensureOptions(t, "run")
 	lock := flock.New(filepath.Join(o.StateDir, lockName))
 	if ok, err := lock.TryLock(); !ok {

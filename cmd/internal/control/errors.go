@@ -54,7 +54,7 @@ func (s *Server) public(ctx context.Context, path string, err error) *api.Error 
 		return e
 	}
 	switch {
-	case s.stopping.Load() && errors.Is(err, context.Canceled):
+	case s.stopping() && errors.Is(err, context.Canceled):
 		return unavailable("waoutbox is stopping; the call was cut off. Start it again: waoutbox start")
 	case errors.Is(err, context.DeadlineExceeded):
 		return api.Retryf(api.CodeTimeout, "the operation took too long and was given up; try again")

@@ -8,8 +8,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"waoutbox/outbox/api"
@@ -31,13 +31,13 @@ type ServerOptions struct {
 
 // Server answers the control socket. Use NewServer.
 type Server struct {
-	service  api.Service
-	daemon   api.Daemon
-	stop     func()
-	log      *slog.Logger
-	mux      *http.ServeMux
-	streams  context.Context // ends when Serve begins to stop
-	stopping atomic.Bool
+	service api.Service
+	daemon  api.Daemon
+	stop    func()
+	log     *slog.Logger
+	mux     *http.ServeMux
+	open    context.Context // ends when Serve begins to stop
+	shut    context.CancelFunc
 
 	mu     sync.Mutex
 	closed bool // no call may begin
@@ -47,6 +47,7 @@ type Server struct {
 // NewServer makes a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
 	s := &Server{service: o.Service, daemon: o.Daemon, stop: o.Stop, log: o.Log, mux: http.NewServeMux()}
+	s.open, s.shut = context.WithCancel(context.Background())
 	s.routes()
 	return s
 }
@@ -123,10 +124,13 @@ func (s *Server) answer(w http.ResponseWriter, status int, body any) {
 		status, raw = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the answer could not be written as JSON"}}`)
 		s.log.Error("control answer not encoded", "error", err)
 	}
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	ctl := http.NewResponseController(w)
+	_ = ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
 	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(raw)))
 	w.WriteHeader(status)
 	_, _ = w.Write(raw) // a caller that went away needs no answer
+	_ = ctl.Flush()     // before the call counts as ended: a stopping server closes the connection then
 }
 
 func (s *Server) fail(w http.ResponseWriter, e *api.Error) {
@@ -137,7 +141,6 @@ func (s *Server) handleStop(w http.ResponseWriter, r *http.Request) {
 	agent, _ := AgentFrom(r.Context())
 	s.log.Info("stop asked for", "caller", agent.Name, "caller_version", agent.Version)
 	s.answer(w, http.StatusOK, s.daemon)
-	_ = http.NewResponseController(w).Flush()
 	s.stop()
 }
 
@@ -146,7 +149,7 @@ func (s *Server) handleStop(w http.ResponseWriter, r *http.Request) {
 func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	base, abort := context.WithCancel(context.WithoutCancel(ctx))
 	defer abort()
-	s.streams = ctx
+	defer context.AfterFunc(ctx, s.shut)()
 	srv := &http.Server{
 		Handler:           http.HandlerFunc(s.serveHTTP),
 		ReadHeaderTimeout: headerTimeout,
@@ -162,18 +165,20 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	select {
 	case err = <-failed:
 	case <-ctx.Done():
-		s.stopping.Store(true)
 		graceCtx, cancel := context.WithTimeout(base, stopGrace)
 		defer cancel()
 		_ = srv.Shutdown(graceCtx) // what is still open is cut below
 		<-failed
 	}
-	s.stopping.Store(true)
+	s.shut()
 	abort()
+	s.awaitCalls() // each may still say why it was cut
 	_ = srv.Close()
-	s.awaitCalls()
 	return err
 }
+
+// stopping says whether the server has begun to stop.
+func (s *Server) stopping() bool { return s.open.Err() != nil }
 
 // begin counts a call, unless the server is closed.
 func (s *Server) begin() bool {

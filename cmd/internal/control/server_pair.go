@@ -18,7 +18,7 @@ func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
-	defer context.AfterFunc(s.streams, cancel)()
+	defer context.AfterFunc(s.open, cancel)()
 
 	lines := &lineWriter{w: w}
 	err := s.pair(ctx, func(step api.PairStep) error { return lines.write(step) })

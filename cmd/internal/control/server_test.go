@@ -1,0 +1,301 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+// logBuffer is a log that can be read while it is written.
+type logBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *logBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *logBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func (b *logBuffer) logger() *slog.Logger {
+	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
+}
+
+// post is a caller that is not our Client.
+func post(t *testing.T, r *running, method, path, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, "http://x"+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := r.client.http.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(raw)
+}
+
+func TestCallerGoneCancelsTheCall(t *testing.T) {
+	svc := &recordingService{block: true, enter: make(chan struct{}, 1), left: make(chan error, 1)}
+	r := startServer(t, svc)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-svc.enter; cancel() }()
+	if _, err := r.client.SendText(ctx, api.SendText{}); !errors.Is(err, context.Canceled) {
+		t.Errorf("the caller got %v", err)
+	}
+	if err := <-svc.left; !errors.Is(err, context.Canceled) {
+		t.Errorf("the call ended with %v", err)
+	}
+}
+
+// A call that is under way when the daemon stops gets its grace, and is then told why it was cut.
+func TestStopCutsCallsAfterTheGrace(t *testing.T) {
+	t.Parallel()
+	svc := &recordingService{block: true, enter: make(chan struct{}, 1), left: make(chan error, 1)}
+	r := startServer(t, svc)
+	go func() { <-svc.enter; r.stop() }()
+	start := time.Now()
+	_, err := r.client.SendText(t.Context(), api.SendText{})
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.CodeServiceUnavail || !e.Retryable || !strings.Contains(e.Message, "stopping") {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took < stopGrace {
+		t.Errorf("cut after %v, want a grace of %v", took, stopGrace)
+	}
+	<-r.done
+}
+
+// A pairing stream may last minutes: a stop does not wait for it.
+func TestStopEndsStreamsAtOnce(t *testing.T) {
+	svc := &recordingService{pairs: make(chan api.PairStep), left: make(chan error, 1), steps: []api.PairStep{{Step: api.StepQR, QR: "x"}}}
+	r := startServer(t, svc)
+	start := time.Now()
+	err := r.client.Pair(t.Context(), func(api.PairStep) error { r.stop(); return nil })
+	<-r.done
+	if api.CodeOf(err) != api.CodeServiceUnavail {
+		t.Errorf("got %v", err)
+	}
+	if took := time.Since(start); took >= stopGrace {
+		t.Errorf("took %v", took)
+	}
+}
+
+func TestStopRouteAnswersFirst(t *testing.T) {
+	asked := make(chan struct{})
+	var r *running
+	r = startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: discardLog(), Stop: func() { close(asked); r.stop() }})
+	if err := r.client.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	<-r.done
+	if _, err := r.client.Daemon(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail {
+		t.Errorf("after the stop: %v", err)
+	}
+}
+
+// What goes wrong inside reaches the caller as an id only, and the log under the same id.
+func TestInternalFailuresShowAnIDOnly(t *testing.T) {
+	const secret = "whsec_very_secret"
+	for _, tc := range []struct {
+		name  string
+		svc   *recordingService
+		inLog string
+	}{
+		{"plain error", &recordingService{err: fmt.Errorf("bucket missing")}, "bucket missing"},
+		{"panic with a value", &recordingService{panic: secret}, "stack="},
+		{"runtime panic", &recordingService{panic: runtimePanic()}, "index out of range"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			log := &logBuffer{}
+			r := startServerWith(t, t.TempDir(), ServerOptions{Service: tc.svc, Log: log.logger()})
+			for _, call := range []func() error{
+				func() error { _, err := r.client.SendText(t.Context(), api.SendText{}); return err },
+				func() error { return r.client.Pair(t.Context(), func(api.PairStep) error { return nil }) },
+			} {
+				err := call()
+				if api.CodeOf(err) != api.CodeInternal {
+					t.Fatalf("got %v", err)
+				}
+				id := regexp.MustCompile(`incident ([0-9a-f]{8})`).FindStringSubmatch(err.Error())
+				if id == nil || !strings.Contains(log.String(), "incident="+id[1]) {
+					t.Errorf("%v has no line in the log:\n%s", err, log)
+				}
+				if strings.Contains(err.Error(), tc.inLog) || !strings.Contains(log.String(), tc.inLog) {
+					t.Errorf("error %q, log\n%s", err, log)
+				}
+			}
+			if strings.Contains(log.String(), secret) {
+				t.Errorf("a secret is in the log:\n%s", log)
+			}
+			if _, err := r.client.Daemon(t.Context()); err != nil {
+				t.Errorf("the server did not survive: %v", err)
+			}
+		})
+	}
+}
+
+func runtimePanic() (p any) {
+	defer func() { p = recover() }()
+	var none []int
+	return none[len(none)]
+}
+
+// Arguments hold secrets and phone numbers: no level logs them.
+func TestArgumentsAreNotLogged(t *testing.T) {
+	log := &logBuffer{}
+	r := startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: log.logger()})
+	secret := "whsec_very_secret"
+	if _, err := r.client.PutWebhook(t.Context(), api.PutWebhook{URL: "http://u:pw@h/?token=t0ken", Secret: &secret}); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	<-r.done
+	for _, word := range []string{secret, "pw@", "t0ken"} {
+		if strings.Contains(log.String(), word) {
+			t.Errorf("%q is in the log:\n%s", word, log)
+		}
+	}
+	if !strings.Contains(log.String(), "/v1/webhook/put") || !strings.Contains(log.String(), "caller=cli") {
+		t.Errorf("the call is not in the debug log:\n%s", log)
+	}
+}
+
+func TestBadRequests(t *testing.T) {
+	svc := &recordingService{}
+	r := startServer(t, svc)
+	huge := `{"text":"` + strings.Repeat("x", maxRequestBytes) + `"}`
+	for _, tc := range []struct {
+		name, method, path, body string
+		status                   int
+		want                     string
+	}{
+		{"too large", "POST", string(routeSendText), huge, 400, "larger than 1048576 bytes"},
+		{"not JSON", "POST", string(routeSendText), "{", 400, "invalid_arguments"},
+		{"wrong type", "POST", string(routeSendText), `{"text":{"secret":1}}`, 400, "invalid_arguments"},
+		{"wrong type, stream", "POST", string(routePair), `[]`, 400, "invalid_arguments"},
+		{"no such route", "POST", "/v1/teleport", `{}`, 404, "unknown_route"},
+		{"newer routes", "POST", "/v2/status", `{}`, 404, "unknown_route"},
+		{"wrong method", "GET", string(routeStatus), ``, 404, "unknown_route"},
+		{"unclean path", "POST", "/v1//status/../purge", `{}`, 0, ""}, // whatever is said, nothing is done
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			status, body := post(t, r, tc.method, tc.path, tc.body)
+			if tc.status != 0 && (status != tc.status || !strings.Contains(body, tc.want)) {
+				t.Errorf("%d %s", status, body)
+			}
+			if calls := svc.taken(); len(calls) != 0 {
+				t.Errorf("the service was called: %+v", calls)
+			}
+		})
+	}
+	t.Run("unknown fields and no body are fine", func(t *testing.T) {
+		if status, body := post(t, r, "POST", string(routeStatus), `{"since_version_9":true}`); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+		if status, body := post(t, r, "POST", string(routeStatus), ``); status != 200 {
+			t.Errorf("%d %s", status, body)
+		}
+	})
+	t.Run("too large is refused before it is sent", func(t *testing.T) {
+		_, err := r.client.SendText(t.Context(), api.SendText{Text: strings.Repeat("x", maxRequestBytes)})
+		if api.CodeOf(err) != api.CodeInvalidArguments {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// A connection of another user is closed before a byte of it is read, and the log says so; the next one is served.
+func TestForeignPeersAreRefused(t *testing.T) {
+	dir := t.TempDir()
+	ln, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := &logBuffer{}
+	foreign := 1
+	g := guard{Listener: ln, log: log.logger(), check: func(net.Conn) error {
+		if foreign--; foreign >= 0 {
+			return errors.New("user 1001 may not use the socket of user 1000")
+		}
+		return nil
+	}}
+	s := NewServer(ServerOptions{Service: &recordingService{}, Daemon: api.Daemon{Version: "0.1.0"}, Stop: func() {}, Log: log.logger()})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- s.Serve(ctx, g) }()
+	c := NewClient(dir, Agent{})
+	if _, err := c.Daemon(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail {
+		t.Errorf("a foreign peer got %v", err)
+	}
+	if _, err := c.Daemon(t.Context()); err != nil {
+		t.Errorf("the next peer got %v", err)
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	if !strings.Contains(log.String(), "user 1001") {
+		t.Errorf("log:\n%s", log)
+	}
+}
+
+func TestServeTellsThatItsSocketFailed(t *testing.T) {
+	ln, err := Listen(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln.Close()
+	s := NewServer(ServerOptions{Service: &recordingService{}, Stop: func() {}, Log: discardLog()})
+	if err := s.Serve(t.Context(), ln); err == nil {
+		t.Error("no error")
+	}
+}
+
+// An operation that ignores the end of its context does not keep the process alive.
+func TestStubbornCallDoesNotBlockTheStop(t *testing.T) {
+	log := &logBuffer{}
+	synctest.Test(t, func(t *testing.T) {
+		s := NewServer(ServerOptions{Service: &recordingService{}, Stop: func() {}, Log: log.logger()})
+		if !s.begin() {
+			t.Fatal("closed from the start")
+		}
+		start := time.Now()
+		s.awaitCalls()
+		if took := time.Since(start); took != stopCutoff {
+			t.Errorf("waited %v", took)
+		}
+		if s.begin() {
+			t.Error("a call began after the end")
+		}
+		s.calls.Done()
+	})
+	if !strings.Contains(log.String(), "did not end") {
+		t.Errorf("log: %s", log)
+	}
+}
