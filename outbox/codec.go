@@ -117,6 +117,18 @@ func DecodeRecord(key Seq, b []byte) (Record, error) {
 	return rec, nil
 }
 
+// DecodeRecordHead reads how many deliveries a stored record stands for (1, or a run's count), and for a run how far below its
+// key it begins.
+func DecodeRecordHead(b []byte) (count, span uint64, err error) {
+	r := newReader(b)
+	r.u8()
+	span, count = r.uvarint(), r.uvarint()
+	if r.err != nil {
+		return 0, 0, fmt.Errorf("decode record: %w", r.err)
+	}
+	return max(count, 1), span, nil
+}
+
 // EncodeEvent renders e without its sequence, which is its key. The body is the tail of the result.
 func EncodeEvent(e Event) []byte {
 	b := make([]byte, 0, 32+len(e.Key)+len(e.Name)+len(e.Chat)+len(e.Account)+len(e.Body))

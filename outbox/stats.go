@@ -9,8 +9,10 @@ type Stats struct {
 	Bytes     int64 // size on disk
 	LiveBytes int64 // bytes in use, without free pages
 	Subs      map[SubID]SubStats
-	Fault     string // why the engine refuses appends or has stopped, "" when healthy
-	FaultAt   time.Time
+	// Undecodable counts records and events that could not be decoded since the engine was opened. Each was logged with its key.
+	Undecodable int64
+	Fault       string // why the engine refuses appends or has stopped, "" when healthy
+	FaultAt     time.Time
 }
 
 // SubStats is the state of one subscription. Pending counts every owed and unfinished delivery, read or not.

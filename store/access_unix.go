@@ -1,0 +1,50 @@
+//go:build unix
+
+package store
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// checkAccess refuses what belongs to another user, even for root (whose files would then lie in somebody's reach), and what
+// group or others may write: they could swap the database or the key.
+func checkAccess(path string, info fs.FileInfo) error {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user %d and you are user %d: name a place of your own with --state-dir", path, st.Uid, os.Geteuid())
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("%s can be written by others (mode %04o): run: chmod go-w '%s'", path, mode, path)
+	}
+	return nil
+}
+
+// tighten takes every permission above want from path.
+func tighten(path string, want fs.FileMode) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", path, err)
+	}
+	if info.Mode().Perm()&^want == 0 {
+		return nil
+	}
+	if err := os.Chmod(path, info.Mode().Perm()&want); err != nil {
+		return fmt.Errorf("make %s private: %w", path, err)
+	}
+	return nil
+}
+
+// syncDir makes a rename or a new name in dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}

@@ -1,0 +1,105 @@
+package store
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// ErrKeyMissing: secrets were sealed with a key file that is gone. What they sign must be held, never sent unsigned.
+var ErrKeyMissing = errors.New("the key file is missing")
+
+const (
+	keySize    = 32 // AES-256
+	sealFormat = 1  // version byte of sealed bytes: AES-256-GCM, random 12-byte nonce in front
+)
+
+// Key seals secrets at rest, so that a copy of the database without the key file holds none. Safe for concurrent use.
+type Key struct{ aead cipher.AEAD }
+
+// OpenKey reads the key at path. When there is none, it makes one, unless sealedExists says that secrets were sealed with it
+// already: then the error wraps ErrKeyMissing. It refuses a file that is not a key or that others may write.
+func OpenKey(path string, sealedExists bool) (*Key, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		if sealedExists {
+			return nil, fmt.Errorf("secrets in the outbox were sealed with %s; put that file back from a backup, or set the secrets again: %w", path, ErrKeyMissing)
+		}
+		if err := makeKey(path); err != nil {
+			return nil, fmt.Errorf("create key %s: %w", path, err)
+		}
+		info, err = os.Stat(path)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look at key %s: %w", path, err)
+	}
+	if err := checkAccess(path, info); err != nil {
+		return nil, err
+	}
+	if err := tighten(path, 0o600); err != nil {
+		return nil, err
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read key: %w", err)
+	}
+	if len(raw) != keySize {
+		return nil, fmt.Errorf("key %s has %d bytes, a key has %d: put the right file back from a backup", path, len(raw), keySize)
+	}
+	block, err := aes.NewCipher(raw)
+	if err != nil {
+		return nil, fmt.Errorf("use key %s: %w", path, err)
+	}
+	aead, err := cipher.NewGCMWithRandomNonce(block)
+	if err != nil {
+		return nil, fmt.Errorf("use key %s: %w", path, err)
+	}
+	return &Key{aead: aead}, nil
+}
+
+// makeKey writes a whole key under another name first: a crash leaves either no key or a good one.
+func makeKey(path string) error {
+	raw := make([]byte, keySize)
+	rand.Read(raw)                                                  //nolint:errcheck // documented to never fail
+	tmp, err := os.CreateTemp(filepath.Dir(path), KeyFile+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(raw)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return syncDir(filepath.Dir(path))
+}
+
+// Seal encrypts plain. The same context (what the secret belongs to) must be given to Open: a sealed secret cannot be moved to
+// another owner.
+func (k *Key) Seal(plain []byte, context string) ([]byte, error) {
+	return k.aead.Seal([]byte{sealFormat}, nil, plain, sealContext(context)), nil
+}
+
+// Open decrypts what Seal made.
+func (k *Key) Open(sealed []byte, context string) ([]byte, error) {
+	if len(sealed) == 0 {
+		return nil, errors.New("unseal: nothing is sealed here")
+	}
+	if sealed[0] != sealFormat {
+		return nil, fmt.Errorf("unseal: format %d is not known to this program (it knows %d)", sealed[0], sealFormat)
+	}
+	plain, err := k.aead.Open(nil, nil, sealed[1:], sealContext(context))
+	if err != nil {
+		return nil, errors.New("unseal: sealed with another key, for another owner, or damaged")
+	}
+	return plain, nil
+}
+
+func sealContext(context string) []byte { return append([]byte{sealFormat}, context...) }
