@@ -1,0 +1,234 @@
+package main
+
+import (
+	"errors"
+	"io/fs"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/config"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/store"
+)
+
+// configLine is one line of `config list --json`, and `config get --json`. A secret's value is never in it.
+type configLine struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Source string `json:"source"`
+}
+
+func newConfigCmd(e *env) *cobra.Command {
+	cmd := group(&cobra.Command{
+		Use:   "config",
+		Short: "Read and change the settings in config.json",
+		Long: `The settings of the service. A flag wins over the environment (WAOUTBOX_…), the environment
+over config.json in the state directory, and that over the default. A running service uses
+what it read when it started.`,
+	})
+	cmd.AddCommand(newConfigListCmd(e), newConfigGetCmd(e), newConfigSetCmd(e), newConfigUnsetCmd(e))
+	return cmd
+}
+
+func (e *env) configPath() string { return filepath.Join(e.stateDir, "config.json") }
+
+// config answers the settings in force: flags of this command over environment over file over defaults.
+func (e *env) config() (config.Config, error) {
+	c, err := config.Load(e.configPath(), e.settings, e.getenv)
+	return c, configError(err)
+}
+
+// checkStateDir refuses settings in a directory that others can write; one that is not there yet is fine.
+func (e *env) checkStateDir() error {
+	if err := store.CheckDir(e.stateDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// configError makes a setting that was given wrongly a usage error.
+func configError(err error) error {
+	if err != nil && config.IsUsage(err) {
+		return usageError(err)
+	}
+	return err
+}
+
+func newConfigListCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "Print every setting, its value and where it comes from",
+		Args:  noArguments,
+		RunE: func(*cobra.Command, []string) error {
+			c, err := e.config()
+			if err != nil {
+				return err
+			}
+			if e.json {
+				for _, v := range c.Values() {
+					e.printJSON(configLine{v.Setting.Key, v.Shown, string(v.Source)})
+				}
+				return nil
+			}
+			t := term.NewTable(term.Column{Name: "SETTING"}, term.Column{Name: "VALUE"}, term.Column{Name: "FROM"}, term.Column{Name: "MEANING"})
+			for _, v := range c.Values() {
+				shown := v.Shown
+				if shown == "" {
+					shown = term.None
+				}
+				t.Row(v.Setting.Key, term.Clean(shown), string(v.Source), v.Setting.Help)
+			}
+			e.table(t, "")
+			e.next("waoutbox config set SETTING VALUE")
+			return nil
+		},
+	}
+}
+
+func newConfigGetCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "get SETTING",
+		Short: "Print the value of a setting that is in force",
+		Args:  arguments(1, 1, "the name of one setting"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if _, _, err := config.Get(e.configPath(), args[0]); err != nil {
+				return configError(err)
+			}
+			c, err := e.config()
+			if err != nil {
+				return err
+			}
+			for _, v := range c.Values() {
+				if v.Setting.Key != args[0] {
+					continue
+				}
+				if e.json {
+					e.printJSON(configLine{v.Setting.Key, v.Shown, string(v.Source)})
+				} else {
+					e.printf("%s\n", v.Shown)
+				}
+			}
+			return nil
+		},
+	}
+}
+
+func newConfigSetCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:     "set SETTING VALUE",
+		Short:   "Change a setting in config.json",
+		Example: "  waoutbox config set max-in-flight 64",
+		Args:    arguments(2, 2, "the name of a setting and its value"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := e.checkStateDir(); err != nil {
+				return err
+			}
+			if err := config.Set(e.configPath(), args[0], args[1]); err != nil {
+				return configError(err)
+			}
+			return e.configChanged(args[0])
+		},
+	}
+}
+
+func newConfigUnsetCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "unset SETTING",
+		Short: "Remove a setting from config.json, so that its default holds",
+		Args:  arguments(1, 1, "the name of one setting"),
+		RunE: func(_ *cobra.Command, args []string) error {
+			if err := e.checkStateDir(); err != nil {
+				return err
+			}
+			if err := config.Unset(e.configPath(), args[0]); err != nil {
+				return configError(err)
+			}
+			return e.configChanged(args[0])
+		},
+	}
+}
+
+// configChanged tells what holds now, and what is still missing.
+func (e *env) configChanged(key string) error {
+	hint, err := config.Hint(e.configPath())
+	if err != nil {
+		return configError(err)
+	}
+	if hint != "" {
+		e.note("note: %s", hint)
+		if e.json {
+			value, ok, err := config.Get(e.configPath(), key)
+			if err != nil {
+				return configError(err)
+			}
+			e.printJSON(fileLine(key, value, ok))
+		}
+		return nil
+	}
+	c, err := e.config()
+	if err != nil {
+		return err
+	}
+	for _, v := range c.Values() {
+		if v.Setting.Key != key {
+			continue
+		}
+		if e.json {
+			e.printJSON(configLine{key, v.Shown, string(v.Source)})
+			return nil
+		}
+		shown := v.Shown
+		if shown == "" {
+			shown = "unset"
+		}
+		e.printf("%s = %s  (%s)\n", key, term.Clean(shown), v.Source)
+		if v.Source == config.SourceEnv {
+			e.note("note: %s is set in the environment and wins over config.json.", v.Setting.Env)
+		}
+	}
+	e.next("a running service takes it at its next start: waoutbox stop && waoutbox start")
+	return nil
+}
+
+func fileLine(key, value string, ok bool) configLine {
+	line := configLine{Key: key, Value: value, Source: string(config.SourceFile)}
+	if !ok {
+		line.Source = string(config.SourceDefault)
+	}
+	for _, s := range config.Keys() {
+		if s.Key == key && s.Secret && value != "" {
+			line.Value = "(set)"
+		}
+	}
+	return line
+}
+
+// addSettingFlags gives cmd a flag for every setting.
+func addSettingFlags(cmd *cobra.Command) {
+	for _, s := range config.Keys() {
+		cmd.Flags().String(s.Key, "", s.Help+" [$"+s.Env+"]")
+	}
+}
+
+// givenSettings answers the settings that were given as flags.
+func givenSettings(cmd *cobra.Command) map[string]string {
+	given := map[string]string{}
+	for _, s := range config.Keys() {
+		if f := cmd.Flags().Lookup(s.Key); f != nil && f.Changed {
+			given[s.Key] = f.Value.String()
+		}
+	}
+	return given
+}
+
+// settingArgs renders the settings that were given as arguments of serve.
+func (e *env) settingArgs() []string {
+	var args []string
+	for _, s := range config.Keys() {
+		if v, ok := e.settings[s.Key]; ok {
+			args = append(args, "--"+s.Key+"="+v)
+		}
+	}
+	return args
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+func newStartCmd(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "start",
+		Short: "Start the service in the background",
+		Long: `Starts the service detached from this terminal, logging to serve.log in the state directory, and
+returns when it answers. Settings given as flags are for this run; waoutbox config set keeps them.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
+				st, err := svc.Status(ctx)
+				if err != nil {
+					return err
+				}
+				if e.json {
+					e.printJSON(st.Daemon)
+					return nil
+				}
+				if d := st.Daemon; d != nil {
+					e.printf("waoutbox %s runs (pid %d) on %s\n", term.Clean(d.Version), d.PID, e.home(e.stateDir))
+				}
+				e.statusNext(st)
+				return nil
+			})
+		},
+	}
+	addSettingFlags(cmd)
+	return cmd
+}
+
+// withStarted runs do with the daemon, started with the settings cmd was given if none runs. Settings for a daemon that already runs
+// are refused rather than ignored.
+func (e *env) withStarted(cmd *cobra.Command, do func(ctx context.Context, svc api.Service) error) error {
+	if _, err := e.config(); err != nil {
+		return err
+	}
+	args := e.settingArgs()
+	if len(args) > 0 {
+		if b, err := e.connect(cmd.Context(), needDaemon); err == nil {
+			d, derr := b.daemon.Daemon(cmd.Context())
+			if cerr := b.close(); derr == nil && cerr == nil {
+				return usagef("waoutbox already runs (pid %d), and %s counts from the start only. Stop it first: waoutbox stop", d.PID, args[0])
+			}
+		}
+	}
+	e.daemonArgs = args
+	return e.withService(cmd.Context(), needSpawn, func(svc api.Service) error { return do(cmd.Context(), svc) })
+}
+
+func newStopCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop",
+		Short: "Stop the service; deliveries in flight are finished first",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			b, err := e.connect(cmd.Context(), needDaemon)
+			if err != nil {
+				return err
+			}
+			defer func() {
+				if cerr := b.close(); err == nil {
+					err = cerr
+				}
+			}()
+			d, err := b.daemon.Daemon(cmd.Context())
+			if err != nil {
+				return err
+			}
+			if err := b.daemon.Stop(cmd.Context()); err != nil {
+				return err
+			}
+			if e.json {
+				e.printJSON(map[string]any{"stopped": true, "pid": d.PID})
+				return nil
+			}
+			e.printf("Stopped (pid %d). WhatsApp keeps what arrives meanwhile; nothing is lost.\n", d.PID)
+			e.next("waoutbox start")
+			return nil
+		},
+	}
+}

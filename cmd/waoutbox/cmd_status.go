@@ -1,0 +1,149 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+func newStatusCmd(e *env) *cobra.Command {
+	var check bool
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the link, the backlog of every webhook, and what needs you",
+		Long: `Shows the whole state in one page. Without a daemon it is read from the state directory.
+
+--check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			n := needState
+			if check {
+				n = needDaemon
+			}
+			return e.withService(cmd.Context(), n, func(svc api.Service) error { return e.status(cmd.Context(), svc, check) })
+		},
+	}
+	cmd.Flags().BoolVar(&check, "check", false, "only tell whether all is well: exit 0 healthy, 1 alarm, 3 not running")
+	return cmd
+}
+
+func (e *env) status(ctx context.Context, svc api.Service, check bool) error {
+	st, err := svc.Status(ctx)
+	if err != nil {
+		return err
+	}
+	switch {
+	case e.json:
+		e.printJSON(st)
+	case check:
+		e.showCheck(st)
+	default:
+		e.showStatus(st)
+	}
+	if check && len(st.Alarms) > 0 {
+		return &resultError{exitFailed}
+	}
+	return nil
+}
+
+func (e *env) showCheck(st api.Status) {
+	if len(st.Alarms) == 0 {
+		e.printf("healthy: %s, %s pending, %s dead\n", st.Link.State, term.Count(st.Pending), term.Count(st.Dead))
+	}
+	e.alarms(st.Alarms)
+}
+
+func (e *env) showStatus(st api.Status) {
+	e.linkLine(st)
+	if d := st.Daemon; d != nil {
+		e.printf("daemon     pid %d, version %s, up for %s\n", d.PID, term.Clean(d.Version), since(d.StartedAt))
+	} else {
+		e.printf("daemon     %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
+	}
+	e.printf("outbox     %s kept, %s\n", term.Plural(st.Events, "event", "events"), term.Bytes(st.Bytes))
+	if len(st.Webhooks) > 0 {
+		e.printf("\n")
+		e.webhookTable(st.Webhooks)
+	}
+	if kept := st.Dead - sumDead(st.Webhooks); kept > 0 {
+		e.printf("%s of removed webhooks\n", term.Plural(kept, "dead letter", "dead letters"))
+	}
+	if len(st.Alarms) > 0 {
+		e.printf("\n")
+		e.alarms(st.Alarms)
+	}
+	e.printf("\n")
+	e.statusNext(st)
+}
+
+// linkLine says whether WhatsApp is linked, and since when.
+func (e *env) linkLine(st api.Status) {
+	l := st.Link
+	who := person(l.Account, l.Name)
+	reason := ""
+	if l.Reason != "" {
+		reason = ": " + term.Clean(l.Reason)
+	}
+	switch l.State {
+	case api.LinkConnected:
+		e.printf("linked     %s, %s for %s\n", who, e.style.Green("connected"), since(l.Since))
+	case api.LinkUnlinked:
+		e.printf("linked     %s%s\n", e.style.Yellow("no"), reason)
+	case api.LinkPairing:
+		e.printf("linked     no, %s%s\n", e.style.Yellow("a code is being shown"), reason)
+	case api.LinkUnknown:
+		if who != "" {
+			e.printf("linked     %s\n", who)
+			return
+		}
+		e.printf("linked     unknown while no daemon runs\n")
+	case api.LinkConnecting, api.LinkDisconnected:
+		e.printf("linked     %s%s%s%s\n", who, comma(who), e.style.Yellow(string(l.State)), reason)
+	default:
+		e.printf("linked     %s%s%s%s\n", who, comma(who), term.Clean(string(l.State)), reason)
+	}
+}
+
+func comma(before string) string {
+	if before == "" {
+		return ""
+	}
+	return ", "
+}
+
+func (e *env) alarms(alarms []api.Alarm) {
+	for _, a := range alarms {
+		ago := ""
+		if !a.Since.IsZero() {
+			ago = "  (since " + e.clock(a.Since) + ", " + term.Age(time.Since(a.Since)) + ")"
+		}
+		e.printf("%s %s  %s%s\n", e.style.Red("ALARM"), e.style.Bold(term.Clean(a.Code)), term.Clean(a.Message), ago)
+	}
+}
+
+// statusNext names the one thing that is most worth doing.
+func (e *env) statusNext(st api.Status) {
+	switch {
+	case st.Daemon == nil:
+		e.next("waoutbox start")
+	case st.Link.State == api.LinkUnlinked:
+		e.next("waoutbox pair")
+	case len(st.Webhooks) == 0:
+		e.next("waoutbox webhook add URL")
+	case st.Dead > 0:
+		e.next("waoutbox deadletter")
+	default:
+		e.next("waoutbox webhook test %s", st.Webhooks[0].ID)
+	}
+}
+
+func sumDead(hooks []api.Webhook) (n int64) {
+	for _, w := range hooks {
+		n += w.Dead
+	}
+	return n
+}

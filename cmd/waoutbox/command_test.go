@@ -1,0 +1,343 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+func TestWebhookAddSendsOnlyWhatWasGiven(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte("from a file\r\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		args, stdin, want string
+	}{
+		{"u", "", `{"url":"u"}`},
+		{"u --event a --event b,c", "", `{"url":"u","events":["a","b","c"]}`},
+		{"u --chat 1@g.us", "", `{"url":"u","chats":["1@g.us"]}`},
+		{"u --chat *", "", `{"url":"u","chats":[]}`},
+		{"u --unordered", "", `{"url":"u","ordered":false}`},
+		{"u --unordered=false", "", `{"url":"u","ordered":true}`},
+		{"u --generate-secret", "", `{"url":"u","generate_secret":true}`},
+		{"u --no-secret", "", `{"url":"u","secret":""}`},
+		{"u --allow-insecure-http", "", `{"url":"u","allow_insecure_http":true}`},
+		{"u --secret-stdin", "from stdin\n", `{"url":"u","secret":"from stdin"}`},
+		{"u --secret-file " + file, "", `{"url":"u","secret":"from a file"}`},
+	} {
+		f := healthy()
+		if res := invoke(t, f, tt.stdin, append([]string{"webhook", "add"}, strings.Fields(tt.args)...)...); res.code != exitOK {
+			t.Errorf("%s: %+v", tt.args, res)
+			continue
+		}
+		if got, _ := json.Marshal(f.puts[0]); string(got) != tt.want {
+			t.Errorf("%s: asked for %s, want %s", tt.args, got, tt.want)
+		}
+	}
+}
+
+func TestSecretsAreNeverFlagValuesOrEchoed(t *testing.T) {
+	for _, flag := range []string{"--secret=hunter2", "--secret"} {
+		if res := invoke(t, healthy(), "", "webhook", "add", "u", flag); res.code != exitUsage {
+			t.Errorf("%s is accepted", flag)
+		}
+	}
+	f := healthy()
+	f.fail = map[string]error{"PutWebhook": api.Errorf(api.CodeInvalidSecret, "the secret is too long")}
+	res := invoke(t, f, "hunter2", "webhook", "add", "u", "--secret-stdin")
+	if res.code != exitUsage || strings.Contains(res.out+res.err, "hunter2") {
+		t.Errorf("%+v", res)
+	}
+	if res := invoke(t, healthy(), strings.Repeat("x", maxSecretFile+1), "webhook", "add", "u", "--secret-stdin"); res.code != exitUsage {
+		t.Errorf("a huge secret: %+v", res)
+	}
+}
+
+// TestQueriesAreHiddenEverywhereButShow: a query often holds a token; only `webhook show`, --json and --curl print it.
+func TestQueriesAreHiddenEverywhereButShow(t *testing.T) {
+	for _, args := range []string{"status", "webhook list", "webhook test wh_9QRT", "webhook remove wh_9QRT --yes", "webhook add u",
+		"deadletter", "deadletter list", "deadletter show dl_wh_9QRT_18031", "deadletter replay --all --dry-run"} {
+		f := failing(1)
+		f.test = api.TestWebhookResult{URL: f.hooks[1].URL, Success: true, Status: 200}
+		f.put = api.PutWebhookResult{Result: api.PutCreated, Webhook: f.hooks[1]}
+		if res := invoke(t, f, "", strings.Fields(args)...); strings.Contains(res.out+res.err, "hunter2") {
+			t.Errorf("%s prints the query:\n%s%s", args, res.out, res.err)
+		}
+	}
+	if res := invoke(t, failing(1), "", "webhook", "show", "wh_9QRT"); !strings.Contains(res.out, "?token=hunter2") {
+		t.Errorf("webhook show hides the query:\n%s", res.out)
+	}
+}
+
+// TestTextFromOutsideCannotMoveTheCursor: names, answers and errors come from WhatsApp and from endpoints.
+func TestTextFromOutsideCannotMoveTheCursor(t *testing.T) {
+	const evil = "\x1b[2J\u009b31m\nerror: forged"
+	f := failing(1)
+	f.status.Link.Name, f.status.Link.Reason, f.hooks[1].Reason = evil, evil, evil
+	f.status.Alarms[0].Message = evil
+	l := &f.letters[0]
+	l.Chat, l.Event, l.LastError.Message, l.AttemptLog[3].Response = evil, evil, evil, evil
+	f.test = api.TestWebhookResult{URL: f.hooks[1].URL, Error: evil, Excerpt: evil, Event: evil}
+	f.put = api.PutWebhookResult{Result: api.PutCreated, Webhook: f.hooks[1], Warnings: []string{evil}}
+	f.fail = map[string]error{"SendText": errors.New("\x1b[2J\u009b31m")}
+	for _, args := range []string{"status", "status --check", "webhook list", "webhook show wh_9QRT", "webhook add u", "webhook test wh_9QRT",
+		"deadletter", "deadletter list", "deadletter show dl_wh_9QRT_18031", "send text 1 x"} {
+		res := invoke(t, f, "", strings.Fields(args)...)
+		if strings.ContainsAny(res.out+res.err, "\x1b\u009b") || strings.Contains(res.out+res.err, "\nerror: forged") {
+			t.Errorf("%s prints it raw:\n%q", args, res.out+res.err)
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want int
+	}{
+		{nil, exitOK}, {errors.New("x"), exitFailed}, {usagef("x"), exitUsage}, {fmt.Errorf("y: %w", usagef("x")), exitUsage},
+		{&resultError{exitNoDaemon}, exitNoDaemon}, {context.Canceled, exitFailed},
+		{api.Errorf(api.CodeInvalidURL, "x"), exitUsage}, {api.Errorf(api.CodeInvalidEvents, "x"), exitUsage},
+		{api.Errorf(api.CodeInvalidSecret, "x"), exitUsage}, {api.Errorf(api.CodeInvalidArguments, "x"), exitUsage},
+		{api.Errorf(api.CodeInvalidCursor, "x"), exitUsage}, {api.Errorf(api.CodeInvalidRecipient, "x"), exitUsage},
+		{fmt.Errorf("y: %w", api.Errorf(api.CodeServiceUnavail, "x")), exitNoDaemon},
+		{api.Errorf(api.CodeWebhookNotFound, "x"), exitFailed}, {api.Errorf(api.CodeNotFound, "x"), exitFailed},
+		{api.Errorf(api.CodeAlreadyLinked, "x"), exitFailed}, {api.Errorf(api.CodePairingUnavail, "x"), exitFailed},
+		{api.Errorf(api.CodeNotConnected, "x"), exitFailed}, {api.Errorf(api.CodeTimeout, "x"), exitFailed},
+		{api.Errorf(api.CodeInternal, "x"), exitFailed}, {api.Errorf(api.CodeOutboxFull, "x"), exitFailed},
+	} {
+		if got := exitCode(tt.err); got != tt.want {
+			t.Errorf("exitCode(%v) = %d, want %d", tt.err, got, tt.want)
+		}
+	}
+}
+
+// TestEveryCommandRefusesWhatItDoesNotKnow walks the whole tree: an unknown flag and a surplus argument are exit 2, --help is exit 0,
+// and a group refuses an unknown subcommand.
+func TestEveryCommandRefusesWhatItDoesNotKnow(t *testing.T) {
+	var paths [][]string
+	var walk func(path []string, root bool)
+	e := newEnv(nil, func(string) string { return "" }, strings.NewReader(""), new(bytes.Buffer), new(bytes.Buffer))
+	tree := newRootCmd(e)
+	walk = func(path []string, _ bool) {
+		cmd, _, err := tree.Find(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, path)
+		for _, c := range cmd.Commands() {
+			walk(append(append([]string{}, path...), c.Name()), false)
+		}
+	}
+	walk(nil, true)
+	if len(paths) < 25 {
+		t.Fatalf("only %d commands found", len(paths))
+	}
+	for _, path := range paths {
+		cmd, _, _ := tree.Find(path)
+		if cmd.Short == "" {
+			t.Errorf("%v has no short description", path)
+		}
+		if res := invoke(t, healthy(), "", append(append([]string{}, path...), "--no-such-flag")...); res.code != exitUsage || res.out != "" {
+			t.Errorf("%v --no-such-flag: %+v", path, res)
+		}
+		if res := invoke(t, healthy(), "", append(append([]string{}, path...), "--help")...); res.code != exitOK || res.out == "" || res.err != "" {
+			t.Errorf("%v --help: exit %d, %q", path, res.code, res.err)
+		}
+		if cmd.HasSubCommands() {
+			if res := invoke(t, healthy(), "", append(append([]string{}, path...), "xyzzy")...); res.code != exitUsage {
+				t.Errorf("%v xyzzy: exit %d", path, res.code)
+			}
+		}
+	}
+}
+
+// TestWhichServiceACommandNeeds: reading commands work without a daemon, the link needs one, and only four may start one.
+func TestWhichServiceACommandNeeds(t *testing.T) {
+	for args, want := range map[string]need{
+		"status": needState, "status --check": needDaemon, "webhook list": needState, "webhook show wh_7K2M": needState, "webhook add u": needState,
+		"webhook test wh_7K2M": needState, "webhook remove wh_7K2M": needState, "deadletter": needState, "deadletter list": needState,
+		"deadletter show dl_wh_9QRT_18031": needState, "deadletter replay --all": needState, "deadletter purge --all --yes": needState,
+		"stop": needDaemon, "start": needSpawn, "pair": needSpawn, "send text 1 x": needSpawn,
+	} {
+		f := healthy()
+		f.letters = letters("wh_9QRT", "https://crm.example/", 1)
+		f.took = 0
+		res := invoke(t, f, "", strings.Fields(args)...)
+		if len(f.needs) != 1 || f.needs[0] != want {
+			t.Errorf("%s connects as %v, want %v (%+v)", args, f.needs, want, res)
+		}
+		if f.closed != 1 {
+			t.Errorf("%s closed the service %d times", args, f.closed)
+		}
+	}
+}
+
+func TestSettingsTravelToTheDaemon(t *testing.T) {
+	key := strings.Repeat("ab", 32)
+	for _, command := range []string{"start", "pair"} {
+		f := healthy()
+		calls := 0
+		res := invokeWith(t, f, "", func(e *env) {
+			spawn := e.connect
+			e.connect = func(ctx context.Context, n need) (backend, error) {
+				if calls++; n == needDaemon {
+					return backend{}, api.Errorf(api.CodeServiceUnavail, "not running")
+				}
+				return spawn(ctx, n)
+			}
+		}, command, "--whatsapp-root-key", key, "--whatsapp-url", "ws://127.0.0.1:7/ws/chat")
+		want := []string{"--whatsapp-url=ws://127.0.0.1:7/ws/chat", "--whatsapp-root-key=" + key}
+		if res.code != exitOK || fmt.Sprint(f.args) != fmt.Sprint(want) {
+			t.Errorf("%s: the daemon gets %q, want %q (%+v)", command, f.args, want, res)
+		}
+	}
+}
+
+func TestDestructiveCommandsAskOnATerminal(t *testing.T) {
+	for _, tt := range []struct {
+		args, answer string
+		code         int
+		left         int
+		webhooks     int
+	}{
+		{"deadletter purge --all", "y\n", exitOK, 0, 2},
+		{"deadletter purge --all", "YES\n", exitOK, 0, 2},
+		{"deadletter purge --all", "n\n", exitFailed, 3, 2},
+		{"deadletter purge --all", "\n", exitFailed, 3, 2},
+		{"deadletter purge --all", "", exitFailed, 3, 2},
+		{"webhook remove wh_9QRT", "y\n", exitOK, 3, 1},
+		{"webhook remove wh_9QRT", "no\n", exitFailed, 3, 2},
+		{"webhook remove wh_9QRT --purge", "\n", exitFailed, 3, 2},
+	} {
+		f := failing(3)
+		res := invokeWith(t, f, tt.answer, func(e *env) { e.interactive = true }, strings.Fields(tt.args)...)
+		if res.code != tt.code || len(f.letters) != tt.left || len(f.hooks) != tt.webhooks {
+			t.Errorf("%s answered %q: exit %d, %d letters, %d webhooks (%s)", tt.args, tt.answer, res.code, len(f.letters), len(f.hooks), res.err)
+		}
+		if !strings.HasPrefix(res.err, "This will ") || !strings.Contains(res.err, "Continue? [y/N] ") {
+			t.Errorf("%s does not ask: %q", tt.args, res.err)
+		}
+	}
+}
+
+func TestPairShowsOneCodeAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := healthy()
+		code := "2@" + strings.Repeat("Ab3/", 59)
+		f.steps = []api.PairStep{
+			{Step: api.StepQR, QR: code, N: 1, Of: 6, ExpiresAt: time.Now().Add(60 * time.Second)},
+			{Step: api.StepQR, QR: code + "x", N: 2, Of: 6, ExpiresAt: time.Now().Add(20 * time.Second)},
+			{Step: api.StepLinked, Account: "491515550100@s.whatsapp.net", Name: "Alice"},
+		}
+		res := invoke(t, f, "", "pair")
+		if res.code != exitOK {
+			t.Fatal(res)
+		}
+		for _, want := range []string{scanHint, "\n█ ▄▄▄▄▄ █", "code 1 of 6, renews in 60 s\n", "code 2 of 6, renews in 20 s\n",
+			"Linked as +491515550100 (Alice).\nNext: waoutbox webhook add "} {
+			if !strings.Contains(res.out, want) {
+				t.Errorf("%q is missing in\n%s", want, res.out)
+			}
+		}
+		if strings.Contains(res.out, "\x1b") {
+			t.Error("a pipe got escape sequences")
+		}
+	})
+}
+
+func TestPairOnATerminalReplacesTheCode(t *testing.T) {
+	f := healthy()
+	f.steps = []api.PairStep{{Step: api.StepQR, QR: "2@a", N: 1, Of: 6}, {Step: api.StepQR, QR: "2@b", N: 2, Of: 6}, {Step: api.StepLinked, Account: "x"}}
+	res := invokeWith(t, f, "", func(e *env) { e.live = true }, "pair")
+	first, _, _ := strings.Cut(res.out, "\x1b[")
+	lines := strings.Count(first, "\n")
+	if got := strings.Count(res.out, fmt.Sprintf("\x1b[%dA\x1b[J", lines)); got != 2 {
+		t.Errorf("a code of %d lines was taken off the screen %d times, want 2:\n%q", lines, got, res.out)
+	}
+}
+
+func TestPairEndsWhenItsOutputDoes(t *testing.T) {
+	f := healthy()
+	f.steps = []api.PairStep{{Step: api.StepQR, QR: "2@a"}}
+	var errs bytes.Buffer
+	e := newEnv([]string{"pair", "--state-dir", t.TempDir(), "--json"}, func(string) string { return "" }, strings.NewReader(""), brokenWriter{}, &errs)
+	e.connect = f.connect(e)
+	if code := e.run(t.Context()); code != exitFailed || !strings.Contains(errs.String(), "broken") {
+		t.Errorf("exit %d, %s", code, errs.String())
+	}
+}
+
+func TestOutputThatCannotBeWrittenIsAFailure(t *testing.T) {
+	var errs bytes.Buffer
+	e := newEnv([]string{"webhook", "list", "--state-dir", t.TempDir()}, func(string) string { return "" }, strings.NewReader(""), brokenWriter{}, &errs)
+	e.connect = healthy().connect(e)
+	if code := e.run(t.Context()); code != exitFailed || errs.String() != "error: the output could not be written: broken\n" {
+		t.Errorf("exit %d, %s", code, errs.String())
+	}
+}
+
+type brokenWriter struct{}
+
+func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken") }
+
+func TestSendTextFromStdin(t *testing.T) {
+	f := healthy()
+	res := invoke(t, f, "two\nlines\n", "send", "text", "+491515550100", "-", "--quote", "3EB0", "--idempotency-key", "k")
+	want := api.SendText{To: "+491515550100", Text: "two\nlines", QuotedMessageID: "3EB0", IdempotencyKey: "k"}
+	if res.code != exitOK || len(f.sent) != 1 || f.sent[0] != want {
+		t.Errorf("%+v, sent %+v", res, f.sent)
+	}
+	if res := invoke(t, f, strings.Repeat("x", maxTextRead+1), "send", "text", "1", "-"); res.code != exitUsage || len(f.sent) != 1 {
+		t.Errorf("a text of a megabyte: %+v", res)
+	}
+}
+
+func TestParseSince(t *testing.T) {
+	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	loc := time.FixedZone("x", 3600)
+	for text, want := range map[string]string{
+		"1h": "2026-01-31T11:00:00Z", "90m": "2026-01-31T10:30:00Z", "2d": "2026-01-29T12:00:00Z", "0.5d": "2026-01-31T00:00:00Z", "0s": "2026-01-31T12:00:00Z",
+		"2026-01-30T09:00:00Z": "2026-01-30T09:00:00Z", "2026-01-30T09:00:00+02:00": "2026-01-30T07:00:00Z",
+		"2026-01-30": "2026-01-29T23:00:00Z", "2026-01-30 09:00": "2026-01-30T08:00:00Z", "2026-01-30T09:00:01": "2026-01-30T08:00:01Z",
+	} {
+		got, err := parseSince(text, now, loc)
+		if err != nil || got.UTC().Format(time.RFC3339) != want {
+			t.Errorf("parseSince(%q) = %v, %v, want %s", text, got.UTC(), err, want)
+		}
+	}
+	for _, text := range []string{"yesterday", "-1h", "-2d", "1", "d", "1e9d", "1x2d", "2026-13-01"} {
+		if got, err := parseSince(text, now, loc); exitCode(err) != exitUsage {
+			t.Errorf("parseSince(%q) = %v, %v: accepted", text, got, err)
+		}
+	}
+}
+
+func TestPerson(t *testing.T) {
+	for _, tt := range []struct{ jid, name, want string }{
+		{"491515550100:3@s.whatsapp.net", "Alice", "+491515550100 (Alice)"}, {"491515550100@s.whatsapp.net", "", "+491515550100"},
+		{"2048@lid", "", "2048@lid"}, {"", "", ""}, {"x@s.whatsapp.net", "", "x@s.whatsapp.net"},
+	} {
+		if got := person(tt.jid, tt.name); got != tt.want {
+			t.Errorf("person(%q, %q) = %q, want %q", tt.jid, tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestShellQuote(t *testing.T) {
+	for in, want := range map[string]string{"wh_7K2M": "wh_7K2M", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "https://x/y?a=b&c": "'https://x/y?a=b&c'"} {
+		if got := shellQuote(in); got != want {
+			t.Errorf("shellQuote(%q) = %s, want %s", in, got, want)
+		}
+	}
+}

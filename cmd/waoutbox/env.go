@@ -1,0 +1,194 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+	"waoutbox/store"
+)
+
+// env is all that commands share: the arguments and streams of one run, the global flags, and the way to the service. One command
+// runs at a time in it.
+type env struct {
+	args           []string
+	getenv         func(string) string
+	stdin          io.Reader
+	stdout, stderr io.Writer
+
+	stateDir string // --state-dir, resolved before a command runs
+	json     bool   // --json
+
+	settings   map[string]string // settings given as flags
+	daemonArgs []string          // arguments for a daemon this command starts
+
+	style, errStyle term.Style
+	live            bool // stdout is a terminal
+	interactive     bool // a person can be asked: stdin and stderr are terminals
+	loc             *time.Location
+	connect         func(ctx context.Context, n need) (backend, error)
+	written         stickyWriter // what commands print goes through it to stdout
+}
+
+func newEnv(args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) *env {
+	e := &env{
+		args: args, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr,
+		style: term.StyleFor(stdout, getenv), errStyle: term.StyleFor(stderr, getenv),
+		live: term.IsTerminal(stdout), interactive: term.IsTerminal(stdin) && term.IsTerminal(stderr),
+		loc: time.Local, written: stickyWriter{w: stdout},
+	}
+	e.connect = e.connectService
+	return e
+}
+
+// run executes the command line and answers the exit code.
+func (e *env) run(ctx context.Context) int {
+	root := newRootCmd(e)
+	root.SetArgs(e.args)
+	root.SetIn(e.stdin)
+	root.SetOut(&e.written)
+	root.SetErr(e.stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil && e.written.err != nil {
+		err = fmt.Errorf("the output could not be written: %w", e.written.err)
+	}
+	if err != nil {
+		// A command line that could not be parsed still says how errors are wanted.
+		e.json = e.json || slices.Contains(argsBeforeDashes(e.args), "--json")
+		e.report(err)
+	}
+	return exitCode(err)
+}
+
+func argsBeforeDashes(args []string) []string {
+	if i := slices.Index(args, "--"); i >= 0 {
+		return args[:i]
+	}
+	return args
+}
+
+// resolveStateDir settles the state directory: --state-dir, $WAOUTBOX_STATE_DIR, the platform's place.
+func (e *env) resolveStateDir() (err error) {
+	if e.stateDir != "" {
+		e.stateDir, err = filepath.Abs(e.stateDir) // a daemon started with it lives elsewhere
+	} else {
+		e.stateDir, err = store.DefaultDir(runtime.GOOS, e.getenv)
+	}
+	if err != nil {
+		return usageError(err)
+	}
+	return nil
+}
+
+// stdoutTerminal reports whether a person watches stdout.
+func (e *env) stdoutTerminal() bool { return e.live }
+
+// home shortens the user's home directory in a path to ~.
+func (e *env) home(path string) string {
+	if h := e.getenv("HOME"); h != "" && (path == h || strings.HasPrefix(path, h+"/")) {
+		return "~" + path[len(h):]
+	}
+	return path
+}
+
+// printf prints for people or programs on stdout. A write that fails is remembered and ends the run with exit 1.
+func (e *env) printf(format string, args ...any) { fmt.Fprintf(&e.written, format, args...) }
+
+// printJSON prints v as one line.
+func (e *env) printJSON(v any) {
+	enc := json.NewEncoder(&e.written)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil && e.written.err == nil {
+		e.written.err = err
+	}
+}
+
+// table prints an aligned table.
+func (e *env) table(t *term.Table, indent string) {
+	_ = t.Write(&e.written, e.style, indent) // the writer remembers
+}
+
+// next prints the next useful command, which every success ends with.
+func (e *env) next(format string, args ...any) {
+	e.printf("%s %s\n", e.style.Bold("Next:"), fmt.Sprintf(format, args...))
+}
+
+// note prints a remark on stderr, where it disturbs no pipe.
+func (e *env) note(format string, args ...any) { fmt.Fprintf(e.stderr, format+"\n", args...) }
+
+// clock renders a moment in local time.
+func (e *env) clock(t time.Time) string { return term.Clock(t, time.Now(), e.loc) }
+
+// confirm asks a person before something is destroyed. Off a terminal nobody can answer: the command needs --yes, and so does one
+// whose output a program reads.
+func (e *env) confirm(what, flag string) error {
+	if !e.interactive || e.json {
+		return usagef("this would %s. Run it with %s to do so.", what, flag)
+	}
+	fmt.Fprintf(e.stderr, "This will %s. Continue? [y/N] ", what)
+	answer, err := readLine(e.stdin)
+	if err != nil {
+		return err
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a == "y" || a == "yes" {
+		return nil
+	}
+	return fmt.Errorf("nothing was changed")
+}
+
+// readLine reads up to a newline without taking more from r.
+func readLine(r io.Reader) (string, error) {
+	var b []byte
+	var one [1]byte
+	for {
+		n, err := r.Read(one[:])
+		if n == 1 {
+			if one[0] == '\n' {
+				return string(b), nil
+			}
+			b = append(b, one[0])
+		}
+		if err == io.EOF {
+			return string(b), nil
+		}
+		if err != nil {
+			return "", err
+		}
+	}
+}
+
+// withService runs do with the service a command needs and closes it afterwards.
+func (e *env) withService(ctx context.Context, n need, do func(svc api.Service) error) error {
+	svc, closeFn, err := e.backend(ctx, n)
+	if err != nil {
+		return err
+	}
+	err = do(svc)
+	if cerr := closeFn(); err == nil && cerr != nil {
+		err = fmt.Errorf("close the state: %w", cerr)
+	}
+	return err
+}
+
+// stickyWriter remembers the first error and writes nothing after it.
+type stickyWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (s *stickyWriter) Write(p []byte) (int, error) {
+	if s.err != nil {
+		return 0, s.err
+	}
+	n, err := s.w.Write(p)
+	s.err = err
+	return n, err
+}

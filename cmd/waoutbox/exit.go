@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"waoutbox/outbox/api"
+)
+
+// Exit codes, documented and stable.
+const (
+	exitOK       = 0
+	exitFailed   = 1 // everything that is not below, a second serve included
+	exitUsage    = 2 // what was typed is wrong
+	exitNoDaemon = 3 // the state is owned but nobody answers, or a daemon is needed and none runs
+)
+
+// badUsage says that what was typed is wrong.
+type badUsage struct{ err error }
+
+func (e *badUsage) Error() string { return e.err.Error() }
+func (e *badUsage) Unwrap() error { return e.err }
+
+// usageError marks err as the user's: exit 2.
+func usageError(err error) error { return &badUsage{err} }
+
+func usagef(format string, args ...any) error { return usageError(fmt.Errorf(format, args...)) }
+
+// resultError ends a command with a code after its output has said everything: no error line follows.
+type resultError struct{ code int }
+
+func (e *resultError) Error() string { return fmt.Sprintf("exit %d", e.code) }
+
+// exitCode maps an error to the process's exit code.
+func exitCode(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if r, ok := errors.AsType[*resultError](err); ok {
+		return r.code
+	}
+	if _, ok := errors.AsType[*badUsage](err); ok {
+		return exitUsage
+	}
+	switch code := api.CodeOf(err); {
+	case strings.HasPrefix(string(code), "invalid_"):
+		return exitUsage
+	case code == api.CodeServiceUnavail:
+		return exitNoDaemon
+	}
+	return exitFailed
+}
+
+// report prints an error for people, or as one JSON object {"error":{"code","message"}} with --json.
+func (e *env) report(err error) {
+	if _, ok := errors.AsType[*resultError](err); ok {
+		return
+	}
+	code, text := api.CodeOf(err), err.Error()
+	if _, ok := errors.AsType[*badUsage](err); ok {
+		code = api.CodeInvalidArguments
+	}
+	if errors.Is(err, context.Canceled) {
+		text = "interrupted"
+	}
+	if e.json {
+		line, _ := json.Marshal(map[string]any{"error": map[string]any{"code": code, "message": text}}) // strings always marshal
+		fmt.Fprintf(e.stderr, "%s\n", line)
+		return
+	}
+	fmt.Fprintf(e.stderr, "%s %s\n", e.errStyle.Red("error:"), cleanLines(text))
+}

@@ -1,0 +1,171 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+// shownURL is a webhook's URL for listings: without its query, which often holds a token. `webhook show` alone prints it whole.
+func shownURL(raw string) string {
+	bare, _, cut := strings.Cut(raw, "?")
+	if cut {
+		bare += "?…"
+	}
+	return term.Clean(bare)
+}
+
+// addAgain is the command that resumes a webhook, or brings a removed one back. A query is not printed; the command that shows it is.
+func addAgain(id, raw string, removed bool) string {
+	if !strings.Contains(raw, "?") {
+		return "waoutbox webhook add " + shellQuote(term.Clean(raw))
+	}
+	shows := "waoutbox webhook show " + term.Clean(id)
+	if removed {
+		shows = fmt.Sprintf("waoutbox deadletter list --url %s --json", term.Clean(id))
+	}
+	return "waoutbox webhook add URL, with the whole URL of: " + shows
+}
+
+// person renders an account: the number as people write it, and the name.
+func person(jid, name string) string {
+	user, server, _ := strings.Cut(jid, "@")
+	user, _, _ = strings.Cut(user, ":") // the device
+	if server == "s.whatsapp.net" && user != "" && strings.Trim(user, "0123456789") == "" {
+		user = "+" + user
+	} else {
+		user = jid
+	}
+	if name != "" {
+		user += " (" + name + ")"
+	}
+	return term.Clean(user)
+}
+
+// reasonText renders a dead letter's reason: a status with its meaning, a class in words.
+func reasonText(reason string) string {
+	switch reason {
+	case "timeout":
+		return "timeout after 10 s"
+	case "refused":
+		return "connection refused"
+	case "reset":
+		return "connection reset"
+	case "dns":
+		return "name does not resolve"
+	case "tls":
+		return "TLS failed"
+	case "redirect":
+		return "redirect (never followed)"
+	case "internal":
+		return "internal error"
+	case "unregistered":
+		return "webhook was removed"
+	}
+	return term.Clean(reason)
+}
+
+// lastErrorText renders how the last attempt ended, short enough for a table.
+func lastErrorText(l api.LastError) string {
+	if l.Status > 0 {
+		return statusText(l.Status)
+	}
+	return reasonText(l.Class)
+}
+
+// statusText is "503 Service Unavailable".
+func statusText(status int) string {
+	s := strconv.Itoa(status)
+	if text := http.StatusText(status); text != "" {
+		s += " " + text
+	}
+	return s
+}
+
+// chatText shortens a chat's JID in tables; its server part tells person from group.
+func chatText(chat string) string {
+	user, server, ok := strings.Cut(chat, "@")
+	if !ok || len(user) <= 12 {
+		return term.Clean(chat)
+	}
+	return term.Clean(user[:4] + "…" + user[len(user)-4:] + "@" + server)
+}
+
+func listText(items []string) string {
+	if len(items) == 0 {
+		return term.None
+	}
+	return term.Clean(strings.Join(items, ", "))
+}
+
+// since renders how long ago t was: "26 m".
+func since(t time.Time) string {
+	if t.IsZero() {
+		return term.None
+	}
+	return term.Age(time.Since(t))
+}
+
+// cleanLines makes text from outside harmless but keeps its lines.
+func cleanLines(s string) string {
+	var out []string
+	for line := range strings.SplitSeq(s, "\n") {
+		out = append(out, term.Clean(line))
+	}
+	return strings.Join(out, "\n")
+}
+
+// statusStyle colours a webhook's state.
+func (e *env) statusStyle(s api.WebhookStatus) string {
+	switch s {
+	case api.WebhookActive:
+		return e.style.Green(string(s))
+	case api.WebhookFailing:
+		return e.style.Red(string(s))
+	}
+	return e.style.Yellow(term.Clean(string(s)))
+}
+
+// webhookTable is the table of `status` and `webhook list`.
+func (e *env) webhookTable(hooks []api.Webhook) {
+	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "URL"}, term.Column{Name: "EVENTS"}, term.Column{Name: "STATE"},
+		term.Column{Name: "PENDING", Right: true}, term.Column{Name: "DEAD", Right: true}, term.Column{Name: "OLDEST", Right: true})
+	for _, w := range hooks {
+		oldest := term.None
+		if w.Pending > 0 {
+			oldest = term.Age(time.Duration(w.OldestPendingSeconds) * time.Second)
+		}
+		events := listText(w.Events)
+		if len(w.Chats) > 0 {
+			events += " (" + term.Plural(int64(len(w.Chats)), "chat", "chats") + ")"
+		}
+		t.Row(term.Clean(w.ID), shownURL(w.URL), events, e.statusStyle(w.Status), term.Count(w.Pending), term.Count(w.Dead), oldest)
+	}
+	e.table(t, "")
+}
+
+// shellQuote quotes s for a POSIX shell if it needs quoting.
+func shellQuote(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,"
+	if s != "" && strings.Trim(s, plain) == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// unique keeps the first of each.
+func unique(items []string) []string {
+	var out []string
+	for _, s := range items {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	return out
+}

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// The groups of the help page.
+const (
+	groupService  = "service"
+	groupWebhooks = "webhooks"
+	groupMore     = "more"
+)
+
+// stateless marks commands that need no state directory.
+var stateless = map[string]string{"stateless": "yes"}
+
+// newRootCmd is the whole command tree.
+func newRootCmd(e *env) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "waoutbox",
+		Short: "WhatsApp events, durably stored and delivered to webhooks",
+		Long: `waoutbox links one WhatsApp account to this machine, writes every event to a durable
+outbox before WhatsApp is told it may forget it, and delivers each event, signed and
+in order per chat, to every matching webhook. What fails is kept and can be replayed.
+
+Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answers.`,
+		Example: `  waoutbox demo                                         see it work, without a phone
+  waoutbox serve                                        run it; scan the QR code with your phone
+  waoutbox webhook add http://localhost:5678/webhook/wa --generate-secret
+  waoutbox status`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if cmd.Annotations["stateless"] != "" {
+				return nil
+			}
+			e.settings = givenSettings(cmd)
+			return e.resolveStateDir()
+		},
+	}
+	group(root)
+	root.Annotations = stateless
+	root.PersistentFlags().StringVar(&e.stateDir, "state-dir", "", "state directory (default $WAOUTBOX_STATE_DIR, else the platform's place)")
+	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON for programs: results on stdout, errors on stderr")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%v. See: %s --help", err, cmd.CommandPath())
+	})
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddGroup(
+		&cobra.Group{ID: groupService, Title: "The service:"},
+		&cobra.Group{ID: groupWebhooks, Title: "Webhooks:"},
+		&cobra.Group{ID: groupMore, Title: "More:"},
+	)
+	add := func(id string, cmds ...*cobra.Command) {
+		for _, c := range cmds {
+			c.GroupID = id
+			root.AddCommand(c)
+		}
+	}
+	serve := newServeCmd(e)
+	serve.Args = noArguments
+	addSettingFlags(serve)
+	add(groupService, serve, newStartCmd(e), newStopCmd(e), newPairCmd(e), newStatusCmd(e))
+	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e))
+	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newConfigCmd(e), newVersionCmd(e), newCompletionCmd(e))
+	help := newHelpCmd()
+	help.GroupID = groupMore
+	root.SetHelpCommand(help)
+	root.SetHelpCommandGroupID(groupMore)
+	return root
+}
+
+// group makes cmd a group of subcommands: alone it shows its help, and an unknown subcommand is an error with a suggestion.
+func group(cmd *cobra.Command) *cobra.Command {
+	cmd.Args = knownSubcommand
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
+}
+
+// knownSubcommand refuses the word that no subcommand has.
+func knownSubcommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		return usagef("unknown command %q for %q. Did you mean %s?", args[0], cmd.CommandPath(), strings.Join(near, " or "))
+	}
+	return usagef("unknown command %q for %q. See: %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
+}
+
+// arguments checks the number of arguments; want names them for the sentence.
+func arguments(least, most int, want string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		switch {
+		case len(args) < least && len(args) == 0:
+			return usagef("%s needs %s. See: %s --help", cmd.CommandPath(), want, cmd.CommandPath())
+		case len(args) < least:
+			return usagef("%s needs %s, and got %d argument(s). See: %s --help", cmd.CommandPath(), want, len(args), cmd.CommandPath())
+		case most == 0 && len(args) > 0:
+			return usagef("%s takes no arguments, and got %q. See: %s --help", cmd.CommandPath(), args[0], cmd.CommandPath())
+		case most > 0 && len(args) > most:
+			return usagef("%s takes %s, and %q is one too many. See: %s --help", cmd.CommandPath(), want, args[most], cmd.CommandPath())
+		}
+		return nil
+	}
+}
+
+// noArguments is the check of commands that take none.
+var noArguments = arguments(0, 0, "")
+
+// newHelpCmd is cobra's help with an error, and exit 2, for a command that is not there.
+func newHelpCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:         "help [COMMAND]",
+		Short:       "Help about any command",
+		Annotations: stateless,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			target, rest, err := cmd.Root().Find(args)
+			if err != nil {
+				return usageError(err)
+			}
+			if len(rest) > 0 && target.HasSubCommands() {
+				return knownSubcommand(target, rest)
+			}
+			return target.Help()
+		},
+	}
+}
