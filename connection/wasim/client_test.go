@@ -59,6 +59,7 @@ func testServer(t *testing.T) *Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	s.fewPreKeys = true
 	if err := s.Listen("127.0.0.1:0"); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +96,7 @@ func (r redirect) RoundTrip(req *http.Request) (*http.Response, error) {
 // client is a real whatsmeow client with its database, and the events it emitted.
 type client struct {
 	*whatsmeow.Client
-	db        *sql.DB
+	path      string
 	container *sqlstore.Container
 
 	mu     sync.Mutex
@@ -129,7 +130,7 @@ func newClient(t *testing.T, s *Server, path string) *client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &client{db: db, container: sqlstore.NewWithDB(db, "sqlite", waLog.Noop)}
+	c := &client{path: path, container: sqlstore.NewWithDB(db, "sqlite", waLog.Noop)}
 	if err := c.container.Upgrade(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,11 @@ import (
 )
 
 func TestQRPairingLogsIn(t *testing.T) {
-	_, a, c := linked(t)
+	s := testServer(t)
+	s.fewPreKeys = false
+	a := s.NewAccount("491515550100", "Shop")
+	c := newClient(t, s, filepath.Join(t.TempDir(), "client.db"))
+	link(t, a, c)
 	if !a.Linked() || !a.Online() {
 		t.Errorf("linked %v, online %v after pairing, want both", a.Linked(), a.Online())
 	}
@@ -88,15 +92,15 @@ func TestLogoutByTheCompanion(t *testing.T) {
 }
 
 func TestReplacedDoesNotReconnect(t *testing.T) {
-	_, a, c := linked(t)
+	s, a, c := linked(t)
 	a.Replace()
 	waitFor[*events.StreamReplaced](t, c)
 	must(t, a.until(testContext(t), func() (bool, error) { return !a.online(), nil }))
 	if !a.Linked() {
 		t.Error("a replaced companion is no longer linked")
 	}
-	c.Disconnect() // the client may not have noticed the end yet
-	must(t, c.Connect())
+	again := newClient(t, s, c.path) // as the next process would
+	must(t, again.Connect())
 	must(t, a.WaitOnline(testContext(t)))
 }
 

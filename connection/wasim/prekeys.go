@@ -83,7 +83,11 @@ func notification(from types.JID, kind string, content ...waBinary.Node) waBinar
 func (a *Account) preKeyCount(d *device) waBinary.Node {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return waBinary.Node{Tag: "count", Attrs: waBinary.Attrs{"value": len(d.oneTime)}}
+	n := len(d.oneTime)
+	if a.srv.fewPreKeys && !d.uploaded {
+		n = 1
+	}
+	return waBinary.Node{Tag: "count", Attrs: waBinary.Attrs{"value": n}}
 }
 
 // uploadPreKeys stores what <encrypt set> brings.

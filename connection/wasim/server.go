@@ -32,6 +32,9 @@ type Options struct {
 type Server struct {
 	log  *slog.Logger
 	keys *serverKeys
+	// fewPreKeys is for this package's tests: a companion told of one prekey
+	// after pairing uploads 50 instead of 812, which is most of a test's time.
+	fewPreKeys bool
 
 	ctx    context.Context // ends with Close; every connection derives from it
 	cancel context.CancelFunc
