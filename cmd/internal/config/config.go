@@ -10,7 +10,7 @@ import (
 // Config is a complete, checked set of settings.
 type Config struct {
 	WhatsAppURL     string // "" is WhatsApp itself
-	WhatsAppRootKey []byte // 32 bytes with WhatsAppURL, else nil
+	WhatsAppRootKey string // 64 hex digits with WhatsAppURL, else ""
 	MaxInFlight     int
 	LogLevel        slog.Level
 	LogFormat       string // text or json
@@ -71,7 +71,7 @@ func Load(path string, flags map[string]string, getenv func(string) string) (Con
 		}
 		c.values = append(c.values, v)
 	}
-	if hint := missingPartner(c.WhatsAppURL != "", c.WhatsAppRootKey != nil); hint != "" {
+	if hint := missingPartner(c.WhatsAppURL != "", c.WhatsAppRootKey != ""); hint != "" {
 		return Config{}, &Error{Key: KeyWhatsAppURL, Source: c.source(KeyWhatsAppURL, KeyWhatsAppRootKey), Text: hint}
 	}
 	return c, nil

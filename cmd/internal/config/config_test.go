@@ -46,7 +46,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.MaxInFlight != 16 || c.LogLevel != slog.LevelInfo || c.LogFormat != "text" || c.MinFreeBytes != 256<<20 ||
-		c.WhatsAppURL != "" || c.WhatsAppRootKey != nil {
+		c.WhatsAppURL != "" || c.WhatsAppRootKey != "" {
 		t.Errorf("defaults are %v", c)
 	}
 }
@@ -132,7 +132,7 @@ func TestLoopbackOnly(t *testing.T) {
 	for _, bad := range []string{
 		"wss://127.0.0.1/ws", "http://127.0.0.1/", "ws://web.whatsapp.com/ws/chat", "ws://128.0.0.1", "ws://10.0.0.1", "ws://0.0.0.0",
 		"ws://[::ffff:127.0.0.1]/", "ws://[::2]", "ws://[::1%25lo]", "ws://localhost.evil.example", "ws://127.0.0.1.evil.example",
-		"ws://user:pw@127.0.0.1/", "ws://127.0.0.1:0/", "ws://127.0.0.1:70000/", "ws://", "ws:127.0.0.1", "127.0.0.1:7000", "ws://2130706433/", "ws://127.1/",
+		"ws://user:pw@127.0.0.1/", "ws://127.0.0.1/?token=x", "ws://127.0.0.1:0/", "ws://127.0.0.1:70000/", "ws://", "ws:127.0.0.1", "127.0.0.1:7000", "ws://2130706433/", "ws://127.1/",
 		"ws://evil.example#@127.0.0.1",
 	} {
 		err := checkLoopbackURL(bad)
@@ -254,7 +254,7 @@ func TestTwoSetsForAnotherServer(t *testing.T) {
 			t.Errorf("hint %q, %v", hint, err)
 		}
 		c, err := Load(path, nil, noEnv)
-		if err != nil || c.WhatsAppURL != goodURL || len(c.WhatsAppRootKey) != 32 || c.WhatsAppRootKey[1] != 0x11 {
+		if err != nil || c.WhatsAppURL != goodURL || c.WhatsAppRootKey != rootKey {
 			t.Errorf("%v, %v", c, err)
 		}
 	}
@@ -271,7 +271,7 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 	for _, v := range c.Values() {
 		out += v.Shown
 	}
-	if strings.Contains(out, "0011") || strings.Contains(out, "17 34") {
+	if strings.Contains(out, "0011") {
 		t.Errorf("the root key shows: %s", out)
 	}
 	if !strings.Contains(log.String(), `"whatsapp-root-key":"(set)"`) || !strings.Contains(log.String(), `"max-in-flight":"16"`) {

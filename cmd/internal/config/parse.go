@@ -26,8 +26,8 @@ func checkLoopbackURL(v string) error {
 	if u.Scheme != "ws" {
 		return fmt.Errorf("its scheme is %q, not ws; %s", u.Scheme, fix)
 	}
-	if u.User != nil || u.Fragment != "" {
-		return errors.New("it must not hold a user, password or fragment; " + fix)
+	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return errors.New("it must hold only host, port and path; " + fix)
 	}
 	if p := u.Port(); p != "" {
 		if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
@@ -52,16 +52,12 @@ func isLoopback(host string) bool {
 	return a == netip.IPv6Loopback() || a.Is4() && a.IsLoopback()
 }
 
-// parseRootKey never repeats the value in its errors.
-func parseRootKey(v string) ([]byte, error) {
-	if v == "" {
-		return nil, nil
+// checkRootKey never repeats the value in its error.
+func checkRootKey(v string) error {
+	if b, err := hex.DecodeString(v); err != nil || len(b) != rootKeyLen {
+		return fmt.Errorf("it must be %d hex digits (it has %d characters); copy the root key that the server printed", 2*rootKeyLen, len(v))
 	}
-	b, err := hex.DecodeString(v)
-	if err != nil || len(b) != rootKeyLen {
-		return nil, fmt.Errorf("it must be %d hex digits (it has %d characters); copy the root key that the server printed", 2*rootKeyLen, len(v))
-	}
-	return b, nil
+	return nil
 }
 
 func parseInt(v string, least, most int) (int, error) {

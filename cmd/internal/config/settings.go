@@ -58,8 +58,8 @@ func Keys() []Setting {
 			// The public half of that server's key. It is no secret, but 64 hex digits in a log get taken for a leaked one.
 			Key: KeyWhatsAppRootKey, Kind: KindHex, Env: envName(KeyWhatsAppRootKey), Secret: true,
 			Help:  "the root key of that server, 64 hex digits",
-			check: func(v string) error { _, err := parseRootKey(v); return err },
-			apply: func(c *Config, v string) (err error) { c.WhatsAppRootKey, err = parseRootKey(v); return err },
+			check: checkRootKey,
+			apply: func(c *Config, v string) error { c.WhatsAppRootKey = strings.ToLower(v); return nil },
 		},
 		{
 			Key: KeyMaxInFlight, Kind: KindInt, Default: "16", Env: envName(KeyMaxInFlight),

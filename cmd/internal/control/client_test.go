@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -11,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gofrs/flock"
-
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
 // answering listens on a state's socket and answers every call with fn: a daemon of another build, or something else altogether.
@@ -54,26 +54,16 @@ func TestNotRunning(t *testing.T) {
 
 func TestLockHeldButNobodyAnswers(t *testing.T) {
 	dir := t.TempDir()
-	lock := flock.New(filepath.Join(dir, lockName))
-	if ok, err := lock.TryLock(); !ok {
-		t.Fatal(err)
+	holdLock(t, dir)
+	_, err := NewClient(dir, Agent{}).Status(t.Context())
+	want := fmt.Sprintf("waoutbox (pid %d, version 0.1.0) owns %s but does not answer at ", os.Getpid(), dir)
+	e, ok := errors.AsType[*api.Error](err)
+	if !ok || e.Code != api.CodeServiceUnavail || !e.Retryable || !strings.HasPrefix(e.Message, want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
-	defer lock.Close()
-	for body, want := range map[string]string{
-		"":                 "another process owns " + dir,
-		"4711\n0.1.0\n":    "waoutbox (pid 4711, version 0.1.0) owns",
-		" 4711 0.1.0   \n": "waoutbox (pid 4711, version 0.1.0) owns",
-		"\x004711 0.1.0":   "waoutbox (pid 4711, version 0.1.0) owns",
-		"4711":             "waoutbox (pid 4711) owns",
-		"no number at all": "another process owns",
-	} {
-		if err := os.WriteFile(lock.Path(), []byte(body), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		_, err := NewClient(dir, Agent{}).Status(t.Context())
-		e, ok := errors.AsType[*api.Error](err)
-		if !ok || e.Code != api.CodeServiceUnavail || !e.Retryable || !strings.Contains(e.Message, want) || !strings.Contains(e.Message, "does not answer at ") {
-			t.Errorf("lock file %q: %v", body, err)
+	for o, want := range map[store.Owner]string{{}: "another process", {PID: 7}: "waoutbox (pid 7)", {PID: 7, Version: "1"}: "waoutbox (pid 7, version 1)"} {
+		if got := ownerName(o); got != want {
+			t.Errorf("%+v is named %q", o, got)
 		}
 	}
 }

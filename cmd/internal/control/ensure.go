@@ -11,6 +11,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
 // EnsureOptions says which daemon is wanted and how to start it.
@@ -96,9 +97,11 @@ func startLock(ctx context.Context, stateDir string) (unlock func(), err error) 
 // start spawns the daemon and waits until it answers, ends, or the time is up. The caller holds start.lock.
 func (c *Client) start(ctx context.Context, o EnsureOptions) error {
 	var child *child
-	if owner, err := stateOwner(o.StateDir); err != nil {
+	_, held, err := store.ReadOwner(o.StateDir)
+	if err != nil {
 		return c.notReached(&dialError{path: o.StateDir, err: err})
-	} else if !owner.held { // else one that was started by hand is on its way up or down
+	}
+	if !held { // else one that was started by hand is on its way up or down
 		if child, err = spawn(o); err != nil {
 			return err
 		}
@@ -119,7 +122,7 @@ func (c *Client) start(ctx context.Context, o EnsureOptions) error {
 			return c.tooSlow(child, err)
 		case <-child.ended():
 			// It may have lost against one that was started by hand at the same moment: that one is as good.
-			if owner, lockErr := stateOwner(o.StateDir); lockErr == nil && owner.held {
+			if _, held, err := store.ReadOwner(o.StateDir); err == nil && held {
 				child = nil
 				continue
 			}

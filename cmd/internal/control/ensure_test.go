@@ -16,6 +16,7 @@ import (
 	"github.com/gofrs/flock"
 
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
 // ensureOptions makes the test binary the daemon. Whatever was started is stopped at the end, and its collector has ended by then.
@@ -101,7 +102,7 @@ func TestSpawnedDaemonIsDetached(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkDetached(t, d.PID)
-	for _, name := range []string{logName, startLockName} {
+	for _, name := range []string{store.LogFile, startLockName} {
 		if info, err := os.Stat(filepath.Join(o.StateDir, name)); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", name, info.Mode(), err)
 		}
@@ -158,11 +159,7 @@ func TestEnsureWithoutAnExecutable(t *testing.T) {
 // A daemon that was started by hand and is on its way up is waited for, never doubled.
 func TestEnsureWaitsForTheLockHolder(t *testing.T) {
 	o := ensureOptions(t, "run")
-	lock := flock.New(filepath.Join(o.StateDir, lockName))
-	if ok, err := lock.TryLock(); !ok {
-		t.Fatal(err)
-	}
-	defer lock.Close()
+	holdLock(t, o.StateDir)
 	got := make(chan error, 1)
 	go func() {
 		c, err := Ensure(t.Context(), o)
@@ -179,6 +176,36 @@ func TestEnsureWaitsForTheLockHolder(t *testing.T) {
 	if n := starts(t, o.StateDir); len(n) != 0 {
 		t.Errorf("started %v beside the holder", n)
 	}
+}
+
+// The daemon that Ensure started loses the state to one that was started by hand at the same moment: that one is as good.
+func TestEnsureTakesTheWinner(t *testing.T) {
+	o := ensureOptions(t, "lose")
+	got := make(chan error, 1)
+	go func() {
+		c, err := Ensure(t.Context(), o)
+		if err == nil {
+			c.Close()
+		}
+		got <- err
+	}()
+	awaitFile(t, filepath.Join(o.StateDir, "starts"))
+	holdLock(t, o.StateDir)
+	awaitFile(t, filepath.Join(o.StateDir, "lost")) // before anyone answers, so that Ensure meets its end
+	startServerWith(t, o.StateDir, ServerOptions{Service: &recordingService{}, Log: discardLog()})
+	if err := <-got; err != nil {
+		t.Error(err)
+	}
+}
+
+// holdLock makes this process the owner of a state, until the test ends.
+func holdLock(t *testing.T, dir string) {
+	t.Helper()
+	st, err := store.OpenState(t.Context(), dir, store.Options{Version: "0.1.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
 }
 
 func awaitFile(t *testing.T, path string) {
@@ -202,16 +229,9 @@ func awaitFile(t *testing.T, path string) {
 func TestEnsureNamesADeafLockHolder(t *testing.T) {
 	t.Parallel()
 	o := ensureOptions(t, "run")
-	lock := flock.New(filepath.Join(o.StateDir, lockName))
-	if ok, err := lock.TryLock(); !ok {
-		t.Fatal(err)
-	}
-	defer lock.Close()
-	if err := os.WriteFile(lock.Path(), []byte("4711\n0.1.0\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	holdLock(t, o.StateDir)
 	_, err := Ensure(t.Context(), o)
-	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "pid 4711, version 0.1.0") {
+	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), fmt.Sprintf("pid %d, version 0.1.0", os.Getpid())) {
 		t.Errorf("got %v", err)
 	}
 	if n := starts(t, o.StateDir); len(n) != 0 {
@@ -244,11 +264,9 @@ func TestStopWaitsForTheLock(t *testing.T) {
 		if err := c.Stop(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		lock := flock.New(filepath.Join(o.StateDir, lockName))
-		if ok, err := lock.TryLock(); !ok {
-			t.Fatalf("after Stop the lock is not free: %v", err)
+		if _, held, err := store.ReadOwner(o.StateDir); held || err != nil {
+			t.Fatalf("after Stop the lock is held: %v, %v", held, err)
 		}
-		lock.Close()
 		if err := c.Stop(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "not running") {
 			t.Errorf("second Stop: %v", err)
 		}
@@ -261,13 +279,9 @@ func TestStopWaitsForTheLock(t *testing.T) {
 
 func TestStopEndsWithItsContext(t *testing.T) {
 	r := startServerWith(t, t.TempDir(), ServerOptions{
-		Service: &recordingService{}, Log: discardLog(), Stop: func() {}, Daemon: api.Daemon{PID: 4711, Version: "0.1.0"},
+		Service: &recordingService{}, Log: discardLog(), Stop: func() {}, Daemon: api.Daemon{PID: os.Getpid(), Version: "0.1.0"},
 	})
-	lock := flock.New(filepath.Join(r.dir, lockName))
-	if ok, err := lock.TryLock(); !ok {
-		t.Fatal(err)
-	}
-	defer lock.Close()
+	holdLock(t, r.dir)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := r.client.Stop(ctx); !errors.Is(err, context.DeadlineExceeded) {

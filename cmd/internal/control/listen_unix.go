@@ -16,10 +16,8 @@ import (
 	"strconv"
 
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
-
-// socketName is the socket's name in the state directory.
-const socketName = "control.sock"
 
 // runtimeRoot holds the per-user directory for sockets whose own path would be too long. It is fixed on purpose: TMPDIR and
 // XDG_RUNTIME_DIR differ between a terminal, an agent and a service manager, and all of them must find the same socket.
@@ -52,7 +50,7 @@ func socketPath(stateDir string) (path string, fallback bool, err error) {
 	if err != nil {
 		return "", false, err
 	}
-	path = filepath.Join(dir, socketName)
+	path = filepath.Join(dir, store.SocketFile)
 	if len(path) <= maxSocketPath() {
 		return path, false, nil
 	}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
 func TestListenModesAndEnd(t *testing.T) {
@@ -19,7 +20,7 @@ func TestListenModesAndEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	path := filepath.Join(dir, socketName)
+	path := filepath.Join(dir, store.SocketFile)
 	for p, want := range map[string]fs.FileMode{path: fs.ModeSocket | 0o600, dir: fs.ModeDir | 0o700} {
 		if info, err := os.Stat(p); err != nil || info.Mode() != want {
 			t.Errorf("%s: %v, %v, want %v", p, info.Mode(), err, want)
@@ -40,7 +41,7 @@ func TestListenReplacesADeadSocketOnly(t *testing.T) {
 	}
 	ln.Close()
 
-	path := filepath.Join(dir, socketName)
+	path := filepath.Join(dir, store.SocketFile)
 	if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +95,7 @@ func TestLongPathFallsBack(t *testing.T) {
 // The boundary: the longest path that fits is used, and works.
 func TestLongestPathThatFits(t *testing.T) {
 	base := t.TempDir()
-	room := maxSocketPath() - len(filepath.Join(base, "x", socketName)) + 1
+	room := maxSocketPath() - len(filepath.Join(base, "x", store.SocketFile)) + 1
 	if room < 2 {
 		t.Fatalf("the temporary directory %s is too long for this test", base)
 	}
@@ -207,7 +208,7 @@ func TestDeadSocketIsNotRunning(t *testing.T) {
 // leaveStaleSocket leaves what a killed daemon leaves.
 func leaveStaleSocket(t *testing.T, dir string) {
 	t.Helper()
-	ln, err := net.Listen("unix", filepath.Join(dir, socketName))
+	ln, err := net.Listen("unix", filepath.Join(dir, store.SocketFile))
 	if err != nil {
 		t.Fatal(err)
 	}

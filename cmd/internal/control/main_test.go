@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 	"time"
 
-	"github.com/gofrs/flock"
 	"go.uber.org/goleak"
 
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
 // helperEnv makes the test binary a small daemon; its value is how that daemon behaves. It passes the daemon's minimal environment
@@ -42,6 +43,9 @@ func helper(mode string, args []string) int {
 		fmt.Fprintf(os.Stderr, "some line\nerror: the disk is on fire. Put it out\n")
 		return 1
 	}
+	if mode == "lose" {
+		return lose(dir)
+	}
 	cwd, _ := os.Getwd()
 	stdin, _ := io.ReadAll(os.Stdin)
 	facts := fmt.Sprintf("cwd=%s\nargs=%q\nstdin=%q\nenv=%q\n", cwd, args[3:], stdin, os.Environ())
@@ -58,18 +62,25 @@ func helper(mode string, args []string) int {
 	return 0
 }
 
+// lose is a daemon that ends because somebody else has taken the state. It leaves the file "lost" when it does.
+func lose(dir string) int {
+	for end := time.Now().Add(time.Minute); time.Now().Before(end); runtime.Gosched() {
+		if _, held, err := store.ReadOwner(dir); err == nil && held {
+			fmt.Fprintln(os.Stderr, "error: another waoutbox owns the state")
+			_ = appendLine(filepath.Join(dir, "lost"), "")
+			return 1
+		}
+	}
+	return 2
+}
+
 // ownState is a daemon without a service behind it: lock, socket, serve until ctx ends or Stop is called, unlock.
 func ownState(ctx context.Context, dir string, log *slog.Logger, svc api.Service) error {
-	lock := flock.New(filepath.Join(dir, lockName))
-	defer lock.Close()
-	lockCtx, cancelLock := context.WithTimeout(ctx, 2*time.Second)
-	defer cancelLock()
-	if ok, err := lock.TryLockContext(lockCtx, 10*time.Millisecond); !ok {
-		return fmt.Errorf("another waoutbox owns %s: %w", dir, err)
-	}
-	if err := os.WriteFile(lock.Path(), fmt.Appendf(nil, "%d\n%s\n", os.Getpid(), "0.1.0"), 0o600); err != nil {
+	st, err := store.OpenState(ctx, dir, store.Options{Version: "0.1.0"})
+	if err != nil {
 		return err
 	}
+	defer st.Close()
 	ln, err := Listen(dir)
 	if err != nil {
 		return err

@@ -8,16 +8,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"waoutbox/store"
 )
 
 const (
-	logName     = "serve.log"
 	maxLogBytes = 10 << 20 // at a start; one older log is kept beside it
 	maxTail     = 8 << 10  // of a log, read to find its last line
 	maxSaid     = 500      // characters of that line that are repeated
 )
 
-func logPath(stateDir string) string { return filepath.Join(stateDir, logName) }
+func logPath(stateDir string) string { return filepath.Join(stateDir, store.LogFile) }
 
 // openLog opens serve.log (0600) for appending and answers where it ends now. A log above its limit becomes serve.log.1 first, which
 // replaces the one before. The caller holds start.lock.

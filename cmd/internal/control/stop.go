@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"time"
+
+	"waoutbox/store"
 )
 
 // Stop asks the daemon to stop and waits until it has given the state's lock back, which is the last thing it does. It ends early with
@@ -15,11 +17,11 @@ func (c *Client) Stop(ctx context.Context) error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		o, err := stateOwner(c.stateDir)
+		o, held, err := store.ReadOwner(c.stateDir)
 		if err != nil {
 			return unavailable("waoutbox (pid %d) was asked to stop, but its lock cannot be read: %v", stopped.PID, err)
 		}
-		if !o.held || o.pid != 0 && o.pid != stopped.PID { // or the next owner is already there
+		if !held || o.PID != 0 && o.PID != stopped.PID { // or the next owner is already there
 			return nil
 		}
 		select {
