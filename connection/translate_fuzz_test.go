@@ -66,7 +66,7 @@ func randomInfo(rnd *rand.Rand) types.MessageInfo {
 func TestRandomMessages(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(9, 10))
 	var bodies [][]byte
-	for range 1000 {
+	for range 400 {
 		m := &waE2E.Message{}
 		wajsontest.Fill(rnd, m.ProtoReflect(), 6)
 		if rnd.IntN(4) == 0 { // what random filling rarely hits
@@ -79,7 +79,7 @@ func TestRandomMessages(t *testing.T) {
 		}
 		bodies = append(bodies, checkTranslation(t, randomInfo(rnd), m)...)
 	}
-	if len(bodies) < 800 {
+	if len(bodies) < 320 {
 		t.Errorf("only %d bodies came out", len(bodies))
 	}
 	wajsontest.Node(t, bodies)

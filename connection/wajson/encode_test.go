@@ -155,8 +155,8 @@ func TestCheckerSeesWhatIsNotCanonical(t *testing.T) {
 
 func TestRandomValuesAgainstNode(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
-	docs := make([][]byte, 0, 6000)
-	for range 6000 {
+	docs := make([][]byte, 0, 3000)
+	for range 3000 {
 		o := new(wajson.Object).Str("s", wajsontest.String(rnd)).Float("f", wajsontest.Float(rnd)).Int("i", int64(rnd.Uint64())>>11)
 		o.Arr("a", new(wajson.Array).Float(wajsontest.Float(rnd)).Str(wajsontest.String(rnd)))
 		o.Str("k"+wajsontest.String(rnd), "") // prefixed: never an index, never one of the keys above

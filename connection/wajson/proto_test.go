@@ -155,8 +155,8 @@ func TestNameTableFitsTheLibrary(t *testing.T) {
 func TestRandomMessagesAgainstNode(t *testing.T) {
 	r := renderer(t)
 	rnd := rand.New(rand.NewPCG(3, 4))
-	docs := make([][]byte, 0, 2000)
-	for range 2000 {
+	docs := make([][]byte, 0, 1000)
+	for range 1000 {
 		m := &waE2E.Message{}
 		wajsontest.Fill(rnd, m.ProtoReflect(), 6)
 		b := r.Message(m)
