@@ -329,6 +329,9 @@ func TestLastLine(t *testing.T) {
 		{"", "", ""},
 		{"old\n", "", ""},
 		{"old\n", "one\nerror: two.\n\n  \n", "two"},
+		{"", "error: why\nwarning: and so on\n", "why"},
+		{"", "panic: oh\n\ngoroutine 1 [running]:\nmain.main()\n\tmain.go:7 +0x1d\nexit status 2\n", "panic: oh"},
+		{"error: old\n", "time=now level=INFO msg=started", "time=now level=INFO msg=started"},
 		{"", strings.Repeat("long ", 4000) + "\nlast", "last"},
 		{"", strings.Repeat("y", 600), strings.Repeat("y", maxSaid) + "…"},
 	} {

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"waoutbox/store"
@@ -50,7 +51,8 @@ func openLog(stateDir string) (f *os.File, end int64, err error) {
 	return f, info.Size(), nil
 }
 
-// lastLine answers the last line with text in it that was written after from, without "error:" before it; "" if there is none.
+// lastLine answers what was said last after from: the last line that begins with "error:" (without it) or tells of a panic, else the
+// last one with text in it; "" if there is none.
 func lastLine(path string, from int64) string {
 	f, err := os.Open(path)
 	if err != nil {
@@ -66,10 +68,27 @@ func lastLine(path string, from int64) string {
 	if err != nil {
 		return ""
 	}
-	lines := strings.Split(strings.TrimSpace(string(raw)), "\n")
-	line := strings.TrimSpace(strings.TrimPrefix(lines[len(lines)-1], "error: "))
+	line := telling(strings.Split(string(raw), "\n"))
 	if runes := []rune(line); len(runes) > maxSaid {
 		line = string(runes[:maxSaid]) + "…"
 	}
 	return strings.TrimSuffix(line, ".")
+}
+
+// telling picks the line that explains an end: below a panic stand only addresses, below an error perhaps a warning.
+func telling(lines []string) string {
+	last := ""
+	for _, line := range slices.Backward(lines) {
+		line = strings.TrimSpace(line)
+		if text, ok := strings.CutPrefix(line, "error: "); ok {
+			return strings.TrimSpace(text)
+		}
+		if strings.HasPrefix(line, "panic: ") || strings.HasPrefix(line, "fatal error: ") {
+			return line
+		}
+		if last == "" {
+			last = line
+		}
+	}
+	return last
 }
