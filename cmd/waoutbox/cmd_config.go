@@ -91,6 +91,8 @@ func newConfigGetCmd(e *env) *cobra.Command {
 		Use:   "get SETTING",
 		Short: "Print the value of a setting that is in force",
 		Args:  arguments(1, 1, "the name of one setting"),
+
+		ValidArgsFunction: completeSettings,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if _, _, err := config.Get(e.configPath(), args[0]); err != nil {
 				return configError(err)
@@ -120,6 +122,8 @@ func newConfigSetCmd(e *env) *cobra.Command {
 		Short:   "Change a setting in config.json",
 		Example: "  waoutbox config set max-in-flight 64",
 		Args:    arguments(2, 2, "the name of a setting and its value"),
+
+		ValidArgsFunction: completeSettings,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := e.checkStateDir(); err != nil {
 				return err
@@ -137,6 +141,8 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 		Use:   "unset SETTING",
 		Short: "Remove a setting from config.json, so that its default holds",
 		Args:  arguments(1, 1, "the name of one setting"),
+
+		ValidArgsFunction: completeSettings,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := e.checkStateDir(); err != nil {
 				return err

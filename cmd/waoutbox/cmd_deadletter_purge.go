@@ -13,9 +13,10 @@ func newDeadLetterPurgeCmd(e *env) *cobra.Command {
 	var sel selection
 	var yes bool
 	cmd := &cobra.Command{
-		Use:   "purge (ID… | --url U | --event E | --since T | --all)",
-		Short: "Discard dead letters for good",
-		Long:  `Discards dead letters for good. It asks on a terminal and needs --yes elsewhere.`,
+		Use:               "purge (ID… | --url U | --event E | --since T | --all)",
+		Short:             "Discard dead letters for good",
+		Long:              `Discards dead letters for good. It asks on a terminal and needs --yes elsewhere.`,
+		ValidArgsFunction: e.completeLetters,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			ctx := cmd.Context()
 			f, err := sel.resolve("purge", ids, e.loc)

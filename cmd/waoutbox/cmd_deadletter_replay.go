@@ -114,6 +114,7 @@ chat. It stops after ten failures in a row and leaves the rest untouched; runnin
 continues. Without a daemon the letters are queued for its next start.`,
 		Example: `  waoutbox deadletter replay --url https://crm.example/hook
   waoutbox deadletter replay --all --since 2h --dry-run`,
+		ValidArgsFunction: e.completeLetters,
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			f, err := sel.resolve("replay", ids, e.loc)
 			if err != nil {

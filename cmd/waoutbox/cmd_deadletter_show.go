@@ -15,6 +15,8 @@ func newDeadLetterShowCmd(e *env) *cobra.Command {
 		Use:   "show ID",
 		Short: "Show one dead letter: every attempt, the last answer and the body",
 		Args:  arguments(1, 1, "the id of one dead letter (dl_…)"),
+
+		ValidArgsFunction: e.completeLetters,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
 				d, err := svc.DeadLetter(cmd.Context(), args[0])

@@ -228,6 +228,8 @@ func newWebhookShowCmd(e *env) *cobra.Command {
 		Use:   "show URL|ID",
 		Short: "Show one webhook whole, or code that verifies its signature",
 		Args:  arguments(1, 1, "a webhook's URL or id"),
+
+		ValidArgsFunction: e.completeWebhooks,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if verify != "" {
 				if _, err := verifier(verify); err != nil {

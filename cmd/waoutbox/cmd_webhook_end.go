@@ -22,6 +22,8 @@ func newWebhookTestCmd(e *env) *cobra.Command {
 		Long: `Sends one connection.update event straight to the endpoint, signed like any delivery and
 outside the outbox. Exits 1 when the endpoint does not accept it.`,
 		Args: arguments(1, 1, "a webhook's URL or id"),
+
+		ValidArgsFunction: e.completeWebhooks,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
 				res, err := svc.TestWebhook(cmd.Context(), args[0])
@@ -104,6 +106,8 @@ func newWebhookRemoveCmd(e *env) *cobra.Command {
 		Long: `Removes a webhook. Events it has not received become dead letters, which stay until they are
 purged; adding the same URL again makes them replayable. --purge discards them at once.`,
 		Args: arguments(1, 1, "a webhook's URL or id"),
+
+		ValidArgsFunction: e.completeWebhooks,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
 			return e.withService(ctx, needState, func(svc api.Service) error {

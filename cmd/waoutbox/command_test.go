@@ -341,3 +341,33 @@ func TestShellQuote(t *testing.T) {
 		}
 	}
 }
+
+func TestCompletion(t *testing.T) {
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"webhook", "show", ""}, []string{"wh_7K2M\thttp://localhost:5678/webhook/whatsapp", "wh_9QRT\thttps://crm.example/hooks/wa?…"}},
+		{[]string{"deadletter", "--url", ""}, []string{"wh_7K2M\t", "wh_9QRT\t"}},
+		{[]string{"deadletter", "replay", ""}, []string{"dl_wh_9QRT_18031\tmessage.received  503 Service Unavailable"}},
+		{[]string{"webhook", "add", "u", "--event", ""}, []string{"message.received\t", "presence.update\t", "*\tevery event"}},
+		{[]string{"config", "set", "log-level", ""}, []string{"debug", "error"}},
+		{[]string{"config", "get", "max"}, []string{"max-in-flight\t"}},
+	} {
+		f := failing(2)
+		res := invokeWith(t, f, "", func(e *env) { e.args = append([]string{"__complete", "--state-dir", "/s"}, tt.args...) })
+		for _, want := range tt.want {
+			if !strings.Contains(res.out, want) {
+				t.Errorf("%q offers no %q:\n%s", tt.args, want, res.out)
+			}
+		}
+		if !strings.HasSuffix(res.out, ":4\n") {
+			t.Errorf("%q offers files:\n%s", tt.args, res.out)
+		}
+		for _, n := range f.needs {
+			if n != needDaemon {
+				t.Errorf("%q connects as %v", tt.args, n)
+			}
+		}
+	}
+}

@@ -69,6 +69,7 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 	help.GroupID = groupMore
 	root.SetHelpCommand(help)
 	root.SetHelpCommandGroupID(groupMore)
+	e.completeFlags(root)
 	return root
 }
 

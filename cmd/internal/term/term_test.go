@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 	"unicode/utf8"
+
+	"rsc.io/qr"
 )
 
 func TestAge(t *testing.T) {
@@ -201,5 +203,40 @@ func TestQRFitsAndKeepsItsModules(t *testing.T) {
 	}
 	if _, err := DrawQR(strings.Repeat("x", 5000), Style{}); err == nil {
 		t.Error("a text that no QR code holds was drawn")
+	}
+}
+
+// TestQRHoldsTheText reads the drawn blocks back into modules and compares them with the code of the text.
+func TestQRHoldsTheText(t *testing.T) {
+	text := "2@" + strings.Repeat("Ab3/", 59)
+	code, err := qr.Encode(text, qr.L)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn, err := DrawQR(text, Style{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var rows [][]bool // true is dark; two rows a line
+	for _, line := range drawn.Lines {
+		var upper, lower []bool
+		for _, r := range line {
+			upper = append(upper, r == ' ' || r == '▄')
+			lower = append(lower, r == ' ' || r == '▀')
+		}
+		rows = append(rows, upper, lower)
+	}
+	// The first text row is half of the quiet zone; the zone is one module wide.
+	for y := range code.Size {
+		for x := range code.Size {
+			if rows[y+2][x+1] != code.Black(x, y) {
+				t.Fatalf("module %d,%d is drawn %v", x, y, rows[y+2][x+1])
+			}
+		}
+	}
+	for y := 1; y < code.Size+2; y++ {
+		if rows[y][0] || rows[y][code.Size+1] {
+			t.Fatalf("the quiet zone is broken in row %d", y)
+		}
 	}
 }

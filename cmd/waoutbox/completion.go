@@ -1,0 +1,78 @@
+package main
+
+import (
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/config"
+	"waoutbox/connection"
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+// Completion asks a running daemon only: pressing a key must neither start one nor lock the state.
+
+// completeWebhooks offers the ids of the webhooks, for commands that take one.
+func (e *env) completeWebhooks(cmd *cobra.Command, args []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	_ = e.withService(cmd.Context(), needDaemon, func(svc api.Service) error { // no daemon, no offers
+		hooks, err := svc.Webhooks(cmd.Context())
+		for _, w := range hooks {
+			out = append(out, cobra.CompletionWithDesc(w.ID, shownURL(w.URL)))
+		}
+		return err
+	})
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeLetters offers the ids of the oldest dead letters.
+func (e *env) completeLetters(cmd *cobra.Command, _ []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+	_ = e.withService(cmd.Context(), needDaemon, func(svc api.Service) error {
+		page, err := svc.DeadLetters(cmd.Context(), api.DeadLetterQuery{Limit: listShown})
+		for _, l := range page.Items {
+			out = append(out, cobra.CompletionWithDesc(l.ID, nameOr(l.Event, "expired")+"  "+lastErrorText(l.LastError)))
+		}
+		return err
+	})
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeSettings offers the names of the settings, and the values of one that has few.
+func completeSettings(_ *cobra.Command, args []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+	for _, s := range config.Keys() {
+		if len(args) == 0 {
+			out = append(out, cobra.CompletionWithDesc(s.Key, s.Help))
+		} else if len(args) == 1 && s.Key == args[0] {
+			out = append(out, s.Values...)
+		}
+	}
+	return out, cobra.ShellCompDirectiveNoFileComp
+}
+
+// completeFlags gives the flags of the whole tree their offers.
+func (e *env) completeFlags(cmd *cobra.Command) {
+	offers := map[string]cobra.CompletionFunc{
+		"event": func(*cobra.Command, []string, string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+			for _, ev := range connection.Catalog() {
+				out = append(out, cobra.CompletionWithDesc(ev.Name, ev.Description))
+			}
+			return append(out, cobra.CompletionWithDesc(outbox.Any, "every event")), cobra.ShellCompDirectiveNoFileComp
+		},
+		"verify": cobra.FixedCompletions([]cobra.Completion{"node", "python", "go"}, cobra.ShellCompDirectiveNoFileComp),
+		"url": func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			return e.completeWebhooks(cmd, nil, typed)
+		},
+	}
+	for name, offer := range offers {
+		if cmd.Flags().Lookup(name) != nil {
+			_ = cmd.RegisterFlagCompletionFunc(name, offer) // fails only for a flag that is not there
+		}
+	}
+	if cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 {
+		cmd.ValidArgsFunction = cobra.NoFileCompletions
+	}
+	for _, c := range cmd.Commands() {
+		e.completeFlags(c)
+	}
+}
