@@ -17,10 +17,12 @@ import (
 const usage = `wasim is a WhatsApp server on loopback, for tests, demos and benchmarks.
 
   wasim [--listen 127.0.0.1:0] [--account PHONE[:NAME]]... [--contact NAME:PHONE]...
-        [--group SUBJECT:NAME,NAME]... [--for DURATION] [--verbose]
+        [--group SUBJECT:NAME,NAME]... [--for DURATION] [--state FILE] [--verbose]
       Runs until SIGTERM or SIGINT, or for DURATION. Prints one JSON line when ready:
       {"url":…,"root_key":…,"control_url":…}
       Contacts and groups belong to the account before them.
+      With --state a restart goes on where the last run ended: same accounts, same linked
+      companion. Give it the same --listen address.
 
   wasim ctl [--url CONTROL_URL] METHOD PATH [JSON | name=text | name:=json]...
       Calls the control API and prints its answer. CONTROL_URL is WASIM_URL when left out.

@@ -5,7 +5,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -103,5 +106,53 @@ func TestUsageMistakes(t *testing.T) {
 	var out, stderr bytes.Buffer
 	if code := run(context.Background(), []string{"--help"}, noEnv, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "wasim ctl") {
 		t.Errorf("--help: %d %s", code, out.String())
+	}
+}
+
+func TestStateOverRestarts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "state.json")
+	args := []string{"--state", file, "--account", "491515550100:Shop", "--contact", "Bob:15550100123", "--group", "Team:Bob"}
+	first, stop := running(t, args...)
+	if _, stderr, code := control(t, first["control_url"], "POST", "/contacts", "name=Eve", "phone=15550100456"); code != exitOK {
+		t.Fatalf("new contact: %s", stderr)
+	}
+	if code, stderr := stop(); code != exitOK {
+		t.Fatalf("stopped with %d: %s", code, stderr)
+	}
+	second, stop := running(t, args...)
+	if second["root_key"] != first["root_key"] {
+		t.Error("the root key changed")
+	}
+	out, _, _ := control(t, second["control_url"], "GET", "/contacts")
+	if strings.Count(out, `"name"`) != 2 || !strings.Contains(out, "Eve") {
+		t.Errorf("contacts after the restart: %s", out)
+	}
+	if out, _, _ := control(t, second["control_url"], "GET", "/groups"); strings.Count(out, `"jid"`) != 1 {
+		t.Errorf("groups after the restart: %s", out)
+	}
+	running2, err := os.ReadFile(file + ".running")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if code, stderr := stop(); code != exitOK {
+		t.Fatalf("stopped with %d: %s", code, stderr)
+	}
+	// A killed run leaves only the .running file.
+	if err := errors.Join(os.Remove(file), os.WriteFile(file+".running", running2, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	third, stop := running(t, args...)
+	if third["root_key"] != first["root_key"] {
+		t.Error("the root key changed over a kill")
+	}
+	if code, stderr := stop(); code != exitOK || !strings.Contains(stderr, "was killed") {
+		t.Errorf("stopped with %d: %s", code, stderr)
+	}
+	if err := os.WriteFile(file, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if code := run(context.Background(), args, noEnv, &stdout, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "move it away") {
+		t.Errorf("a foreign file: %d %s", code, stderr.String())
 	}
 }

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
-	"time"
+	"sync"
 
 	"waoutbox/connection/wasim"
 )
@@ -21,6 +23,7 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	listen := flags.String("listen", "127.0.0.1:0", "")
 	life := flags.Duration("for", 0, "")
 	verbose := flags.Bool("verbose", false, "")
+	state := flags.String("state", "", "")
 	add := func(parse func(string) (func(*cast) error, error)) func(string) error {
 		return func(v string) error {
 			step, err := parse(v)
@@ -43,7 +46,8 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if *verbose {
 		o.Log = slog.New(slog.NewTextHandler(stderr, nil))
 	}
-	s, err := wasim.New(o)
+	file := stateFile(*state)
+	s, err := file.open(o, stderr)
 	if err != nil {
 		return err
 	}
@@ -53,29 +57,35 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 			return err
 		}
 	}
-	return runServer(ctx, s, *listen, *life, stdout)
+	if *life > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, *life)
+		defer cancel()
+	}
+	return runServer(ctx, s, *listen, file, stdout, stderr)
 }
 
-func runServer(ctx context.Context, s *wasim.Server, listen string, life time.Duration, stdout io.Writer) error {
+// runServer listens and prints the addresses; it returns when ctx ends.
+func runServer(ctx context.Context, s *wasim.Server, listen string, file stateFile, stdout, stderr io.Writer) error {
 	if err := s.Listen(listen); err != nil {
 		return err
+	}
+	if err := file.begin(s); err != nil {
+		return errors.Join(err, s.Close())
 	}
 	enc := json.NewEncoder(stdout)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(s.Info()); err != nil {
-		return fmt.Errorf("print the addresses: %w", err)
+		return errors.Join(fmt.Errorf("print the addresses: %w", err), s.Close())
 	}
-	var over <-chan time.Time
-	if life > 0 {
-		timer := time.NewTimer(life)
-		defer timer.Stop()
-		over = timer.C
+	var keeping sync.WaitGroup
+	keeping.Go(func() { file.keep(ctx, s, stderr) })
+	<-ctx.Done()
+	keeping.Wait()
+	if err := s.Close(); err != nil {
+		return fmt.Errorf("stop: %w", err)
 	}
-	select {
-	case <-ctx.Done():
-	case <-over:
-	}
-	return s.Close()
+	return file.end(s)
 }
 
 // cast is who the arguments name, in their order.
@@ -85,13 +95,28 @@ type cast struct {
 	contacts map[string]*wasim.Contact
 }
 
+// choose makes an account, or takes the one that a loaded state has.
+func (c *cast) choose(phone, name string) {
+	c.contacts = make(map[string]*wasim.Contact)
+	for _, a := range c.server.Accounts() {
+		if a.PN() == strings.TrimPrefix(phone, "+")+"@s.whatsapp.net" {
+			c.account = a
+			for _, known := range a.Contacts() {
+				c.contacts[known.Name()] = known
+			}
+			return
+		}
+	}
+	c.account = c.server.NewAccount(phone, name)
+}
+
 func parseAccount(v string) (func(*cast) error, error) {
 	phone, name, _ := strings.Cut(v, ":")
 	if strings.Trim(phone, "+0123456789") != "" || phone == "" {
 		return nil, fmt.Errorf("%q is not PHONE or PHONE:NAME", v)
 	}
 	return func(c *cast) error {
-		c.account, c.contacts = c.server.NewAccount(phone, name), make(map[string]*wasim.Contact)
+		c.choose(phone, name)
 		return nil
 	}, nil
 }
@@ -105,7 +130,9 @@ func parseContact(v string) (func(*cast) error, error) {
 		if c.account == nil {
 			return fmt.Errorf("--contact %s: name the --account before it; %w", v, errUsage)
 		}
-		c.contacts[name] = c.account.NewContact(name, phone)
+		if _, known := c.contacts[name]; !known {
+			c.contacts[name] = c.account.NewContact(name, phone)
+		}
 		return nil
 	}, nil
 }
@@ -130,7 +157,9 @@ func parseGroup(v string) (func(*cast) error, error) {
 			}
 			members = append(members, m)
 		}
-		c.account.NewGroup(subject, members...)
+		if !slices.ContainsFunc(c.account.Groups(), func(g *wasim.Group) bool { return g.Subject() == subject }) {
+			c.account.NewGroup(subject, members...)
+		}
 		return nil
 	}, nil
 }
