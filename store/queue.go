@@ -103,3 +103,10 @@ func (q *queue) take(all bool) (batch []*request, wait time.Duration) {
 	q.list = slices.Delete(q.list, 0, n)
 	return batch, 0
 }
+
+// Queued is how many operations wait for the committer: a measure of load.
+func (db *DB) Queued() int {
+	db.q.mu.Lock()
+	defer db.q.mu.Unlock()
+	return len(db.q.list)
+}
