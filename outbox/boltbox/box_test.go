@@ -1,6 +1,8 @@
 package boltbox_test
 
 import (
+	"flag"
+	"os"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -14,7 +16,18 @@ import (
 // The engine has every operation of the seam.
 var _ outboxtest.Engine = (*boltbox.Box)(nil)
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// modelChecks is how many random histories the model test tries unless -rapid.checks says otherwise: each writes to a disk.
+const modelChecks = "25"
+
+func TestMain(m *testing.M) {
+	if path := os.Getenv(childEnv); path != "" {
+		os.Exit(child(path))
+	}
+	if err := flag.Set("rapid.checks", modelChecks); err != nil { // before the command line is parsed, which may set it again
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 func openBox(t testing.TB, db *store.DB, o boltbox.Options) *boltbox.Box {
 	t.Helper()

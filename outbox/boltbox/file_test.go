@@ -1,0 +1,336 @@
+package boltbox_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"waoutbox/outbox"
+	"waoutbox/outbox/boltbox"
+	"waoutbox/store"
+	"waoutbox/store/storetest"
+)
+
+// raw writes into the file behind the engine's back.
+func raw(t *testing.T, db *store.DB, fn func(tx *bbolt.Tx) error) {
+	t.Helper()
+	if err := db.Do(t.Context(), store.Op{Urgent: true, Apply: fn}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func appendKeys(t *testing.T, box *boltbox.Box, keys ...string) []outbox.Seq {
+	t.Helper()
+	var evs []outbox.Event
+	for _, k := range keys {
+		evs = append(evs, event(k))
+	}
+	seqs, err := box.Append(t.Context(), evs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seqs
+}
+
+func commit(t *testing.T, box *boltbox.Box, c outbox.Change) {
+	t.Helper()
+	if err := box.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func readAll(t *testing.T, box *boltbox.Box, sub outbox.SubID, from outbox.Seq) []outbox.Seq {
+	t.Helper()
+	var out []outbox.Seq
+	for {
+		evs, next, err := box.Read(t.Context(), sub, from, 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range evs {
+			out = append(out, e.Seq)
+		}
+		if next == from {
+			return out
+		}
+		from = next
+	}
+}
+
+func subKey(id string, seq outbox.Seq) []byte {
+	return binary.BigEndian.AppendUint64([]byte(id+"\x00"), uint64(seq))
+}
+
+// Everything is found again by another process, the counts included.
+func TestReopen(t *testing.T) {
+	path := filepath.Join(t.TempDir(), store.OutboxFile)
+	db := storetest.OpenAt(t, path, store.DBOptions{})
+	box := openBox(t, db, boltbox.Options{})
+	s := subscribe(t, box, "wh_a", "message.received")
+	var keys []string
+	for i := range 250 {
+		keys = append(keys, fmt.Sprint(i))
+	}
+	seqs := appendKeys(t, box, keys...)
+	commit(t, box, outbox.Change{Sub: "wh_a", Next: seqs[100], Lane: []byte("gate"), Set: []outbox.Record{
+		{Seq: seqs[3], State: outbox.Pending, Attempts: 2}, {Seq: seqs[4], Last: seqs[9], Count: 6, State: outbox.Dead, Reason: "expired"}}})
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := box.Wait(t.Context(), 1); !errors.Is(err, outbox.ErrClosed) {
+		t.Errorf("Wait after Close: %v", err)
+	}
+	box = openBox(t, storetest.OpenAt(t, path, store.DBOptions{}), boltbox.Options{})
+	subs, err := box.Subs(t.Context())
+	if err != nil || len(subs) != 1 || subs[0].Epochs[0].From != s.Epochs[0].From {
+		t.Errorf("Subs = %+v, %v", subs, err)
+	}
+	next, lane, pending, err := box.Load(t.Context(), "wh_a")
+	if err != nil || next != seqs[100] || string(lane) != "gate" || len(pending) != 1 || pending[0].Attempts != 2 {
+		t.Errorf("Load = %d, %q, %+v, %v", next, lane, pending, err)
+	}
+	fresh := appendKeys(t, box, "fresh", "7")
+	if fresh[0] <= seqs[249] || fresh[1] != seqs[7] {
+		t.Errorf("appended after opening: %v", fresh)
+	}
+	if got := readAll(t, box, "wh_a", next); !slices.Equal(got, append(seqs[100:], fresh[0])) {
+		t.Errorf("read %v", got)
+	}
+	st, err := box.Stats(t.Context())
+	if ss := st.Subs["wh_a"]; err != nil || ss.Pending != 152 || ss.Dead != 6 || st.Events != 251 || st.Last != fresh[0] {
+		t.Errorf("Stats = %+v, %v", st, err)
+	}
+}
+
+// Counts stay exact when a backlog from before is counted late, while the cursor moves, and after a filter's past changed.
+func TestCountsOfAnOldBacklog(t *testing.T) {
+	path := filepath.Join(t.TempDir(), store.OutboxFile)
+	db := storetest.OpenAt(t, path, store.DBOptions{})
+	box := openBox(t, db, boltbox.Options{})
+	s := subscribe(t, box, "wh_a", outbox.Any)
+	n := 0
+	for range 20 {
+		var keys []string
+		for range 250 {
+			keys = append(keys, fmt.Sprint(n))
+			n++
+		}
+		appendKeys(t, box, keys...)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	box = openBox(t, storetest.OpenAt(t, path, store.DBOptions{}), boltbox.Options{})
+	want := func(pending int64) {
+		t.Helper()
+		st, err := box.Stats(t.Context())
+		if err != nil || st.Subs["wh_a"].Pending != pending {
+			t.Fatalf("pending %d, %v; want %d", st.Subs["wh_a"].Pending, err, pending)
+		}
+	}
+	commit(t, box, outbox.Change{Sub: "wh_a", Next: 1501})
+	appendKeys(t, box, "new")
+	want(5000 - 1500 + 1)
+	commit(t, box, outbox.Change{Sub: "wh_a", Next: 4001})
+	want(1001)
+	s.Epochs[0].Filter.Events = []string{"group.update"} // not how filters are changed, but it must not break the count
+	if _, err := box.PutSub(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	want(0)
+	s.Epochs[0].Filter.Events = []string{outbox.Any}
+	if _, err := box.PutSub(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	want(1001)
+	commit(t, box, outbox.Change{Sub: "wh_a", Next: 5002})
+	want(0)
+}
+
+// A record that cannot be decoded is reported and never stops the rest.
+func TestUndecodable(t *testing.T) {
+	path := filepath.Join(t.TempDir(), store.OutboxFile)
+	db := storetest.OpenAt(t, path, store.DBOptions{})
+	box := openBox(t, db, boltbox.Options{RingBytes: 1})
+	subscribe(t, box, "wh_a", outbox.Any)
+	subscribe(t, box, "wh_b", outbox.Any)
+	seqs := appendKeys(t, box, "0", "1", "2", "3", "4", "5")
+	set := func(state outbox.State, s ...outbox.Seq) (out []outbox.Record) {
+		for _, q := range s {
+			out = append(out, outbox.Record{Seq: q, State: state, Reason: "http"})
+		}
+		return out
+	}
+	commit(t, box, outbox.Change{Sub: "wh_a", Next: seqs[4], Set: append(set(outbox.Pending, seqs[0], seqs[1]), set(outbox.Dead, seqs[2], seqs[3])...)})
+	raw(t, db, func(tx *bbolt.Tx) error {
+		return errors.Join(
+			tx.Bucket([]byte("pending")).Put(subKey("wh_a", seqs[0]), []byte{99}),
+			tx.Bucket([]byte("dead")).Put(subKey("wh_a", seqs[2]), []byte{1, 2}),
+			tx.Bucket([]byte("events")).Put(binary.BigEndian.AppendUint64(nil, uint64(seqs[4])), []byte("??")),
+			tx.Bucket([]byte("subs")).Put([]byte("wh_b"), []byte{0}),
+			tx.Bucket([]byte("sends")).Put([]byte("mX"), []byte{7}),
+		)
+	})
+	_, _, pending, err := box.Load(t.Context(), "wh_a")
+	if err != nil || len(pending) != 2 || pending[0].Seq != seqs[0] || pending[0].Reason != "undecodable" || pending[0].State != outbox.Pending || pending[1].Reason != "http" {
+		t.Errorf("Load = %+v, %v", pending, err)
+	}
+	dead, err := box.Dead(t.Context(), "wh_a", 0, 0)
+	if err != nil || len(dead) != 2 || dead[0].Seq != seqs[2] || dead[0].Reason != "undecodable" || dead[1].Reason != "http" {
+		t.Errorf("Dead = %+v, %v", dead, err)
+	}
+	if got := readAll(t, box, "wh_a", seqs[3]); !slices.Equal(got, []outbox.Seq{seqs[3], seqs[5]}) {
+		t.Errorf("Read around an event that cannot be decoded = %v", got)
+	}
+	if _, err := box.Event(t.Context(), seqs[4]); !errors.Is(err, outbox.ErrNotFound) {
+		t.Errorf("Event that cannot be decoded: %v", err)
+	}
+	if list, err := box.Unsettled(t.Context()); err != nil || len(list) != 0 {
+		t.Errorf("Unsettled = %v, %v", list, err)
+	}
+	commit(t, box, outbox.Change{Sub: "wh_a", Set: set(outbox.Done, seqs[0], seqs[2])})
+	st, err := box.Stats(t.Context())
+	if ss := st.Subs["wh_a"]; err != nil || st.Undecodable == 0 || ss.Dead != 1 || ss.Pending != 2 { // 1 pending, and the last event unread
+		t.Errorf("Stats = %+v, %v", st, err)
+	}
+	raw(t, db, func(tx *bbolt.Tx) error { return tx.Bucket([]byte("cursors")).Put([]byte("wh_a"), []byte{42}) })
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	box = openBox(t, storetest.OpenAt(t, path, store.DBOptions{}), boltbox.Options{})
+	next, _, pending, err := box.Load(t.Context(), "wh_a")
+	if err != nil || next != seqs[0] || len(pending) != 1 {
+		t.Errorf("with a cursor that cannot be decoded: next %d, %d pending, %v; want everything again", next, len(pending), err)
+	}
+	if subs, err := box.Subs(t.Context()); err != nil || len(subs) != 1 || subs[0].ID != "wh_a" {
+		t.Errorf("Subs = %v, %v", subs, err)
+	}
+	commit(t, box, outbox.Change{Sub: "wh_a", Next: seqs[5]})
+	if st, err := box.Stats(t.Context()); err != nil || st.Subs["wh_a"].Dead != 1 {
+		t.Errorf("counts made anew: %+v, %v", st, err)
+	}
+	if n, err := box.Trim(t.Context(), time.Now(), 256); err != nil || n != 0 {
+		t.Errorf("Trim = %d, %v; nothing may go while a subscription cannot be decoded", n, err)
+	}
+}
+
+// An append of unknown outcome is told so; repeating it gives one event, and lanes go on from what is in the file.
+func TestUnknownOutcome(t *testing.T) {
+	for name, written := range map[string]bool{"not written": false, "written": true} {
+		t.Run(name, func(t *testing.T) {
+			var fail atomic.Bool
+			db := storetest.Open(t, store.DBOptions{Commit: func(commit func() error) error {
+				if !fail.CompareAndSwap(true, false) {
+					return commit()
+				}
+				if written {
+					return errors.Join(commit(), syscall.EIO)
+				}
+				return syscall.EIO
+			}})
+			box := openBox(t, db, boltbox.Options{})
+			subscribe(t, box, "wh_a", outbox.Any)
+			first := appendKeys(t, box, "a")
+			waited := make(chan error, 1)
+			go func() { waited <- box.Wait(t.Context(), first[0]+1) }()
+			fail.Store(true)
+			_, err := box.Append(t.Context(), event("b"))
+			if !errors.Is(err, outbox.ErrUnknown) {
+				t.Fatalf("Append = %v", err)
+			}
+			again := appendKeys(t, box, "b", "a")
+			if again[1] != first[0] {
+				t.Errorf("sequences %v after %v", again, first)
+			}
+			if err := soon(t, waited); err != nil {
+				t.Errorf("Wait: %v", err)
+			}
+			if got := readAll(t, box, "wh_a", 0); !slices.Equal(got, []outbox.Seq{first[0], again[0]}) {
+				t.Errorf("read %v", got)
+			}
+			if st, err := box.Stats(t.Context()); err != nil || st.Events != 2 || st.Subs["wh_a"].Pending != 2 {
+				t.Errorf("Stats = %+v, %v", st, err)
+			}
+		})
+	}
+}
+
+// A short disk refuses appends; a lane settles on.
+func TestShortDisk(t *testing.T) {
+	path := filepath.Join(t.TempDir(), store.OutboxFile)
+	db := storetest.OpenAt(t, path, store.DBOptions{})
+	box := openBox(t, db, boltbox.Options{})
+	subscribe(t, box, "wh_a", outbox.Any)
+	seqs := appendKeys(t, box, "a")
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	box = openBox(t, storetest.OpenAt(t, path, store.DBOptions{MinFree: math.MaxUint64}), boltbox.Options{})
+	if _, err := box.Append(t.Context(), event("b")); !errors.Is(err, outbox.ErrFull) {
+		t.Errorf("Append = %v", err)
+	}
+	if err := box.PutSend(t.Context(), outbox.Send{MessageID: "A"}); !errors.Is(err, outbox.ErrFull) {
+		t.Errorf("PutSend = %v", err)
+	}
+	commit(t, box, outbox.Change{Sub: "wh_a", Next: seqs[0] + 1})
+	if st, err := box.Stats(t.Context()); err != nil || st.Fault == "" || st.Subs["wh_a"].Pending != 0 {
+		t.Errorf("Stats = %+v, %v", st, err)
+	}
+}
+
+// The dedupe index forgets what was entered more than 30 days ago, in small steps, and nothing else.
+func TestSeenIsPruned(t *testing.T) {
+	db := storetest.Open(t, store.DBOptions{})
+	box := openBox(t, db, boltbox.Options{})
+	now := time.Now()
+	old, recent := uint32(now.Add(-31*24*time.Hour).Unix()), uint32(now.Add(-time.Hour).Unix())
+	entry := func(stamp uint32, n int, at uint32) (k, v []byte) {
+		k = binary.BigEndian.AppendUint32(nil, stamp)
+		k = fmt.Appendf(k, "%012d", n)
+		return k, binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, uint64(n)), at)
+	}
+	raw(t, db, func(tx *bbolt.Tx) error {
+		seen := tx.Bucket([]byte("seen"))
+		var errs []error
+		put := func(stamp uint32, n int, at uint32) {
+			k, v := entry(stamp, n, at)
+			errs = append(errs, seen.Put(k, v))
+		}
+		for n := range 200 {
+			put(old, n, old)         // goes
+			put(old, 1000+n, recent) // an old message that came lately: stays
+		}
+		put(0, 5000, old)      // no time: stays
+		put(recent, 5001, old) // not looked at: WhatsApp's time is recent
+		return errors.Join(errs...)
+	})
+	count := func() (n int) {
+		err := db.View(func(tx *bbolt.Tx) error {
+			return tx.Bucket([]byte("seen")).ForEach(func(_, _ []byte) error { n++; return nil })
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := count()
+	appendKeys(t, box, "0")
+	if n := count(); n >= before+1 || n < before-200 {
+		t.Errorf("one append brought %d entries to %d, want a small step", before, n)
+	}
+	for i := range 20 {
+		appendKeys(t, box, fmt.Sprint(i))
+	}
+	if n := count(); n != 200+2+20 {
+		t.Errorf("%d entries are left, want 222", n)
+	}
+}
