@@ -32,6 +32,9 @@ func optionsFor(b Backend) Options {
 	}
 }
 
+// patience is for slow machines only; no test waits it out.
+const patience = 40 * time.Second
+
 // session is a client that speaks raw lines to a server over pipes.
 type session struct {
 	t     *testing.T
@@ -147,8 +150,8 @@ func (s *session) line() string {
 	select {
 	case l := <-s.lines:
 		return l
-	case <-time.After(10 * time.Second):
-		s.t.Fatal("no line within 10 s")
+	case <-time.After(patience):
+		s.t.Fatal("no line came")
 		return ""
 	}
 }
@@ -183,8 +186,8 @@ func (s *session) end() error {
 	select {
 	case err := <-s.ended:
 		return err
-	case <-time.After(10 * time.Second):
-		s.t.Fatal("ServeStdio did not return within 10 s")
+	case <-time.After(patience):
+		s.t.Fatal("ServeStdio did not return")
 		return nil
 	}
 }

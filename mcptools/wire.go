@@ -31,7 +31,7 @@ type lineReader struct {
 	ctx     context.Context
 	in      *bufio.Reader
 	open    *openRequests
-	refuse  func(id json.RawMessage) // answers a line that is too long; not kept among the open requests
+	refuse  func(id json.RawMessage) // answers a line that is too long
 	rest    []byte                   // of the current line
 	barrier string                   // key of an initialize to wait for
 	end     error                    // of the input, once met
@@ -81,8 +81,7 @@ func (r *lineReader) next() error {
 // note remembers a request until its answer passes the lineWriter.
 func (r *lineReader) note(line []byte) {
 	var m message
-	if json.Unmarshal(line, &m) != nil || m.ID == nil || m.Method == "" || m.Result != nil ||
-		m.Method == string(mcp.MethodSubscriptionsListen) { // answered only when the client ends it
+	if json.Unmarshal(line, &m) != nil || m.ID == nil || m.Method == "" || m.Result != nil {
 		return
 	}
 	r.open.opened(m.key())
