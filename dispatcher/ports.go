@@ -26,6 +26,8 @@ type Source interface {
 	// Owed answers events owed to sub in [from, to], at most limit, and where to go on; next > to when there are no more.
 	// Bodies may be absent.
 	Owed(ctx context.Context, sub outbox.SubID, from, to outbox.Seq, limit int) (evs []outbox.Event, next outbox.Seq, err error)
+	// CountOwed counts the events owed to sub in [from, to] and answers the first and last of them.
+	CountOwed(ctx context.Context, sub outbox.SubID, from, to outbox.Seq) (outbox.OwedRange, error)
 }
 
 // Subscriptions lists every subscription, removed ones included.

@@ -1,0 +1,36 @@
+package dispatcher
+
+import "container/heap"
+
+// deliveryHeap is a priority queue of deliveries.
+type deliveryHeap struct {
+	items []*Delivery
+	less  func(a, b *Delivery) bool
+}
+
+func bySequence(a, b *Delivery) bool { return a.Seq < b.Seq }
+
+func byDue(a, b *Delivery) bool {
+	if c := a.Due.Compare(b.Due); c != 0 {
+		return c < 0
+	}
+	return a.Seq < b.Seq
+}
+
+func (h *deliveryHeap) push(d *Delivery) { heap.Push((*heapOps)(h), d) }
+func (h *deliveryHeap) pop() *Delivery   { return heap.Pop((*heapOps)(h)).(*Delivery) }
+
+// heapOps keeps the methods that container/heap wants off deliveryHeap.
+type heapOps deliveryHeap
+
+func (h *heapOps) Len() int           { return len(h.items) }
+func (h *heapOps) Less(i, j int) bool { return h.less(h.items[i], h.items[j]) }
+func (h *heapOps) Swap(i, j int)      { h.items[i], h.items[j] = h.items[j], h.items[i] }
+func (h *heapOps) Push(x any)         { h.items = append(h.items, x.(*Delivery)) }
+func (h *heapOps) Pop() any {
+	n := len(h.items) - 1
+	d := h.items[n]
+	h.items[n] = nil
+	h.items = h.items[:n]
+	return d
+}

@@ -1,0 +1,211 @@
+package dispatcher
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"waoutbox/outbox"
+	"waoutbox/outbox/outboxtest"
+)
+
+const subA = outbox.SubID("wh_a")
+
+// sent is one attempt as the fake endpoint saw it.
+type sent struct {
+	Sub     outbox.SubID
+	Seq     outbox.Seq
+	Chat    string
+	Attempt int
+	Replay  int
+	At      time.Duration // since the endpoint was made
+	Body    string
+}
+
+// endpoint is a Sender in memory: real sockets do not advance fake time.
+type endpoint struct {
+	start time.Time
+	reply func(ctx context.Context, r Request) Result
+
+	mu       sync.Mutex
+	got      []sent
+	inFlight map[string]int // sub/chat → running attempts
+	overlap  bool           // two attempts of one chat ran at once
+	forgot   []outbox.SubID
+}
+
+func newEndpoint(reply func(ctx context.Context, r Request) Result) *endpoint {
+	return &endpoint{start: time.Now(), reply: reply, inFlight: map[string]int{}}
+}
+
+func (e *endpoint) Send(ctx context.Context, r Request) Result {
+	key := string(r.Sub) + "/" + r.Event.Chat
+	e.mu.Lock()
+	e.got = append(e.got, sent{r.Sub, r.Event.Seq, r.Event.Chat, r.Attempt, r.Replay, time.Since(e.start), string(r.Event.Body)})
+	e.inFlight[key]++
+	e.overlap = e.overlap || e.inFlight[key] > 1
+	e.mu.Unlock()
+	defer func() {
+		e.mu.Lock()
+		e.inFlight[key]--
+		e.mu.Unlock()
+	}()
+	return e.reply(ctx, r)
+}
+
+func (e *endpoint) Forget(id outbox.SubID) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.forgot = append(e.forgot, id)
+}
+
+func (e *endpoint) all() []sent {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return append([]sent(nil), e.got...)
+}
+
+func (e *endpoint) seqs() (out []outbox.Seq) {
+	for _, s := range e.all() {
+		out = append(out, s.Seq)
+	}
+	return out
+}
+
+func ok(context.Context, Request) Result { return Result{Class: outbox.ClassOK, Status: 200} }
+func answers(code int) Result            { return Result{Class: outbox.ClassHTTP, Status: code, Message: "no"} }
+func fails(context.Context, Request) Result {
+	return answers(500)
+}
+
+// after waits like a slow endpoint, or until the attempt is cut off.
+func after(d time.Duration, then func(context.Context, Request) Result) func(context.Context, Request) Result {
+	return func(ctx context.Context, r Request) Result {
+		select {
+		case <-time.After(d):
+			return then(ctx, r)
+		case <-ctx.Done():
+			if ctx.Err() == context.DeadlineExceeded {
+				return Result{Class: outbox.ClassTimeout, Message: "no answer in time"}
+			}
+			return Result{Class: outbox.ClassLocal, Message: "cut off"}
+		}
+	}
+}
+
+// rig is an engine in memory, an endpoint and a dispatcher between them. Make it inside a synctest bubble.
+type rig struct {
+	t    *testing.T
+	fake *outboxtest.Fake
+	end  *endpoint
+	d    *Dispatcher
+	opt  Options
+	stop func()
+}
+
+func newRig(t *testing.T, reply func(context.Context, Request) Result, change ...func(*Options)) *rig {
+	t.Helper()
+	r := &rig{t: t, fake: outboxtest.NewFake(), end: newEndpoint(reply)}
+	r.opt = Options{Source: r.fake, Subscriptions: r.fake, Sender: r.end}
+	for _, c := range change {
+		c(&r.opt)
+	}
+	r.d = New(r.opt)
+	r.subscribe(subA)
+	return r
+}
+
+func (r *rig) subscribe(id outbox.SubID) {
+	r.t.Helper()
+	r.put(outbox.Subscription{ID: id, Epochs: []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}})
+}
+
+func (r *rig) put(s outbox.Subscription) outbox.Subscription {
+	r.t.Helper()
+	if s.Config == nil {
+		cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: "http://127.0.0.1/"})
+		r.must(err)
+		s.Config = cfg
+	}
+	s, err := r.fake.PutSub(context.Background(), s)
+	r.must(err)
+	return s
+}
+
+func (r *rig) must(err error) {
+	r.t.Helper()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// append adds one event per chat given and answers their sequences.
+func (r *rig) append(chats ...string) []outbox.Seq {
+	r.t.Helper()
+	var out []outbox.Seq
+	for i, c := range chats {
+		s, err := r.fake.Append(context.Background(), outbox.Event{
+			Key: fmt.Sprintf("evt_%d_%d_%d", time.Now().UnixNano(), i, len(chats)), Random: true, Name: "message.received", Chat: c, Time: time.Now(), Body: []byte(c),
+		})
+		r.must(err)
+		out = append(out, s[0])
+	}
+	return out
+}
+
+// run starts the dispatcher; it ends with stop, or with the test.
+func (r *rig) run() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- r.d.Run(ctx) }()
+	stopped := false
+	r.stop = func() {
+		r.t.Helper()
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		r.must(<-done)
+	}
+	r.t.Cleanup(r.stop)
+	synctest.Wait()
+}
+
+// restart stops and starts anew, as a process would.
+func (r *rig) restart() {
+	r.t.Helper()
+	r.stop()
+	r.d = New(r.opt)
+	r.run()
+}
+
+// idle sleeps in fake time, then waits until nothing moves.
+func (r *rig) idle(d time.Duration) {
+	time.Sleep(d) // fake time: inside the bubble this takes no time
+	synctest.Wait()
+}
+
+func (r *rig) dead() []outbox.Record {
+	r.t.Helper()
+	recs, err := r.fake.Dead(context.Background(), subA, 0, 256)
+	r.must(err)
+	return recs
+}
+
+func (r *rig) pending() []outbox.Record {
+	r.t.Helper()
+	_, _, recs, err := r.fake.Load(context.Background(), subA)
+	r.must(err)
+	return recs
+}
+
+func (r *rig) next() outbox.Seq {
+	r.t.Helper()
+	next, _, _, err := r.fake.Load(context.Background(), subA)
+	r.must(err)
+	return next
+}

@@ -1,0 +1,300 @@
+package dispatcher
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"waoutbox/outbox"
+)
+
+// bench is an Order with a clock in the test's hand.
+type bench struct {
+	t   *testing.T
+	o   *Order
+	now time.Time
+	by  map[outbox.Seq]*Delivery
+}
+
+func newBench(t *testing.T) *bench {
+	now := time.Unix(1_700_000_000, 0)
+	return &bench{t: t, o: NewOrder(1, now), now: now, by: map[outbox.Seq]*Delivery{}}
+}
+
+func (b *bench) add(key uint64, seqs ...outbox.Seq) {
+	for _, s := range seqs {
+		b.o.Add(outbox.Event{Seq: s, Body: []byte("x")}, key)
+	}
+}
+
+// claim claims as many as may fly and answers their sequences.
+func (b *bench) claim(slots int) (out []outbox.Seq) {
+	for d := b.o.Claim(b.now, slots); d != nil; d = b.o.Claim(b.now, slots) {
+		b.by[d.Seq] = d
+		out = append(out, d.Seq)
+	}
+	return out
+}
+
+// commit makes a checkpoint and commits it; it answers "next [records]".
+func (b *bench) commit(force bool) string {
+	c := b.o.Checkpoint(b.now, force)
+	b.o.Committed(c, b.now)
+	out := fmt.Sprint(uint64(c.Next), " ")
+	for _, r := range c.Set {
+		out += fmt.Sprintf("%d:%s:%d ", r.Seq, r.State, r.Attempts)
+	}
+	return out
+}
+
+func (b *bench) want(what string, got any, want any) {
+	b.t.Helper()
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		b.t.Errorf("%s: got %v, want %v", what, got, want)
+	}
+}
+
+func TestOnlyTheLowestOfEachKeyFlies(t *testing.T) {
+	b := newBench(t)
+	b.add(1, 1, 2)
+	b.add(2, 3)
+	b.add(1, 4)
+	b.want("first", b.claim(16), []outbox.Seq{1, 3})
+	b.o.Deliver(b.by[3], b.now)
+	b.want("nothing of the busy key", b.claim(16), []outbox.Seq{})
+	b.o.Deliver(b.by[1], b.now)
+	b.want("the next of the key, before anything is settled", b.claim(16), []outbox.Seq{2})
+}
+
+func TestSlotsBoundFlights(t *testing.T) {
+	b := newBench(t)
+	for k := range uint64(5) {
+		b.add(k, outbox.Seq(k+1))
+	}
+	b.want("two slots", b.claim(2), []outbox.Seq{1, 2})
+	b.o.Release(b.by[1])
+	b.want("a released one flies again, lowest first", b.claim(2), []outbox.Seq{1})
+}
+
+func TestHappyPathLeavesNoRecord(t *testing.T) {
+	b := newBench(t)
+	b.add(1, 1)
+	b.add(2, 2)
+	b.claim(16)
+	b.o.Deliver(b.by[1], b.now)
+	b.o.Deliver(b.by[2], b.now)
+	if at, ok := b.o.CheckpointAt(); !ok || !at.Equal(b.now.Add(settleDelay)) {
+		t.Errorf("checkpoint at %v, %v", at, ok)
+	}
+	b.now = b.now.Add(settleDelay)
+	b.want("one cursor, no record", b.commit(false), "3 ")
+	if b.o.Unsettled() != 0 || b.o.Unfinished() != 0 || len(b.o.lines) != 0 || b.o.held != 0 {
+		t.Errorf("left behind: %+v", b.o)
+	}
+}
+
+func TestAFirstFailureMovesTheCursorPastItselfAndLeavesItsRecord(t *testing.T) {
+	b := newBench(t)
+	b.add(1, 1, 2)
+	b.add(2, 3)
+	b.claim(16)
+	b.o.Fail(b.by[3], b.now.Add(time.Second), []byte("log"))
+	b.want("what is below gets records too", b.commit(false), "4 1:pending:0 2:pending:0 3:pending:1 ")
+	b.o.Deliver(b.by[1], b.now)
+	b.now = b.now.Add(settleDelay)
+	b.want("a stored one is removed", b.commit(false), "0 1:done:0 ")
+}
+
+func TestARetryFliesOnlyOnceItIsStored(t *testing.T) {
+	b := newBench(t)
+	b.add(1, 1, 2)
+	b.claim(16)
+	b.o.Fail(b.by[1], b.now, nil)
+	b.want("not stored yet", b.claim(16), []outbox.Seq{})
+	b.commit(false)
+	b.want("stored, and before the next of its key", b.claim(16), []outbox.Seq{1})
+}
+
+func TestADeathLetsItsKeyGoOnOnlyOnceItIsStored(t *testing.T) {
+	b := newBench(t)
+	b.add(1, 1, 2)
+	b.claim(16)
+	b.o.Kill(b.by[1], 4, "http", b.now, nil)
+	b.want("not stored yet", b.claim(16), []outbox.Seq{})
+	c := b.o.Checkpoint(b.now, false)
+	b.want("still not", b.claim(16), []outbox.Seq{})
+	b.o.Committed(c, b.now)
+	b.want("stored", b.claim(16), []outbox.Seq{2})
+	if r := c.Set[0]; r.State != outbox.Dead || r.Reason != "http" || r.Attempts != 4 || !r.At.Equal(b.now) {
+		t.Errorf("record %+v", r)
+	}
+}
+
+func TestWhatEndsWhileACheckpointIsWrittenIsWrittenByTheNext(t *testing.T) {
+	b := newBench(t)
+	b.add(1, 1)
+	b.add(2, 2)
+	b.claim(16)
+	b.o.Fail(b.by[2], b.now, nil)
+	c := b.o.Checkpoint(b.now, false)
+	b.o.Deliver(b.by[1], b.now) // delivered while its pending record is on the way
+	b.o.Committed(c, b.now)
+	b.now = b.now.Add(settleDelay)
+	b.want("its record is taken back", b.commit(false), "0 1:done:0 ")
+	b.want("settled", b.o.Unsettled(), 0)
+}
+
+func TestRetriesTakeAtMostHalfTheSlots(t *testing.T) {
+	b := newBench(t)
+	for k := range uint64(8) {
+		b.add(k, outbox.Seq(k+1))
+	}
+	b.claim(8)
+	for s := outbox.Seq(1); s <= 8; s++ {
+		b.o.Fail(b.by[s], b.now, nil)
+	}
+	b.commit(false)
+	for k := range uint64(8) {
+		b.add(100+k, outbox.Seq(101+k))
+	}
+	b.want("four retries, two fresh", b.claim(6), []outbox.Seq{1, 2, 3, 101, 102, 103})
+	if _, due := b.o.NextDue(8); !due {
+		t.Error("a fourth retry would fit into eight slots")
+	}
+	if _, due := b.o.NextDue(6); due {
+		t.Error("with all slots taken nothing is due")
+	}
+}
+
+func TestWithOneSlotFreshAndRetriesTakeTurns(t *testing.T) {
+	b := newBench(t)
+	var got []outbox.Seq
+	for k := range uint64(3) {
+		b.add(k, outbox.Seq(k+1))
+	}
+	b.claim(3)
+	for s := outbox.Seq(1); s <= 3; s++ {
+		b.o.Fail(b.by[s], b.now, nil)
+	}
+	b.commit(false)
+	for k := range uint64(3) {
+		b.add(10+k, outbox.Seq(11+k))
+	}
+	for range 6 {
+		s := b.claim(1)
+		got = append(got, s...)
+		b.o.Deliver(b.by[s[0]], b.now)
+	}
+	b.want("turns", got, []outbox.Seq{11, 1, 12, 2, 13, 3})
+}
+
+func TestRetriesWaitForTheirDueTime(t *testing.T) {
+	b := newBench(t)
+	b.add(1, 1)
+	b.claim(16)
+	due := b.now.Add(3 * time.Second)
+	b.o.Fail(b.by[1], due, nil)
+	b.commit(false)
+	b.want("not due", b.claim(16), []outbox.Seq{})
+	if at, ok := b.o.NextDue(16); !ok || !at.Equal(due) {
+		t.Errorf("next due %v, %v", at, ok)
+	}
+	b.now = due
+	b.want("due", b.claim(16), []outbox.Seq{1})
+}
+
+func TestAReplayGoesBeforeNewerOnesOfItsKeyButNotBesideThem(t *testing.T) {
+	b := newBench(t)
+	b.o.SetRead(10)
+	b.commit(true)
+	b.add(1, 10, 11)
+	b.claim(16)
+	b.o.AddStored(outbox.Record{Seq: 5, Order: 1, Replay: 1}, b.now)
+	b.want("one of the key is in flight", b.claim(16), []outbox.Seq{})
+	b.o.Deliver(b.by[10], b.now)
+	b.want("the lowest unfinished", b.claim(16), []outbox.Seq{5})
+	b.o.AddStored(outbox.Record{Seq: 5, Order: 1, Replay: 2}, b.now)
+	b.want("adding it twice changes nothing", b.by[5].Replay, 1)
+}
+
+func TestACheckpointHoldsAtMostMaxChangeRecords(t *testing.T) {
+	b := newBench(t)
+	for s := outbox.Seq(1); s <= 600; s++ {
+		b.add(uint64(s), s)
+	}
+	b.claim(600)
+	b.o.Fail(b.by[600], b.now, nil)
+	var sizes []int
+	next := outbox.Seq(1)
+	for {
+		c := b.o.Checkpoint(b.now, false)
+		if c.Empty() {
+			break
+		}
+		if c.Next < next {
+			t.Fatalf("cursor went back from %d to %d", next, c.Next)
+		}
+		next = c.Next
+		sizes = append(sizes, len(c.Set))
+		b.o.Committed(c, b.now)
+	}
+	b.want("records a Change", sizes, []int{256, 256, 88})
+	b.want("cursor", b.o.Next(), 601)
+}
+
+func TestTheCursorMovesAloneAfterManySkipsOrAMinute(t *testing.T) {
+	b := newBench(t)
+	b.o.SetRead(500)
+	if at, ok := b.o.CheckpointAt(); !ok || !at.Equal(b.now.Add(skipTime)) {
+		t.Errorf("few skipped: at %v, %v", at, ok)
+	}
+	b.o.SetRead(2000)
+	if at, ok := b.o.CheckpointAt(); !ok || !at.IsZero() {
+		t.Errorf("many skipped: at %v, %v", at, ok)
+	}
+	b.want("cursor alone", b.commit(false), "2000 ")
+	if _, ok := b.o.CheckpointAt(); ok {
+		t.Error("nothing is left to write")
+	}
+}
+
+func TestBodiesBeyondTheReadAheadAreDropped(t *testing.T) {
+	b := newBench(t)
+	big := make([]byte, readAhead*2/3)
+	b.o.Add(outbox.Event{Seq: 1, Body: big}, 1)
+	b.o.Add(outbox.Event{Seq: 2, Body: big}, 2)
+	b.claim(2)
+	if b.by[1].Event == nil || b.by[2].Event != nil {
+		t.Fatal("want the first body held and the second dropped")
+	}
+	b.o.SetEvent(b.by[2], outbox.Event{Seq: 2, Body: big})
+	b.o.Deliver(b.by[1], b.now)
+	b.o.Deliver(b.by[2], b.now)
+	b.want("held after both", b.o.held, 0)
+}
+
+func TestOrderKey(t *testing.T) {
+	a, b := outbox.Event{Key: "e1", Chat: "alice"}, outbox.Event{Key: "e2", Chat: "alice"}
+	if OrderKey(a, false) != OrderKey(b, false) {
+		t.Error("one chat, two keys")
+	}
+	if OrderKey(a, true) == OrderKey(b, true) {
+		t.Error("unordered events share a key")
+	}
+}
+
+func TestHeapOrder(t *testing.T) {
+	h := deliveryHeap{less: byDue}
+	base := time.Unix(0, 0)
+	for i, due := range []int{3, 1, 2, 1} {
+		h.push(&Delivery{Seq: outbox.Seq(10 - i), Due: base.Add(time.Duration(due))})
+	}
+	var got []outbox.Seq
+	for len(h.items) > 0 {
+		got = append(got, h.pop().Seq)
+	}
+	if want := []outbox.Seq{7, 9, 8, 10}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}

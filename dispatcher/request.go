@@ -1,0 +1,148 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"waoutbox/outbox"
+)
+
+// writer is who changes a subscription on behalf of an administrator: its lane, or desk when no lane runs.
+type writer interface {
+	// unfinished reports whether seq is waiting or being sent already.
+	unfinished(seq outbox.Seq) bool
+	// commit writes a Change, repeating it when the outcome is unknown.
+	commit(ctx context.Context, c outbox.Change) error
+	// queued tells of records that were committed as pending.
+	queued(recs []outbox.Record)
+	// gate answers the lane's state; setGate stores it.
+	current() laneBytes
+	setCurrent(ctx context.Context, s laneBytes) error
+}
+
+// answer is what a request comes back with.
+type answer struct {
+	n       int // queued, purged, buried
+	missing []outbox.Seq
+	err     error
+}
+
+// request is work for a lane's goroutine. done is buffered: answering never blocks, also when nobody waits any more.
+type request struct {
+	ctx  context.Context
+	sub  *outbox.Subscription // Sync and Bury: the subscription as it is now
+	work work                 // everything else
+	done chan answer
+}
+
+type work func(ctx context.Context, w writer) answer
+
+func newRequest(ctx context.Context) request { return request{ctx: ctx, done: make(chan answer, 1)} }
+
+// errStopping answers requests that come while the dispatcher stops.
+var errStopping = errors.New("the dispatcher is stopping; try again after its next start")
+
+// serve does one request in the lane's goroutine. An error ends the lane, which is then loaded again.
+func (l *lane) serve(req request) (ended bool, err error) {
+	a := answer{err: errors.New("the lane panicked")} // stands if the work does
+	defer func() { req.done <- a }()
+	if req.sub != nil {
+		if req.sub.Removed {
+			a.n, a.err = l.bury(req.ctx, *req.sub)
+			return a.err == nil, reload(a.err)
+		}
+		a.err = l.configure(*req.sub)
+		return false, a.err
+	}
+	if a.err = l.settle(req.ctx); a.err == nil {
+		a = req.work(req.ctx, l)
+	}
+	return false, reload(a.err)
+}
+
+// reload keeps an error that makes the lane's memory doubtful, and drops any other: its caller has it.
+func reload(err error) error {
+	if errors.Is(err, outbox.ErrUnknown) || errors.Is(err, errReload) {
+		return err
+	}
+	return nil
+}
+
+func (l *lane) unfinished(seq outbox.Seq) bool { return l.order.Has(seq) || seq >= l.order.Next() }
+
+func (l *lane) commit(ctx context.Context, c outbox.Change) error { return repeat(ctx, l.src, c) }
+
+func (l *lane) queued(recs []outbox.Record) {
+	for _, r := range recs {
+		l.order.AddStored(r, r.Due)
+	}
+}
+
+func (l *lane) current() laneBytes { return l.state }
+
+func (l *lane) setCurrent(ctx context.Context, s laneBytes) error {
+	if err := l.commit(ctx, outbox.Change{Sub: l.id, Lane: s.encode()}); err != nil {
+		return err
+	}
+	l.state, l.stateDirty = s, false
+	l.hold.Reset()
+	return nil
+}
+
+// commitTries bounds how often a Change of unknown outcome is repeated before its caller is told.
+const commitTries = 3
+
+func repeat(ctx context.Context, src Source, c outbox.Change) error {
+	var err error
+	for range commitTries {
+		if err = src.Commit(ctx, c); !errors.Is(err, outbox.ErrUnknown) {
+			break
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("change of %s: %w", c.Sub, err)
+	}
+	return nil
+}
+
+// desk is the writer of a subscription without a lane.
+type desk struct {
+	src     Source
+	id      outbox.SubID
+	next    outbox.Seq
+	state   laneBytes
+	pending map[outbox.Seq]bool
+}
+
+func newDesk(ctx context.Context, src Source, id outbox.SubID) (*desk, error) {
+	next, raw, pending, err := src.Load(ctx, id)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", id, err)
+	}
+	state, err := decodeLane(raw)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", id, err)
+	}
+	d := &desk{src: src, id: id, next: next, state: state, pending: map[outbox.Seq]bool{}}
+	d.queued(pending)
+	return d, nil
+}
+
+func (d *desk) unfinished(seq outbox.Seq) bool                    { return d.pending[seq] || seq >= d.next }
+func (d *desk) commit(ctx context.Context, c outbox.Change) error { return repeat(ctx, d.src, c) }
+func (d *desk) current() laneBytes                                { return d.state }
+
+func (d *desk) queued(recs []outbox.Record) {
+	for _, r := range recs {
+		d.pending[r.Seq] = true
+	}
+}
+
+func (d *desk) setCurrent(ctx context.Context, s laneBytes) error {
+	if err := d.commit(ctx, outbox.Change{Sub: d.id, Lane: s.encode()}); err != nil {
+		return err
+	}
+	d.state = s
+	return nil
+}
