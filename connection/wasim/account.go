@@ -117,11 +117,12 @@ func (a *Account) WaitOnline(ctx context.Context) error {
 	return nil
 }
 
-// Drop cuts the companion's connection as a network failure would. The
-// companion stays linked and its unacknowledged stanzas come again.
+// Drop cuts the companion's connection as a network failure would, and the
+// companion is offline when it returns. It stays linked and its unacknowledged
+// stanzas come again.
 func (a *Account) Drop() {
 	if c := a.conn(); c != nil {
-		c.close()
+		a.detach(c)
 	}
 }
 
@@ -180,7 +181,8 @@ func (a *Account) conn() *conn {
 	return a.device.conn
 }
 
-// end sends a stream error and closes the connection a little later.
+// end sends a stream error, lets go of the connection and closes it a little
+// later; acknowledgements that are under way still count.
 func (a *Account) end(c *conn, code, conflict string) {
 	if c == nil {
 		return
@@ -192,6 +194,7 @@ func (a *Account) end(c *conn, code, conflict string) {
 	if conflict != "" {
 		n.Content = []waBinary.Node{{Tag: "conflict", Attrs: waBinary.Attrs{"type": conflict}}}
 	}
+	a.release(c)
 	if err := c.send(n); err != nil {
 		c.close()
 		return

@@ -13,68 +13,70 @@ import (
 )
 
 // handleMessage takes a message of the companion, lets everybody it is for
-// decrypt it, and returns the server's <ack>.
-func (a *Account) handleMessage(d *device, n *waBinary.Node) waBinary.Node {
+// decrypt it, and returns the server's <ack> and the receipts to queue after it.
+func (a *Account) handleMessage(d *device, n *waBinary.Node) (ack waBinary.Node, answers []waBinary.Node) {
 	to, _ := n.Attrs["to"].(types.JID)
-	ack := waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{
+	ack = waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{
 		"class": "message", "id": n.Attrs["id"], "from": to, "t": unix(time.Now()),
 	}}
 	a.mu.Lock()
 	reject := a.reject
 	a.mu.Unlock()
 	if reject == 0 {
-		reject = a.route(d, n, to)
+		answers, reject = a.route(d, n, to)
 	}
 	if reject != 0 {
 		ack.Attrs["error"] = reject
 	}
-	return ack
+	return ack, answers
 }
 
-// route delivers a message and returns the error code to answer with, or 0.
-func (a *Account) route(d *device, n *waBinary.Node, to types.JID) int {
+// route delivers a message and returns the receivers' receipts and the error
+// code to answer with, or 0.
+func (a *Account) route(d *device, n *waBinary.Node, to types.JID) (answers []waBinary.Node, code int) {
 	var g *Group
 	if to.Server == types.GroupServer {
 		if g = a.group(to); g == nil {
-			return 404
+			return nil, 404
 		}
 		if !g.hasAccount() {
-			return 403
+			return nil, 403
 		}
 	} else if !a.isSelf(to) && a.contact(to) == nil {
-		return 404
+		return nil, 404
 	}
 	id := attrString(*n, "id")
 	participants := n.GetChildByTag("participants")
 	for _, part := range participants.GetChildrenByTag("to") {
 		jid, _ := part.Attrs["jid"].(types.JID)
-		a.deliver(d, jid, id, g, part.GetChildByTag("enc"))
+		answers = append(answers, a.deliver(d, jid, id, g, part.GetChildByTag("enc"))...)
 	}
 	for _, enc := range n.GetChildrenByTag("enc") {
 		switch {
 		case attrString(enc, "type") == "skmsg" && g != nil:
 			for _, c := range g.contacts() {
-				a.deliver(d, c.lid, id, g, enc)
+				answers = append(answers, a.deliver(d, c.lid, id, g, enc)...)
 			}
 		default: // an answer to a retry receipt, or a message to the own phone
 			jid, ok := n.Attrs["participant"].(types.JID)
 			if !ok {
 				jid = to
 			}
-			a.deliver(d, jid, id, g, enc)
+			answers = append(answers, a.deliver(d, jid, id, g, enc)...)
 		}
 	}
-	return 0
+	return answers, 0
 }
 
-// deliver lets the user jid decrypt one ciphertext of the companion.
-func (a *Account) deliver(d *device, jid types.JID, id string, g *Group, enc waBinary.Node) {
+// deliver lets the user jid decrypt one ciphertext of the companion; it returns
+// the user's receipts.
+func (a *Account) deliver(d *device, jid types.JID, id string, g *Group, enc waBinary.Node) []waBinary.Node {
 	var c *Contact
 	p := a.phone
 	if !a.isSelf(jid) {
 		if c = a.contact(jid); c == nil {
 			a.srv.log.Warn("message for an unknown user dropped", "message_id", id)
-			return
+			return nil
 		}
 		p = c.party
 	}
@@ -86,11 +88,12 @@ func (a *Account) deliver(d *device, jid types.JID, id string, g *Group, enc waB
 	case err != nil:
 		a.srv.log.Warn("message not readable", "message_id", id, "error", err)
 		if c != nil {
-			a.requestAgain(d, c, id, g)
+			return c.requestAgain(id, g)
 		}
 	case c != nil && hasContent(m):
-		c.got(d, id, g, m)
+		return c.got(id, g, m)
 	}
+	return nil
 }
 
 // read decrypts one <enc> and stores the sender key it may carry.
@@ -128,18 +131,15 @@ func hasContent(m *waE2E.Message) bool {
 	return proto.Size(bare) > 0
 }
 
-// requestAgain queues the contact's retry receipt.
-func (a *Account) requestAgain(d *device, c *Contact, id string, g *Group) {
+// requestAgain is the contact's retry receipt, as long as it may send one.
+func (c *Contact) requestAgain(id string, g *Group) []waBinary.Node {
 	head := c.receipt(g, "", id)
 	c.party.mu.Lock()
-	n, ok := c.party.askAgain(id, head)
-	c.party.mu.Unlock()
-	if !ok {
-		return
+	defer c.party.mu.Unlock()
+	if n, ok := c.party.askAgain(id, head); ok {
+		return []waBinary.Node{n}
 	}
-	if err := a.enqueue(d, n); err != nil {
-		a.srv.log.Info("retry receipt not queued", "error", err)
-	}
+	return nil
 }
 
 func (a *Account) isSelf(jid types.JID) bool { return jid.User == a.pn.User || jid.User == a.lid.User }

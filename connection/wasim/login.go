@@ -66,9 +66,15 @@ func (d *device) attach(c *conn) {
 	d.out.rewind()
 }
 
-// detach notes that a connection has ended.
+// detach ends a connection.
 func (a *Account) detach(c *conn) {
 	c.close()
+	a.release(c)
+}
+
+// release makes the companion offline if c is its connection: nothing more is
+// sent over it.
+func (a *Account) release(c *conn) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if d := a.device; d != nil && d.conn == c {

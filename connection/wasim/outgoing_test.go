@@ -2,6 +2,7 @@ package wasim
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -44,6 +45,10 @@ func TestCompanionWritesToContact(t *testing.T) {
 			r, ok := e.(*events.Receipt)
 			return ok && r.Type == typ && r.MessageIDs[0] == id && r.Chat.String() == bob.LID()
 		})
+	}
+	order := emitted[*events.Receipt](c)
+	if order[0].Type != types.ReceiptTypeDelivered {
+		t.Errorf("first receipt is %q, want delivered", order[0].Type)
 	}
 	_, err := bob.SendText(testContext(t), "an answer") // in the session the companion opened
 	must(t, err)
@@ -129,6 +134,31 @@ func TestUndecryptableIsSentAgain(t *testing.T) {
 	}
 }
 
+func TestUndecryptableWithAsynchronousAcks(t *testing.T) {
+	_, a, c := linked(t)
+	c.SynchronousAck = false // the acknowledgement may overtake the request to send again
+	bob := a.NewContact("Bob", "15550100123")
+	for i := range 10 {
+		bob.CorruptNext(1)
+		_, err := bob.SendText(testContext(t), fmt.Sprintf("text %d", i))
+		must(t, err)
+		c.waitText(t, fmt.Sprintf("text %d", i))
+	}
+	must(t, a.WaitDrained(testContext(t)))
+	seen := make(map[string]int)
+	for _, ack := range a.Acked() {
+		seen[ack.ID]++
+	}
+	for id, n := range seen {
+		if n != 1 {
+			t.Errorf("message %s was acknowledged %d times", id, n)
+		}
+	}
+	if len(seen) != 10 {
+		t.Errorf("%d messages acknowledged, want 10", len(seen))
+	}
+}
+
 func TestContactAsksAgain(t *testing.T) {
 	_, a, c := linked(t)
 	bob := a.NewContact("Bob", "15550100123")
@@ -171,6 +201,9 @@ func TestSendOverReconnect(t *testing.T) {
 	bob := a.NewContact("Bob", "15550100123")
 	c.send(t, bob.PN(), "before")
 	a.Drop()
+	if a.Online() {
+		t.Error("online after Drop")
+	}
 	waitFor[*events.Disconnected](t, c)
 	if !c.WaitForConnection(testTimeout) {
 		t.Fatal("the client did not reconnect")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -125,6 +126,17 @@ func (a *Account) acknowledgedPlainly(d *device, k ackKey) {
 		return
 	}
 	a.settle(d, k)
+}
+
+// unsettle forgets that a message was acknowledged, because the companion has
+// asked for it again after all. Call with the lock held.
+func (a *Account) unsettle(k ackKey) {
+	for i := len(a.acked) - 1; i >= 0; i-- {
+		if got := a.acked[i]; got.Class == k.class && got.ID == k.id && got.Sender == k.participant {
+			a.acked = slices.Delete(a.acked, i, i+1)
+			return
+		}
+	}
 }
 
 // Acked lists what the companion acknowledged, in the order it did, each stanza

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 )
 
@@ -74,8 +75,8 @@ func (c *Contact) AutoReceipt(typ ...string) {
 	c.auto = append([]string(nil), typ...)
 }
 
-// got records a message and sends the automatic receipts. Takes the lock.
-func (c *Contact) got(d *device, id string, g *Group, m *waE2E.Message) {
+// got records a message and returns the automatic receipts. Takes the lock.
+func (c *Contact) got(id string, g *Group, m *waE2E.Message) []waBinary.Node {
 	r := Received{ID: id, Chat: c.acct.PN(), Text: textOf(m), At: time.Now(), Message: m}
 	if g != nil {
 		r.Chat = g.JID()
@@ -85,9 +86,9 @@ func (c *Contact) got(d *device, id string, g *Group, m *waE2E.Message) {
 	auto := c.auto
 	c.acct.changed.notify()
 	c.acct.mu.Unlock()
+	var receipts []waBinary.Node
 	for _, typ := range auto {
-		if err := c.acct.enqueue(d, c.receipt(g, typ, id)); err != nil {
-			c.acct.srv.log.Info("automatic receipt not sent", "error", err)
-		}
+		receipts = append(receipts, c.receipt(g, typ, id))
 	}
+	return receipts
 }

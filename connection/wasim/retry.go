@@ -54,7 +54,8 @@ func (a *Account) resend(d *device, receipt *waBinary.Node) error {
 	node.Content = []waBinary.Node{enc}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.device == d && !d.out.resend(keyOf(node), node) {
+	if k := keyOf(node); a.device == d && !d.out.resend(k, node) {
+		a.unsettle(k) // without SynchronousAck the client may acknowledge first and ask then
 		a.push(d, node)
 	}
 	a.changed.notify()

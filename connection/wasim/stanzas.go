@@ -18,7 +18,13 @@ func (a *Account) handle(c *conn, d *device, n *waBinary.Node) {
 			err = a.handleIQ(c, d, n)
 		}
 	case "message":
-		err = c.send(a.handleMessage(d, n))
+		ack, answers := a.handleMessage(d, n)
+		err = c.send(ack)
+		for _, answer := range answers {
+			if qerr := a.enqueue(d, answer); qerr != nil {
+				a.srv.log.Info("contact's answer not queued", "error", qerr)
+			}
+		}
 	case "receipt":
 		a.handleReceipt(d, n)
 		err = c.send(receiptAck(n))
