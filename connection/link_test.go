@@ -1,0 +1,386 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+	"waoutbox/outbox/outboxtest"
+)
+
+func TestPairReceiveAndRestart(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	if got := r.waitState(api.LinkUnlinked); got.Account != "" {
+		t.Fatalf("before pairing: %+v", got)
+	}
+	steps := r.pair()
+	if len(steps) != 2 || steps[0].Step != api.StepQR || steps[1].Step != api.StepLinked {
+		t.Fatalf("pairing steps %+v", steps)
+	}
+	if s := steps[0]; s.N != 1 || s.Of != 6 || !strings.HasPrefix(s.QR, "https://wa.me/") || time.Until(s.ExpiresAt) > time.Minute || time.Until(s.ExpiresAt) < 30*time.Second {
+		t.Errorf("first code is %+v", s)
+	}
+	if steps[1].Account != r.acc.PN() || r.Link().Account != r.acc.PN() {
+		t.Errorf("linked as %q, link says %q, want %q", steps[1].Account, r.Link().Account, r.acc.PN())
+	}
+
+	ctx := bounded(t)
+	bob, carol := r.acc.NewContact("Bob", "15550100123"), r.acc.NewContact("Carol", "15550100124")
+	group := r.acc.NewGroup("Friends", bob, carol)
+	sendAll(t, func() (string, error) { return bob.SendText(ctx, "hello") }, func() (string, error) { return carol.SendGroupText(ctx, group, "in the group") })
+	r.waitTexts("hello", "in the group")
+	got := r.named(MessageReceived)
+	if got[0].Chat != bob.LID() || got[1].Chat != group.JID() || got[0].Account != r.acc.PN() {
+		t.Errorf("chats %q, %q of account %q", got[0].Chat, got[1].Chat, got[0].Account)
+	}
+	must(t, r.acc.WaitDrained(ctx))
+	want := []string{"connecting", "qr_required", "new login", "caught up", "connected"}
+	if got := r.statuses(); !slices.Equal(loginSorted(got), want) {
+		t.Errorf("connection events %q, want %q", got, want)
+	}
+
+	r.restart()
+	r.waitState(api.LinkConnected)
+	sendAll(t, func() (string, error) { return bob.SendText(ctx, "again") })
+	r.waitTexts("hello", "in the group", "again")
+	if receipts := bob.Receipts(); len(receipts) == 0 || receipts[0].Type != "inactive" {
+		t.Errorf("receipts %+v, want inactive ones: the account must not look online", receipts)
+	}
+}
+
+// loginSorted puts "caught up" before "connected": WhatsApp may be done with the backlog before the library is with the login.
+func loginSorted(statuses []string) []string {
+	out := slices.Clone(statuses)
+	for i := 1; i < len(out); i++ {
+		if out[i-1] == "connected" && out[i] == "caught up" {
+			out[i-1], out[i] = out[i], out[i-1]
+		}
+	}
+	return out
+}
+
+func sendAll(t *testing.T, sends ...func() (string, error)) {
+	t.Helper()
+	for _, send := range sends {
+		_, err := send()
+		must(t, err)
+	}
+}
+
+func TestReconnectsAfterALostConnection(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	for i, end := range []func(){r.acc.Drop, func() { r.acc.StreamError("503") }, func() { r.acc.StreamError("516") }} {
+		before := len(r.statuses())
+		end()
+		text := fmt.Sprintf("after %d", i)
+		sendAll(t, func() (string, error) { return bob.SendText(ctx, text) })
+		eventually(t, text, func() bool { return slices.Contains(r.texts(), text) })
+		must(t, r.acc.WaitDrained(ctx))
+		r.waitState(api.LinkConnected)
+		eventually(t, "catching up", func() bool { return len(r.statuses()) >= before+4 })
+		code := []string{"disconnected 428", "disconnected 428", "disconnected 516"}[i]
+		if got, want := r.statuses()[before:], []string{code, "connecting", "caught up", "connected"}; !slices.Equal(loginSorted(got), want) {
+			t.Errorf("connection events %q, want %q", got, want)
+		}
+	}
+}
+
+// A refused append is not acknowledged; the connection is cycled and everything comes again in its order.
+func TestRefusedAppendsComeAgainInOrder(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	sendAll(t, func() (string, error) { return bob.SendText(ctx, "0") }) // the session stands
+	r.waitTexts("0")
+	must(t, r.acc.WaitDrained(ctx))
+
+	full := true
+	var mu sync.Mutex
+	refusals := 0
+	r.engine.Hook(func(op string) error {
+		mu.Lock()
+		defer mu.Unlock()
+		if full && op == "Append" {
+			refusals++
+			return outbox.ErrFull
+		}
+		return nil
+	})
+	want := []string{"0"}
+	for i := 1; i <= 5; i++ {
+		text := fmt.Sprint(i)
+		sendAll(t, func() (string, error) { return bob.SendText(ctx, text) })
+		want = append(want, text)
+	}
+	eventually(t, "refusals over several connections", func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return refusals >= 8
+	})
+	eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmRefused) })
+	if n := len(r.acc.Pending()); n != 5 {
+		t.Errorf("%d messages wait for an acknowledgement, want all 5", n)
+	}
+	mu.Lock()
+	full = false
+	mu.Unlock()
+	r.waitTexts(want...)
+	must(t, r.acc.WaitDrained(ctx))
+	eventually(t, "the end of the alarm", func() bool { return !r.hasAlarm(alarmRefused) })
+	r.waitState(api.LinkConnected)
+	if got := r.statuses(); !slices.Contains(got, "disconnected 428") {
+		t.Errorf("connection events %q: those of the time without room are missing", got)
+	}
+}
+
+func TestPanickingAppendComesAgain(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	var once sync.Once
+	r.engine.Hook(func(op string) error {
+		if op == "Append" {
+			once.Do(func() { panic("the disk is on fire") })
+		}
+		return nil
+	})
+	sendAll(t, func() (string, error) { return bob.SendText(ctx, "a") }, func() (string, error) { return bob.SendText(ctx, "b") })
+	r.waitTexts("a", "b")
+	must(t, r.acc.WaitDrained(ctx))
+}
+
+// What was stored but not acknowledged before a stop comes again after it, and is stored once.
+func TestNothingIsLostOrDoubledOverRestarts(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	var want []string
+	for round := range 3 {
+		for i := range 10 {
+			text := fmt.Sprintf("%d/%d", round, i)
+			sendAll(t, func() (string, error) { return bob.SendText(ctx, text) })
+			want = append(want, text)
+		}
+		r.restart() // in the middle of it
+	}
+	r.waitTexts(want...)
+	must(t, r.acc.WaitDrained(ctx))
+}
+
+func TestUnreachableServer(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0") // a port nobody listens on
+	must(t, err)
+	addr := ln.Addr().String()
+	must(t, ln.Close())
+	r := &rig{t: t, path: filepath.Join(t.TempDir(), "whatsapp.db"), engine: outboxtest.NewFake()}
+	r.build("ws://"+addr+"/ws/chat", strings.Repeat("ab", 32))
+	r.run()
+	eventually(t, "a reason", func() bool { return strings.Contains(r.Link().Reason, "connection refused") })
+	if got := r.Link(); got.State != api.LinkUnlinked {
+		t.Errorf("link %+v", got)
+	}
+	if len(r.events()) != 0 {
+		t.Errorf("a link nobody asked for filled the outbox: %q", r.statuses())
+	}
+	var steps []api.PairStep
+	err = r.Pair(bounded(t), func(s api.PairStep) error { steps = append(steps, s); return nil })
+	if api.CodeOf(err) != api.CodePairingUnavail || !strings.Contains(err.Error(), "cannot be reached") {
+		t.Errorf("Pair answers %v", err)
+	}
+	if len(steps) != 1 || steps[0].Step != api.StepFailed || steps[0].Error == nil {
+		t.Errorf("steps %+v", steps)
+	}
+	if _, err := r.QR(bounded(t)); api.CodeOf(err) != api.CodePairingUnavail {
+		t.Errorf("QR answers %v", err)
+	}
+	if _, err := r.SendText(bounded(t), api.SendText{To: "+1 555 010 0123", Text: "x"}); api.CodeOf(err) != api.CodeNotConnected {
+		t.Errorf("SendText answers %v", err)
+	}
+}
+
+// A linked account whose server is gone stays, says why, and is back when the server is.
+func TestServerThatComesBack(t *testing.T) {
+	r := linkedRig(t)
+	r.acc.Refuse(503)
+	r.acc.Drop()
+	eventually(t, "a reason", func() bool { l := r.Link(); return l.State == api.LinkConnecting && l.Reason != "" })
+	if _, err := r.SendText(bounded(t), api.SendText{To: "+1 555 010 0123", Text: "x"}); api.CodeOf(err) != api.CodeNotConnected {
+		t.Errorf("SendText answers %v", err)
+	}
+	r.acc.Refuse(0)
+	r.waitState(api.LinkConnected)
+}
+
+func TestLogoutAndPairAgain(t *testing.T) {
+	for name, unlink := range map[string]func(*rig){
+		"by the phone":            func(r *rig) { r.acc.Unlink() },
+		"while it was not online": func(r *rig) { r.stop(); r.acc.Unlink(); r.restart() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := linkedRig(t)
+			unlink(r)
+			link := r.waitState(api.LinkUnlinked)
+			if link.Account != "" || link.Reason == "" || !r.hasAlarm(alarmLoggedOut) {
+				t.Errorf("after the log-out: %+v, alarms %+v", link, r.Alarms())
+			}
+			if got := r.statuses(); !slices.Contains(got, "disconnected 401") {
+				t.Errorf("connection events %q", got)
+			}
+			r.pair()
+			if r.hasAlarm(alarmLoggedOut) {
+				t.Error("the alarm outlives the new link")
+			}
+			bob := r.acc.NewContact("Bob", "15550100123")
+			sendAll(t, func() (string, error) { return bob.SendText(bounded(t), "hello again") })
+			r.waitTexts("hello again")
+		})
+	}
+}
+
+func TestReplacedStaysDown(t *testing.T) {
+	r := linkedRig(t)
+	r.acc.Replace()
+	link := r.waitState(api.LinkDisconnected)
+	if !strings.Contains(link.Reason, "another program") || !r.hasAlarm(alarmReplaced) || link.Account == "" {
+		t.Errorf("link %+v, alarms %+v", link, r.Alarms())
+	}
+	eventually(t, "the event", func() bool { return slices.Contains(r.statuses(), "disconnected 440") })
+	if r.acc.Online() {
+		t.Error("the client came back")
+	}
+	if err := r.Pair(bounded(t), func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeAlreadyLinked {
+		t.Errorf("Pair answers %v", err)
+	}
+}
+
+func TestRefusedLogins(t *testing.T) {
+	for code, want := range map[int]string{402: alarmBanned, 405: alarmOutdated, 409: alarmRejected} {
+		t.Run(fmt.Sprint(code), func(t *testing.T) {
+			r := linkedRig(t)
+			r.acc.Refuse(code)
+			r.acc.Drop()
+			eventually(t, "alarm "+want, func() bool { return r.hasAlarm(want) })
+			eventually(t, "the event", func() bool { return slices.Contains(r.statuses(), fmt.Sprintf("disconnected %d", code)) })
+			if r.Link().Reason == "" || r.Link().Account == "" {
+				t.Errorf("link %+v", r.Link())
+			}
+			if code == 402 {
+				return // the simulator names no end of the ban: a minute at least
+			}
+			r.acc.Refuse(0)
+			r.waitState(api.LinkConnected)
+			if r.hasAlarm(want) {
+				t.Errorf("alarm %s outlives the cause", want)
+			}
+		})
+	}
+}
+
+func TestEverybodySeesTheRunningRound(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	ctx := bounded(t)
+	first, err := r.QR(ctx)
+	must(t, err)
+	second, err := r.QR(ctx)
+	must(t, err)
+	if first.QR != second.QR || first.N != 1 {
+		t.Errorf("two callers got %+v and %+v", first, second)
+	}
+	if r.Link().State != api.LinkPairing {
+		t.Errorf("link %+v", r.Link())
+	}
+	left, leave := context.WithCancel(ctx)
+	leave()
+	if err := r.Pair(left, func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeTimeout {
+		t.Errorf("a caller that left got %v", err)
+	}
+	ends := make(chan error, 2)
+	joined := make(chan struct{}, 2)
+	for range 2 {
+		go func() {
+			ends <- r.Pair(ctx, func(s api.PairStep) error {
+				if s.Step == api.StepQR {
+					joined <- struct{}{}
+				}
+				return nil
+			})
+		}()
+	}
+	<-joined
+	<-joined
+	must(t, r.acc.ScanQR(ctx, first.QR))
+	for range 2 {
+		if err := <-ends; err != nil {
+			t.Errorf("Pair: %v", err)
+		}
+	}
+	if _, err := r.QR(ctx); api.CodeOf(err) != api.CodeAlreadyLinked {
+		t.Errorf("QR of a linked account answers %v", err)
+	}
+}
+
+func TestCodesRunOut(t *testing.T) {
+	r := newRig(t)
+	r.pace.code = [2]time.Duration{30 * time.Millisecond, 5 * time.Millisecond}
+	r.run()
+	var n []int
+	err := r.Pair(bounded(t), func(s api.PairStep) error {
+		if s.Step == api.StepQR {
+			n = append(n, s.N)
+		}
+		return nil
+	})
+	if api.CodeOf(err) != api.CodeTimeout {
+		t.Errorf("Pair answers %v", err)
+	}
+	if len(n) < 2 || n[0] != 1 {
+		t.Errorf("codes shown: %v", n)
+	}
+	want := []string{"connecting", "qr_required", "qr_required", "qr_required", "qr_required", "qr_required", "qr_required", "pairing_required 408"}
+	if got := r.statuses(); !slices.Equal(got, want) {
+		t.Errorf("connection events %q, want %q", got, want)
+	}
+	r.waitState(api.LinkUnlinked)
+	r.pace.code = defaultPace().code // read by the next round only
+	r.pair()
+}
+
+func TestStopWhilePairing(t *testing.T) {
+	r := newRig(t)
+	r.run()
+	_, err := r.QR(bounded(t))
+	must(t, err)
+	end := make(chan error, 1)
+	waiting := make(chan struct{})
+	go func() {
+		end <- r.Pair(context.Background(), func(s api.PairStep) error {
+			if s.Step == api.StepQR {
+				close(waiting)
+			}
+			return nil
+		})
+	}()
+	<-waiting
+	r.stop()
+	if err := <-end; api.CodeOf(err) != api.CodePairingUnavail {
+		t.Errorf("Pair answers %v", err)
+	}
+	if err := r.Pair(context.Background(), nil); api.CodeOf(err) != api.CodePairingUnavail {
+		t.Errorf("Pair after the stop answers %v", err)
+	}
+	if err := r.Run(context.Background()); err == nil {
+		t.Error("Run ran twice")
+	}
+}

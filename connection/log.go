@@ -1,0 +1,94 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"regexp"
+
+	"go.mau.fi/libsignal/logger"
+	waBinary "go.mau.fi/whatsmeow/binary"
+	waLog "go.mau.fi/whatsmeow/util/log"
+)
+
+// libraryLog gives the library's log lines to slog under the same levels. Above debug level phone numbers are masked and stanzas
+// shortened to their tag and id: the library prints both freely. Debug lines are whole, for someone who looks into the protocol.
+type libraryLog struct {
+	log    *slog.Logger
+	module string
+}
+
+func newLibraryLog(log *slog.Logger) waLog.Logger {
+	return libraryLog{log: log.With("component", "whatsmeow")}
+}
+
+// longDigits matches what may be a phone number or the number part of a JID.
+var longDigits = regexp.MustCompile(`[0-9]{7,}`)
+
+func masked(text string) string { return longDigits.ReplaceAllString(text, "…") }
+
+func (l libraryLog) line(level slog.Level, format string, args []any) {
+	ctx := context.Background()
+	if !l.log.Enabled(ctx, level) {
+		return
+	}
+	var text string
+	if level > slog.LevelDebug {
+		text = masked(fmt.Sprintf(format, shortened(args)...))
+	} else {
+		text = fmt.Sprintf(format, args...)
+	}
+	l.log.LogAttrs(ctx, level, "whatsapp library", slog.String("module", l.module), slog.String("detail", text))
+}
+
+// shortened replaces stanzas, which hold names and contents.
+func shortened(args []any) []any {
+	out := make([]any, len(args))
+	for i, a := range args {
+		out[i] = a
+		switch n := a.(type) {
+		case *waBinary.Node:
+			if n != nil {
+				out[i] = fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"])
+			}
+		case waBinary.Node:
+			out[i] = fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"])
+		}
+	}
+	return out
+}
+
+func (l libraryLog) Errorf(format string, args ...any) { l.line(slog.LevelError, format, args) }
+func (l libraryLog) Warnf(format string, args ...any)  { l.line(slog.LevelWarn, format, args) }
+func (l libraryLog) Infof(format string, args ...any)  { l.line(slog.LevelInfo, format, args) }
+func (l libraryLog) Debugf(format string, args ...any) { l.line(slog.LevelDebug, format, args) }
+
+func (l libraryLog) Sub(module string) waLog.Logger {
+	if l.module != "" {
+		module = l.module + "/" + module
+	}
+	return libraryLog{log: l.log, module: module}
+}
+
+// signalLog gives libsignal's warnings and errors to slog at debug level: what matters of them the library reports itself. Its
+// other lines are dropped: they hold what was signed.
+type signalLog struct{ log *slog.Logger }
+
+func (s signalLog) line(level, caller, text string) {
+	s.log.Debug("signal library", "level", level, "caller", caller, "detail", masked(text))
+}
+
+func (s signalLog) Debug(string, string)        {}
+func (s signalLog) Info(string, string)         {}
+func (s signalLog) Warning(caller, text string) { s.line("warning", caller, text) }
+func (s signalLog) Error(caller, text string)   { s.line("error", caller, text) }
+func (s signalLog) Configure(string)            {}
+
+// silenceSignal keeps libsignal off the console. Its logger is process-global: one that somebody has chosen is left alone.
+func silenceSignal(log *slog.Logger) {
+	if logger.Logger != nil && fmt.Sprintf("%T", logger.Logger) != "*logger.defaultLogger" {
+		return
+	}
+	var l logger.Loggable = signalLog{log: log.With("component", "libsignal")}
+	logger.Setup(&l)
+}
