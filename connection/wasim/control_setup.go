@@ -17,6 +17,7 @@ func setupRoutes() []route {
 		{"GET", "/groups", "list an account's groups", "?account=491515550100", controlGroups},
 		{"POST", "/groups", "add a group; the companion is not told", `{"subject":"Team","members":["Bob"],"addressing":"lid"}`, controlNewGroup},
 		{"POST", "/scan", "let the account's phone scan a QR text, and wait until the client is online", `{"qr":"https://wa.me/settings/linked_devices#…"}`, controlScan},
+		{"POST", "/enter-code", "let the phone's user type a client's pairing code, and wait until the client is online", `{"code":"ABCD-1234"}`, controlEnterCode},
 	}
 }
 
@@ -168,11 +169,19 @@ func controlNewGroup(_ context.Context, s *Server, in request) (any, error) {
 }
 
 func controlScan(ctx context.Context, s *Server, in request) (any, error) {
+	return s.link(ctx, in, func(a *Account) error { return a.ScanQR(ctx, in.QR) })
+}
+
+func controlEnterCode(ctx context.Context, s *Server, in request) (any, error) {
+	return s.link(ctx, in, func(a *Account) error { return a.EnterCode(ctx, in.Code) })
+}
+
+func (s *Server) link(ctx context.Context, in request, by func(*Account) error) (any, error) {
 	a, err := s.findAccount(in.Account)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.ScanQR(ctx, in.QR); err != nil {
+	if err := by(a); err != nil {
 		return nil, err
 	}
 	if err := a.WaitOnline(ctx); err != nil {

@@ -33,7 +33,7 @@
 // # Derived from the client's code
 //
 // The client would reject or misread anything else: handshake, certificates
-// with their dates, node encoding, pairing and its signatures, prekey formats,
+// with their dates, node encoding, pairing by QR and by code with its signatures, prekey formats,
 // parsing of messages, receipts, group and encryption notifications, usync
 // answers with LIDs, stream errors and failures, retry receipts both ways.
 //

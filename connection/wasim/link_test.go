@@ -180,3 +180,32 @@ func TestPreKeysAreReplenished(t *testing.T) {
 	must(t, err)
 	c.waitText(t, "takes none")
 }
+
+func TestPairingByCode(t *testing.T) {
+	s := testServer(t)
+	a := s.NewAccount("491515550100", "Shop")
+	c := newClient(t, s, filepath.Join(t.TempDir(), "client.db"))
+	if err := a.EnterCode(testContext(t), "ABCD-1234"); err == nil {
+		t.Error("a code was accepted although no client asked for one")
+	}
+	c.qr(t)
+	code := func() string {
+		t.Helper()
+		code, err := c.PairPhone(testContext(t), "491515550100", true, whatsmeow.PairClientChrome, "Chrome (Linux)")
+		must(t, err)
+		return code
+	}
+	first := code()
+	wrong := "1" + first[1:]
+	if wrong == first {
+		wrong = "2" + first[1:]
+	}
+	if err := a.EnterCode(testContext(t), wrong); err == nil || !strings.Contains(err.Error(), "wrong") || a.Linked() {
+		t.Errorf("the wrong code %s says %v, linked %v", wrong, err, a.Linked())
+	}
+	must(t, a.EnterCode(testContext(t), strings.ToLower(code())))
+	must(t, a.WaitOnline(testContext(t)))
+	_, err := a.NewContact("Bob", "15550100123").SendText(testContext(t), "linked by code")
+	must(t, err)
+	c.waitText(t, "linked by code")
+}

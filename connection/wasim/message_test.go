@@ -113,3 +113,26 @@ func TestQueuedWhileOfflineInOrder(t *testing.T) {
 		}
 	}
 }
+
+func TestDropsLoseNothing(t *testing.T) {
+	_, a, c := linked(t)
+	bob := a.NewContact("Bob", "15550100123")
+	ctx := testContext(t)
+	const n, every = 300, 60
+	for i := range n {
+		_, err := bob.SendText(ctx, fmt.Sprintf("text %d", i))
+		must(t, err)
+		if i%every == every/2 {
+			must(t, a.WaitOnline(ctx))
+			a.Drop()
+		}
+	}
+	must(t, a.WaitDrained(ctx))
+	seen := make(map[string]bool)
+	for _, got := range c.texts() {
+		seen[got] = true
+	}
+	if len(seen) != n || len(a.Acked()) != n {
+		t.Errorf("%d different messages emitted and %d stanzas acknowledged, want %d", len(seen), len(a.Acked()), n)
+	}
+}

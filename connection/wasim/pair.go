@@ -28,6 +28,7 @@ const qrRefs = 6
 // pairing is an unlinked client waiting for its QR code to be scanned.
 type pairing struct {
 	refs []string
+	code *codeRequest // guarded by the server's lock
 }
 
 // serveUnlinked offers QR references and then answers what little an unlinked
@@ -66,7 +67,11 @@ func (s *Server) serveUnlinked(c *conn) {
 			continue
 		}
 		if kind := n.AttrGetter().OptionalString("type"); kind == "get" || kind == "set" {
-			if err := c.send(iqResult(n)); err != nil {
+			answer := iqResult(n)
+			if _, ok := n.GetOptionalChildByTag("link_code_companion_reg"); ok {
+				answer = s.linkCode(c, n)
+			}
+			if err := c.send(answer); err != nil {
 				return
 			}
 		}
@@ -122,19 +127,27 @@ func (a *Account) ScanQR(ctx context.Context, qr string) error {
 	if c == nil {
 		return errors.New("scan QR: no connected, unlinked client shows this code; take a fresh one")
 	}
-	a.mu.Lock()
-	if a.device != nil {
-		a.mu.Unlock()
-		return fmt.Errorf("scan QR: %w", ErrAlreadyLinked)
+	d, err := a.newCompanion(c)
+	if err != nil {
+		return fmt.Errorf("scan QR: %w", err)
 	}
-	a.devices++
-	d := newDevice(a, a.devices, c.hello)
-	a.mu.Unlock()
 	if err := a.pair(ctx, c, d, q.advSecret); err != nil {
 		return fmt.Errorf("scan QR: %w", err)
 	}
 	a.end(c, "515", "")
 	return nil
+}
+
+// newCompanion gives an unlinked client its device number, if the account has
+// no companion yet.
+func (a *Account) newCompanion(c *conn) (*device, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.device != nil {
+		return nil, ErrAlreadyLinked
+	}
+	a.devices++
+	return newDevice(a, a.devices, c.hello), nil
 }
 
 func (s *Server) unlinkedClient(q qrCode) *conn {
