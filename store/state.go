@@ -92,8 +92,14 @@ func ownedError(dir string) error {
 	if err == nil && o.PID != 0 {
 		who += fmt.Sprintf(" (pid %d, version %s)", o.PID, o.Version)
 	}
-	return fmt.Errorf("%s owns %s. Talk to it: waoutbox status. Stop it: waoutbox stop: %w", who, dir, outbox.ErrOwned)
+	return &heldError{text: fmt.Sprintf("%s owns %s. Talk to it: waoutbox status. Stop it: waoutbox stop", who, dir)}
 }
+
+// heldError is outbox.ErrOwned in words for the user.
+type heldError struct{ text string }
+
+func (e *heldError) Error() string { return e.text }
+func (e *heldError) Unwrap() error { return outbox.ErrOwned }
 
 // Owner is the process that holds the lock.
 type Owner struct {

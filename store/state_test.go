@@ -147,7 +147,7 @@ func TestLockNamesItsOwner(t *testing.T) {
 	}
 	_, err = store.OpenState(t.Context(), dir, store.Options{LockTimeout: 50 * time.Millisecond})
 	want := fmt.Sprintf("another waoutbox (pid %d, version 9.9.9) owns %s. Talk to it: waoutbox status. Stop it: waoutbox stop", cmd.Process.Pid, dir)
-	if !errors.Is(err, outbox.ErrOwned) || !strings.HasPrefix(err.Error(), want) {
+	if !errors.Is(err, outbox.ErrOwned) || err.Error() != want {
 		t.Errorf("a held lock gives %v, want %q", err, want)
 	}
 	if o, held, err := store.ReadOwner(dir); !held || err != nil || o != (store.Owner{PID: cmd.Process.Pid, Version: "9.9.9"}) {

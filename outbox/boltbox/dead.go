@@ -56,6 +56,9 @@ func (b *Box) DeadAt(ctx context.Context, sub outbox.SubID, seq outbox.Seq) (out
 	var out outbox.Record
 	err = b.db.View(func(tx *bbolt.Tx) error {
 		found := false
+		if cur, _ := b.cursor(tx, sub); cur.Runs == 0 && tx.Bucket([]byte(bucketDead)).Get(subKey(sub, seq)) == nil {
+			return outbox.ErrNotFound // no walk over the dead ones above in search of a run
+		}
 		each(tx, bucketDead, sub, seq, func(key outbox.Seq, v []byte) bool {
 			if key == seq {
 				out, found = b.record(bucketDead, sub, key, v, outbox.Dead), true

@@ -264,6 +264,42 @@ func TestUnknownOutcome(t *testing.T) {
 	}
 }
 
+// What is in the file but not published yet is not read: its filters are not known to the reader.
+func TestReadStopsAtThePublished(t *testing.T) {
+	var between atomic.Pointer[func()]
+	db := storetest.Open(t, store.DBOptions{Commit: func(commit func() error) error {
+		err := commit()
+		if fn := between.Load(); fn != nil {
+			(*fn)()
+		}
+		return err
+	}})
+	box := openBox(t, db, boltbox.Options{RingBytes: 1})
+	subscribe(t, box, "wh_a", outbox.Any)
+	first := appendKeys(t, box, "a")
+	looked := func() {
+		evs, next, err := box.Read(t.Context(), "wh_a", 0, 1<<20)
+		if err != nil || len(evs) != 1 || next != first[0]+1 {
+			t.Errorf("between commit and publishing: %d events, goes on at %d, %v", len(evs), next, err)
+		}
+		if _, err := box.Event(t.Context(), first[0]+1); !errors.Is(err, outbox.ErrNotFound) {
+			t.Errorf("between commit and publishing: Event gives %v", err)
+		}
+		if r, err := box.CountOwed(t.Context(), "wh_a", 0, 100); err != nil || r.Count != 1 {
+			t.Errorf("between commit and publishing: CountOwed gives %+v, %v", r, err)
+		}
+		if evs, _, err := box.Owed(t.Context(), "wh_a", 0, 100, 0); err != nil || len(evs) != 1 {
+			t.Errorf("between commit and publishing: Owed gives %d events, %v", len(evs), err)
+		}
+	}
+	between.Store(&looked)
+	appendKeys(t, box, "b")
+	between.Store(nil)
+	if got := readAll(t, box, "wh_a", 0); len(got) != 2 {
+		t.Errorf("afterwards: %v", got)
+	}
+}
+
 // A short disk refuses appends; a lane settles on.
 func TestShortDisk(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.OutboxFile)

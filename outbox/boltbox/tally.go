@@ -77,6 +77,14 @@ func (t *tally) skip(from, next, last outbox.Seq) outbox.Seq {
 	return last + 1
 }
 
+// oldCount is the counting of one subscription's backlog from before.
+type oldCount struct {
+	st        *subState
+	sub       outbox.Subscription // as it was when counting began
+	from, cut outbox.Seq
+	got       map[uint64]uint32
+}
+
 // countOld counts what was in the file before this process appended, for every subscription where that was not done yet. It
 // reads in short transactions and one caller at a time.
 func (b *Box) countOld(ctx context.Context) error {
@@ -86,49 +94,56 @@ func (b *Box) countOld(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	type job struct {
-		st   *subState
-		sub  outbox.Subscription
-		from outbox.Seq
-		cut  outbox.Seq
-		got  map[uint64]uint32
+	for {
+		jobs, from, to := b.uncounted()
+		if len(jobs) == 0 {
+			return nil
+		}
+		for from <= to {
+			if err := b.ready(ctx); err != nil {
+				return err
+			}
+			next, err := b.heads(from, to, func(seq outbox.Seq, h outbox.EventHead) bool {
+				for _, j := range jobs {
+					if seq >= j.from && seq <= j.cut && j.sub.Owes(seq, h.Name, h.Chat) {
+						j.got[blockOf(seq)]++
+					}
+				}
+				return true
+			})
+			if err != nil {
+				return err
+			}
+			from = next
+		}
+		b.counted(jobs)
 	}
-	var jobs []job
-	var from, to outbox.Seq
+}
+
+// uncounted answers what is to be counted, and the range that covers it all.
+func (b *Box) uncounted() (jobs []oldCount, from, to outbox.Seq) {
 	b.mu.RLock()
+	defer b.mu.RUnlock()
 	for _, st := range b.subs {
 		if st.tally.done {
 			continue
 		}
-		j := job{st: st, sub: st.sub, from: blockStart(blockOf(st.cur.Next)), cut: st.tally.cut, got: map[uint64]uint32{}}
+		j := oldCount{st: st, sub: st.sub, from: blockStart(blockOf(st.cur.Next)), cut: st.tally.cut, got: map[uint64]uint32{}}
 		if len(jobs) == 0 || j.from < from {
 			from = j.from
 		}
 		to = max(to, j.cut)
 		jobs = append(jobs, j)
 	}
-	b.mu.RUnlock()
-	for len(jobs) > 0 && from <= to {
-		if err := b.ready(ctx); err != nil {
-			return err
-		}
-		next, err := b.heads(from, to, func(seq outbox.Seq, h outbox.EventHead) bool {
-			for _, j := range jobs {
-				if seq >= j.from && seq <= j.cut && j.sub.Owes(seq, h.Name, h.Chat) {
-					j.got[blockOf(seq)]++
-				}
-			}
-			return true
-		})
-		if err != nil {
-			return err
-		}
-		from = next
-	}
+	return jobs, from, to
+}
+
+// counted adds the counts, except where they became wrong meanwhile: the filters of the past changed, or the file was reloaded.
+// Those are counted again.
+func (b *Box) counted(jobs []oldCount) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, j := range jobs {
-		// Counting it all again would be needed if the filters of the past had changed, or the file was reloaded, meanwhile.
 		if j.st.tally.done || j.st.tally.cut != j.cut || b.subs[j.sub.ID] != j.st || !sameHistory(j.sub, j.st.sub) {
 			continue
 		}
@@ -139,7 +154,6 @@ func (b *Box) countOld(ctx context.Context) error {
 		}
 		j.st.tally.done = true
 	}
-	return nil
 }
 
 // heads calls fn with the heads of at most maxSteps events from from to to, in one short transaction, and answers where to go

@@ -45,17 +45,20 @@ func (t *trim) apply(tx *bbolt.Tx) error {
 	t.gone, t.next = nil, 0
 	events := tx.Bucket([]byte(bucketEvents))
 	floor := outbox.Seq(events.Sequence()) + 1
-	var subs []outbox.Subscription
+	var needs []need
 	err := tx.Bucket([]byte(bucketCursors)).ForEach(func(k, _ []byte) error {
 		id := outbox.SubID(k)
-		if cur, ok := t.box.cursor(tx, id); ok {
-			floor = min(floor, cur.Next)
-		}
+		cur, _ := t.box.cursor(tx, id)
+		floor = min(floor, cur.Next)
 		s, err := outbox.DecodeSubscription(id, tx.Bucket([]byte(bucketSubs)).Get(k))
 		if err != nil {
 			floor = 0 // nobody knows what it is owed: keep everything
 		}
-		subs = append(subs, s)
+		n := need{sub: s}
+		if cur.Runs > 0 {
+			n.runs = runsOf(tx, id)
+		}
+		needs = append(needs, n)
 		return nil
 	})
 	if err != nil {
@@ -77,7 +80,7 @@ func (t *trim) apply(tx *bbolt.Tx) error {
 		if err != nil {
 			continue // reported when read; kept as evidence
 		}
-		if h.Time.Before(t.before) && !t.named(tx, subs, seq, h) {
+		if h.Time.Before(t.before) && !named(tx, needs, seq, h) {
 			t.gone = append(t.gone, seq)
 		}
 	}
@@ -104,27 +107,34 @@ func (t *trim) remove(tx *bbolt.Tx, events *bbolt.Bucket) error {
 	return nil
 }
 
+// need is what a subscription keeps events for, besides its single records.
+type need struct {
+	sub  outbox.Subscription
+	runs [][2]outbox.Seq // first and last
+}
+
+func runsOf(tx *bbolt.Tx, id outbox.SubID) (runs [][2]outbox.Seq) {
+	each(tx, bucketDead, id, 0, func(key outbox.Seq, v []byte) bool {
+		if _, span, err := outbox.DecodeRecordHead(v); err == nil && span > 0 && span < uint64(key) {
+			runs = append(runs, [2]outbox.Seq{key - outbox.Seq(span), key})
+		}
+		return true
+	})
+	return runs
+}
+
 // named reports whether a record of some subscription needs the event.
-func (t *trim) named(tx *bbolt.Tx, subs []outbox.Subscription, seq outbox.Seq, h outbox.EventHead) bool {
-	for _, s := range subs {
-		if tx.Bucket([]byte(bucketPending)).Get(subKey(s.ID, seq)) != nil {
+func named(tx *bbolt.Tx, needs []need, seq outbox.Seq, h outbox.EventHead) bool {
+	pending, dead := tx.Bucket([]byte(bucketPending)), tx.Bucket([]byte(bucketDead))
+	for _, n := range needs {
+		key := subKey(n.sub.ID, seq)
+		if pending.Get(key) != nil || dead.Get(key) != nil {
 			return true
 		}
-		needed := false
-		each(tx, bucketDead, s.ID, seq, func(key outbox.Seq, v []byte) bool {
-			_, span, err := outbox.DecodeRecordHead(v)
-			switch {
-			case key == seq || err != nil:
-				needed = true
-			case span == 0:
-				return true // dead ones of their own may lie inside a run
-			default:
-				needed = uint64(key)-span <= uint64(seq) && s.Owes(seq, h.Name, h.Chat)
+		for _, r := range n.runs {
+			if r[0] <= seq && seq <= r[1] && n.sub.Owes(seq, h.Name, h.Chat) {
+				return true
 			}
-			return false
-		})
-		if needed {
-			return true
 		}
 	}
 	return false
