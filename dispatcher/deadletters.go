@@ -46,7 +46,11 @@ func (p *replayer) moveAll(ctx context.Context, seqs []outbox.Seq, t turn) error
 		return fmt.Errorf("%d dead letters in one call (at most %d): %w", len(seqs), outbox.MaxBatch, outbox.ErrTooLarge)
 	}
 	for _, seq := range slices.Compact(slices.Sorted(slices.Values(seqs))) {
-		if p.w.unfinished(seq) {
+		pending, err := p.pending(ctx, seq)
+		if err != nil {
+			return err
+		}
+		if pending {
 			continue
 		}
 		if len(p.set)+perLetter > outbox.MaxChange {
@@ -54,7 +58,7 @@ func (p *replayer) moveAll(ctx context.Context, seqs []outbox.Seq, t turn) error
 				return err
 			}
 		}
-		err := p.one(ctx, seq, t)
+		err = p.one(ctx, seq, t)
 		if errors.Is(err, outbox.ErrNotFound) {
 			p.missing = append(p.missing, seq)
 			continue
@@ -64,6 +68,21 @@ func (p *replayer) moveAll(ctx context.Context, seqs []outbox.Seq, t turn) error
 		}
 	}
 	return p.flush(ctx)
+}
+
+// pending reports whether seq is being delivered, or will be once it is read.
+func (p *replayer) pending(ctx context.Context, seq outbox.Seq) (bool, error) {
+	if p.w.unfinished(seq) {
+		return true, nil
+	}
+	if seq < p.w.cursor() {
+		return false, nil
+	}
+	evs, _, err := p.src.Owed(ctx, p.id, seq, seq, 1)
+	if err != nil {
+		return false, fmt.Errorf("dead letter %s/%d: %w", p.id, seq, err)
+	}
+	return len(evs) > 0, nil
 }
 
 // one puts one letter into the Change being made; outbox.ErrNotFound changes nothing.

@@ -68,6 +68,16 @@ func (e *endpoint) all() []sent {
 	return append([]sent(nil), e.got...)
 }
 
+// of answers the sequences sent for one chat.
+func (e *endpoint) of(chat string) (out []outbox.Seq) {
+	for _, s := range e.all() {
+		if s.Chat == chat {
+			out = append(out, s.Seq)
+		}
+	}
+	return out
+}
+
 func (e *endpoint) seqs() (out []outbox.Seq) {
 	for _, s := range e.all() {
 		out = append(out, s.Seq)
@@ -191,9 +201,15 @@ func (r *rig) idle(d time.Duration) {
 
 func (r *rig) dead() []outbox.Record {
 	r.t.Helper()
-	recs, err := r.fake.Dead(context.Background(), subA, 0, 256)
-	r.must(err)
-	return recs
+	var out []outbox.Record
+	for after := outbox.Seq(0); ; {
+		recs, err := r.fake.Dead(context.Background(), subA, after, 256)
+		r.must(err)
+		if out = append(out, recs...); len(recs) == 0 {
+			return out
+		}
+		after = recs[len(recs)-1].KeySeq()
+	}
 }
 
 func (r *rig) pending() []outbox.Record {
@@ -208,4 +224,48 @@ func (r *rig) next() outbox.Seq {
 	next, _, _, err := r.fake.Load(context.Background(), subA)
 	r.must(err)
 	return next
+}
+
+// crash ends the dispatcher as SIGKILL would: nothing it still wants to write reaches the engine.
+func (r *rig) crash() {
+	r.t.Helper()
+	r.fake.Hook(func(op string) error {
+		if op == "Commit" {
+			return outbox.ErrClosed
+		}
+		return nil
+	})
+	r.stop()
+	r.fake.Hook(nil)
+	r.d = New(r.opt)
+}
+
+// remove marks the subscription as removed, as the administration does: one write that fixes the cut.
+func (r *rig) remove() {
+	r.t.Helper()
+	subs, err := r.fake.Subs(context.Background())
+	r.must(err)
+	s := subs[0]
+	s.Removed = true
+	s.Epochs = append(s.Epochs, outbox.Epoch{})
+	r.put(s)
+}
+
+// revive adds the URL again: the same id, events from now on.
+func (r *rig) revive() {
+	r.t.Helper()
+	subs, err := r.fake.Subs(context.Background())
+	r.must(err)
+	s := subs[0]
+	s.Removed = false
+	s.Epochs = append(s.Epochs, outbox.Epoch{Filter: outbox.Filter{Events: []string{outbox.Any}}})
+	r.put(s)
+}
+
+// letters counts dead letters, runs by what they stand for.
+func (r *rig) letters() (n int) {
+	for _, d := range r.dead() {
+		n += max(1, d.Count)
+	}
+	return n
 }

@@ -186,7 +186,7 @@ func TestWithOneSlotFreshAndRetriesTakeTurns(t *testing.T) {
 		got = append(got, s...)
 		b.o.Deliver(b.by[s[0]], b.now)
 	}
-	b.want("turns", got, []outbox.Seq{11, 1, 12, 2, 13, 3})
+	b.want("turns", got, []outbox.Seq{1, 11, 2, 12, 3, 13})
 }
 
 func TestRetriesWaitForTheirDueTime(t *testing.T) {

@@ -10,13 +10,15 @@ import (
 
 // writer is who changes a subscription on behalf of an administrator: its lane, or desk when no lane runs.
 type writer interface {
-	// unfinished reports whether seq is waiting or being sent already.
+	// unfinished reports whether seq has a pending record.
 	unfinished(seq outbox.Seq) bool
+	// cursor answers the stored cursor: what is owed at or above it is unread, and pending for the user.
+	cursor() outbox.Seq
 	// commit writes a Change, repeating it when the outcome is unknown.
 	commit(ctx context.Context, c outbox.Change) error
 	// queued tells of records that were committed as pending.
 	queued(recs []outbox.Record)
-	// gate answers the lane's state; setGate stores it.
+	// current answers the lane's state; setCurrent stores it.
 	current() laneBytes
 	setCurrent(ctx context.Context, s laneBytes) error
 }
@@ -69,7 +71,8 @@ func reload(err error) error {
 	return nil
 }
 
-func (l *lane) unfinished(seq outbox.Seq) bool { return l.order.Has(seq) || seq >= l.order.Next() }
+func (l *lane) unfinished(seq outbox.Seq) bool { return l.order.Has(seq) }
+func (l *lane) cursor() outbox.Seq             { return l.order.Next() }
 
 func (l *lane) commit(ctx context.Context, c outbox.Change) error { return repeat(ctx, l.src, c) }
 
@@ -129,7 +132,8 @@ func newDesk(ctx context.Context, src Source, id outbox.SubID) (*desk, error) {
 	return d, nil
 }
 
-func (d *desk) unfinished(seq outbox.Seq) bool                    { return d.pending[seq] || seq >= d.next }
+func (d *desk) unfinished(seq outbox.Seq) bool                    { return d.pending[seq] }
+func (d *desk) cursor() outbox.Seq                                { return d.next }
 func (d *desk) commit(ctx context.Context, c outbox.Change) error { return repeat(ctx, d.src, c) }
 func (d *desk) current() laneBytes                                { return d.state }
 

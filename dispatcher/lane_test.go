@@ -1,0 +1,598 @@
+package dispatcher
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"waoutbox/outbox"
+)
+
+func TestHappyPathDeliversInOrderAndLeavesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, ok)
+		r.append("alice", "bob", "alice") // before the start
+		r.run()
+		seqs := r.append("alice", "bob", "alice")
+		r.idle(time.Second)
+		got := r.end.all()
+		if alice, bob := r.end.of("alice"), r.end.of("bob"); len(got) != 6 || !slices.Equal(alice, []outbox.Seq{1, 3, 4, 6}) || !slices.Equal(bob, []outbox.Seq{2, 5}) {
+			t.Fatalf("got %+v", got)
+		}
+		if len(r.pending()) != 0 || len(r.dead()) != 0 || r.next() != seqs[2]+1 {
+			t.Errorf("pending %v, dead %v, next %d", r.pending(), r.dead(), r.next())
+		}
+		r.restart()
+		r.idle(time.Second)
+		if n := len(r.end.all()); n != len(got) {
+			t.Errorf("a restart repeated %d settled deliveries", n-len(got))
+		}
+	})
+}
+
+func TestNothingIsWrittenPerDeliveryOnTheHappyPath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var records atomic.Int64
+		r := newRig(t, after(time.Millisecond, ok))
+		r.opt.Source = countRecords{r.opt.Source, &records}
+		r.d = New(r.opt)
+		r.run()
+		for range 50 {
+			r.append("alice", "bob", "carol")
+			r.idle(10 * time.Millisecond)
+		}
+		r.idle(time.Second)
+		if len(r.end.all()) != 150 || records.Load() != 0 {
+			t.Errorf("%d deliveries wrote %d records", len(r.end.all()), records.Load())
+		}
+	})
+}
+
+type countRecords struct {
+	Source
+	n *atomic.Int64
+}
+
+func (c countRecords) Commit(ctx context.Context, ch outbox.Change) error {
+	c.n.Add(int64(len(ch.Set)))
+	return c.Source.Commit(ctx, ch)
+}
+
+func TestOrderPerChatThroughRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if q.Event.Chat == "alice" && q.Event.Seq == 1 && q.Attempt < 4 {
+				return answers(500)
+			}
+			return after(20*time.Millisecond, ok)(ctx, q)
+		})
+		r.run()
+		r.append("alice", "bob", "alice", "bob", "alice")
+		r.idle(time.Second / 2)
+		for _, s := range r.end.all() {
+			if s.Chat == "alice" && s.Seq != 1 {
+				t.Errorf("%d of alice was sent while 1 waits for its retry", s.Seq)
+			}
+		}
+		r.idle(time.Minute)
+		alice, bob := r.end.of("alice"), r.end.of("bob")
+		if want := []outbox.Seq{1, 1, 1, 1, 3, 5}; !slices.Equal(alice, want) {
+			t.Errorf("alice: %v, want %v", alice, want)
+		}
+		if want := []outbox.Seq{2, 4}; !slices.Equal(bob, want) {
+			t.Errorf("bob: %v, want %v", bob, want)
+		}
+		if r.end.overlap {
+			t.Error("two attempts of one chat at once")
+		}
+	})
+}
+
+func TestADeadLetterDoesNotBlockItsChat(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if q.Event.Seq == 1 {
+				return answers(500)
+			}
+			return ok(ctx, q)
+		})
+		r.run()
+		r.append("alice", "alice")
+		r.idle(13 * time.Second)
+		if got := r.end.seqs(); slices.Contains(got, 2) {
+			t.Fatalf("2 overtook 1: %v", got)
+		}
+		r.idle(5 * time.Second)
+		if want := []outbox.Seq{1, 1, 1, 1, 2}; !slices.Equal(r.end.seqs(), want) {
+			t.Errorf("sent %v, want %v", r.end.seqs(), want)
+		}
+		if d := r.dead(); len(d) != 1 || d[0].Reason != "500" || d[0].At.IsZero() {
+			t.Errorf("dead %+v", d)
+		}
+		if s := r.d.State(subA); s.Deaths != 0 {
+			t.Errorf("deaths in a row %d after a 2xx", s.Deaths)
+		}
+	})
+}
+
+func TestARestartGoesOnAtAttempt3(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, fails)
+		r.run()
+		r.append("alice")
+		r.idle(2 * time.Second) // attempts 1 and 2 are over, 3 is due at 4 s
+		r.restart()
+		if p := r.pending(); len(p) != 1 || p[0].Attempts != 2 {
+			t.Fatalf("on disk %+v", p)
+		}
+		r.idle(time.Minute)
+		var at []time.Duration
+		for i, s := range r.end.all() {
+			at = append(at, s.At)
+			if s.Attempt != i+1 {
+				t.Errorf("attempt %d has number %d", i+1, s.Attempt)
+			}
+		}
+		if want := []time.Duration{0, 1e9, 4e9, 14e9}; !slices.Equal(at, want) {
+			t.Errorf("attempts at %v, want %v", at, want)
+		}
+	})
+}
+
+func TestACrashRepeatsTheAttemptInFlightUnderItsNumber(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if q.Attempt == 1 {
+				return answers(500)
+			}
+			return after(8*time.Second, ok)(ctx, q)
+		}, func(o *Options) { o.Drain = time.Second })
+		r.run()
+		r.append("alice")
+		r.idle(3 * time.Second) // attempt 2 is in flight since 1 s
+		r.restart()             // cut off after a second
+		r.idle(time.Minute)
+		var n []int
+		for _, s := range r.end.all() {
+			n = append(n, s.Attempt)
+		}
+		if want := []int{1, 2, 2}; !slices.Equal(n, want) {
+			t.Errorf("attempt numbers %v, want %v", n, want)
+		}
+	})
+}
+
+func TestDrainFinishesWhatIsInFlightAndTakesNothingNew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, after(5*time.Second, ok))
+		r.run()
+		r.append("alice", "alice")
+		r.idle(time.Second)
+		begin := time.Now()
+		r.stop()
+		if took := time.Since(begin); took != 4*time.Second {
+			t.Errorf("drained in %v, want 4 s", took)
+		}
+		if got := r.end.seqs(); !slices.Equal(got, []outbox.Seq{1}) {
+			t.Errorf("sent %v", got)
+		}
+		if r.next() != 2 || len(r.pending()) != 0 {
+			t.Errorf("next %d, pending %v: the delivery was not settled", r.next(), r.pending())
+		}
+	})
+}
+
+func TestDrainAbortsAtItsDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, after(time.Hour, ok), func(o *Options) { o.Drain = 3 * time.Second })
+		r.run()
+		r.append("alice")
+		r.idle(time.Second)
+		begin := time.Now()
+		r.stop()
+		if took := time.Since(begin); took != 3*time.Second {
+			t.Errorf("stopped after %v, want 3 s", took)
+		}
+		if r.next() > 1 || len(r.dead()) != 0 {
+			t.Errorf("next %d, dead %v: an attempt that was cut off cost something", r.next(), r.dead())
+		}
+	})
+}
+
+func TestRetryAfterGatesTheWholeLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if q.Event.Seq == 1 && q.Attempt == 1 {
+				return Result{Class: outbox.ClassHTTP, Status: 429, RetryAfter: 30 * time.Second}
+			}
+			return ok(ctx, q)
+		})
+		r.run()
+		r.append("alice")
+		r.idle(time.Second)
+		r.append("bob")
+		r.idle(time.Second)
+		if s := r.d.State(subA); s.Status != StatusHeld || s.Until.Sub(r.end.start) != 30*time.Second {
+			t.Errorf("state %+v", s)
+		}
+		r.restart() // the gate is on disk
+		r.idle(time.Minute)
+		got := r.end.all()
+		if len(got) != 3 {
+			t.Fatalf("sent %+v", got)
+		}
+		for _, s := range got[1:] {
+			if s.At != 30*time.Second {
+				t.Errorf("%d at %v, want 30 s", s.Seq, s.At)
+			}
+			if s.Seq == 2 && s.Attempt != 1 {
+				t.Error("waiting cost bob's event an attempt")
+			}
+		}
+	})
+}
+
+func TestRetryAfterNeverShortensAndIsCapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(_ context.Context, q Request) Result {
+			return Result{Class: outbox.ClassHTTP, Status: 503, RetryAfter: []time.Duration{time.Millisecond, time.Hour, 0, 0}[q.Attempt-1]}
+		})
+		r.run()
+		r.append("alice")
+		r.idle(time.Hour)
+		var at []time.Duration
+		for _, s := range r.end.all() {
+			at = append(at, s.At)
+		}
+		if want := []time.Duration{0, time.Second, 301 * time.Second, 311 * time.Second}; !slices.Equal(at, want) {
+			t.Errorf("attempts at %v, want %v", at, want)
+		}
+	})
+}
+
+func TestGoneKillsAtOnceAndPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		gone := true
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if gone {
+				return answers(410)
+			}
+			return ok(ctx, q)
+		})
+		r.run()
+		r.append("alice")
+		r.idle(time.Second)
+		r.append("bob")
+		r.idle(time.Minute)
+		if got := r.end.seqs(); len(got) != 1 {
+			t.Errorf("sent %v", got)
+		}
+		if d := r.dead(); len(d) != 1 || d[0].Attempts != 1 || d[0].Reason != "410" {
+			t.Errorf("dead %+v", d)
+		}
+		r.restart() // a pause survives
+		r.idle(time.Minute)
+		if s := r.d.State(subA); s.Status != StatusPaused || !strings.Contains(s.Reason, "410") {
+			t.Errorf("state %+v", s)
+		}
+		gone = false
+		r.must(r.d.Resume(t.Context(), subA))
+		r.idle(time.Second)
+		if got := r.end.seqs(); !slices.Equal(got, []outbox.Seq{1, 2}) || r.d.State(subA).Status != StatusActive {
+			t.Errorf("after resume: sent %v, %+v", got, r.d.State(subA))
+		}
+	})
+}
+
+func TestOurFailuresHoldAndCostNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if time.Now().Before(q.Event.Time.Add(4 * time.Minute)) {
+				return Result{Class: outbox.ClassAddress, Message: "169.254.169.254 is a link-local address"}
+			}
+			return ok(ctx, q)
+		})
+		r.run()
+		r.append("alice", "bob")
+		r.idle(2 * time.Second)
+		if s := r.d.State(subA); s.Status != StatusHeld || !strings.Contains(s.Reason, "link-local") {
+			t.Errorf("state %+v", s)
+		}
+		r.idle(10 * time.Minute)
+		var at []time.Duration
+		for _, s := range r.end.all() {
+			if s.Attempt != 1 {
+				t.Fatalf("an attempt was spent: %+v", s)
+			}
+			if s.Chat == "alice" {
+				at = append(at, s.At)
+			}
+		}
+		want := []time.Duration{0, 1e9, 3e9, 7e9, 15e9, 31e9, 63e9, 123e9, 183e9, 243e9}
+		if !slices.Equal(at, want) {
+			t.Errorf("tried at %v, want %v", at, want)
+		}
+		if len(r.dead()) != 0 || r.next() != 3 {
+			t.Errorf("dead %v, next %d", r.dead(), r.next())
+		}
+	})
+}
+
+func TestAPanicWhileSendingCountsAndEndsDead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if q.Event.Chat == "poison" {
+				panic("poison event")
+			}
+			return ok(ctx, q)
+		})
+		r.run()
+		r.append("poison", "alice")
+		r.idle(time.Minute)
+		d := r.dead()
+		if len(d) != 1 || d[0].Reason != string(outbox.ClassInternal) || d[0].Attempts != 4 || r.next() != 3 {
+			t.Errorf("dead %+v, next %d", d, r.next())
+		}
+	})
+}
+
+func TestWhileSettlementsFailNothingIsClaimed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, ok)
+		r.run()
+		var broken atomic.Bool
+		broken.Store(true)
+		r.fake.Hook(func(op string) error {
+			if op == "Commit" && broken.Load() {
+				return outbox.ErrFull
+			}
+			return nil
+		})
+		r.append("alice")
+		r.idle(100 * time.Millisecond)
+		r.append("bob")
+		r.idle(30 * time.Second)
+		if got := r.end.seqs(); !slices.Equal(got, []outbox.Seq{1}) {
+			t.Errorf("sent %v while nothing could be settled", got)
+		}
+		if s := r.d.State(subA); s.Status != StatusHeld || !strings.Contains(s.Reason, "full") {
+			t.Errorf("state %+v", s)
+		}
+		broken.Store(false)
+		r.idle(2 * time.Minute)
+		if got := r.end.seqs(); !slices.Equal(got, []outbox.Seq{1, 2}) || r.next() != 3 {
+			t.Errorf("sent %v, next %d", got, r.next())
+		}
+	})
+}
+
+// unknowing commits and says that it does not know, once each time.
+type unknowing struct {
+	Source
+	changes []outbox.Change
+	lie     bool
+}
+
+func (u *unknowing) Commit(ctx context.Context, c outbox.Change) error {
+	u.changes = append(u.changes, c)
+	if err := u.Source.Commit(ctx, c); err != nil {
+		return err
+	}
+	if u.lie = !u.lie; u.lie {
+		return outbox.ErrUnknown
+	}
+	return nil
+}
+
+func TestAnUnknownCommitIsRepeatedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, fails)
+		u := &unknowing{Source: r.fake}
+		r.opt.Source = u
+		r.d = New(r.opt)
+		r.run()
+		r.append("alice", "bob")
+		r.idle(5 * time.Minute)
+		if len(u.changes) < 4 {
+			t.Fatalf("%d changes", len(u.changes))
+		}
+		for i := 0; i+1 < len(u.changes); i += 2 {
+			a, b := u.changes[i], u.changes[i+1]
+			if a.Next != b.Next || len(a.Set) != len(b.Set) || string(a.Lane) != string(b.Lane) {
+				t.Errorf("change %d was not repeated: %+v then %+v", i, a, b)
+			}
+		}
+		for _, d := range r.dead() {
+			if d.Attempts != 4 {
+				t.Errorf("dead %+v", d)
+			}
+		}
+		if len(r.dead()) != 2 {
+			t.Errorf("%d dead, want 2", len(r.dead()))
+		}
+	})
+}
+
+func TestAHangingOrPanickingLaneTouchesNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hanging, broken = outbox.SubID("wh_hang"), outbox.SubID("wh_panic")
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if q.Sub == hanging {
+				return after(time.Hour, ok)(ctx, q)
+			}
+			return after(5*time.Millisecond, ok)(ctx, q)
+		})
+		r.opt.Source = panicking{r.fake, broken}
+		r.d = New(r.opt)
+		r.subscribe(hanging)
+		r.subscribe(broken)
+		r.run()
+		for i := range 100 {
+			r.append("chat" + string(rune('a'+i%26)))
+			r.idle(10 * time.Millisecond)
+		}
+		n := 0
+		for _, s := range r.end.all() {
+			if s.Sub == subA {
+				n++
+			}
+		}
+		if n != 100 {
+			t.Errorf("the healthy webhook got %d of 100", n)
+		}
+		if s := r.d.State(broken); s.Status != StatusHeld || !strings.Contains(s.Reason, "panicked") {
+			t.Errorf("the broken lane says %+v", s)
+		}
+	})
+}
+
+// panicking breaks the lane of one subscription.
+type panicking struct {
+	Source
+	sub outbox.SubID
+}
+
+func (p panicking) Read(ctx context.Context, sub outbox.SubID, from outbox.Seq, max int) ([]outbox.Event, outbox.Seq, error) {
+	if sub == p.sub {
+		panic("broken engine")
+	}
+	return p.Source.Read(ctx, sub, from, max)
+}
+
+func TestAPanickingLaneIsStartedAgainWithBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, ok)
+		var loads []time.Duration
+		begin := time.Now()
+		r.fake.Hook(func(op string) error {
+			if op == "Load" {
+				loads = append(loads, time.Since(begin))
+			}
+			if op == "Read" && time.Since(begin) < 5*time.Second {
+				panic("broken engine")
+			}
+			return nil
+		})
+		r.run()
+		r.idle(time.Minute)
+		r.append("alice")
+		r.idle(time.Second)
+		if want := []time.Duration{0, 1e9, 3e9, 7e9}; !slices.Equal(loads, want) {
+			t.Errorf("loaded at %v, want %v", loads, want)
+		}
+		if got := r.end.seqs(); !slices.Equal(got, []outbox.Seq{1}) {
+			t.Errorf("sent %v", got)
+		}
+	})
+}
+
+func TestTheReaderStandsStillAtTheLimit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			select {
+			case <-release:
+			case <-ctx.Done():
+				return Result{Class: outbox.ClassTimeout}
+			}
+			return ok(ctx, q)
+		}, func(o *Options) { o.MaxUnfinished = 8 })
+		for range 100 {
+			r.append("alice")
+		}
+		r.run()
+		r.idle(time.Second)
+		if s := r.d.State(subA); !s.Full || s.Unfinished < 8 || s.InFlight != 1 {
+			t.Errorf("state %+v", s)
+		}
+		close(release)
+		r.idle(time.Minute)
+		if n := len(r.end.all()); n != 100 {
+			t.Errorf("sent %d of 100", n)
+		}
+	})
+}
+
+func TestAnEventThatIsGoneDiesExpired(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, fails)
+		r.run()
+		r.append("alice")
+		r.fake.Hook(func(op string) error {
+			if op == "Event" {
+				return outbox.ErrNotFound
+			}
+			return nil
+		})
+		r.idle(10 * time.Second)
+		r.fake.Hook(nil)
+		if d := r.dead(); len(d) != 1 || d[0].Reason != ReasonExpired || d[0].Attempts != 1 {
+			t.Errorf("dead %+v", d)
+		}
+	})
+}
+
+func TestReadErrorsHoldTheLane(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, ok)
+		begin := time.Now()
+		r.fake.Hook(func(op string) error {
+			if op == "Read" && time.Since(begin) < 10*time.Second {
+				return errors.New("disk says no")
+			}
+			return nil
+		})
+		r.run()
+		r.append("alice")
+		r.idle(2 * time.Second)
+		if s := r.d.State(subA); s.Status != StatusHeld || !strings.Contains(s.Reason, "disk says no") {
+			t.Errorf("state %+v", s)
+		}
+		r.idle(time.Minute)
+		if got := r.end.seqs(); !slices.Equal(got, []outbox.Seq{1}) {
+			t.Errorf("sent %v", got)
+		}
+	})
+}
+
+func TestUnorderedEventsDoNotWaitForEachOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, after(5*time.Second, ok))
+		cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: "http://127.0.0.1/", Unordered: true})
+		r.must(err)
+		r.put(outbox.Subscription{ID: subA, Config: cfg, Epochs: []outbox.Epoch{{From: 1, Filter: outbox.Filter{Events: []string{outbox.Any}}}}})
+		r.run()
+		r.append("alice", "alice", "alice")
+		r.idle(time.Second)
+		if n := len(r.end.all()); n != 3 {
+			t.Errorf("%d of one chat in flight, want 3", n)
+		}
+	})
+}
+
+func TestSlotsAreShared(t *testing.T) {
+	d := New(Options{MaxInFlight: 64})
+	for lanes, want := range map[int64]int{0: 64, 1: 64, 8: 64, 10: 51, 512: 1, 1000: 1} {
+		d.lanes.Store(lanes)
+		if got := d.slots(); got != want {
+			t.Errorf("%d lanes: %d slots, want %d", lanes, got, want)
+		}
+	}
+}
+
+func TestConcurrencyIsBoundedByTheSlots(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, after(time.Second, ok), func(o *Options) { o.MaxInFlight = 3 })
+		r.run()
+		r.append("a", "b", "c", "d", "e")
+		r.idle(time.Second / 2)
+		if n := len(r.end.all()); n != 3 {
+			t.Errorf("%d in flight, want 3", n)
+		}
+	})
+}
