@@ -59,10 +59,7 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 			root.AddCommand(c)
 		}
 	}
-	serve := newServeCmd(e)
-	serve.Args = noArguments
-	addSettingFlags(serve)
-	add(groupService, serve, newStartCmd(e), newStopCmd(e), newPairCmd(e), newStatusCmd(e))
+	add(groupService, newServeCmd(e), newStartCmd(e), newStopCmd(e), newPairCmd(e), newStatusCmd(e))
 	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e))
 	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newConfigCmd(e), newVersionCmd(e), newCompletionCmd(e))
 	help := newHelpCmd()

@@ -1,0 +1,61 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+
+	"waoutbox/dispatcher"
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+// Status answers the whole state in one page: the link, the webhooks, and what needs a person.
+func (s *Service) Status(ctx context.Context) (api.Status, error) {
+	st := api.Status{Version: api.Version, Daemon: s.o.Daemon, Link: api.Link{State: api.LinkUnknown}, Alarms: []api.Alarm{}, StateDir: s.o.StateDir}
+	hooks, err := s.Webhooks(ctx)
+	if err != nil {
+		return st, err
+	}
+	st.Webhooks = hooks
+	stats, err := s.o.Engine.Stats(ctx)
+	if err != nil {
+		return st, apiError(err, "read the status")
+	}
+	st.Events, st.Bytes = stats.Events, stats.Bytes
+	for _, sub := range stats.Subs { // removed webhooks have no line, their dead letters still count
+		st.Pending += sub.Pending
+		st.Dead += sub.Dead
+	}
+	if s.o.Link != nil {
+		st.Link = s.o.Link.Link()
+		st.Alarms = append(st.Alarms, s.o.Link.Alarms()...)
+	}
+	if stats.Fault != "" {
+		st.Alarms = append(st.Alarms, api.Alarm{Code: "outbox_fault", Message: stats.Fault, Since: stats.FaultAt.UTC()})
+	}
+	if s.o.Alarms != nil {
+		st.Alarms = append(st.Alarms, s.o.Alarms()...)
+	}
+	for _, w := range hooks {
+		st.Alarms = append(st.Alarms, s.laneAlarms(ctx, w)...)
+	}
+	return st, nil
+}
+
+// laneAlarms tells what keeps a webhook from being delivered to.
+func (s *Service) laneAlarms(ctx context.Context, w api.Webhook) (out []api.Alarm) {
+	lane := s.lane(ctx, outbox.SubID(w.ID))
+	switch lane.Status {
+	case dispatcher.StatusPaused:
+		out = append(out, api.Alarm{Code: "webhook_paused", Since: lane.Since.UTC(),
+			Message: fmt.Sprintf("%s is paused: %s. Its events wait. Resume it by adding it again: waoutbox webhook add %s", w.ID, lane.Reason, w.URL)})
+	case dispatcher.StatusHeld:
+		out = append(out, api.Alarm{Code: "webhook_held", Since: lane.Since.UTC(),
+			Message: fmt.Sprintf("%s is held: %s. It goes on by itself", w.ID, lane.Reason)})
+	}
+	if lane.Full {
+		out = append(out, api.Alarm{Code: "webhook_full", Since: lane.Since.UTC(),
+			Message: fmt.Sprintf("%s has %d unfinished deliveries, the most it may have: its events wait in the outbox until some finish", w.ID, lane.Unfinished)})
+	}
+	return out
+}

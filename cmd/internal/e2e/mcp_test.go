@@ -1,0 +1,238 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"waoutbox/dispatcher/receiver"
+	"waoutbox/outbox/api"
+)
+
+// agent is the official client, talking to `waoutbox mcp` as an agent's host would start it.
+type agent struct {
+	r       *rig
+	session *mcp.ClientSession
+}
+
+func (r *rig) agent(ctx context.Context, args ...string) *agent {
+	r.t.Helper()
+	cmd := exec.Command(binary, append([]string{"--state-dir", r.stateDir, "mcp"}, args...)...)
+	cmd.Stderr = r.output
+	s, err := mcp.NewClient(&mcp.Implementation{Name: "e2e", Version: "1"}, nil).Connect(ctx, &mcp.CommandTransport{Command: cmd}, nil)
+	if err != nil {
+		r.t.Fatalf("connect to waoutbox mcp: %v", err)
+	}
+	r.t.Cleanup(func() { s.Close() })
+	return &agent{r, s}
+}
+
+// call calls a tool and reads its structured result into out.
+func (a *agent) call(ctx context.Context, out any, name string, args map[string]any) *mcp.CallToolResult {
+	a.r.t.Helper()
+	res, err := a.session.CallTool(ctx, &mcp.CallToolParams{Name: name, Arguments: args})
+	if err != nil {
+		a.r.t.Fatalf("%s: %v", name, err)
+	}
+	if out == nil {
+		return res
+	}
+	if res.IsError {
+		a.r.t.Fatalf("%s: %s", name, text(res))
+	}
+	b, err := json.Marshal(res.StructuredContent)
+	if err == nil {
+		err = json.Unmarshal(b, out)
+	}
+	if err != nil {
+		a.r.t.Fatalf("%s answered %s: %v", name, b, err)
+	}
+	return res
+}
+
+func text(res *mcp.CallToolResult) string {
+	var parts []string
+	for _, c := range res.Content {
+		if tc, ok := c.(*mcp.TextContent); ok {
+			parts = append(parts, tc.Text)
+		}
+	}
+	return strings.Join(parts, "\n")
+}
+
+// TestAgent drives every tool through the built binary: the daemon is started by the first call and outlives the client.
+func TestAgent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.mustRun("config", "set", "whatsapp-url", r.sim.URL())
+	r.mustRun("config", "set", "whatsapp-root-key", r.sim.RootKey())
+	t.Cleanup(func() { r.run("stop") })
+	ctx := r.within(100 * time.Second)
+	recv := r.receiver(receiver.Options{Secret: secret})
+	broken := r.receiver(receiver.Options{Script: receiver.MustScript("410")})
+	a := r.agent(ctx)
+
+	tools, err := a.session.ListTools(ctx, nil)
+	if err != nil || len(tools.Tools) != 9 {
+		t.Fatalf("tools/list: %d tools, %v", len(tools.Tools), err)
+	}
+	if st := r.status(); st.Daemon != nil {
+		t.Error("the daemon was started by the handshake or the listing, not by the first call")
+	}
+
+	var status struct {
+		Status      string
+		IsConnected bool
+	}
+	a.call(ctx, &status, "whatsapp_connection_status", nil)
+	if status.IsConnected {
+		t.Error("connected before pairing")
+	}
+	var qr struct{ QRCode, ExpiresAt string }
+	res := a.call(ctx, &qr, "whatsapp_get_qr_code", nil)
+	image := false
+	for _, c := range res.Content {
+		if img, ok := c.(*mcp.ImageContent); ok {
+			image = img.MIMEType == "image/png" && bytes.HasPrefix(img.Data, []byte("\x89PNG"))
+		}
+	}
+	if !image {
+		t.Error("no PNG in the answer of whatsapp_get_qr_code")
+	}
+	if err := r.phone.ScanQR(ctx, qr.QRCode); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.phone.WaitOnline(ctx); err != nil {
+		t.Fatal(err)
+	}
+	r.until("the agent sees the link", func() bool {
+		a.call(ctx, &status, "whatsapp_connection_status", nil)
+		return status.IsConnected
+	})
+	if res := a.call(ctx, nil, "whatsapp_get_qr_code", nil); !res.IsError || !strings.HasPrefix(text(res), "already_linked: ") {
+		t.Errorf("a second pairing: %s", text(res))
+	}
+
+	var reg struct {
+		Success bool
+		Result  string
+		Webhook struct {
+			ID     string
+			Signed bool
+		}
+	}
+	a.call(ctx, &reg, "whatsapp_webhook_register", map[string]any{"url": recv.URL(), "events": []string{"message.received", "message.sent"}, "secret": secret})
+	if !reg.Success || reg.Result != "created" || !reg.Webhook.Signed {
+		t.Errorf("register: %+v", reg)
+	}
+	a.call(ctx, &reg, "whatsapp_webhook_register", map[string]any{"url": broken.URL(), "events": []string{"message.received"}})
+	var list struct{ Count int }
+	if res := a.call(ctx, &list, "whatsapp_webhook_list", nil); list.Count != 2 || strings.Contains(text(res), secret) {
+		t.Errorf("list: %d webhooks; must be 2 and without the secret", list.Count)
+	}
+	var test struct {
+		Success bool
+		Status  int
+	}
+	a.call(ctx, &test, "whatsapp_webhook_test", map[string]any{"url": recv.URL()})
+	if !test.Success || test.Status != 200 || recv.Deliveries()[0].Signature != receiver.SignatureValid {
+		t.Errorf("test: %+v, signature %s", test, recv.Deliveries()[0].Signature)
+	}
+
+	bob := r.phone.NewContact("Bob", "491515550111")
+	if _, err := bob.SendText(ctx, "hello"); err != nil {
+		t.Fatal(err)
+	}
+	var sent struct {
+		Success   bool
+		MessageID string
+	}
+	a.call(ctx, &sent, "whatsapp_send_text", map[string]any{"jid": bob.PN(), "text": "hi Bob", "idempotencyKey": "k1"})
+	again := sent
+	a.call(ctx, &again, "whatsapp_send_text", map[string]any{"jid": bob.PN(), "text": "hi Bob", "idempotencyKey": "k1"})
+	if !sent.Success || again.MessageID != sent.MessageID {
+		t.Errorf("send: %+v, the same key again: %+v", sent, again)
+	}
+	if err := bob.WaitReceived(ctx, 1); err != nil || bob.Received()[0].Text != "hi Bob" || len(bob.Received()) != 1 {
+		t.Errorf("Bob received %+v, %v", bob.Received(), err)
+	}
+	if err := recv.Wait(ctx, 3); err != nil { // test, received, sent
+		t.Fatal(err)
+	}
+
+	var dead struct {
+		Items []struct{ ID, URL, Event string }
+		Total int
+	}
+	r.until("the 410 made a dead letter", func() bool {
+		a.call(ctx, &dead, "whatsapp_dead_letter_list", nil)
+		return dead.Total == 1
+	})
+	broken.SetScript(nil, false)
+	a.call(ctx, &reg, "whatsapp_webhook_register", map[string]any{"url": broken.URL()}) // resumes it
+	var replay struct{ Queued, Remaining int }
+	a.call(ctx, &replay, "whatsapp_dead_letter_replay", map[string]any{"ids": []string{dead.Items[0].ID}})
+	if replay.Queued != 1 || replay.Remaining != 0 {
+		t.Errorf("replay: %+v", replay)
+	}
+	if err := broken.WaitFor(ctx, func(c receiver.Counts) bool { return c.Replayed == 1 }); err != nil {
+		t.Error(err)
+	}
+	var un struct{ Success, Removed bool }
+	a.call(ctx, &un, "whatsapp_webhook_unregister", map[string]any{"url": broken.URL()})
+	if !un.Removed {
+		t.Errorf("unregister: %+v", un)
+	}
+	if res := a.call(ctx, nil, "whatsapp_webhook_register", map[string]any{"url": "http://169.254.169.254/latest"}); !res.IsError || !strings.HasPrefix(text(res), "invalid_url: ") {
+		t.Errorf("metadata address: %s", text(res))
+	}
+
+	if err := a.session.Close(); err != nil {
+		t.Errorf("close the client: %v", err)
+	}
+	if _, err := bob.SendText(ctx, "still there?"); err != nil {
+		t.Fatal(err)
+	}
+	if err := recv.Wait(ctx, 4); err != nil {
+		t.Errorf("after the agent left: %v", err)
+	}
+	if st := r.status(); st.Daemon == nil || st.Link.State != api.LinkConnected {
+		t.Errorf("the daemon did not outlive the client: %+v", st)
+	}
+}
+
+// TestOneShot: a script that pipes its requests and closes the pipe is answered.
+func TestOneShot(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.mustRun("config", "set", "whatsapp-url", r.sim.URL())
+	r.mustRun("config", "set", "whatsapp-root-key", r.sim.RootKey())
+	t.Cleanup(func() { r.run("stop") })
+	res := r.runWith(`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"printf","version":"0"}}}
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whatsapp_webhook_list","arguments":{}}}
+`, "mcp")
+	answered := map[float64]bool{}
+	for line := range strings.Lines(res.stdout) {
+		var m struct {
+			ID     float64
+			Result json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(line), &m); err != nil {
+			t.Fatalf("not protocol on stdout: %q", line)
+		}
+		answered[m.ID] = len(m.Result) > 0
+	}
+	if res.code != 0 || !answered[1] || !answered[2] || !strings.Contains(res.stdout, `"count":0`) {
+		t.Errorf("exit %d, answered %v:\n%s%s", res.code, answered, res.stdout, res.stderr)
+	}
+	if st := r.status(); st.Daemon == nil {
+		t.Error("the daemon ended with its client")
+	}
+}

@@ -1,0 +1,284 @@
+// Package e2e runs the real binary as a user would: real processes killed with SIGKILL, real sockets, a real bbolt file, the
+// unmodified WhatsApp library against the simulator, real HTTP receivers, the official MCP client.
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"waoutbox/connection/wasim"
+	"waoutbox/dispatcher/receiver"
+	"waoutbox/outbox/api"
+)
+
+// binary is the built program. It is set once in TestMain and never changes.
+var binary string
+
+func TestMain(m *testing.M) {
+	os.Exit(testMain(m))
+}
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "waoutbox-e2e-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	binary = filepath.Join(dir, "waoutbox")
+	if runtime.GOOS == "windows" {
+		binary += ".exe"
+	}
+	build := exec.Command("go", "build", "-o", binary, "waoutbox/cmd/waoutbox")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
+		return 1
+	}
+	return m.Run()
+}
+
+// rig is one machine: a state directory, a simulated WhatsApp with one phone, and the daemon.
+type rig struct {
+	t        *testing.T
+	stateDir string
+	sim      *wasim.Server
+	phone    *wasim.Account
+	daemon   *exec.Cmd
+	exited   chan struct{}
+	output   *lockedBuffer
+}
+
+// newRig makes the machine. The daemon is not started.
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	sim, err := wasim.New(wasim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := sim.Listen("127.0.0.1:0"); err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, stateDir: filepath.Join(shortDir(t), "state"), sim: sim, phone: sim.NewAccount("491515550100", "Alice"), output: &lockedBuffer{}}
+	t.Cleanup(func() {
+		r.kill()
+		if err := sim.Close(); err != nil {
+			t.Errorf("close the simulator: %v", err)
+		}
+		if t.Failed() {
+			t.Logf("daemon output:\n%s", r.output.tail(20<<10))
+		}
+	})
+	return r
+}
+
+// shortDir is a temporary directory whose path leaves room for a unix socket.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "wo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// serve starts the daemon and returns when it answers.
+func (r *rig) serve(extra ...string) {
+	r.t.Helper()
+	args := append([]string{"serve", "--state-dir", r.stateDir, "--whatsapp-url", r.sim.URL(), "--whatsapp-root-key", r.sim.RootKey()}, extra...)
+	cmd := exec.Command(binary, args...)
+	from := r.output.len()
+	cmd.Stdout, cmd.Stderr = r.output, r.output
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	r.daemon, r.exited = cmd, exited
+	go func() { defer close(exited); _ = cmd.Wait() }()
+	r.until("the daemon is ready", func() bool {
+		select {
+		case <-exited:
+			r.t.Fatalf("the daemon ended at start:\n%s", r.output.tail(4<<10))
+		default:
+		}
+		return strings.Contains(r.output.since(from), "control.sock ready")
+	})
+}
+
+// kill ends the daemon with SIGKILL. A no-op when it does not run.
+func (r *rig) kill() {
+	if r.daemon == nil {
+		return
+	}
+	_ = r.daemon.Process.Kill() // it may have ended by itself
+	<-r.exited
+	r.daemon = nil
+}
+
+// stop ends the daemon as a person would.
+func (r *rig) stop() {
+	r.t.Helper()
+	r.mustRun("stop")
+	<-r.exited
+	r.daemon = nil
+}
+
+// result is what one command printed.
+type result struct {
+	stdout, stderr string
+	code           int
+}
+
+// run runs one command on the rig's state.
+func (r *rig) run(args ...string) result { return r.runWith("", args...) }
+
+func (r *rig) runWith(stdin string, args ...string) result {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 60*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, append([]string{"--state-dir", r.stateDir}, args...)...)
+	var out, errOut bytes.Buffer
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &errOut
+	err := cmd.Run()
+	if _, isExit := errors.AsType[*exec.ExitError](err); err != nil && !isExit {
+		r.t.Fatalf("waoutbox %s: %v", strings.Join(args, " "), err)
+	}
+	return result{out.String(), errOut.String(), cmd.ProcessState.ExitCode()}
+}
+
+// mustRun runs a command that must succeed.
+func (r *rig) mustRun(args ...string) string {
+	r.t.Helper()
+	res := r.run(args...)
+	if res.code != 0 {
+		r.t.Fatalf("waoutbox %s: exit %d\n%s%s", strings.Join(args, " "), res.code, res.stdout, res.stderr)
+	}
+	return res.stdout
+}
+
+// lines runs a command with --json and reads one T per line.
+func lines[T any](r *rig, args ...string) []T {
+	r.t.Helper()
+	dec := json.NewDecoder(strings.NewReader(r.mustRun(append(args, "--json")...)))
+	out := []T{}
+	for {
+		var v T
+		if err := dec.Decode(&v); err == io.EOF {
+			return out
+		} else if err != nil {
+			r.t.Fatalf("waoutbox %s: %v", strings.Join(args, " "), err)
+		}
+		out = append(out, v)
+	}
+}
+
+// one runs a command with --json that prints one object.
+func one[T any](r *rig, args ...string) T {
+	r.t.Helper()
+	all := lines[T](r, args...)
+	if len(all) != 1 {
+		r.t.Fatalf("waoutbox %s printed %d objects, want 1", strings.Join(args, " "), len(all))
+	}
+	return all[0]
+}
+
+func (r *rig) status() api.Status { r.t.Helper(); return one[api.Status](r, "status") }
+
+// pair links the phone through `pair --json`.
+func (r *rig) pair() {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(r.t.Context(), 60*time.Second)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "--state-dir", r.stateDir, "pair", "--json")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	var errOut bytes.Buffer
+	cmd.Stderr = &errOut
+	if err := cmd.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	linked, scanned := false, false
+	for dec := json.NewDecoder(out); ; {
+		var step api.PairStep
+		if dec.Decode(&step) != nil {
+			break
+		}
+		if step.Step == api.StepQR && !scanned {
+			scanned = true
+			if err := r.phone.ScanQR(ctx, step.QR); err != nil {
+				r.t.Fatalf("scan the QR code: %v", err)
+			}
+		}
+		linked = linked || step.Step == api.StepLinked
+	}
+	if err := cmd.Wait(); err != nil || !linked {
+		r.t.Fatalf("pair: linked %v, %v: %s", linked, err, errOut.String())
+	}
+	if err := r.phone.WaitOnline(ctx); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// receiver starts an endpoint.
+func (r *rig) receiver(o receiver.Options) *receiver.Receiver {
+	r.t.Helper()
+	recv := receiver.New(o)
+	if err := recv.Start(); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { recv.Close() })
+	return recv
+}
+
+// addWebhook registers an endpoint with a secret, for the events named.
+func (r *rig) addWebhook(url, secret string, events ...string) api.Webhook {
+	r.t.Helper()
+	args := []string{"webhook", "add", url, "--json"}
+	for _, e := range events {
+		args = append(args, "--event", e)
+	}
+	if secret != "" {
+		args = append(args, "--secret-stdin")
+	}
+	res := r.runWith(secret, args...)
+	if res.code != 0 {
+		r.t.Fatalf("webhook add: exit %d: %s%s", res.code, res.stdout, res.stderr)
+	}
+	var put api.PutWebhookResult
+	if err := json.Unmarshal([]byte(res.stdout), &put); err != nil {
+		r.t.Fatalf("webhook add printed %q: %v", res.stdout, err)
+	}
+	return put.Webhook
+}
+
+// until polls a condition, at most 60 s.
+func (r *rig) until(what string, ok func() bool) {
+	r.t.Helper()
+	deadline := time.Now().Add(60 * time.Second)
+	for tick := time.NewTicker(10 * time.Millisecond); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited 60 s until %s", what)
+		}
+	}
+}
+
+// within bounds a wait.
+func (r *rig) within(d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(r.t.Context(), d)
+	r.t.Cleanup(cancel)
+	return ctx
+}

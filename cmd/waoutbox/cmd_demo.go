@@ -1,0 +1,92 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/demo"
+)
+
+func newDemoCmd(e *env) *cobra.Command {
+	var once, stay bool
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "See it work: no phone, no internet",
+		Long: `Starts a WhatsApp simulator, two receivers (one works, one fails for a while) and the
+service, all on this machine. Contacts write; every event is shown on its way: arrived,
+stored, delivered, retried after 1, 3 and 10 s, dead-lettered, replayed. On the way the
+service is killed with SIGKILL and started again. It takes about 20 s and leaves nothing.`,
+		Example:     "  waoutbox demo\n  waoutbox demo --once --json    one line of JSON; exit 0 only if nothing was lost\n  waoutbox demo --stay           keep it running afterwards, to try the other commands on",
+		Args:        noArguments,
+		Annotations: stateless,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if once && stay {
+				return usagef("--once ends after the story and --stay does not: choose one")
+			}
+			return runDemo(cmd, e, stay)
+		},
+	}
+	cmd.Flags().BoolVar(&once, "once", false, "run the story to its end and exit (the default; for scripts)")
+	cmd.Flags().BoolVar(&stay, "stay", false, "keep simulator, receivers and service running afterwards, until Ctrl-C")
+	return cmd
+}
+
+func runDemo(cmd *cobra.Command, e *env, stay bool) error {
+	exe, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program, to run it as the service: %w", err)
+	}
+	o := demo.Options{Executable: exe, Stay: stay, Ready: func(h demo.Hints) {
+		e.printf("\nStill running, until Ctrl-C. In another terminal:\n  waoutbox --state-dir %s status\n  waoutbox --state-dir %s deadletter list\n  curl %s/        (the simulator's control API)\n", h.StateDir, h.StateDir, h.ControlURL)
+	}}
+	if !e.json {
+		e.printf("A WhatsApp server, two receivers and waoutbox, all on this machine. No phone, no internet.\n\n")
+		var mu sync.Mutex
+		o.Show = func(l demo.Line) {
+			mu.Lock()
+			defer mu.Unlock()
+			e.demoLine(l)
+		}
+	}
+	sum, err := demo.Run(cmd.Context(), o)
+	if e.json {
+		e.printJSON(sum)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	e.printf("\n%d events, %d deliveries, %d retried, %d dead-lettered and %d replayed, %d lost.\n",
+		sum.Events, sum.Delivered, sum.Retried, sum.DeadLettered, sum.Replayed, sum.Lost)
+	e.next("with a real phone: %s serve", selfName())
+	return nil
+}
+
+// demoLine prints one step of the story.
+func (e *env) demoLine(l demo.Line) {
+	at := l.At
+	if at.IsZero() {
+		at = time.Now()
+	}
+	word := fmt.Sprintf("%-10s", l.Word)
+	switch {
+	case l.Good:
+		word = e.style.Green(word)
+	case strings.HasPrefix(l.Word, "attempt"), l.Word == "dead", l.Word == "killed":
+		word = e.style.Yellow(word)
+	}
+	e.printf(" %s  %s  %s\n", at.In(e.loc).Format("15:04:05"), word, l.Text)
+}
+
+// selfName is how the reader started this program: through the Go tool, or as an installed binary.
+func selfName() string {
+	if strings.Contains(os.Args[0], "go-build") {
+		return "go run ./cmd/waoutbox"
+	}
+	return "waoutbox"
+}

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/config"
+	"waoutbox/cmd/internal/control"
+	"waoutbox/connection"
+	"waoutbox/outbox/api"
+	"waoutbox/store/device"
+)
+
+// daemon is what `serve` runs: the one place where every package meets.
+type daemon struct {
+	*stack
+	dev    *device.Store
+	client *connection.Client
+	server *control.Server
+}
+
+func newServeCmd(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the service in the foreground",
+		Long:  "Owns the state, the WhatsApp link and the deliveries, until it is stopped. Logs to stderr. On a terminal it shows the QR code while no account is linked.",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			e.settings = givenSettings(cmd)
+			return serve(cmd.Context(), e)
+		},
+	}
+	addSettingFlags(cmd)
+	return cmd
+}
+
+// serve opens everything in order, runs until ctx ends or a part fails, and stops in reverse order: link, dispatcher, control,
+// store. What was accepted is on disk at every instant; the order only decides how much is delivered twice.
+func serve(ctx context.Context, e *env) (err error) {
+	began := time.Now()
+	if err := e.checkStateDir(); err != nil { // before anything in it is believed
+		return err
+	}
+	cfg, err := e.config()
+	if err != nil {
+		return err
+	}
+	log := newLogger(e.stderr, cfg)
+	server, err := connection.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
+	if err != nil {
+		return usageError(err)
+	}
+	st, err := openStack(ctx, e.stateDir, cfg, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.close()) }()
+
+	d := &daemon{stack: st}
+	rootKey := ""
+	if server != nil {
+		rootKey = server.RootKeyHex()
+	}
+	if d.dev, err = device.Open(ctx, st.state.Path("whatsapp.db"), rootKey, log); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.dev.Close()) }()
+	if d.client, err = connection.New(connection.Options{
+		Device: d.dev, Appender: st.box, Sends: st.box, Server: server, Log: log,
+	}); err != nil {
+		return err
+	}
+	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond)}
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	svc := st.service(d.client, &info)
+	d.server = control.NewServer(control.ServerOptions{Service: svc, Daemon: info, Stop: stop, Log: log})
+	ln, err := control.Listen(e.stateDir)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "waoutbox %s  state %s  control.sock ready in %d ms\n", version, e.stateDir, time.Since(began).Milliseconds())
+	log.Info("service started", "version", version, "pid", info.PID)
+
+	stages := []stage{ // stopped from the first to the last
+		{"whatsapp link", d.client.Run},
+		{"dispatcher", st.disp.Run},
+		{"control", func(ctx context.Context) error { return d.server.Serve(ctx, ln) }},
+		{"log", func(ctx context.Context) error { return control.CapLog(ctx, e.stateDir, os.Stderr, log) }},
+	}
+	return runStages(ctx, log, stages, func(ctx context.Context) { foreground(ctx, e, d.client) })
+}
+
+// stage is a part that runs until its context ends.
+type stage struct {
+	name string
+	run  func(context.Context) error
+}
+
+// runStages runs all stages at once, and extra beside them. When ctx ends or a stage does, it stops them one after the other in
+// the order given, each waited for. The first failure is the answer.
+func runStages(ctx context.Context, log *slog.Logger, stages []stage, extra func(context.Context)) error {
+	over, end := context.WithCancel(ctx)
+	defer end()
+	var wg sync.WaitGroup
+	wg.Go(func() { extra(over) })
+	stops := make([]context.CancelFunc, len(stages))
+	errs := make([]chan error, len(stages))
+	for i, s := range stages {
+		sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+		stops[i], errs[i] = cancel, make(chan error, 1)
+		go func() {
+			err := s.run(sctx)
+			if err != nil && sctx.Err() != nil && errors.Is(err, context.Canceled) {
+				err = nil
+			}
+			errs[i] <- err
+			end() // one part down: the others follow
+		}()
+	}
+	<-over.Done()
+	log.Info("stopping")
+	wg.Wait()
+	var first error
+	for i, s := range stages {
+		stops[i]()
+		if err := <-errs[i]; err != nil && first == nil {
+			first = fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	log.Info("stopped")
+	return first
+}
+
+// foreground shows the QR code on a terminal while no account is linked, and says what to do next.
+func foreground(ctx context.Context, e *env, client *connection.Client) {
+	if !e.stdoutTerminal() {
+		return
+	}
+	if client.Link().State == api.LinkConnected {
+		return
+	}
+	if err := pairOnTerminal(ctx, e, client); err != nil && ctx.Err() == nil && api.CodeOf(err) != api.CodeAlreadyLinked {
+		fmt.Fprintf(e.stdout, "Not linked: %v\nTry again with: waoutbox pair\n", err)
+	}
+}
+
+// newLogger logs to w in the configured format and level.
+func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
+	o := &slog.HandlerOptions{Level: cfg.LogLevel}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(w, o))
+	}
+	return slog.New(slog.NewTextHandler(w, o))
+}
