@@ -69,19 +69,32 @@ func (t *tally) got(message string) bool {
 	return false
 }
 
-// messageID finds the message an event is about, "" for events without one.
-func messageID(body []byte) string {
-	var b struct {
-		Data struct {
-			Messages []struct {
-				Key struct{ ID string }
-			}
+// messageBody is the part of an event's body the demo reads.
+type messageBody struct {
+	Data struct {
+		Messages []struct {
+			Key     struct{ ID string }
+			Message struct{ Conversation string }
 		}
 	}
+}
+
+// messageID finds the message an event is about, "" for events without one.
+func messageID(body []byte) string {
+	var b messageBody
 	if json.Unmarshal(body, &b) != nil || len(b.Data.Messages) == 0 {
 		return ""
 	}
 	return b.Data.Messages[0].Key.ID
+}
+
+// messageText is the text of a plain message.
+func messageText(body []byte) string {
+	var b messageBody
+	if json.Unmarshal(body, &b) != nil || len(b.Data.Messages) == 0 {
+		return ""
+	}
+	return b.Data.Messages[0].Message.Conversation
 }
 
 // summary counts what came of it. Lost is counted from outside: every message the simulator counts as acknowledged, and the one

@@ -27,6 +27,7 @@ type world struct {
 	linked bool
 	dead   int
 	said   map[string]string // text of a message by its id, for the terminal
+	held   map[string][]Line // what happened to a message whose arrival is not told yet
 }
 
 // endpoint is a receiver with a name and what was seen at it.
@@ -38,7 +39,7 @@ type endpoint struct {
 }
 
 func newWorld(stateDir string, o Options) (*world, error) {
-	w := &world{show: o.Show, said: map[string]string{}}
+	w := &world{show: o.Show, said: map[string]string{}, held: map[string][]Line{}}
 	sim, err := wasim.New(wasim.Options{})
 	if err != nil {
 		return nil, fmt.Errorf("make the WhatsApp simulator: %w", err)
@@ -66,6 +67,9 @@ func (w *world) newEndpoint(name string) (*endpoint, error) {
 	e := &endpoint{name: name, secret: "whsec_" + base64.StdEncoding.EncodeToString(key[:]), tally: newTally()}
 	e.recv = receiver.New(receiver.Options{Secret: e.secret, OnDelivery: func(d receiver.Delivery) {
 		e.tally.add(d)
+		if d.Attempt == lastAttempt && !d.Accepted() {
+			e.recv.SetScript(nil, false) // mended, once it has made a dead letter
+		}
 		w.delivered(e, d)
 	}})
 	if err := e.recv.Start(); err != nil {
@@ -88,22 +92,36 @@ func (w *world) close() error {
 	return errors.Join(append(errs, w.sim.Close())...)
 }
 
-// write lets a contact (or the phone) send a text, and tells when it was acknowledged: only after it was on disk.
+// write lets a contact (or the phone) send a text, and tells when it was acknowledged: only after it was on disk. What happens to
+// the message before that moment is told after it, in the order of cause and effect.
 func (w *world) write(ctx context.Context, who, text string, send func(context.Context) (string, error)) error {
+	w.mu.Lock()
 	began := time.Now()
 	id, err := send(ctx)
 	if err != nil {
+		w.mu.Unlock()
 		return fmt.Errorf("%s writes: %w", who, err)
 	}
-	w.mu.Lock()
-	w.said[id] = fmt.Sprintf("%s: %q", who, text)
+	what := fmt.Sprintf("%s: %q", who, text)
+	w.said[id], w.held[id] = what, []Line{}
 	w.mu.Unlock()
 	at, err := w.acknowledged(ctx, id)
 	if err != nil {
 		return err
 	}
-	w.show(Line{Word: "arrived", Text: fmt.Sprintf("%-34s stored, then WhatsApp was told (%s)", w.said[id], ms(at.Sub(began)))})
+	w.release(id, Line{At: at, Word: "arrived", Text: fmt.Sprintf("%-34s stored, then WhatsApp was told (%s)", what, ms(at.Sub(began)))})
 	return nil
+}
+
+// release tells first, and then what was held back of the message.
+func (w *world) release(id string, first Line) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.show(first)
+	for _, l := range w.held[id] {
+		w.show(l)
+	}
+	delete(w.held, id)
 }
 
 // acknowledged waits until the simulator counts the message as acknowledged.
@@ -123,10 +141,11 @@ func (w *world) acknowledged(ctx context.Context, id string) (time.Time, error) 
 // delivered tells one POST as it comes in.
 func (w *world) delivered(e *endpoint, d receiver.Delivery) {
 	w.mu.Lock()
-	what := w.said[messageID(d.Body)]
-	w.mu.Unlock()
-	if what == "" {
-		what = d.Event
+	defer w.mu.Unlock()
+	id := messageID(d.Body)
+	what := w.said[id]
+	if what == "" { // its sender has not been told the id yet
+		what = fmt.Sprintf("%s %q", d.Event, messageText(d.Body))
 	}
 	line := Line{At: d.Time, Word: "delivered", Good: true}
 	answer := "no answer"
@@ -152,9 +171,16 @@ func (w *world) delivered(e *endpoint, d receiver.Delivery) {
 	if d.Accepted() {
 		notes = append(notes, "signature "+string(d.Signature))
 	}
-	line.Text = fmt.Sprintf("%-34s → %-5s %s  %s", what, e.name, answer, strings.Join(notes, ", "))
+	line.Text = strings.TrimRight(fmt.Sprintf("%-34s → %-5s %s  %s", what, e.name, answer, strings.Join(notes, ", ")), " ")
+	if held, waiting := w.held[id]; waiting {
+		w.held[id] = append(held, line)
+		return
+	}
 	w.show(line)
 }
+
+// lastAttempt of the schedule: what fails then is a dead letter.
+const lastAttempt = 4
 
 // waits is the schedule, by attempt, as it is shown.
 var waits = [...]string{"", "0 s", "1 s", "3 s", "10 s"}

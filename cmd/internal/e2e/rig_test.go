@@ -146,7 +146,8 @@ func (r *rig) run(args ...string) result { return r.runWith("", args...) }
 
 func (r *rig) runWith(stdin string, args ...string) result {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 60*time.Second)
+	// Not the test's context: cleanups run commands too.
+	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{"--state-dir", r.stateDir}, args...)...)
 	var out, errOut bytes.Buffer
