@@ -11,8 +11,7 @@ import (
 // through runs work in the lane of id, or at a desk when there is no lane.
 func (d *Dispatcher) through(ctx context.Context, id outbox.SubID, do work) answer {
 	if k, _ := d.keeper(id); k != nil {
-		req := newRequest(ctx)
-		req.work = do
+		req := newRequest(ctx, do)
 		if a, taken := k.ask(ctx, req); taken {
 			return a
 		}

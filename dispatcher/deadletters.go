@@ -130,19 +130,32 @@ func (p *replayer) split(ctx context.Context, run outbox.Record, seq outbox.Seq)
 		}
 	}
 	if seq < run.Last {
-		evs, _, err := p.src.Owed(ctx, p.id, seq+1, run.Last, 1)
-		if err != nil {
+		if next, err = p.firstOwed(ctx, seq+1, run.Last); err != nil {
 			return err
 		}
-		if len(evs) == 0 {
-			return fmt.Errorf("run %d–%d: its last event is not owed: %w", run.Seq, run.Last, outbox.ErrNotFound)
-		}
-		next = evs[0].Seq
 	}
 	for _, r := range outbox.SplitRun(run, seq, before.Last, next, before.Count) {
 		p.set[r.KeySeq()] = r
 	}
 	return nil
+}
+
+// firstOwed answers the first sequence owed in [from, to]; an engine may need several steps over what is not owed.
+func (p *replayer) firstOwed(ctx context.Context, from, to outbox.Seq) (outbox.Seq, error) {
+	for from <= to {
+		evs, next, err := p.src.Owed(ctx, p.id, from, to, 1)
+		if err != nil {
+			return 0, err
+		}
+		if len(evs) > 0 {
+			return evs[0].Seq, nil
+		}
+		if next <= from {
+			break
+		}
+		from = next
+	}
+	return 0, fmt.Errorf("nothing is owed up to %d, where the run ends", to)
 }
 
 // flush commits the Change being made, and counts its letters once it is on disk.

@@ -52,7 +52,7 @@ type Dispatcher struct {
 func New(o Options) *Dispatcher {
 	d := &Dispatcher{subs: o.Subscriptions, keepers: map[outbox.SubID]*keeper{}}
 	d.deps = deps{
-		src: o.Source, sender: o.Sender, log: o.Log, schedule: o.Schedule.normal(), slots: d.slots,
+		src: o.Source, sender: o.Sender, log: o.Log, schedule: o.Schedule.normal(), slots: d.slots, find: d.find,
 		maxInFlight: or(o.MaxInFlight, defaultInFlight), maxUnfinished: or(o.MaxUnfinished, defaultUnfinished), drain: or(o.Drain, defaultDrain),
 	}
 	if d.log == nil {
@@ -104,27 +104,27 @@ func (d *Dispatcher) start(ctx context.Context) error {
 	}
 	d.running, d.runCtx = true, ctx
 	for _, s := range subs {
-		d.launch(s, nil)
+		d.launch(s.ID, nil)
 	}
 	return nil
 }
 
 // launch starts a lane. The caller holds mu.
-func (d *Dispatcher) launch(sub outbox.Subscription, first *request) {
-	k := newKeeper(d.deps, sub)
-	d.keepers[sub.ID] = k
+func (d *Dispatcher) launch(id outbox.SubID, first *request) {
+	k := newKeeper(d.deps, id)
+	d.keepers[id] = k
 	d.lanes.Add(1)
 	ctx := d.runCtx
 	d.wg.Go(func() {
 		k.run(ctx, first)
 		d.lanes.Add(-1)
 		if f, ok := d.sender.(forgetter); ok {
-			f.Forget(sub.ID)
+			f.Forget(id)
 		}
 		d.mu.Lock()
 		defer d.mu.Unlock()
-		if d.running && d.keepers[sub.ID] == k {
-			delete(d.keepers, sub.ID) // removed and buried; when stopping, Run clears them all
+		if d.running && d.keepers[id] == k {
+			delete(d.keepers, id) // removed and buried; when stopping, Run clears them all
 		}
 	})
 }
@@ -174,14 +174,12 @@ func (d *Dispatcher) sync(ctx context.Context, id outbox.SubID) (buried int, err
 		if !running && k == nil {
 			return 0, nil
 		}
-		sub, err := d.find(ctx, id)
-		if err != nil {
+		if _, err := d.find(ctx, id); err != nil {
 			return 0, err
 		}
-		req := newRequest(ctx)
-		req.sub = &sub
+		req := newRequest(ctx, nil)
 		if k == nil {
-			if d.appear(sub, &req) {
+			if d.appear(id, &req) {
 				a := req.wait(ctx)
 				return a.n, a.err
 			}
@@ -195,16 +193,16 @@ func (d *Dispatcher) sync(ctx context.Context, id outbox.SubID) (buried int, err
 	}
 }
 
-// appear starts a lane for sub, and reports false when another call did, or Run has ended.
-func (d *Dispatcher) appear(sub outbox.Subscription, first *request) bool {
+// appear starts a lane for id, and reports false when another call did, or Run has ended.
+func (d *Dispatcher) appear(id outbox.SubID, first *request) bool {
 	d.admin.Lock()
 	defer d.admin.Unlock()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.running || d.keepers[sub.ID] != nil {
+	if !d.running || d.keepers[id] != nil {
 		return false
 	}
-	d.launch(sub, first)
+	d.launch(id, first)
 	return true
 }
 

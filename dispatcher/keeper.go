@@ -16,13 +16,13 @@ type keeper struct {
 	requests chan request
 	done     chan struct{} // closed when the lane has ended for good
 
+	id    outbox.SubID
 	mu    sync.Mutex
-	sub   outbox.Subscription // as last told
 	state LaneState
 }
 
-func newKeeper(d deps, sub outbox.Subscription) *keeper {
-	return &keeper{deps: d, sub: sub, requests: make(chan request), done: make(chan struct{})}
+func newKeeper(d deps, id outbox.SubID) *keeper {
+	return &keeper{deps: d, id: id, requests: make(chan request), done: make(chan struct{})}
 }
 
 // run blocks until ctx ends and the lane is drained, or the subscription was removed and buried. first is served after loading.
@@ -40,21 +40,18 @@ func (k *keeper) run(ctx context.Context, first *request) {
 			wait.Reset()
 		}
 		pause := wait.NextBackOff()
-		k.log.Error("lane failed, its deliveries wait until it is started again", "subscription", k.subscription().ID, "error", err, "restart_in", pause)
+		k.log.Error("lane failed, its deliveries wait until it is started again", "subscription", k.id, "error", err, "restart_in", pause)
 		k.show(LaneState{Status: StatusHeld, Reason: err.Error(), Since: time.Now(), Until: time.Now().Add(pause)})
 		timer := time.NewTimer(pause)
 		select {
 		case <-timer.C:
 		case req := <-k.requests: // whoever asks may have mended it
 			first = &req
-			k.note(req)
 		case <-ctx.Done():
 		}
 		timer.Stop()
 		if ctx.Err() != nil {
-			if first != nil {
-				first.done <- answer{err: errStopping}
-			}
+			refuse(first, errStopping)
 			return
 		}
 	}
@@ -64,10 +61,16 @@ func (k *keeper) run(ctx context.Context, first *request) {
 func (k *keeper) once(ctx context.Context, first *request) (ended bool, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			ended, err = false, fmt.Errorf("lane panicked: %v\n%s", p, debug.Stack())
+			ended, err = false, fmt.Errorf("lane panicked: %v", p)
+			k.log.Error("lane panicked", "subscription", k.id, "panic", p, "stack", string(debug.Stack()))
+			refuse(first, err)
 		}
 	}()
-	sub := k.subscription()
+	sub, err := k.find(ctx, k.id)
+	if err != nil {
+		refuse(first, err)
+		return false, err
+	}
 	if sub.Removed {
 		n, err := bury(ctx, k.src, sub)
 		if first != nil {
@@ -75,22 +78,7 @@ func (k *keeper) once(ctx context.Context, first *request) (ended bool, err erro
 		}
 		return err == nil, err
 	}
-	return runLane(ctx, k.deps, sub, k.show, k.requests, k.note, first)
-}
-
-// note remembers the subscription a request brings, so that a restarted lane begins with it.
-func (k *keeper) note(req request) {
-	if req.sub != nil {
-		k.mu.Lock()
-		k.sub = *req.sub
-		k.mu.Unlock()
-	}
-}
-
-func (k *keeper) subscription() outbox.Subscription {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.sub
+	return runLane(ctx, k.deps, sub, k.show, k.requests, first)
 }
 
 func (k *keeper) show(s LaneState) {
@@ -125,5 +113,16 @@ func (r request) wait(ctx context.Context) answer {
 		return a
 	case <-ctx.Done():
 		return answer{err: ctx.Err()}
+	}
+}
+
+// refuse answers a request that was not served, if there is one. One that was answered already is left alone.
+func refuse(r *request, err error) {
+	if r == nil {
+		return
+	}
+	select {
+	case r.done <- answer{err: err}:
+	default:
 	}
 }

@@ -27,6 +27,7 @@ type deps struct {
 	log           *slog.Logger
 	schedule      Schedule
 	slots         func() int
+	find          func(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
 	maxInFlight   int
 	maxUnfinished int
 	drain         time.Duration
@@ -66,8 +67,8 @@ type lane struct {
 var errReload = errors.New("load the lane again")
 
 // runLane loads and drives one lane until ctx ends, the subscription is removed (ended), or an error makes a reload necessary.
-// first, if not nil, is served right after loading; note is told of every request before it is served.
-func runLane(ctx context.Context, d deps, sub outbox.Subscription, show func(LaneState), requests <-chan request, note func(request), first *request) (ended bool, err error) {
+// first, if not nil, is served right after loading.
+func runLane(ctx context.Context, d deps, sub outbox.Subscription, show func(LaneState), requests <-chan request, first *request) (ended bool, err error) {
 	l := &lane{
 		deps: d, id: sub.ID, show: show, hold: newHold(), backlog: newHold(),
 		results: make(chan flight, d.maxInFlight), readable: make(chan error, 1), committed: make(chan error, 1),
@@ -89,7 +90,7 @@ func runLane(ctx context.Context, d deps, sub outbox.Subscription, show func(Lan
 			return ended, err
 		}
 	}
-	return l.run(ctx, requests, note)
+	return l.run(ctx, requests)
 }
 
 // load reads the lane's state. Due times and gates are moved onto the monotonic clock here.
@@ -101,13 +102,22 @@ func (l *lane) load(sub outbox.Subscription) error {
 	if l.state, err = decodeLane(raw); err != nil {
 		return fmt.Errorf("lane %s: %w", l.id, err)
 	}
+	if err := l.configure(sub); err != nil {
+		return err
+	}
 	now := time.Now()
 	l.state.gate = l.state.gate.onLoad(now)
 	l.order = NewOrder(next, now)
 	for _, r := range pending {
+		if r.Order == 0 { // it could not be decoded; its event still tells where it belongs
+			if ev, err := l.src.Event(l.io, r.Seq); err == nil {
+				r.Order = OrderKey(ev, l.hook.Unordered)
+			}
+		}
 		l.order.AddStored(r, l.schedule.onLoad(r.Attempts, r.Due, now))
 	}
-	return l.configure(sub)
+	l.publish(now)
+	return nil
 }
 
 // configure takes over a subscription's configuration. What was held by our own trouble is tried again at once: the new
@@ -126,14 +136,17 @@ func (l *lane) configure(sub outbox.Subscription) error {
 }
 
 // run is the lane's loop: do all that can be done, then wait for the next thing to happen.
-func (l *lane) run(ctx context.Context, requests <-chan request, note func(request)) (ended bool, err error) {
+func (l *lane) run(ctx context.Context, requests <-chan request) (ended bool, err error) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stopping := ctx.Done()
 	for {
 		now := time.Now()
-		l.read(now)
-		l.claim(now)
+		// Twice, since claiming makes room: what was read first may all wait behind its chats.
+		for range 2 {
+			l.read(now)
+			l.claim(now)
+		}
 		l.checkpoint(now)
 		l.publish(now)
 		if l.draining && l.order.InFlight() == 0 {
@@ -155,7 +168,6 @@ func (l *lane) run(ctx context.Context, requests <-chan request, note func(reque
 		case err := <-l.readable:
 			l.waited(err)
 		case req := <-requests:
-			note(req)
 			if ended, err := l.serve(req); ended || err != nil {
 				return ended, err
 			}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"waoutbox/outbox"
 )
@@ -30,17 +31,19 @@ type answer struct {
 	err     error
 }
 
-// request is work for a lane's goroutine. done is buffered: answering never blocks, also when nobody waits any more.
+// request is work for a lane's goroutine; without work it asks the lane to look at its subscription again. done is buffered:
+// answering never blocks, also when nobody waits any more.
 type request struct {
 	ctx  context.Context
-	sub  *outbox.Subscription // Sync and Bury: the subscription as it is now
-	work work                 // everything else
+	work work
 	done chan answer
 }
 
 type work func(ctx context.Context, w writer) answer
 
-func newRequest(ctx context.Context) request { return request{ctx: ctx, done: make(chan answer, 1)} }
+func newRequest(ctx context.Context, w work) request {
+	return request{ctx: ctx, work: w, done: make(chan answer, 1)}
+}
 
 // errStopping answers requests that come while the dispatcher stops.
 var errStopping = errors.New("the dispatcher is stopping; try again after its next start")
@@ -48,19 +51,35 @@ var errStopping = errors.New("the dispatcher is stopping; try again after its ne
 // serve does one request in the lane's goroutine. An error ends the lane, which is then loaded again.
 func (l *lane) serve(req request) (ended bool, err error) {
 	a := answer{err: errors.New("the lane panicked")} // stands if the work does
-	defer func() { req.done <- a }()
-	if req.sub != nil {
-		if req.sub.Removed {
-			a.n, a.err = l.bury(req.ctx, *req.sub)
-			return a.err == nil, reload(a.err)
-		}
-		a.err = l.configure(*req.sub)
-		return false, a.err
+	defer func() {
+		l.publish(time.Now())
+		req.done <- a
+	}()
+	if req.work == nil {
+		ended, a = l.look(req.ctx)
+		return ended, reload(a.err)
 	}
 	if a.err = l.settle(req.ctx); a.err == nil {
 		a = req.work(req.ctx, l)
 	}
 	return false, reload(a.err)
+}
+
+// look takes over the subscription as it is stored now. It is read here, and not by whoever asked, so that of two requests the
+// later one never brings the older state.
+func (l *lane) look(ctx context.Context) (ended bool, a answer) {
+	sub, err := l.find(ctx, l.id)
+	if err != nil {
+		return false, answer{err: err}
+	}
+	if sub.Removed {
+		n, err := l.bury(ctx, sub)
+		return err == nil, answer{n: n, err: err}
+	}
+	if err := l.configure(sub); err != nil {
+		return false, answer{err: fmt.Errorf("%w: %w", errReload, err)}
+	}
+	return false, answer{}
 }
 
 // reload keeps an error that makes the lane's memory doubtful, and drops any other: its caller has it.
@@ -96,17 +115,23 @@ func (l *lane) setCurrent(ctx context.Context, s laneBytes) error {
 // commitTries bounds how often a Change of unknown outcome is repeated before its caller is told.
 const commitTries = 3
 
+// repeat commits a Change. Once an outcome was unknown, every later failure leaves it unknown.
 func repeat(ctx context.Context, src Source, c outbox.Change) error {
+	unknown := false
 	var err error
 	for range commitTries {
-		if err = src.Commit(ctx, c); !errors.Is(err, outbox.ErrUnknown) {
+		if err = src.Commit(ctx, c); err == nil {
+			return nil
+		}
+		if !errors.Is(err, outbox.ErrUnknown) {
 			break
 		}
+		unknown = true
 	}
-	if err != nil {
-		return fmt.Errorf("change of %s: %w", c.Sub, err)
+	if unknown && !errors.Is(err, outbox.ErrUnknown) {
+		err = fmt.Errorf("%w, and repeating it failed: %w", outbox.ErrUnknown, err)
 	}
-	return nil
+	return fmt.Errorf("change of %s: %w", c.Sub, err)
 }
 
 // desk is the writer of a subscription without a lane.
