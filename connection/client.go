@@ -193,13 +193,18 @@ func (c *Client) stop() {
 
 // open makes the present session for a device.
 func (c *Client) open(link context.Context, dev *store.Device) *session {
-	s := c.bare(link, dev)
-	s.cli.AddEventHandlerWithSuccessStatus(func(evt any) bool {
-		c.note(s, evt)
-		return c.in.handle(evt, s.mail.post)
-	})
 	c.status.account(dev.GetJID(), dev.GetLID())
 	c.status.name(dev.PushName)
+	return c.listen(c.bare(link, dev))
+}
+
+// listen makes a session the present one and hears its events.
+func (c *Client) listen(s *session) *session {
+	from := &origin{post: s.mail.post}
+	s.cli.AddEventHandlerWithSuccessStatus(func(evt any) bool {
+		c.note(s, evt)
+		return c.in.handle(evt, from)
+	})
 	c.mu.Lock()
 	c.session = s
 	c.mu.Unlock()

@@ -39,6 +39,12 @@ const maxKept = 200
 // refused is the signal to the link that the outbox did not take an event: only a new connection brings it again.
 type refused struct{}
 
+// origin is one client of the library as the source of events.
+type origin struct {
+	post   func(any) // gets what the link must know of, after it was handled
+	broken bool      // the outbox refused an event from here: no more are taken, or the order breaks. Guarded by ingest's gate
+}
+
 // ingest is the library's one event handler: it translates, appends, and answers whether WhatsApp may forget the event. It
 // works on one event at a time; events wait at its gate in the order the library hands them over.
 type ingest struct {
@@ -55,29 +61,28 @@ type ingest struct {
 	cut      context.CancelFunc // ends acknowledging; called before a retry gives up
 	quiet    bool               // nobody is linked and no pairing runs: link events say nothing
 	closed   bool               // Run has ended
-	broken   bool               // the outbox refused an event of this connection: take no more from it, or the order breaks
 	kept     []outbox.Event     // accepted for good but not yet stored; oldest first
 	lost     int                // kept events pushed out by newer ones
 
 	appended atomic.Int64 // appends that succeeded
 }
 
-// handle is the event handler for one client. post gets what the link must know of, after it was handled.
-func (in *ingest) handle(evt any, post func(any)) (safe bool) {
+// handle is the event handler for one client of the library.
+func (in *ingest) handle(evt any, from *origin) (safe bool) {
 	in.gate <- struct{}{}
 	defer func() { <-in.gate }()
-	defer post(evt)
+	defer from.post(evt)
 	defer func() {
 		if p := recover(); p != nil {
 			in.log.Error("ingest panicked", "event_type", fmt.Sprintf("%T", evt), "panic", p, "stack", string(debug.Stack()))
-			in.refuse(fmt.Errorf("panic: %v", p), post)
+			in.refuse(fmt.Errorf("panic: %v", p), from)
 			safe = false // the library would take a panic for success
 		}
 	}()
-	return in.take(evt, post)
+	return in.take(evt, from)
 }
 
-func (in *ingest) take(evt any, post func(any)) bool {
+func (in *ingest) take(evt any, from *origin) bool {
 	switch evt.(type) {
 	case *events.QR, *events.RotateADVSecret: // the pairing round shows the codes, each in its time
 		return true
@@ -96,7 +101,7 @@ func (in *ingest) take(evt any, post func(any)) bool {
 		if len(evs) == 0 {
 			return true
 		}
-		if in.broken {
+		if from.broken {
 			return false
 		}
 		err := in.prove(ctx, evt)
@@ -104,7 +109,7 @@ func (in *ingest) take(evt any, post func(any)) bool {
 			err = in.append(ctx, evs)
 		}
 		if err != nil {
-			in.refuse(err, post)
+			in.refuse(err, from)
 			return false
 		}
 		return true
@@ -117,7 +122,7 @@ func (in *ingest) take(evt any, post func(any)) bool {
 			return true
 		}
 		in.keep(evs...)
-		in.refuse(fmt.Errorf("%T could not be stored in time", evt), post)
+		in.refuse(fmt.Errorf("%T could not be stored in time", evt), from)
 		return false
 	default: // answerNone: nobody sends it again
 		if len(evs) > 0 {
@@ -200,14 +205,14 @@ func (in *ingest) appendShrunk(ctx context.Context, batch []outbox.Event) error 
 	return nil
 }
 
-// refuse raises the alarm and has the connection cycled: WhatsApp sends again what is not acknowledged, in order, but only on a
-// new connection.
-func (in *ingest) refuse(err error, post func(any)) {
-	in.broken = true
+// refuse raises the alarm and has the connection made again, by another client of the library: WhatsApp sends again what is not
+// acknowledged, in order, but only on a new connection, and a handler the old one still runs must not overtake it.
+func (in *ingest) refuse(err error, from *origin) {
+	from.broken = true
 	if in.alarms.raise(alarmRefused, refusal(err)) {
 		in.log.Error("outbox refused an event: WhatsApp is not acknowledged", "error", err)
 	}
-	post(refused{})
+	from.post(refused{})
 }
 
 func refusal(err error) string {
@@ -284,13 +289,6 @@ func (in *ingest) enter(evs ...outbox.Event) {
 func (in *ingest) hush(quiet bool) {
 	in.gate <- struct{}{}
 	in.quiet = quiet
-	<-in.gate
-}
-
-// fresh is called before a new connection: its events are taken again.
-func (in *ingest) fresh() {
-	in.gate <- struct{}{}
-	in.broken = false
 	<-in.gate
 }
 

@@ -68,6 +68,7 @@ func byID(evt any) ([]outbox.Event, error) {
 type bench struct {
 	*ingest
 	out    *appender
+	from   *origin
 	posted []any
 	cuts   int
 }
@@ -79,12 +80,14 @@ func newBench() *bench {
 		proofs: func(context.Context, *events.Receipt) error { return nil }, appender: b.out, alarms: newAlarms(time.Now), pace: defaultPace(),
 		gate: make(chan struct{}, 1), stopping: make(chan struct{}), cut: func() { b.cuts++ },
 	}
+	b.fresh()
 	return b
 }
 
-func (b *bench) take1(evt any) bool {
-	return b.handle(evt, func(p any) { b.posted = append(b.posted, p) })
-}
+// fresh starts a new client of the library.
+func (b *bench) fresh() { b.from = &origin{post: func(p any) { b.posted = append(b.posted, p) }} }
+
+func (b *bench) take1(evt any) bool { return b.handle(evt, b.from) }
 
 func (b *bench) signalled() (n int) {
 	for _, p := range b.posted {
@@ -128,7 +131,11 @@ func TestAnswersYesOnlyAfterTheAppend(t *testing.T) {
 	if b.take1(message("c")) {
 		t.Error("an event after a refused one was taken on the same connection: the order would break")
 	}
+	old := b.from
 	b.fresh()
+	if b.handle(message("c"), old) {
+		t.Error("a handler the old connection still ran overtook what comes again")
+	}
 	for _, id := range []string{"b", "c"} {
 		if !b.take1(message(id)) {
 			t.Errorf("%s refused on a new connection", id)
@@ -314,7 +321,7 @@ func TestOneEventAtATime(t *testing.T) {
 	})
 	var wg sync.WaitGroup
 	for i := range 50 {
-		wg.Go(func() { b.handle(message(fmt.Sprint(i)), func(any) {}) })
+		wg.Go(func() { b.handle(message(fmt.Sprint(i)), &origin{post: func(any) {}}) })
 	}
 	wg.Wait()
 	if most != 1 || len(b.out.stored) != 50 {

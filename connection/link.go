@@ -50,7 +50,6 @@ func (c *Client) linked(ctx context.Context, s *session) ending {
 	for {
 		var wait time.Duration
 		if !up {
-			c.in.fresh()
 			if err := s.connect(ctx); err != nil {
 				if ctx.Err() != nil {
 					return endStopped
@@ -82,6 +81,8 @@ func (c *Client) linked(ctx context.Context, s *session) ending {
 			refusals.Reset()
 		}
 		if o.cycled {
+			s.disconnect()
+			s = c.listen(c.bare(s.ctx, s.dev)) // events of the old one are refused from now on
 			wait = max(wait, refusals.NextBackOff())
 		}
 		if !pause(ctx, max(wait, o.wait)) {
