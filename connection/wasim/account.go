@@ -25,19 +25,20 @@ var (
 // Account is one WhatsApp user with a phone and at most one linked companion,
 // the client under test. Methods are safe for concurrent use.
 type Account struct {
-	srv   *Server
-	name  string
-	pn    types.JID
-	lid   types.JID
-	phone *party // the own phone, device 0
+	srv    *Server
+	pn     types.JID
+	lid    types.JID
+	phone  *party // the own phone, device 0
+	synced *syncedState
 
 	mu             sync.Mutex
 	changed        notifier // device, outbox, received messages
-	device         *device  // nil while nothing is linked
-	devices        uint16   // device numbers given out so far
-	refuse         int      // failure code for logins, 0 accepts
-	subscribedOnly bool     // presence goes to subscribers only
-	reject         int      // error code for messages of the companion, 0 accepts
+	name           string
+	device         *device // nil while nothing is linked
+	devices        uint16  // device numbers given out so far
+	refuse         int     // failure code for logins, 0 accepts
+	reject         int     // error code for messages of the companion, 0 accepts
+	subscribedOnly bool    // presence goes to subscribers only
 	contacts       []*Contact
 	people         map[string]*Contact // by user part of phone number JID and of LID
 	groups         []*Group
@@ -53,6 +54,7 @@ func (s *Server) NewAccount(phone, name string) *Account {
 		people: make(map[string]*Contact),
 	}
 	a.phone = newParty(a.lid, keys.NewKeyPair())
+	a.synced = newSyncedState(randomBytes(6), randomBytes(32))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accounts = append(s.accounts, a)
@@ -90,7 +92,11 @@ func (a *Account) PN() string { return a.pn.String() }
 func (a *Account) LID() string { return a.lid.String() }
 
 // Name is the push name the account shows to others.
-func (a *Account) Name() string { return a.name }
+func (a *Account) Name() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.name
+}
 
 // Linked tells whether a companion is linked.
 func (a *Account) Linked() bool {

@@ -12,7 +12,7 @@ func (s *Server) findAccount(name string) (*Account, error) {
 		return nil, fmt.Errorf("%w account: there are %d, so say which", errUnknown, len(all))
 	}
 	for _, a := range all {
-		if name == a.name || matches(name, a.pn.User, a.PN(), a.LID()) {
+		if name == a.Name() || matches(name, a.pn.User, a.PN(), a.LID()) {
 			return a, nil
 		}
 	}

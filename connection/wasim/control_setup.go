@@ -12,6 +12,7 @@ func setupRoutes() []route {
 		{"GET", "/server", "where clients connect and what they must trust", "", controlServer},
 		{"GET", "/accounts", "list the accounts", "", controlAccounts},
 		{"POST", "/accounts", "add an account", `{"phone":"491515550100","name":"Shop"}`, controlNewAccount},
+		{"POST", "/push-name", "change the account's name on its phone and sync it to the companion, which needs one to show presence", `{"name":"Shop"}`, controlPushName},
 		{"GET", "/contacts", "list an account's contacts", "?account=491515550100", controlContacts},
 		{"POST", "/contacts", "add a contact", `{"name":"Bob","phone":"15550100123","addressing":"lid"}`, controlNewContact},
 		{"GET", "/groups", "list an account's groups", "?account=491515550100", controlGroups},
@@ -71,6 +72,14 @@ func controlNewAccount(_ context.Context, s *Server, in request) (any, error) {
 		return nil, fmt.Errorf("account %s exists already", digits(in.Phone))
 	}
 	return s.NewAccount(in.Phone, in.Name).view(), nil
+}
+
+func controlPushName(ctx context.Context, s *Server, in request) (any, error) {
+	a, err := s.findAccount(in.Account)
+	if err != nil {
+		return nil, err
+	}
+	return nil, a.SetPushName(ctx, in.Name)
 }
 
 type contactView struct {

@@ -35,7 +35,8 @@
 // The client would reject or misread anything else: handshake, certificates
 // with their dates, node encoding, pairing by QR and by code with its signatures, prekey formats,
 // parsing of messages, receipts, group and encryption notifications, usync
-// answers with LIDs, stream errors and failures, retry receipts both ways.
+// answers with LIDs, synced settings, stream errors and failures, retry receipts
+// both ways.
 //
 // # Guessed
 //
@@ -52,6 +53,8 @@
 //     key-index values; version ids of groups; texts of iq errors
 //   - that a direct receipt carries sender_pn, and which addressing_mode and
 //     alternate JIDs stand on receipts and typing
+//   - the attributes of the phone's message that brings the key for synced
+//     settings (SetPushName), and that a conflicting change of them answers 409
 //   - that presence reaches a companion that did not subscribe (see
 //     RequirePresenceSubscription for the stricter, likelier behaviour)
 //   - that repeated sends with one id are not merged; rate limits and bans (absent)
@@ -62,5 +65,5 @@
 // # Not there
 //
 // Several companions of one account, messages between two simulated accounts,
-// media, calls, newsletters and status.
+// media, history sync, contacts as synced settings, calls, newsletters, status.
 package wasim

@@ -44,6 +44,8 @@ func (a *Account) answerIQ(c *conn, d *device, n *waBinary.Node, what string) (a
 		return iqResult(n, a.usync(d, n.GetChildByTag("usync"))), nil
 	case "w:g2 get", "w:g2 set":
 		return a.groupIQ(d, n)
+	case "w:sync:app:state set":
+		return iqResult(n, a.synced.sync(c.ctx, n.GetChildByTag("sync"))), nil
 	case "privacy get":
 		return iqResult(n, privacy()), nil
 	case "blocklist get":

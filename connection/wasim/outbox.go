@@ -18,7 +18,7 @@ type Ack struct {
 	Class  string    `json:"class"`            // message, receipt or notification
 	Chat   string    `json:"chat"`             // JID of the contact or group
 	Sender string    `json:"sender,omitempty"` // JID of the member, in groups
-	Type   string    `json:"type,omitempty"`   // the stanza's type attribute
+	Type   string    `json:"type,omitempty"`   // the stanza's type; peer for the phone's own business
 	At     time.Time `json:"at"`               // when it was acknowledged; for pending ones when it was queued
 }
 

@@ -20,9 +20,9 @@ func (a *Account) PhoneSendText(ctx context.Context, to *Contact, text string) (
 func (a *Account) PhoneSend(ctx context.Context, to *Contact, m *waE2E.Message) (string, error) {
 	id := newPhoneMessageID()
 	a.mu.Lock()
-	mode := to.addressing
+	mode, name := to.addressing, a.name
 	a.mu.Unlock()
-	attrs := waBinary.Attrs{"id": id, "t": unix(time.Now()), "notify": a.name, "addressing_mode": string(mode)}
+	attrs := waBinary.Attrs{"id": id, "t": unix(time.Now()), "notify": name, "addressing_mode": string(mode)}
 	chat := to.lid
 	if mode == ByPN {
 		chat = to.pn
@@ -42,5 +42,5 @@ func (a *Account) PhoneSendGroupText(ctx context.Context, g *Group, text string)
 // PhoneSendGroup is PhoneSendGroupText for any message.
 func (a *Account) PhoneSendGroup(ctx context.Context, g *Group, m *waE2E.Message) (string, error) {
 	id := newPhoneMessageID()
-	return id, a.transmit(ctx, a.phone, id, m, outgoing{head: g.head("message", id, a.member(), a.name), group: g})
+	return id, a.transmit(ctx, a.phone, id, m, outgoing{head: g.head("message", id, a.member(), a.Name()), group: g})
 }

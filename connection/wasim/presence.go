@@ -37,6 +37,13 @@ func (a *Account) RequirePresenceSubscription(on bool) {
 	a.subscribedOnly = on
 }
 
+// Available tells whether the online companion shows itself as available.
+func (a *Account) Available() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.online() && a.device.available
+}
+
 // Typing shows the contact composing, recording or paused in the direct chat.
 func (c *Contact) Typing(ctx context.Context, state string) error {
 	return c.typing(ctx, c.direct("chatstate", ""), state)

@@ -30,6 +30,9 @@ func (a *Account) push(d *device, n waBinary.Node) {
 	if to := attrString(n, "recipient"); to != "" {
 		info.Chat = to
 	}
+	if category := attrString(n, "category"); category != "" {
+		info.Type = category
+	}
 	d.out.push(&stanza{key: key, node: n, info: info})
 	a.changed.notify()
 }

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 )
@@ -27,7 +28,16 @@ type savedAccount struct {
 	Contacts []savedContact `json:"contacts"`
 	Groups   []savedGroup   `json:"groups"`
 	Acked    []Ack          `json:"acked"`
+	Synced   savedSynced    `json:"synced"`
 	Presence bool           `json:"presence_subscribed_only,omitempty"`
+}
+
+// savedSynced are an account's synced settings.
+type savedSynced struct {
+	KeyID   []byte                            `json:"key_id"`
+	KeyData []byte                            `json:"key_data"`
+	Holder  uint16                            `json:"holder"` // device number of the companion with the key
+	Patches map[appstate.WAPatchName][][]byte `json:"patches"`
 }
 
 type savedDevice struct {
@@ -66,9 +76,10 @@ type savedReceived struct {
 }
 
 func (a *Account) save() (savedAccount, error) {
+	synced := a.synced.save()
 	contacts, thaw := a.freeze()
 	defer thaw()
-	out := savedAccount{Name: a.name, PN: a.pn.User, LID: a.lid.User, Devices: a.devices, Acked: a.acked, Presence: a.subscribedOnly}
+	out := savedAccount{Name: a.name, Synced: synced, PN: a.pn.User, LID: a.lid.User, Devices: a.devices, Acked: a.acked, Presence: a.subscribedOnly}
 	var err error
 	if out.Phone, err = a.phone.save(); err != nil {
 		return out, err
@@ -121,6 +132,9 @@ func (in savedAccount) load(s *Server) (*Account, error) {
 		if c.party, err = in.Contacts[i].Party.load(a, c.lid); err != nil {
 			return nil, err
 		}
+	}
+	if a.synced, err = in.Synced.load(a.lid); err != nil {
+		return nil, err
 	}
 	if in.Device != nil {
 		a.device, err = in.Device.load(a)

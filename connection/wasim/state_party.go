@@ -1,9 +1,12 @@
 package wasim
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"time"
 
+	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
 )
@@ -159,4 +162,30 @@ func (in savedGroup) load(a *Account) *Group {
 		g.members = append(g.members, one)
 	}
 	return g
+}
+
+func (s *syncedState) save() savedSynced {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	out := savedSynced{KeyID: s.keyID, KeyData: s.keyData, Holder: s.keyHolds.Device, Patches: make(map[appstate.WAPatchName][][]byte)}
+	for name, list := range s.patches {
+		out.Patches[name] = slices.Clone(list)
+	}
+	return out
+}
+
+func (in savedSynced) load(lid types.JID) (*syncedState, error) {
+	s := newSyncedState(in.KeyID, in.KeyData)
+	if in.Holder != 0 {
+		s.keyHolds = lid
+		s.keyHolds.Device = in.Holder
+	}
+	for name, list := range in.Patches {
+		for i, raw := range list {
+			if err := s.apply(context.Background(), name, raw); err != nil {
+				return nil, fmt.Errorf("setting %d of %s: %w", i+1, name, err)
+			}
+		}
+	}
+	return s, nil
 }
