@@ -120,27 +120,33 @@ func TestADeadLetterDoesNotBlockItsChat(t *testing.T) {
 }
 
 func TestARestartGoesOnAtAttempt3(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, fails)
-		r.run()
-		r.append("alice")
-		r.idle(2 * time.Second) // attempts 1 and 2 are over, 3 is due at 4 s
-		r.restart()
-		if p := r.pending(); len(p) != 1 || p[0].Attempts != 2 {
-			t.Fatalf("on disk %+v", p)
-		}
-		r.idle(time.Minute)
-		var at []time.Duration
-		for i, s := range r.end.all() {
-			at = append(at, s.At)
-			if s.Attempt != i+1 {
-				t.Errorf("attempt %d has number %d", i+1, s.Attempt)
+	for name, end := range map[string]func(*rig){
+		"stop": func(r *rig) { r.restart() },
+		"kill": func(r *rig) { r.crash(); r.run() },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, fails)
+			r.run()
+			r.append("alice")
+			r.idle(2 * time.Second) // attempts 1 and 2 are over, 3 is due at 4 s
+			end(r)
+			if p := r.pending(); len(p) != 1 || p[0].Attempts != 2 {
+				t.Fatalf("%s: on disk %+v", name, p)
 			}
-		}
-		if want := []time.Duration{0, 1e9, 4e9, 14e9}; !slices.Equal(at, want) {
-			t.Errorf("attempts at %v, want %v", at, want)
-		}
-	})
+			r.idle(time.Minute)
+			var at []time.Duration
+			for i, s := range r.end.all() {
+				at = append(at, s.At)
+				if s.Attempt != i+1 {
+					t.Errorf("%s: attempt %d has number %d", name, i+1, s.Attempt)
+				}
+			}
+			if want := []time.Duration{0, 1e9, 4e9, 14e9}; !slices.Equal(at, want) {
+				t.Errorf("%s: attempts at %v, want %v", name, at, want)
+			}
+			r.stop()
+		})
+	}
 }
 
 func TestACrashRepeatsTheAttemptInFlightUnderItsNumber(t *testing.T) {
