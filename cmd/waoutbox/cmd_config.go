@@ -35,11 +35,15 @@ func (e *env) configPath() string { return filepath.Join(e.stateDir, "config.jso
 
 // config answers the settings in force: flags of this command over environment over file over defaults.
 func (e *env) config() (config.Config, error) {
+	if err := e.checkStateDir(); err != nil {
+		return config.Config{}, err
+	}
 	c, err := config.Load(e.configPath(), e.settings, e.getenv)
 	return c, configError(err)
 }
 
-// checkStateDir refuses settings in a directory that others can write; one that is not there yet is fine.
+// checkStateDir refuses a directory that others can write, or that is none, before anything in it is believed; one that is not there
+// yet is fine.
 func (e *env) checkStateDir() error {
 	if err := store.CheckDir(e.stateDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err

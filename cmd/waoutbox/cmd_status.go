@@ -52,7 +52,7 @@ func (e *env) status(ctx context.Context, svc api.Service, check bool) error {
 
 func (e *env) showCheck(st api.Status) {
 	if len(st.Alarms) == 0 {
-		e.printf("healthy: %s, %s pending, %s dead\n", st.Link.State, term.Count(st.Pending), term.Count(st.Dead))
+		e.printf("no alarm: link %s, %s pending, %s dead\n", st.Link.State, term.Count(st.Pending), term.Count(st.Dead))
 	}
 	e.alarms(st.Alarms)
 }

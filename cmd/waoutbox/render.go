@@ -169,3 +169,5 @@ func unique(items []string) []string {
 	}
 	return out
 }
+
+func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }

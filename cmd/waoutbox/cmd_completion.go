@@ -9,6 +9,32 @@ import (
 	"waoutbox/outbox/api"
 )
 
+func newCompletionCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "completion bash|zsh|fish|powershell",
+		Short: "Print a completion script for your shell",
+		Example: `  source <(waoutbox completion bash)
+  waoutbox completion zsh  > "${fpath[1]}/_waoutbox"
+  waoutbox completion fish > ~/.config/fish/completions/waoutbox.fish`,
+		Args:        arguments(1, 1, "the name of a shell: bash, zsh, fish or powershell"),
+		ValidArgs:   []string{"bash", "zsh", "fish", "powershell"},
+		Annotations: stateless,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch args[0] {
+			case "bash":
+				return cmd.Root().GenBashCompletionV2(&e.written, true)
+			case "zsh":
+				return cmd.Root().GenZshCompletion(&e.written)
+			case "fish":
+				return cmd.Root().GenFishCompletion(&e.written, true)
+			case "powershell":
+				return cmd.Root().GenPowerShellCompletionWithDesc(&e.written)
+			}
+			return usagef("unknown shell %q. Known: bash, zsh, fish, powershell", args[0])
+		},
+	}
+}
+
 // Completion asks a running daemon only: pressing a key must neither start one nor lock the state.
 
 // completeWebhooks offers the ids of the webhooks, for commands that take one.

@@ -1,19 +1,14 @@
 package main
 
 import (
-	"context"
-	"fmt"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 )
-
-func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }
 
 func newWebhookTestCmd(e *env) *cobra.Command {
 	return &cobra.Command{
@@ -95,86 +90,4 @@ func testAdvice(res api.TestWebhookResult) string {
 		return "Webhooks never go to this address."
 	}
 	return "Check the endpoint, " + again
-}
-
-func newWebhookRemoveCmd(e *env) *cobra.Command {
-	var yes, purge bool
-	cmd := &cobra.Command{
-		Use:     "remove URL|ID",
-		Aliases: []string{"rm"},
-		Short:   "Remove a webhook; what it is still owed becomes dead letters",
-		Long: `Removes a webhook. Events it has not received become dead letters, which stay until they are
-purged; adding the same URL again makes them replayable. --purge discards them at once.`,
-		Args: arguments(1, 1, "a webhook's URL or id"),
-
-		ValidArgsFunction: e.completeWebhooks,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			ctx := cmd.Context()
-			return e.withService(ctx, needState, func(svc api.Service) error {
-				if err := e.confirmRemove(ctx, svc, args[0], purge, yes); err != nil {
-					return err
-				}
-				res, err := svc.RemoveWebhook(ctx, api.RemoveWebhook{Webhook: args[0], Purge: purge})
-				if err != nil {
-					return err
-				}
-				if e.json {
-					e.printJSON(res)
-					return nil
-				}
-				e.showRemoved(res)
-				return nil
-			})
-		},
-	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "do not ask")
-	cmd.Flags().BoolVar(&purge, "purge", false, "discard its backlog and its dead letters for good")
-	return cmd
-}
-
-// confirmRemove asks when something is at stake: a backlog, or dead letters with --purge. A webhook that was removed before can
-// still be purged.
-func (e *env) confirmRemove(ctx context.Context, svc api.Service, ref string, purge, yes bool) error {
-	var pending, dead int64
-	w, err := svc.Webhook(ctx, ref)
-	switch {
-	case err == nil:
-		pending, dead = w.Pending, w.Dead
-	case purge && api.CodeOf(err) == api.CodeWebhookNotFound:
-		page, perr := svc.DeadLetters(ctx, api.DeadLetterQuery{DeadLetterFilter: api.DeadLetterFilter{Webhook: ref}, Limit: 1})
-		if perr != nil {
-			return err
-		}
-		dead = page.Total
-	default:
-		return err
-	}
-	if yes {
-		return nil
-	}
-	switch {
-	case purge && pending+dead > 0:
-		return e.confirm(fmt.Sprintf("discard %s of %s for good", term.Plural(pending+dead, "event", "events"), ref), "--yes")
-	case pending > 0:
-		return e.confirm(fmt.Sprintf("remove %s and turn the %s it is still owed into dead letters", ref, term.Plural(pending, "event", "events")), "--yes")
-	}
-	return nil
-}
-
-func (e *env) showRemoved(res api.RemoveWebhookResult) {
-	name := strings.TrimSpace(term.Clean(res.ID) + "  " + shownURL(res.URL))
-	if res.Removed {
-		e.printf("Removed %s\n", name)
-	} else {
-		e.printf("%s was removed before.\n", name)
-	}
-	if res.Purged > 0 {
-		e.printf("%s discarded.\n", term.Plural(res.Purged, "event", "events"))
-	}
-	if kept := res.DeadLettered - res.Purged; kept > 0 {
-		e.printf("%s kept as dead letters; add the URL again to replay them.\n", term.Plural(kept, "undelivered event", "undelivered events"))
-		e.next("waoutbox deadletter --url %s", res.ID)
-		return
-	}
-	e.next("waoutbox webhook list")
 }

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+// maxSecretFile bounds what is read of a secret; the service accepts less.
+const maxSecretFile = 4 << 10
+
+func newWebhookAddCmd(e *env) *cobra.Command {
+	var f struct {
+		events, chats              []string
+		secretFile                 string
+		secretStdin, generate      bool
+		noSecret, unordered, plain bool
+	}
+	cmd := &cobra.Command{
+		Use:   "add URL",
+		Short: "Add a webhook, or change and resume the one with this URL",
+		Long: `Add a webhook. It receives the events from this moment on. Adding a URL that is already
+there changes what is given, keeps the rest, and resumes it.
+
+https may point anywhere; plain http to this machine, private networks and single-label names.
+The secret signs every request (X-Webhook-Signature). It is read from a file or from stdin:
+a command line can be seen by others.`,
+		Example: `  waoutbox webhook add http://localhost:5678/webhook/wa --event message.received --generate-secret
+  waoutbox webhook add https://crm.example/hook --chat 120363025846172094@g.us --secret-file secret.txt`,
+		Args: arguments(1, 1, "one URL"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			in := api.PutWebhook{URL: args[0], GenerateSecret: f.generate, AllowInsecure: f.plain}
+			if cmd.Flags().Changed("event") {
+				in.Events = &f.events
+			}
+			if cmd.Flags().Changed("chat") {
+				if len(f.chats) == 1 && f.chats[0] == "*" {
+					f.chats = []string{}
+				}
+				in.Chats = &f.chats
+			}
+			if cmd.Flags().Changed("unordered") {
+				ordered := !f.unordered
+				in.Ordered = &ordered
+			}
+			given := 0
+			for _, name := range []string{"secret-file", "secret-stdin", "generate-secret", "no-secret"} {
+				if cmd.Flags().Changed(name) {
+					given++
+				}
+			}
+			if given > 1 {
+				return usagef("choose one of --secret-file, --secret-stdin, --generate-secret and --no-secret")
+			}
+			var err error
+			switch {
+			case f.secretFile != "":
+				in.Secret, err = secretFromFile(f.secretFile)
+			case f.secretStdin:
+				in.Secret, err = e.secretFromStdin()
+			case f.noSecret:
+				in.Secret = new(string)
+			}
+			if err != nil {
+				return err
+			}
+			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
+				res, err := svc.PutWebhook(cmd.Context(), in)
+				if err != nil {
+					return err
+				}
+				e.showAdded(res)
+				return nil
+			})
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringSliceVar(&f.events, "event", nil, "event to deliver, repeatable; * is all, and the default of a new webhook")
+	fl.StringSliceVar(&f.chats, "chat", nil, "deliver only events of this chat (JID), repeatable; '*' goes back to all")
+	fl.StringVar(&f.secretFile, "secret-file", "", "sign with the secret in this file (one line)")
+	fl.BoolVar(&f.secretStdin, "secret-stdin", false, "sign with the secret read from stdin (hidden on a terminal)")
+	fl.BoolVar(&f.generate, "generate-secret", false, "sign with a new secret, shown once")
+	fl.BoolVar(&f.noSecret, "no-secret", false, "stop signing")
+	fl.BoolVar(&f.unordered, "unordered", false, "do not wait for the event before in the same chat; =false turns order on again")
+	fl.BoolVar(&f.plain, "allow-insecure-http", false, "allow plain http to a public host")
+	return cmd
+}
+
+func secretFromFile(path string) (*string, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, usagef("the secret cannot be read: %v", err)
+	}
+	defer file.Close()
+	raw, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
+	if err != nil {
+		return nil, usagef("the secret cannot be read: %v", err)
+	}
+	return checkSecret(raw, path)
+}
+
+func (e *env) secretFromStdin() (*string, error) {
+	var raw []byte
+	var err error
+	if term.IsTerminal(e.stdin) {
+		fmt.Fprint(e.stderr, "Secret (not shown): ")
+		raw, err = term.ReadSecret(e.stdin)
+		fmt.Fprintln(e.stderr)
+	} else {
+		raw, err = io.ReadAll(io.LimitReader(e.stdin, maxSecretFile+1))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the secret cannot be read from stdin: %w", err)
+	}
+	return checkSecret(raw, "stdin")
+}
+
+// checkSecret takes the line end off. An empty secret would mean unsigned, which nobody asked for by naming a source.
+func checkSecret(raw []byte, source string) (*string, error) {
+	if len(raw) > maxSecretFile {
+		return nil, usagef("%s holds more than %d bytes and is no secret", source, maxSecretFile)
+	}
+	s := strings.TrimRight(string(raw), "\r\n")
+	if s == "" {
+		return nil, usagef("%s holds no secret. To stop signing: --no-secret", source)
+	}
+	return &s, nil
+}
+
+func (e *env) showAdded(res api.PutWebhookResult) {
+	for _, w := range res.Warnings {
+		e.note("warning: %s", term.Clean(w))
+	}
+	if e.json {
+		e.printJSON(res)
+		return
+	}
+	w := res.Webhook
+	verb := map[string]string{api.PutCreated: "Added", api.PutUpdated: "Updated", api.PutRevived: "Added again"}[res.Result]
+	e.printf("%s %s  %s\n", verb, e.style.Bold(term.Clean(w.ID)), shownURL(w.URL))
+	e.printf("  events   %s\n", listText(w.Events))
+	if len(w.Chats) > 0 {
+		e.printf("  chats    %s\n", listText(w.Chats))
+	}
+	switch {
+	case res.Secret != "":
+		e.printf("  secret   %s  (shown once; verify X-Webhook-Signature with it: waoutbox webhook show %s --verify node)\n", res.Secret, w.ID)
+	case w.Signed:
+		e.printf("  signed   yes; how to verify: waoutbox webhook show %s --verify node\n", w.ID)
+	default:
+		e.printf("  signed   no; sign it: waoutbox webhook add URL --generate-secret\n")
+	}
+	if !w.Ordered {
+		e.printf("  order    none: events of one chat do not wait for each other\n")
+	}
+	switch res.Result {
+	case api.PutUpdated:
+		if w.Pending > 0 {
+			e.printf("  pending  %s\n", term.Count(w.Pending))
+		}
+	case api.PutRevived:
+		e.printf("  starts   now: events from this moment on\n")
+		if w.Dead > 0 {
+			e.next("waoutbox deadletter replay --url %s   (%s from before)", w.ID, term.Plural(w.Dead, "dead letter", "dead letters"))
+			return
+		}
+	default:
+		e.printf("  starts   now: events from this moment on\n")
+	}
+	e.next("waoutbox webhook test %s", w.ID)
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/gofrs/flock"
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"waoutbox/cmd/internal/control"
+)
+
+// TestScripts runs the real main in testdata/script: the command line's specification. Each script has a state directory of its
+// own in $STATE and an empty home.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			home := filepath.Join(env.WorkDir, "home")
+			if err := os.Mkdir(home, 0o700); err != nil {
+				return err
+			}
+			env.Setenv("HOME", home)
+			env.Setenv("USERPROFILE", home)
+			env.Setenv("XDG_STATE_HOME", "")
+			env.Setenv("NO_COLOR", "1")
+			env.Setenv("STATE", filepath.Join(env.WorkDir, "state"))
+			env.Setenv("WAOUTBOX_STATE_DIR", filepath.Join(env.WorkDir, "state"))
+			env.Defer(func() { stopLeftOver(filepath.Join(env.WorkDir, "state")) })
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    scriptExits,
+			"holdlock": scriptHoldLock,
+		},
+	})
+}
+
+// scriptExits is `exits CODE program [args]`: it runs a program and wants exactly that exit code. Its output is there for stdout
+// and stderr, as after exec.
+func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		got = exit.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit %d, want %d", got, want)
+	}
+}
+
+// scriptHoldLock is `holdlock file`: it makes a file and holds its lock until the script ends, as a process would that owns the
+// state and does not answer.
+func scriptHoldLock(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: holdlock file")
+	}
+	path := ts.MkAbs(args[0])
+	ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
+	l := flock.New(path)
+	held, err := l.TryLock()
+	ts.Check(err)
+	if !held {
+		ts.Fatalf("%s is locked already", path)
+	}
+	ts.Defer(func() { l.Close() })
+}
+
+// stopLeftOver stops the daemon that a failed script left running; usually there is none.
+func stopLeftOver(stateDir string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	c := control.NewClient(stateDir, agent())
+	defer c.Close()
+	_ = c.Stop(ctx)
+}
