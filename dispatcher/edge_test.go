@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -88,11 +89,11 @@ func TestAReplayOfUnknownOutcomeIsLoadedFromDisk(t *testing.T) {
 		seqs := r.append("alice")
 		r.idle(time.Minute)
 		works.Store(true)
-		u.then = outbox.ErrUnknown
+		u.doubt.Store(true)
 		if _, _, err := r.d.Replay(t.Context(), subA, seqs); !errors.Is(err, outbox.ErrUnknown) {
 			t.Errorf("got %v", err)
 		}
-		u.then = nil
+		u.doubt.Store(false)
 		r.idle(time.Minute)
 		all := r.end.all()
 		if last := all[len(all)-1]; last.Replay != 1 || len(r.dead()) != 0 || len(r.pending()) != 0 {
@@ -101,14 +102,17 @@ func TestAReplayOfUnknownOutcomeIsLoadedFromDisk(t *testing.T) {
 	})
 }
 
-// doubtful commits, and then answers with an error.
+// doubtful commits, and then says that it does not know.
 type doubtful struct {
 	Source
-	then error
+	doubt atomic.Bool
 }
 
-func (w *doubtful) Commit(ctx context.Context, c outbox.Change) error {
-	return errors.Join(w.Source.Commit(ctx, c), w.then)
+func (d *doubtful) Commit(ctx context.Context, c outbox.Change) error {
+	if err := d.Source.Commit(ctx, c); err != nil || !d.doubt.Load() {
+		return err
+	}
+	return outbox.ErrUnknown
 }
 
 func TestAHangingChatDoesNotHoldTheCursor(t *testing.T) {
