@@ -74,7 +74,7 @@ func serve(ctx context.Context, e *env) (err error) {
 	}
 	defer func() { err = errors.Join(err, d.dev.Close()) }()
 	if d.client, err = connection.New(connection.Options{
-		Device: d.dev, Appender: st.box, Sends: st.box, Server: server, Log: log,
+		Device: d.dev, Appender: st.box, Sends: st.box, Messages: quotable{st.box}, Server: server, Log: log, Version: version,
 	}); err != nil {
 		return err
 	}

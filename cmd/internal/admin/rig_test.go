@@ -1,0 +1,132 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"waoutbox/dispatcher"
+	"waoutbox/dispatcher/webhook"
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+	"waoutbox/outbox/boltbox"
+	"waoutbox/store"
+	"waoutbox/store/storetest"
+)
+
+// rig is the administration over a real file, a real dispatcher that does not run, and a sender that answers as told.
+type rig struct {
+	*Service
+	t      *testing.T
+	box    *boltbox.Box
+	disp   *dispatcher.Dispatcher
+	sender *answering
+	n      int
+}
+
+// answering is the endpoint's part: a small consumer interface, no HTTP.
+type answering struct {
+	mu     sync.Mutex
+	result dispatcher.Result
+	got    []dispatcher.Request
+}
+
+func (a *answering) Send(_ context.Context, r dispatcher.Request) dispatcher.Result {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.got = append(a.got, r)
+	return a.result
+}
+
+func newRig(t *testing.T) *rig {
+	t.Helper()
+	box, err := boltbox.Open(t.Context(), storetest.Open(t, store.DBOptions{}), boltbox.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := store.OpenKey(filepath.Join(t.TempDir(), "key"), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, box: box, sender: &answering{result: dispatcher.Result{Class: outbox.ClassHTTP, Status: 500, Message: "500 Internal Server Error"}}}
+	r.disp = dispatcher.New(dispatcher.Options{Source: box, Subscriptions: box, Sender: r.sender, Schedule: dispatcher.Schedule{0, 0, 0, 0}})
+	r.Service = New(Options{
+		Engine: box, Dispatcher: r.disp, Sender: r.sender, StateDir: t.TempDir(),
+		EventNames: []string{"message.received", "message.sent", "presence.update"},
+		Seal:       key.Seal, CheckURL: webhook.CheckURL,
+		Resolve: func(context.Context, string, bool) (string, error) { return "", nil },
+		TestBody: func(time.Time) []byte {
+			return []byte(`{"event":"connection.update","timestamp":1,"data":{"test":true}}`)
+		},
+		Log: slog.New(slog.DiscardHandler),
+	})
+	return r
+}
+
+// put registers a webhook for some events.
+func (r *rig) put(url string, events ...string) api.PutWebhookResult {
+	r.t.Helper()
+	in := api.PutWebhook{URL: url}
+	if len(events) > 0 {
+		in.Events = &events
+	}
+	res, err := r.PutWebhook(r.t.Context(), in)
+	if err != nil {
+		r.t.Fatalf("PutWebhook(%s): %v", url, err)
+	}
+	return res
+}
+
+// arrive appends n events.
+func (r *rig) arrive(name string, n int) {
+	r.t.Helper()
+	for range n {
+		r.n++
+		if _, err := r.box.Append(r.t.Context(), outbox.Event{
+			Key: fmt.Sprintf("evt_%032d", r.n), Time: time.UnixMilli(int64(1000 + r.n)), Name: name, Chat: fmt.Sprintf("%d@lid", r.n%3),
+			Body: fmt.Appendf(nil, `{"event":%q,"timestamp":%d,"data":{}}`, name, 1000+r.n),
+		}); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// deliver lets the dispatcher run until ok.
+func (r *rig) deliver(what string, ok func() bool) {
+	r.t.Helper()
+	ctx, cancel := context.WithCancel(r.t.Context())
+	done := make(chan error, 1)
+	go func() { done <- r.disp.Run(ctx) }()
+	deadline := time.Now().Add(20 * time.Second)
+	for tick := time.NewTicker(2 * time.Millisecond); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited 20 s until %s", what)
+		}
+	}
+	cancel()
+	if err := <-done; err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) status() api.Status {
+	r.t.Helper()
+	st, err := r.Status(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return st
+}
+
+// wantError checks a failure's code and that its sentence names something.
+func wantError(t *testing.T, err error, code api.Code, names string) {
+	t.Helper()
+	if api.CodeOf(err) != code || !strings.Contains(err.Error(), names) {
+		t.Errorf("got %v (%s), want %s naming %q", err, api.CodeOf(err), code, names)
+	}
+}

@@ -1,0 +1,148 @@
+package admin
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+	"testing"
+
+	"waoutbox/dispatcher"
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func TestPutWebhookCreatesUpdatesRevives(t *testing.T) {
+	r := newRig(t)
+	created, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: "HTTP://LocalHost:80/hook", Secret: ptr("a secret of some length"), Events: &[]string{"message.received", "message.received"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := created.Webhook
+	if created.Result != api.PutCreated || w.URL != "http://localhost/hook" || !w.Signed || !w.Ordered || fmt.Sprint(w.Events) != "[message.received]" {
+		t.Errorf("created: %+v", created)
+	}
+	// Omitted fields keep their values; any spelling of the URL is the same webhook.
+	updated, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: "http://localhost/hook", Ordered: ptr(false)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u := updated.Webhook; updated.Result != api.PutUpdated || u.ID != w.ID || !u.Signed || u.Ordered || fmt.Sprint(u.Events) != "[message.received]" {
+		t.Errorf("updated: %+v", updated)
+	}
+	if unsigned, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: w.URL, Secret: ptr("")}); err != nil || unsigned.Webhook.Signed {
+		t.Errorf("an empty secret removes it: %+v, %v", unsigned, err)
+	}
+	if res, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil || !res.Removed {
+		t.Errorf("removed: %+v, %v", res, err)
+	}
+	if list, _ := r.Webhooks(t.Context()); len(list) != 0 {
+		t.Errorf("after the removal: %+v", list)
+	}
+	// Revived: the id stays, the configuration is as on creation.
+	revived := r.put(w.URL)
+	if v := revived.Webhook; revived.Result != api.PutRevived || v.ID != w.ID || v.Signed || !v.Ordered || fmt.Sprint(v.Events) != "[*]" {
+		t.Errorf("revived: %+v", revived)
+	}
+	if other := r.put("http://localhost/other"); other.Webhook.ID == w.ID {
+		t.Error("two URLs share an id")
+	}
+}
+
+func TestSecretNeverShows(t *testing.T) {
+	r := newRig(t)
+	res, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: "http://localhost/hook", GenerateSecret: true})
+	if err != nil || !strings.HasPrefix(res.Secret, "whsec_") {
+		t.Fatalf("generated: %+v, %v", res, err)
+	}
+	subs, err := r.box.Subs(t.Context())
+	if err != nil || len(subs) != 1 || bytes.Contains(subs[0].Config, []byte(res.Secret)) {
+		t.Errorf("the stored configuration holds the secret (or is missing): %v", err)
+	}
+	if again := r.put("http://localhost/hook"); again.Secret != "" || !again.Webhook.Signed {
+		t.Errorf("shown again: %+v", again)
+	}
+}
+
+func TestPutWebhookRefuses(t *testing.T) {
+	r := newRig(t)
+	for name, tc := range map[string]struct {
+		in    api.PutWebhook
+		code  api.Code
+		names string
+	}{
+		"no URL":             {api.PutWebhook{}, api.CodeInvalidURL, "URL"},
+		"metadata":           {api.PutWebhook{URL: "http://169.254.169.254/latest"}, api.CodeInvalidURL, "link-local"},
+		"public over http":   {api.PutWebhook{URL: "http://93.184.216.34/hook"}, api.CodeInvalidURL, "https"},
+		"credentials":        {api.PutWebhook{URL: "https://u:p@h.example/hook"}, api.CodeInvalidURL, "credentials"},
+		"unknown event":      {api.PutWebhook{URL: "http://localhost/a", Events: &[]string{"message.recieved"}}, api.CodeInvalidEvents, "Did you mean message.received?"},
+		"no events":          {api.PutWebhook{URL: "http://localhost/a", Events: &[]string{}}, api.CodeInvalidEvents, "empty"},
+		"blank secret":       {api.PutWebhook{URL: "http://localhost/a", Secret: ptr("  ")}, api.CodeInvalidSecret, "white space"},
+		"secret with a tab":  {api.PutWebhook{URL: "http://localhost/a", Secret: ptr("a\tb")}, api.CodeInvalidSecret, "control"},
+		"huge secret":        {api.PutWebhook{URL: "http://localhost/a", Secret: ptr(strings.Repeat("x", 513))}, api.CodeInvalidSecret, "513"},
+		"two secrets":        {api.PutWebhook{URL: "http://localhost/a", Secret: ptr("x"), GenerateSecret: true}, api.CodeInvalidSecret, "choose one"},
+		"a chat that is not": {api.PutWebhook{URL: "http://localhost/a", Chats: &[]string{"Bob"}}, api.CodeInvalidArguments, "Bob"},
+	} {
+		_, err := r.PutWebhook(t.Context(), tc.in)
+		if api.CodeOf(err) != tc.code || !strings.Contains(err.Error(), tc.names) {
+			t.Errorf("%s: %v (%s), want %s naming %q", name, err, api.CodeOf(err), tc.code, tc.names)
+		}
+		if strings.Contains(fmt.Sprint(err), "u:p") {
+			t.Errorf("%s: the credentials are in the error: %v", name, err)
+		}
+	}
+	if subs, err := r.box.Subs(t.Context()); err != nil || len(subs) != 0 {
+		t.Errorf("a refused registration left %d subscriptions, %v", len(subs), err)
+	}
+}
+
+func TestRemoveTurnsTheBacklogIntoDeadLetters(t *testing.T) {
+	r := newRig(t)
+	w := r.put("http://localhost/hook", "message.received").Webhook
+	r.arrive("message.received", 5)
+	r.arrive("message.sent", 5) // not wanted
+	if got := r.status().Pending; got != 5 {
+		t.Fatalf("%d pending, want 5", got)
+	}
+	res, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.URL})
+	if err != nil || res.DeadLettered != 5 {
+		t.Fatalf("removal: %+v, %v", res, err)
+	}
+	page, err := r.DeadLetters(t.Context(), api.DeadLetterQuery{})
+	if err != nil || page.Total != 5 || len(page.Items) != 5 || !page.Items[0].Removed || page.Items[0].LastError.Class != "unregistered" {
+		t.Errorf("dead letters: %+v, %v", page, err)
+	}
+	_, err = r.Replay(t.Context(), api.ReplayRequest{All: true})
+	wantError(t, err, api.CodeWebhookNotFound, "waoutbox webhook add "+w.URL)
+	if again, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil || again.Removed {
+		t.Errorf("removed twice: %+v, %v", again, err)
+	}
+	if unknown, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: "http://localhost/none"}); err != nil || unknown.Removed {
+		t.Errorf("an unknown one: %+v, %v", unknown, err)
+	}
+	if purged, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID, Purge: true}); err != nil || purged.Purged != 5 {
+		t.Errorf("purge: %+v, %v", purged, err)
+	}
+}
+
+func TestTestWebhook(t *testing.T) {
+	r := newRig(t)
+	w := r.put("http://localhost/hook").Webhook
+	res, err := r.TestWebhook(t.Context(), w.URL)
+	if err != nil || res.Success || res.Status != 500 || res.Event != "connection.update" || res.ID != w.ID {
+		t.Errorf("a failing endpoint: %+v, %v", res, err)
+	}
+	r.sender.result = dispatcher.Result{Class: outbox.ClassOK, Status: 204}
+	if res, err = r.TestWebhook(t.Context(), w.ID); err != nil || !res.Success || res.Error != "" {
+		t.Errorf("a working endpoint: %+v, %v", res, err)
+	}
+	if n := len(r.sender.got); n != 2 || r.sender.got[0].Event.Key == r.sender.got[1].Event.Key {
+		t.Errorf("%d attempts; each test is an event of its own", n)
+	}
+	if st := r.status(); st.Events != 0 || st.Dead != 0 {
+		t.Errorf("a test left something in the outbox: %+v", st)
+	}
+	_, err = r.TestWebhook(t.Context(), "http://localhost/none")
+	wantError(t, err, api.CodeWebhookNotFound, "none")
+}
