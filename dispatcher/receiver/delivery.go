@@ -30,7 +30,7 @@ type Delivery struct {
 	Status  int    // answered status; 0 = none (hang, reset)
 	EventID string // X-Webhook-Id
 	Event   string // X-Webhook-Event
-	Chat    string // taken from the body, "" if there is none
+	Chat    string // taken from the body; "connection" for connection.update, "" if there is none
 	Seq     uint64 // X-Webhook-Sequence
 	Attempt int    // X-Webhook-Attempt
 	Replay  int    // X-Webhook-Replay
@@ -38,7 +38,7 @@ type Delivery struct {
 
 	Signature  Signature
 	Duplicate  bool // this event id had already been accepted with a 2xx, and this is no replay
-	OutOfOrder bool // accepted after a higher sequence of the same chat; replays and duplicates are exempt
+	OutOfOrder bool // accepted after a higher sequence of the same chat; replays, duplicates and unknown chats are exempt
 }
 
 // Accepted reports whether the POST was answered with a 2xx.
@@ -54,6 +54,9 @@ func newDelivery(h http.Header, body []byte, secret []byte) Delivery {
 	d.Seq, _ = strconv.ParseUint(h.Get("X-Webhook-Sequence"), 10, 64)
 	d.Attempt, _ = strconv.Atoi(h.Get("X-Webhook-Attempt"))
 	d.Replay, _ = strconv.Atoi(h.Get("X-Webhook-Replay"))
+	if d.Chat == "" && d.Event == "connection.update" {
+		d.Chat = "connection"
+	}
 	return d
 }
 

@@ -304,6 +304,9 @@ func (r *Receiver) count(d Delivery) Delivery {
 		c.Duplicates++
 		return d
 	}
+	if d.Chat == "" {
+		return d
+	}
 	if d.Seq < r.newest[d.Chat] {
 		d.OutOfOrder = true
 		c.OutOfOrder++

@@ -102,8 +102,12 @@ func TestCountsDuplicatesOrderAndReplays(t *testing.T) {
 	post(t, r.URL(), "a2", "2", alice)                          // duplicate
 	post(t, r.URL(), "a0", "0", alice, "X-Webhook-Replay", "1") // replays may be late
 	post(t, r.URL(), "a3", "3", alice, "X-Webhook-Attempt", "2")
+	post(t, r.URL(), "x2", "2", `{"a":1}`) // no chat: no order
+	post(t, r.URL(), "x1", "1", `{"a":1}`)
+	post(t, r.URL(), "k2", "2", "{}", "X-Webhook-Event", "connection.update")
+	post(t, r.URL(), "k1", "1", "{}", "X-Webhook-Event", "connection.update") // out of order
 	c := r.Counts()
-	want := Counts{Posts: 6, Accepted: 6, Events: 5, Retried: 1, Replayed: 1, Duplicates: 1, OutOfOrder: 1}
+	want := Counts{Posts: 10, Accepted: 10, Events: 9, Retried: 1, Replayed: 1, Duplicates: 1, OutOfOrder: 2}
 	if c != want {
 		t.Errorf("counts %+v, want %+v", c, want)
 	}

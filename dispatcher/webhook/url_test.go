@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log"
@@ -129,7 +130,12 @@ func TestResolve(t *testing.T) {
 	if w, err := Resolve(t.Context(), "http://127.0.0.1:5678/x", false); w != "" || err != nil {
 		t.Errorf("loopback: %q, %v", w, err)
 	}
-	if w, err := Resolve(t.Context(), "https://nowhere.invalid/x", false); w == "" || err != nil {
+	if _, err := Resolve(t.Context(), "https://169.254.169.254/x", false); err == nil {
+		t.Error("a link-local address was accepted")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // so that the look-up fails without leaving this machine
+	if w, err := Resolve(ctx, "https://crm.example/x", false); !strings.Contains(w, "crm.example does not resolve yet") || err != nil {
 		t.Errorf("a name that does not resolve: %q, %v; want a warning", w, err)
 	}
 }
