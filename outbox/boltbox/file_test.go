@@ -1,6 +1,7 @@
 package boltbox_test
 
 import (
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -254,8 +255,10 @@ func TestUnknownOutcome(t *testing.T) {
 			if err := soon(t, waited); err != nil {
 				t.Errorf("Wait: %v", err)
 			}
-			if got := readAll(t, box, "wh_a", 0); !slices.Equal(got, []outbox.Seq{first[0], again[0]}) {
-				t.Errorf("read %v", got)
+			for _, from := range []outbox.Seq{0, first[0]} {
+				if got := readAll(t, box, "wh_a", from); !slices.Equal(got, []outbox.Seq{first[0], again[0]}) {
+					t.Errorf("read from %d: %v", from, got)
+				}
 			}
 			if st, err := box.Stats(t.Context()); err != nil || st.Events != 2 || st.Subs["wh_a"].Pending != 2 {
 				t.Errorf("Stats = %+v, %v", st, err)
@@ -320,6 +323,38 @@ func TestShortDisk(t *testing.T) {
 	commit(t, box, outbox.Change{Sub: "wh_a", Next: seqs[0] + 1})
 	if st, err := box.Stats(t.Context()); err != nil || st.Fault == "" || st.Subs["wh_a"].Pending != 0 {
 		t.Errorf("Stats = %+v, %v", st, err)
+	}
+}
+
+// A key is remembered for 30 days after it was entered; one without a stanza time for good.
+func TestSeenExpires(t *testing.T) {
+	db := storetest.Open(t, store.DBOptions{})
+	box := openBox(t, db, boltbox.Options{})
+	appendKeys(t, box, "other")
+	timed, timeless := event("timed"), event("timeless")
+	timed.Stamp, timeless.Stamp = uint32(time.Now().Unix()), 0
+	enter := func(e outbox.Event, age time.Duration) {
+		raw(t, db, func(tx *bbolt.Tx) error {
+			sum := sha256.Sum256([]byte(e.Key))
+			key := append(binary.BigEndian.AppendUint32(nil, e.Stamp), sum[:12]...)
+			value := binary.BigEndian.AppendUint32(binary.BigEndian.AppendUint64(nil, 1), uint32(time.Now().Add(-age).Unix()))
+			return tx.Bucket([]byte("seen")).Put(key, value)
+		})
+	}
+	for _, c := range []struct {
+		event outbox.Event
+		age   time.Duration
+		known bool
+	}{
+		{timed, 29 * 24 * time.Hour, true},
+		{timed, 31 * 24 * time.Hour, false},
+		{timeless, 31 * 24 * time.Hour, true},
+	} {
+		enter(c.event, c.age)
+		seqs, err := box.Append(t.Context(), c.event)
+		if err != nil || (seqs[0] == 1) != c.known {
+			t.Errorf("%s, entered %v ago, is appended as %v, %v; known: %v", c.event.Key, c.age, seqs, err, c.known)
+		}
 	}
 }
 

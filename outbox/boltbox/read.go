@@ -14,6 +14,10 @@ import (
 // maxSteps is how many events one read looks at, so that a read over millions nobody wants takes many short transactions.
 const maxSteps = 4096
 
+// maxAhead is how many bytes are asked from the disk before a walk over events begins, so that it waits once and not at every
+// page: about what maxSteps small events take.
+const maxAhead = 4 << 20
+
 // Read answers events owed to sub at or above from, in order, and where to go on: past what was answered, past gaps, and past
 // what sub does not want. It may answer no events and a higher position; at the end it answers from, or one above the newest
 // sequence. Bodies together stay below maxBytes, but one event always fits. Bodies are shared: do not change them.
@@ -88,7 +92,9 @@ func (b *Box) readFile(p *picker, from outbox.Seq) error {
 	return b.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketEvents)).Cursor()
 		steps := 0
-		for k, v := c.Seek(seqKey(from)); k != nil; k, v = c.Next() {
+		k, v := c.Seek(seqKey(from))
+		b.db.Ahead(tx, v, min(p.limit, maxAhead)+64<<10)
+		for ; k != nil; k, v = c.Next() {
 			seq, ok := parseSeq(k)
 			if !ok || seq > p.last {
 				break

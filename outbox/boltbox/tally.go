@@ -11,6 +11,9 @@ import (
 // blockSize is how many sequences are counted together: the price of an exact count is at most one block read from the file.
 const blockSize = 1024
 
+// aheadEvery is how many events a long walk passes before it asks the disk for more.
+const aheadEvery = 512
+
 func blockOf(s outbox.Seq) uint64        { return uint64(s) / blockSize }
 func blockStart(block uint64) outbox.Seq { return outbox.Seq(block * blockSize) }
 
@@ -163,7 +166,8 @@ func (b *Box) heads(from, to outbox.Seq, fn func(outbox.Seq, outbox.EventHead) b
 	err = b.db.View(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketEvents)).Cursor()
 		steps := 0
-		for k, v := c.Seek(seqKey(from)); k != nil; k, v = c.Next() {
+		k, v := c.Seek(seqKey(from))
+		for ; k != nil; k, v = c.Next() {
 			seq, ok := parseSeq(k)
 			if !ok || seq > to {
 				return nil
@@ -171,6 +175,9 @@ func (b *Box) heads(from, to outbox.Seq, fn func(outbox.Seq, outbox.EventHead) b
 			if steps == maxSteps {
 				next = seq
 				return nil
+			}
+			if steps%aheadEvery == 0 && to-from >= blockSize { // a long walk, not a look at one block
+				b.db.Ahead(tx, v, maxAhead)
 			}
 			steps++
 			h, err := outbox.DecodeEventHead(seq, v)
