@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// deliver measures sustained deliveries/s of a backlog against raw signed POSTs over 64 connections.
+type deliver struct {
+	count    int // deliveries, and raw POSTs, in each run
+	chats    int
+	inFlight int
+	subs     []int
+}
+
+// rawConnections is DESIGN's limit: 64 connections, whatever the number of webhooks.
+const rawConnections = 64
+
+func deliverFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, error) {
+	x := deliver{subs: []int{1, 10}}
+	fs.IntVar(&x.count, "count", 20_000, "deliveries in each run")
+	fs.IntVar(&x.chats, "chats", 1000, "chats the events belong to")
+	fs.IntVar(&x.inFlight, "max-in-flight", 64, "attempts at once for each webhook")
+	return func(ctx context.Context, b *bench) (report, error) {
+		if x.count < 100 || x.chats < 1 {
+			return report{}, fmt.Errorf("deliver needs 100 deliveries and a chat: %w", errUsage)
+		}
+		return x.measure(ctx, b)
+	}
+}
+
+func (x deliver) measure(ctx context.Context, b *bench) (report, error) {
+	r := report{
+		Settings: map[string]any{"deliveries": x.count, "chats": x.chats, "max_in_flight": x.inFlight},
+		Notes: []string{
+			"measured: a backlog on disk is delivered, from the first arrival to the last; settling it is part of it",
+			fmt.Sprintf("limit: raw net/http POSTs with one HMAC over %d connections, right before or after (they take turns in going first)", rawConnections),
+			"while appending: the same with one writer appending at the same time, for comparison",
+		},
+	}
+	bounds := map[int][2]float64{1: {0.65, 0.90}, 10: {0.70, 0.95}}
+	for _, subs := range x.subs {
+		var raw, ours, busy series
+		for round := range b.rounds {
+			steps := []func() error{
+				func() error { return add(&raw, func() (float64, error) { return x.raw(ctx, b, subs) }) },
+				func() error { return add(&ours, func() (float64, error) { return x.ours(ctx, b, subs, false) }) },
+				func() error { return add(&busy, func() (float64, error) { return x.ours(ctx, b, subs, true) }) },
+			}
+			if round%2 == 1 {
+				slices.Reverse(steps)
+			}
+			for _, step := range steps {
+				if err := step(); err != nil {
+					return report{}, fmt.Errorf("%d subscriptions: %w", subs, err)
+				}
+			}
+			b.say("round %d, %d subscriptions: raw %s/s, delivered %s/s, while appending %s/s", round+1, subs,
+				number(raw[round]), number(ours[round]), number(busy[round]))
+		}
+		bound := bounds[subs]
+		r.Rows = append(r.Rows,
+			ratio("1", fmt.Sprintf("deliveries, %d subscription(s)", subs), "/s", ours, raw, bound[0], bound[1], false),
+			ratio("", fmt.Sprintf("while appending, %d subscription(s)", subs), "/s", busy, raw, 0, 0, false))
+	}
+	return r, nil
+}
+
+// add appends what of answers.
+func add(s *series, of func() (float64, error)) error {
+	v, err := of()
+	if err == nil {
+		*s = append(*s, v)
+	}
+	return err
+}
+
+func (x deliver) open(b *bench, subs int) ([]string, error) {
+	return b.sink.open(slices.Repeat([]string{answerOK}, subs)...)
+}
+
+// raw is the limit, in POSTs/s.
+func (x deliver) raw(ctx context.Context, b *bench, subs int) (float64, error) {
+	urls, err := x.open(b, subs)
+	if err != nil {
+		return 0, err
+	}
+	c := newRawClient(rawConnections)
+	defer c.close()
+	if err := c.flood(ctx, urls, x.count, rawConnections); err != nil {
+		return 0, err
+	}
+	counted, err := b.sink.take(false)
+	if err != nil {
+		return 0, err
+	}
+	return deliveryRate(counted), nil
+}
+
+// ours delivers a backlog of the same number of deliveries, in deliveries/s; with appending while one writer adds events.
+func (x deliver) ours(ctx context.Context, b *bench, subs int, appending bool) (rate float64, err error) {
+	urls, err := x.open(b, subs)
+	if err != nil {
+		return 0, err
+	}
+	s, err := openService(ctx, b.newDir(), x.inFlight)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, s.discard()) }()
+	if err := s.subscribe(ctx, urls...); err != nil {
+		return 0, err
+	}
+	events := x.count / subs
+	if err := s.appendAll(ctx, events, x.chats); err != nil {
+		return 0, err
+	}
+	writing, stop := context.WithCancel(ctx)
+	wrote := make(chan error, 1)
+	go func() { wrote <- s.appendUntil(writing, appending, x.chats) }()
+	s.run(ctx)
+	err = b.sink.wait(subs, events, settleLimit)
+	var counted []tallied
+	if err == nil {
+		counted, err = b.sink.take(false)
+	}
+	stop()
+	if err = errors.Join(err, <-wrote); err != nil {
+		return 0, err
+	}
+	return deliveryRate(counted), nil
+}
+
+// appendUntil appends event after event until ctx ends, when on is set.
+func (s *service) appendUntil(ctx context.Context, on bool, chats int) error {
+	for i := 0; on && ctx.Err() == nil; i++ {
+		if _, err := s.box.Append(ctx, event(i, chats)); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// deliveryRate is how many distinct deliveries a second arrived, from the first arrival to the last.
+func deliveryRate(counted []tallied) float64 {
+	n := 0
+	first, last := counted[0].First, counted[0].Last
+	for _, t := range counted {
+		n += t.Distinct
+		first, last = min(first, t.First), max(last, t.Last)
+	}
+	return float64(n-1) / time.Duration(last-first).Seconds()
+}

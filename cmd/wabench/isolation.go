@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// isolation measures promise P6: what healthy endpoints notice of a bad one beside them.
+type isolation struct {
+	endpoints int           // the last one is the bad one
+	rate      int           // events/s while latencies are taken
+	warm      time.Duration // before that, not counted
+	paced     time.Duration
+	burst     int // events appended at once to take the rate of delivery
+	inFlight  int
+	bad       []string // answers of the bad one
+}
+
+// settleLimit bounds each wait for the healthy endpoints.
+const settleLimit = 60 * time.Second
+
+func isolationFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, error) {
+	var x isolation
+	var bad string
+	fs.IntVar(&x.endpoints, "endpoints", 10, "endpoints, the bad one among them")
+	fs.IntVar(&x.rate, "rate", 50, "events per second while latencies are taken")
+	fs.DurationVar(&x.warm, "warm", time.Second, "time at that rate before anything is counted")
+	fs.DurationVar(&x.paced, "for", 4*time.Second, "how long latencies are taken in each run")
+	fs.IntVar(&x.burst, "burst", 2000, "events appended at once to take the healthy endpoints' rate")
+	fs.IntVar(&x.inFlight, "max-in-flight", 16, "attempts at once for each webhook")
+	fs.StringVar(&bad, "bad", "hang,503,refuse", "what the bad endpoint does")
+	return func(ctx context.Context, b *bench) (report, error) {
+		x.bad = strings.Split(bad, ",")
+		if x.endpoints < 2 || x.rate < 1 || x.burst < 2 || slices.Contains(x.bad, answerOK) {
+			return report{}, fmt.Errorf("isolation needs 2 endpoints, a rate, a burst and bad answers: %w", errUsage)
+		}
+		return x.measure(ctx, b)
+	}
+}
+
+// healthy is what the healthy endpoints saw in one run.
+type healthy struct {
+	latencies
+	rate float64 // deliveries/s, all of them together
+}
+
+// measure runs A B A B …: all healthy, one bad, and takes every ratio within its pair.
+func (x isolation) measure(ctx context.Context, b *bench) (report, error) {
+	r := report{Settings: map[string]any{
+		"endpoints": x.endpoints, "events_per_second": x.rate, "seconds": x.paced.Seconds(), "burst": x.burst, "max_in_flight": x.inFlight,
+	}}
+	for _, bad := range x.bad {
+		rows, err := x.against(ctx, b, x.endpoints, bad, "7")
+		if err != nil {
+			return report{}, err
+		}
+		r.Rows = append(r.Rows, rows...)
+	}
+	rows, err := x.against(ctx, b, 2, answerHang, "issue")
+	if err != nil {
+		return report{}, err
+	}
+	for i := range rows { // the issue asks for the p99 alone
+		if !strings.HasSuffix(rows[i].Name, "p99") {
+			rows[i].Floor, rows[i].Aim = 0, 0
+		} else {
+			rows[i].Floor, rows[i].Aim = 2, 2
+		}
+	}
+	r.Rows = append(r.Rows, rows...)
+	r.Notes = []string{
+		"latency: from before the append to the POST's arrival, of the healthy endpoints only, at the given rate of events",
+		"rate: deliveries/s of the healthy endpoints together while a burst appended at once is delivered",
+		"limit: the run with all endpoints healthy right before or after it (they take turns in going first)",
+	}
+	return r, nil
+}
+
+func (x isolation) against(ctx context.Context, b *bench, endpoints int, bad, design string) ([]row, error) {
+	var p50, p99, rate [2]series // of all healthy, of one bad
+	for round := range b.rounds {
+		runs := []string{answerOK, bad}
+		if round%2 == 1 {
+			slices.Reverse(runs)
+		}
+		for _, last := range runs {
+			h, err := x.once(ctx, b, endpoints, last)
+			if err != nil {
+				return nil, fmt.Errorf("%d endpoints, one %s: %w", endpoints, last, err)
+			}
+			b.say("round %d, %d endpoints, the last one: %-6s  p50 %s ms  p99 %s ms  %s deliveries/s", round+1, endpoints, last,
+				number(h.p50), number(h.p99), number(h.rate))
+			i := 0
+			if last == bad {
+				i = 1
+			}
+			p50[i], p99[i], rate[i] = append(p50[i], h.p50), append(p99[i], h.p99), append(rate[i], h.rate)
+		}
+	}
+	name := fmt.Sprintf("1 of %d: %s, the others' ", endpoints, bad)
+	return []row{
+		ratio(design, name+"p50", "ms", p50[1], p50[0], 1.5, 1.1, true),
+		ratio(design, name+"p99", "ms", p99[1], p99[0], 2, 1.2, true),
+		ratio(design, name+"rate", "deliveries/s", rate[1], rate[0], 0.9, 1, false),
+	}, nil
+}
+
+// once is one run on a fresh outbox: warm up, take latencies at a steady rate, then deliver a burst.
+func (x isolation) once(ctx context.Context, b *bench, endpoints int, last string) (h healthy, err error) {
+	answers := slices.Repeat([]string{answerOK}, endpoints)
+	answers[endpoints-1] = last
+	good := endpoints - 1
+	urls, err := b.sink.open(answers...)
+	if err != nil {
+		return h, err
+	}
+	s, err := openService(ctx, b.newDir(), x.inFlight)
+	if err != nil {
+		return h, err
+	}
+	defer func() { err = errors.Join(err, s.discard()) }()
+	if err := s.subscribe(ctx, urls...); err != nil {
+		return h, err
+	}
+	s.run(ctx)
+	if h.latencies, err = x.latencies(ctx, b, s, good); err != nil {
+		return h, err
+	}
+	h.rate, err = x.burstRate(ctx, b, s, good)
+	return h, err
+}
+
+func (x isolation) latencies(ctx context.Context, b *bench, s *service, good int) (latencies, error) {
+	for _, d := range []time.Duration{x.warm, x.paced} {
+		if err := b.sink.reset(); err != nil {
+			return latencies{}, err
+		}
+		n, err := s.appendPaced(ctx, x.rate, d, chatsPaced)
+		if err != nil {
+			return latencies{}, err
+		}
+		if err := b.sink.wait(good, n, settleLimit); err != nil {
+			return latencies{}, err
+		}
+	}
+	counted, err := b.sink.take(true)
+	if err != nil {
+		return latencies{}, err
+	}
+	var all []time.Duration
+	for _, t := range counted[:good] {
+		all = append(all, t.Latencies...)
+	}
+	return latenciesOf(all), nil
+}
+
+func (x isolation) burstRate(ctx context.Context, b *bench, s *service, good int) (float64, error) {
+	if err := b.sink.reset(); err != nil {
+		return 0, err
+	}
+	if err := s.appendAll(ctx, x.burst, chatsBurst); err != nil {
+		return 0, err
+	}
+	if err := b.sink.wait(good, x.burst, settleLimit); err != nil {
+		return 0, err
+	}
+	counted, err := b.sink.take(false)
+	if err != nil {
+		return 0, err
+	}
+	return deliveryRate(counted[:good]), nil
+}
+
+const (
+	chatsPaced = 200
+	chatsBurst = 1000
+)

@@ -1,0 +1,105 @@
+// Command wabench measures waoutbox on the machine it runs on: every figure is a ratio against a limit that was measured in the
+// same run (docs/BENCHMARKS.md). It uses the real outbox, dispatcher and webhook sender; receivers run in a process of their own.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes. A figure below its floor is no failure: it is printed.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// errUsage marks mistakes in the arguments.
+var errUsage = errors.New("run wabench --help for the usage")
+
+const usage = `wabench measures waoutbox against limits of this machine, taken in the same run.
+
+  wabench isolation [flags]   one endpoint hangs, answers 503 or refuses: what the others notice
+  wabench deliver   [flags]   sustained deliveries against a loop of raw signed POSTs
+  wabench append    [flags]   durable appends against single fdatasyncs
+  wabench latency   [flags]   what an event takes on its way to the POST at 100 events/s
+  wabench written   [flags]   bytes written per event and per delivery
+  wabench backlog   [flags]   memory, cold start and appending with a backlog on disk
+  wabench all       [flags]   all of them, one after the other
+
+Flags of all:
+  --dir DIR       where the temporary state goes: a real disk, no tmpfs (default: the working directory)
+  --rounds N      interleaved rounds; the medians are printed (default 3)
+  --timeout D     ends everything after this time (default 10m)
+  --json          one JSON object a benchmark instead of a table
+  --cpuprofile F, --memprofile F   for go tool pprof
+"wabench COMMAND --help" lists the rest. Exit code 0 when it was measured, whatever the figures; 1 failed; 2 usage.
+`
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // the first signal stops and cleans up, a second one kills
+	os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// command is one subcommand: its flags beyond the common ones, and what it measures.
+type command struct {
+	name  string
+	flags func(*flag.FlagSet) func(context.Context, *bench) (report, error)
+}
+
+// commands lists what can be measured, in the order of `all`.
+func commands() []command {
+	return []command{
+		{"isolation", isolationFlags},
+		{"deliver", deliverFlags},
+	}
+}
+
+// run executes one command line and answers its exit code.
+func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	err := dispatch(ctx, args, stdin, stdout, stderr)
+	switch {
+	case err == nil || errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(stderr, "error:", err)
+		return exitUsage
+	}
+	fmt.Fprintln(stderr, "error:", err)
+	return exitFailed
+}
+
+func dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) error {
+	if len(args) == 0 {
+		fmt.Fprint(stderr, usage)
+		return fmt.Errorf("a command is missing: %w", errUsage)
+	}
+	switch name := args[0]; name {
+	case "-h", "--help", "help":
+		fmt.Fprint(stdout, usage)
+		return nil
+	case "receiver": // the process beside: see sink.go
+		return serveSink(ctx, stdin, stdout)
+	case "all":
+		for _, c := range commands() {
+			if err := measure(ctx, c, args[1:], stdout, stderr); err != nil {
+				return fmt.Errorf("%s: %w", c.name, err)
+			}
+		}
+		return nil
+	default:
+		for _, c := range commands() {
+			if c.name == name {
+				return measure(ctx, c, args[1:], stdout, stderr)
+			}
+		}
+		return fmt.Errorf("%q is no command: %w", name, errUsage)
+	}
+}
