@@ -36,6 +36,9 @@ type Options struct {
 	Log      *slog.Logger
 	Server   *Server // nil is WhatsApp
 	Version  string  // shown on the phone's list of linked devices
+
+	// DownSince is when the service was last up before this start, zero if unknown: the first catch-up reports the gap.
+	DownSince time.Time
 }
 
 // Client is the WhatsApp link of one account: it keeps it up, stores what arrives before WhatsApp may forget it, pairs and sends.
@@ -77,6 +80,7 @@ func New(o Options) (*Client, error) {
 	c.status = newStatus(c.now)
 	c.alarms = newAlarms(c.now)
 	c.tr = NewTranslator(c.status.who, altLookup{c}, c.now, WithSecrets(c.secrets), WithAlarm(c.translated))
+	c.tr.OutageSince(o.DownSince)
 	c.sends = &sends{ledger: o.Sends, tr: c.tr, now: c.now, log: c.log, open: make(map[string]*openSend), keys: make(map[string]*openSend)}
 	c.in = &ingest{
 		log: c.log, tr: c.tr, fallback: c.tr.stub, appender: o.Appender, alarms: c.alarms,

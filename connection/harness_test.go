@@ -59,6 +59,7 @@ type rig struct {
 	dev    *device.Store
 	*Client
 	stop func()
+	down time.Time // Options.DownSince of the next build
 }
 
 func newSim(t *testing.T) *wasim.Server {
@@ -85,7 +86,7 @@ func (r *rig) build(url, rootKey string) {
 	must(r.t, err)
 	r.dev, err = device.Open(r.t.Context(), r.path, server.RootKeyHex(), testLog())
 	must(r.t, err)
-	r.Client, err = New(Options{Device: r.dev, Appender: r.engine, Sends: r.engine, Messages: finder{r}, Log: testLog(), Server: server, Version: "0.1.0"})
+	r.Client, err = New(Options{Device: r.dev, Appender: r.engine, Sends: r.engine, Messages: finder{r}, Log: testLog(), Server: server, Version: "0.1.0", DownSince: r.down})
 	must(r.t, err)
 	r.pace = testPace()
 }

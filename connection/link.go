@@ -50,6 +50,9 @@ func (c *Client) linked(ctx context.Context, s *session) ending {
 	for {
 		var wait time.Duration
 		if !up {
+			if l := c.status.read(); l.State == api.LinkDisconnected { // the wait after a refusal is over
+				c.status.set(api.LinkConnecting, l.Reason)
+			}
 			if err := s.connect(ctx); err != nil {
 				if ctx.Err() != nil {
 					return endStopped

@@ -4,9 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/types"
+	"google.golang.org/protobuf/proto"
 
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -333,5 +339,39 @@ func TestContentOfAnotherVersionIsRefused(t *testing.T) {
 	must(t, err)
 	if _, _, err := decodeContent(b); err == nil || !strings.Contains(err.Error(), "version") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestOldSendsOfUnknownOutcomeAreClosed(t *testing.T) {
+	r := newRig(t)
+	content, err := encodeContent(types.NewJID("204813927440123", types.HiddenUserServer), &waE2E.Message{Conversation: proto.String("x")})
+	must(t, err)
+	for id, age := range map[string]time.Duration{"old": proofLimit + time.Hour, "recent": proofLimit - time.Hour} {
+		must(t, r.engine.PutSend(t.Context(), outbox.Send{MessageID: id, Chat: "c", Content: content, CreatedAt: time.Now().Add(-age)}))
+	}
+	r.run()
+	open, err := r.engine.Unsettled(t.Context())
+	if err != nil || len(open) != 1 || open[0].MessageID != "recent" {
+		t.Errorf("open sends %+v, %v", open, err)
+	}
+}
+
+// A restart after a while reports the gap with the first catch-up.
+func TestGapOverARestart(t *testing.T) {
+	r := linkedRig(t)
+	r.stop()
+	since := time.Now().Add(-time.Hour)
+	r.down = since
+	r.restart()
+	want := fmt.Sprintf(`"gap":{"from":%d,`, since.UnixMilli())
+	eventually(t, "the gap", func() bool {
+		return slices.ContainsFunc(r.named(ConnectionUpdate), func(e outbox.Event) bool { return strings.Contains(string(e.Body), want) })
+	})
+}
+
+func TestPairingRoundLasts160Seconds(t *testing.T) {
+	p := defaultPace()
+	if got := p.code[0] + 5*p.code[1]; got != 160*time.Second {
+		t.Errorf("six codes last %v", got)
 	}
 }

@@ -41,6 +41,9 @@ type sendContent struct {
 	Message []byte `json:"message"` // waE2E.Message
 }
 
+// proofLimit is how long a send of unknown outcome waits for a receipt: as long as WhatsApp keeps messages for a phone that is off.
+const proofLimit = 30 * 24 * time.Hour
+
 // openSend is a send that is not settled.
 type openSend struct {
 	send outbox.Send
@@ -78,6 +81,13 @@ func (b *sends) load(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, s := range list {
+		if b.now().Sub(s.CreatedAt) > proofLimit {
+			s.State, s.SettledAt, s.Result = outbox.SendFailed, b.now(), []byte("no receipt came in time")
+			if err := b.ledger.PutSend(ctx, s); err != nil {
+				return fmt.Errorf("close a send of unknown outcome in the ledger: %w", err)
+			}
+			continue
+		}
 		to, msg, err := decodeContent(s.Content)
 		if err != nil {
 			b.log.Error("entry of an own send cannot be read: its message.sent will be missing", "message_id", s.MessageID, "error", err)
