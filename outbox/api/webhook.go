@@ -32,7 +32,7 @@ type Webhook struct {
 // PutWebhook registers a webhook, or updates and resumes the one with this URL. A nil field keeps its value; on creation (and on
 // revival of a removed URL) nil Events means every event, nil Secret unsigned, nil Ordered ordered.
 type PutWebhook struct {
-	URL            string    `json:"url"`
+	URL            string    `json:"url"` // or the id of a webhook, removed ones too
 	Events         *[]string `json:"events,omitempty"`
 	Chats          *[]string `json:"chats,omitempty"`
 	Secret         *string   `json:"secret,omitempty"` // "" removes it

@@ -100,6 +100,9 @@ func TestReplayAndPurge(t *testing.T) {
 	if dry, err := r.Replay(t.Context(), api.ReplayRequest{All: true, DryRun: true}); err != nil || dry.Queued != 9 || r.status().Dead != 9 {
 		t.Errorf("dry run: %+v, %v, %d still dead", dry, err, r.status().Dead)
 	}
+	if dry, err := r.Replay(t.Context(), api.ReplayRequest{DryRun: true, DeadLetterFilter: api.DeadLetterFilter{IDs: []string{page.Items[0].ID, gone}}}); err != nil || dry.Queued != 1 || fmt.Sprint(dry.Missing) != "["+gone+"]" {
+		t.Errorf("dry run by id: %+v, %v", dry, err)
+	}
 	first, err := r.Replay(t.Context(), api.ReplayRequest{DeadLetterFilter: api.DeadLetterFilter{IDs: []string{page.Items[4].ID, gone}}})
 	if err != nil || first.Queued != 1 || first.Remaining != 0 || fmt.Sprint(first.Missing) != "["+gone+"]" || first.Note == "" {
 		t.Errorf("by id: %+v, %v", first, err)

@@ -76,10 +76,20 @@ func (s *Service) find(ctx context.Context, ref string, removedToo bool) (row, [
 	}
 	for _, r := range all {
 		if string(r.sub.ID) == want || r.cfg.URL == url {
-			return row{}, all, api.Errorf(api.CodeWebhookNotFound, "webhook %s was removed. Add it again with: waoutbox webhook add %s", r.sub.ID, r.cfg.URL)
+			return row{}, all, api.Errorf(api.CodeWebhookNotFound, "webhook %s was removed. Add it again with: waoutbox webhook add %s", r.sub.ID, r.sub.ID)
 		}
 	}
 	return row{}, all, api.Errorf(api.CodeWebhookNotFound, "no webhook %q. See them all with: waoutbox webhook list", want)
+}
+
+// urlOf answers the URL that ref names: a webhook's own for its id (removed ones too), else ref itself.
+func (s *Service) urlOf(ctx context.Context, ref string) (string, error) {
+	ref = strings.TrimSpace(ref)
+	if !strings.HasPrefix(ref, idPrefix) {
+		return ref, nil
+	}
+	r, _, err := s.find(ctx, ref, true)
+	return r.cfg.URL, err
 }
 
 const idPrefix = "wh_"

@@ -129,12 +129,17 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayR
 			continue
 		}
 		if r.sub.Removed {
-			removed = append(removed, r.cfg.URL)
+			removed = append(removed, string(r.sub.ID))
 			out.Remaining += total
 			continue
 		}
 		if in.DryRun {
-			out.Queued += total
+			there, gone, err := s.present(ctx, sel, r, total)
+			if err != nil {
+				return out, err
+			}
+			out.Queued += there
+			out.Missing = append(out.Missing, gone...)
 			continue
 		}
 		room, err := s.replayRoom(ctx, r)
@@ -164,6 +169,25 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayR
 		out.Note = strings.TrimPrefix(out.Note+" No daemon runs: they are queued and leave when it starts (waoutbox start).", " ")
 	}
 	return out, nil
+}
+
+// present tells which of the ids given are dead letters now. Without ids everything counted is.
+func (s *Service) present(ctx context.Context, sel selection, r row, total int64) (there int64, gone []string, err error) {
+	if sel.seqs == nil {
+		return total, nil, nil
+	}
+	for _, seq := range sel.seqs[r.sub.ID] {
+		id := deadLetterID(r.sub.ID, seq)
+		switch _, err := s.DeadLetter(ctx, id); {
+		case err == nil:
+			there++
+		case api.CodeOf(err) == api.CodeNotFound:
+			gone = append(gone, id)
+		default:
+			return there, gone, err
+		}
+	}
+	return there, gone, nil
 }
 
 // selectedCount counts a row's dead letters that are selected. Ids are counted as given: the engine tells which are missing.

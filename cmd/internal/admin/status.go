@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"waoutbox/dispatcher"
 	"waoutbox/outbox"
@@ -28,7 +29,9 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	}
 	if s.o.Link != nil {
 		st.Link = s.o.Link.Link()
-		st.Alarms = append(st.Alarms, s.o.Link.Alarms()...)
+		if st.Alarms = append(st.Alarms, s.o.Link.Alarms()...); len(st.Alarms) == 0 { // else the link has said it better
+			st.Alarms = append(st.Alarms, linkAlarms(st.Link, len(hooks))...)
+		}
 	}
 	if stats.Fault != "" {
 		st.Alarms = append(st.Alarms, api.Alarm{Code: "outbox_fault", Message: stats.Fault, Since: stats.FaultAt.UTC()})
@@ -42,13 +45,32 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	return st, nil
 }
 
+// linkGrace is how long the link may be down before somebody should know.
+const linkGrace = time.Minute
+
+// linkAlarms tells that nothing can arrive: no account is linked though webhooks wait for events, or the link stays down.
+func linkAlarms(link api.Link, webhooks int) []api.Alarm {
+	switch {
+	case link.State == api.LinkUnlinked && webhooks > 0: // without webhooks nobody has set this up yet
+		return []api.Alarm{{Code: "not_linked", Since: link.Since, Message: "No WhatsApp account is linked, so no events arrive. Link one with: waoutbox pair"}}
+	case link.State == api.LinkConnecting && time.Since(link.Since) > linkGrace:
+		reason := link.Reason
+		if reason == "" {
+			reason = "still connecting"
+		}
+		return []api.Alarm{{Code: "link_down", Since: link.Since,
+			Message: "The WhatsApp link is down (" + reason + "). WhatsApp keeps what arrives meanwhile; it is tried again by itself"}}
+	}
+	return nil
+}
+
 // laneAlarms tells what keeps a webhook from being delivered to.
 func (s *Service) laneAlarms(ctx context.Context, w api.Webhook) (out []api.Alarm) {
 	lane := s.lane(ctx, outbox.SubID(w.ID))
 	switch lane.Status {
 	case dispatcher.StatusPaused:
 		out = append(out, api.Alarm{Code: "webhook_paused", Since: lane.Since.UTC(),
-			Message: fmt.Sprintf("%s is paused: %s. Its events wait. Resume it by adding it again: waoutbox webhook add %s", w.ID, lane.Reason, w.URL)})
+			Message: fmt.Sprintf("%s is paused: %s. Its events wait. Resume it by adding it again: waoutbox webhook add %s", w.ID, lane.Reason, w.ID)})
 	case dispatcher.StatusHeld:
 		out = append(out, api.Alarm{Code: "webhook_held", Since: lane.Since.UTC(),
 			Message: fmt.Sprintf("%s is held: %s. It goes on by itself", w.ID, lane.Reason)})

@@ -96,8 +96,11 @@ func (s *Service) lane(ctx context.Context, id outbox.SubID) dispatcher.LaneStat
 // PutWebhook registers, updates or revives the webhook of a URL. Nothing is half-applied: everything is checked first and the
 // subscription is written in one commit.
 func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
-	url, err := s.o.CheckURL(in.URL, in.AllowInsecure)
+	url, err := s.urlOf(ctx, in.URL)
 	if err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	if url, err = s.o.CheckURL(url, in.AllowInsecure); err != nil {
 		return api.PutWebhookResult{}, api.Errorf(api.CodeInvalidURL, "%s", err)
 	}
 	if err := s.checkEvents(in.Events); err != nil {

@@ -40,8 +40,11 @@ func TestPutWebhookCreatesUpdatesRevives(t *testing.T) {
 	if list, _ := r.Webhooks(t.Context()); len(list) != 0 {
 		t.Errorf("after the removal: %+v", list)
 	}
-	// Revived: the id stays, the configuration is as on creation.
-	revived := r.put(w.URL)
+	if _, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: "wh_NONE"}); api.CodeOf(err) != api.CodeWebhookNotFound {
+		t.Errorf("an unknown id: %v", err)
+	}
+	// Revived, by its id or by its URL: the id stays, the configuration is as on creation.
+	revived := r.put(w.ID)
 	if v := revived.Webhook; revived.Result != api.PutRevived || v.ID != w.ID || v.Signed || !v.Ordered || fmt.Sprint(v.Events) != "[*]" {
 		t.Errorf("revived: %+v", revived)
 	}
@@ -114,7 +117,7 @@ func TestRemoveTurnsTheBacklogIntoDeadLetters(t *testing.T) {
 		t.Errorf("dead letters: %+v, %v", page, err)
 	}
 	_, err = r.Replay(t.Context(), api.ReplayRequest{All: true})
-	wantError(t, err, api.CodeWebhookNotFound, "waoutbox webhook add "+w.URL)
+	wantError(t, err, api.CodeWebhookNotFound, "waoutbox webhook add "+w.ID)
 	if again, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil || again.Removed {
 		t.Errorf("removed twice: %+v, %v", again, err)
 	}
