@@ -68,6 +68,21 @@ func (d *Dispatcher) Purge(ctx context.Context, id outbox.SubID, seqs []outbox.S
 	return a.n, a.missing, nil
 }
 
+// PurgeAll discards every dead letter of a subscription for good, runs as a whole, and answers how many. It works in steps: after
+// an error the ones counted are gone and calling again goes on.
+func (d *Dispatcher) PurgeAll(ctx context.Context, id outbox.SubID) (purged int, err error) {
+	for {
+		a := d.through(ctx, id, func(ctx context.Context, w writer) answer { return purgePage(ctx, d.src, id, w) })
+		purged += a.n
+		if a.err != nil {
+			return purged, fmt.Errorf("purge: %w", a.err)
+		}
+		if a.n == 0 {
+			return purged, nil
+		}
+	}
+}
+
 // Bury turns the backlog of a removed subscription into dead letters and ends its lane. It may be called again at any time, and
 // answers how many died in this call. Sync of a removed subscription does the same.
 func (d *Dispatcher) Bury(ctx context.Context, id outbox.SubID) (buried int, err error) {

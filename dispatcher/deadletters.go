@@ -201,3 +201,21 @@ func (p *replayer) revived(unordered bool) turn {
 func discarded(_ context.Context, _ outbox.Record, seq outbox.Seq) (outbox.Record, error) {
 	return outbox.Record{Seq: seq, State: outbox.Done}, nil
 }
+
+// purgePage discards the first dead records, a run with all it stands for, and answers how many letters went.
+func purgePage(ctx context.Context, src Source, id outbox.SubID, w writer) answer {
+	page, err := src.Dead(ctx, id, 0, outbox.MaxChange)
+	if err != nil || len(page) == 0 {
+		return answer{err: err}
+	}
+	c := outbox.Change{Sub: id}
+	n := 0
+	for _, r := range page {
+		c.Set = append(c.Set, outbox.Record{Seq: r.KeySeq(), State: outbox.Done})
+		n += max(1, r.Count)
+	}
+	if err := w.commit(ctx, c); err != nil {
+		return answer{err: err}
+	}
+	return answer{n: n}
+}

@@ -7,7 +7,7 @@ import (
 	"waoutbox/outbox"
 )
 
-// Source is what the dispatcher needs from an outbox engine: the Lane interface of ENGINE.md, and the three questions that
+// Source is what the dispatcher needs from an outbox engine: the Lane interface of ENGINE.md, and the questions that
 // replay, purge and bury ask. All methods are safe for concurrent use; one goroutine at a time commits to a subscription.
 type Source interface {
 	// Read answers events owed to sub at or above from, about maxBytes of bodies (at least one event if there is one), and
@@ -23,6 +23,8 @@ type Source interface {
 	Commit(ctx context.Context, c outbox.Change) error
 	// DeadAt answers the dead record that holds seq, be it a single letter or a run around it, or outbox.ErrNotFound.
 	DeadAt(ctx context.Context, sub outbox.SubID, seq outbox.Seq) (outbox.Record, error)
+	// Dead answers dead records filed above after, in key order, at most limit; a run is one record.
+	Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.Record, error)
 	// Owed answers events owed to sub in [from, to], at most limit, and where to go on; next > to when there are no more.
 	// Bodies may be absent.
 	Owed(ctx context.Context, sub outbox.SubID, from, to outbox.Seq, limit int) (evs []outbox.Event, next outbox.Seq, err error)

@@ -152,3 +152,19 @@ func TestReplayIsBounded(t *testing.T) {
 		t.Errorf("the rest: %+v, %v", rest, err)
 	}
 }
+
+// TestPurgeTakesRunsWhole: a removed backlog and single letters beside it go at once.
+func TestPurgeTakesRunsWhole(t *testing.T) {
+	r, w := dying(t, 3)
+	r.arrive("message.received", 600)
+	if _, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if dead := r.status().Dead; dead != 603 {
+		t.Fatalf("%d dead, want 603", dead)
+	}
+	res, err := r.Purge(t.Context(), api.PurgeRequest{All: true})
+	if err != nil || res.Purged != 603 || r.status().Dead != 0 {
+		t.Errorf("purge: %+v, %v, %d left", res, err, r.status().Dead)
+	}
+}

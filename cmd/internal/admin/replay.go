@@ -238,23 +238,39 @@ func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResu
 		return out, err
 	}
 	out.Missing = append(out.Missing, sel.missing...)
+	whole := sel.seqs == nil && in.Event == "" && in.Since.IsZero() // nothing has to be looked at one by one
 	for _, r := range sel.rows {
-		for chunk, err := range s.chunks(ctx, sel, r, in.DeadLetterFilter, -1) {
-			if err != nil {
-				return out, err
-			}
-			n, gone, err := s.o.Dispatcher.Purge(ctx, r.sub.ID, chunk)
+		if whole {
+			n, err := s.o.Dispatcher.PurgeAll(ctx, r.sub.ID)
 			out.Purged += int64(n)
-			for _, seq := range gone {
-				out.Missing = append(out.Missing, deadLetterID(r.sub.ID, seq))
-			}
 			if err != nil {
 				return out, apiError(err, "purge")
 			}
+			continue
+		}
+		if err := s.purgeRow(ctx, sel, r, in.DeadLetterFilter, &out); err != nil {
+			return out, err
 		}
 	}
 	if out.Purged > 0 {
 		s.o.Log.InfoContext(ctx, "dead letters purged", "count", out.Purged, "at", time.Now().UTC())
 	}
 	return out, nil
+}
+
+func (s *Service) purgeRow(ctx context.Context, sel selection, r row, f api.DeadLetterFilter, out *api.PurgeResult) error {
+	for chunk, err := range s.chunks(ctx, sel, r, f, -1) {
+		if err != nil {
+			return err
+		}
+		n, gone, err := s.o.Dispatcher.Purge(ctx, r.sub.ID, chunk)
+		out.Purged += int64(n)
+		for _, seq := range gone {
+			out.Missing = append(out.Missing, deadLetterID(r.sub.ID, seq))
+		}
+		if err != nil {
+			return apiError(err, "purge")
+		}
+	}
+	return nil
 }

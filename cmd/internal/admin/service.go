@@ -33,6 +33,7 @@ type Dispatcher interface {
 	Sync(ctx context.Context, id outbox.SubID) error
 	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
 	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (purged int, missing []outbox.Seq, err error)
+	PurgeAll(ctx context.Context, id outbox.SubID) (purged int, err error)
 	Bury(ctx context.Context, id outbox.SubID) (int, error)
 	Resume(ctx context.Context, id outbox.SubID) error
 	State(id outbox.SubID) dispatcher.LaneState
