@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -21,11 +23,20 @@ type deliver struct {
 const rawConnections = 64
 
 func deliverFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, error) {
-	x := deliver{subs: []int{1, 10}}
-	fs.IntVar(&x.count, "count", 20_000, "deliveries in each run")
+	var x deliver
+	subs := "1,10"
+	fs.StringVar(&subs, "subs", subs, "numbers of webhooks to measure with")
+	fs.IntVar(&x.count, "count", 40_000, "deliveries in each run")
 	fs.IntVar(&x.chats, "chats", 1000, "chats the events belong to")
 	fs.IntVar(&x.inFlight, "max-in-flight", 64, "attempts at once for each webhook")
 	return func(ctx context.Context, b *bench) (report, error) {
+		for text := range strings.SplitSeq(subs, ",") {
+			n, err := strconv.Atoi(text)
+			if err != nil || n < 1 {
+				return report{}, fmt.Errorf("--subs %q: numbers of webhooks, like 1,10: %w", subs, errUsage)
+			}
+			x.subs = append(x.subs, n)
+		}
 		if x.count < 100 || x.chats < 1 {
 			return report{}, fmt.Errorf("deliver needs 100 deliveries and a chat: %w", errUsage)
 		}
@@ -39,17 +50,18 @@ func (x deliver) measure(ctx context.Context, b *bench) (report, error) {
 		Notes: []string{
 			"measured: a backlog on disk is delivered, from the first arrival to the last; settling it is part of it",
 			fmt.Sprintf("limit: raw net/http POSTs with one HMAC over %d connections, right before or after (they take turns in going first)", rawConnections),
+			"CPU a delivery: user and system time of this process; it hardly depends on what else runs on the machine",
 			"while appending: the same with one writer appending at the same time, for comparison",
 		},
 	}
 	bounds := map[int][2]float64{1: {0.65, 0.90}, 10: {0.70, 0.95}}
 	for _, subs := range x.subs {
-		var raw, ours, busy series
+		var raw, ours, busy cost
 		for round := range b.rounds {
 			steps := []func() error{
-				func() error { return add(&raw, func() (float64, error) { return x.raw(ctx, b, subs) }) },
-				func() error { return add(&ours, func() (float64, error) { return x.ours(ctx, b, subs, false) }) },
-				func() error { return add(&busy, func() (float64, error) { return x.ours(ctx, b, subs, true) }) },
+				func() error { return raw.add(func() (oneRun, error) { return x.raw(ctx, b, subs) }) },
+				func() error { return ours.add(func() (oneRun, error) { return x.ours(ctx, b, subs, false) }) },
+				func() error { return busy.add(func() (oneRun, error) { return x.ours(ctx, b, subs, true) }) },
 			}
 			if round%2 == 1 {
 				slices.Reverse(steps)
@@ -60,23 +72,41 @@ func (x deliver) measure(ctx context.Context, b *bench) (report, error) {
 				}
 			}
 			b.say("round %d, %d subscriptions: raw %s/s, delivered %s/s, while appending %s/s", round+1, subs,
-				number(raw[round]), number(ours[round]), number(busy[round]))
+				number(raw.rate[round]), number(ours.rate[round]), number(busy.rate[round]))
 		}
 		bound := bounds[subs]
+		of := fmt.Sprintf(", %d subscription(s)", subs)
 		r.Rows = append(r.Rows,
-			ratio("1", fmt.Sprintf("deliveries, %d subscription(s)", subs), "/s", ours, raw, bound[0], bound[1], false),
-			ratio("", fmt.Sprintf("while appending, %d subscription(s)", subs), "/s", busy, raw, 0, 0, false))
+			ratio("1", "deliveries"+of, "/s", ours.rate, raw.rate, bound[0], bound[1], false),
+			ratio("", "while appending"+of, "/s", busy.rate, raw.rate, 0, 0, false))
+		if raw.cpu.median() > 0 { // the system tells it
+			r.Rows = append(r.Rows, ratio("", "CPU a delivery"+of, "µs", ours.cpu, raw.cpu, 0, 0, true))
+		}
 	}
 	return r, nil
 }
 
-// add appends what of answers.
-func add(s *series, of func() (float64, error)) error {
-	v, err := of()
+// cost is what deliveries took, a round each.
+type cost struct {
+	rate series // deliveries/s
+	cpu  series // µs of this process a delivery
+}
+
+// add runs deliver, which answers deliveries/s and how many there were.
+func (c *cost) add(deliver func() (oneRun, error)) error {
+	r, err := deliver()
 	if err == nil {
-		*s = append(*s, v)
+		c.rate = append(c.rate, r.rate)
+		c.cpu = append(c.cpu, float64(r.cpu.Microseconds())/float64(r.n))
 	}
 	return err
+}
+
+// oneRun is one run: its rate, and the processor time of this process for n deliveries.
+type oneRun struct {
+	rate float64
+	cpu  time.Duration
+	n    int
 }
 
 func (x deliver) open(b *bench, subs int) ([]string, error) {
@@ -84,44 +114,46 @@ func (x deliver) open(b *bench, subs int) ([]string, error) {
 }
 
 // raw is the limit, in POSTs/s.
-func (x deliver) raw(ctx context.Context, b *bench, subs int) (float64, error) {
+func (x deliver) raw(ctx context.Context, b *bench, subs int) (oneRun, error) {
 	urls, err := x.open(b, subs)
 	if err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
 	c := newRawClient(rawConnections)
 	defer c.close()
+	before := cpuTime()
 	if err := c.flood(ctx, urls, x.count, rawConnections); err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
 	counted, err := b.sink.take(false)
 	if err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
-	return deliveryRate(counted), nil
+	return measuredRun(counted, cpuTime()-before), nil
 }
 
 // ours delivers a backlog of the same number of deliveries, in deliveries/s; with appending while one writer adds events.
-func (x deliver) ours(ctx context.Context, b *bench, subs int, appending bool) (rate float64, err error) {
+func (x deliver) ours(ctx context.Context, b *bench, subs int, appending bool) (out oneRun, err error) {
 	urls, err := x.open(b, subs)
 	if err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
 	s, err := openService(ctx, b.newDir(), x.inFlight)
 	if err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
 	defer func() { err = errors.Join(err, s.discard()) }()
 	if err := s.subscribe(ctx, urls...); err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
 	events := x.count / subs
 	if err := s.appendAll(ctx, events, x.chats); err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
 	writing, stop := context.WithCancel(ctx)
 	wrote := make(chan error, 1)
 	go func() { wrote <- s.appendUntil(writing, appending, x.chats) }()
+	before := cpuTime()
 	s.run(ctx)
 	err = b.sink.wait(subs, events, settleLimit)
 	var counted []tallied
@@ -130,9 +162,9 @@ func (x deliver) ours(ctx context.Context, b *bench, subs int, appending bool) (
 	}
 	stop()
 	if err = errors.Join(err, <-wrote); err != nil {
-		return 0, err
+		return oneRun{}, err
 	}
-	return deliveryRate(counted), nil
+	return measuredRun(counted, cpuTime()-before), nil
 }
 
 // appendUntil appends event after event until ctx ends, when on is set.
@@ -143,6 +175,15 @@ func (s *service) appendUntil(ctx context.Context, on bool, chats int) error {
 		}
 	}
 	return nil
+}
+
+// measuredRun sums up what arrived.
+func measuredRun(counted []tallied, cpu time.Duration) oneRun {
+	r := oneRun{rate: deliveryRate(counted), cpu: cpu}
+	for _, t := range counted {
+		r.n += t.Distinct
+	}
+	return r
 }
 
 // deliveryRate is how many distinct deliveries a second arrived, from the first arrival to the last.

@@ -140,8 +140,8 @@ func (x isolation) latencies(ctx context.Context, b *bench, s *service, good int
 		if err := b.sink.reset(); err != nil {
 			return latencies{}, err
 		}
-		n, err := s.appendPaced(ctx, x.rate, d, chatsPaced)
-		if err != nil {
+		n := max(1, int(d.Seconds()*float64(x.rate)))
+		if err := s.appendPaced(ctx, x.rate, n, chatsPaced); err != nil {
 			return latencies{}, err
 		}
 		if err := b.sink.wait(good, n, settleLimit); err != nil {

@@ -59,6 +59,8 @@ func commands() []command {
 	return []command{
 		{"isolation", isolationFlags},
 		{"deliver", deliverFlags},
+		{"append", appendFlags},
+		{"latency", latencyFlags},
 	}
 }
 

@@ -133,10 +133,9 @@ func (s *service) appendAll(ctx context.Context, n, chats int) error {
 	return nil
 }
 
-// appendPaced appends one event every 1/rate seconds for d, on the beat: a slow append does not hold up the next one. Every
-// event carries the moment before its append. It answers how many there were, once the last is on disk.
-func (s *service) appendPaced(ctx context.Context, rate int, d time.Duration, chats int) (int, error) {
-	n := max(1, int(d.Seconds()*float64(rate)))
+// appendPaced appends n events, one every 1/rate seconds, on the beat: a slow append does not hold up the next one. Every event
+// carries the moment before its append. It returns when the last is on disk.
+func (s *service) appendPaced(ctx context.Context, rate, n, chats int) error {
 	var mu sync.Mutex
 	var failed error
 	var wg sync.WaitGroup
@@ -150,7 +149,7 @@ func (s *service) appendPaced(ctx context.Context, rate int, d time.Duration, ch
 		})
 	})
 	wg.Wait()
-	return n, errors.Join(err, failed)
+	return errors.Join(err, failed)
 }
 
 // paced calls do n times, rate times a second, on the beat of the start.

@@ -42,6 +42,15 @@ func (s series) over(limit series) series {
 	return out
 }
 
+// minus subtracts round by round.
+func minus(s, other series) series {
+	out := make(series, min(len(s), len(other)))
+	for i := range out {
+		out[i] = s[i] - other[i]
+	}
+	return out
+}
+
 // quantile answers the nearest-rank quantile of ascending values: the smallest value that at least q of all do not exceed.
 func quantile[T cmp.Ordered](sorted []T, q float64) T {
 	var none T
