@@ -133,12 +133,20 @@ func checkSecret(raw []byte, source string) (*string, error) {
 	return &s, nil
 }
 
+// addedLine is `webhook add --json`: the webhook as in `webhook list --json`, and what happened.
+type addedLine struct {
+	api.Webhook
+	Result   string   `json:"result"`           // created, updated, revived
+	Secret   string   `json:"secret,omitempty"` // a generated one, shown only here
+	Warnings []string `json:"warnings,omitempty"`
+}
+
 func (e *env) showAdded(res api.PutWebhookResult) {
 	for _, w := range res.Warnings {
 		e.note("warning: %s", term.Clean(w))
 	}
 	if e.json {
-		e.printJSON(res)
+		e.printJSON(addedLine{res.Webhook, res.Result, res.Secret, res.Warnings})
 		return
 	}
 	w := res.Webhook
@@ -154,7 +162,7 @@ func (e *env) showAdded(res api.PutWebhookResult) {
 	case w.Signed:
 		e.printf("  signed   yes; how to verify: waoutbox webhook show %s --verify node\n", w.ID)
 	default:
-		e.printf("  signed   no; sign it: waoutbox webhook add URL --generate-secret\n")
+		e.printf("  signed   no; sign it: waoutbox webhook add %s --generate-secret\n", w.ID)
 	}
 	if !w.Ordered {
 		e.printf("  order    none: events of one chat do not wait for each other\n")

@@ -259,11 +259,11 @@ func (r *rig) addWebhook(url, secret string, events ...string) api.Webhook {
 	if res.code != 0 {
 		r.t.Fatalf("webhook add: exit %d: %s%s", res.code, res.stdout, res.stderr)
 	}
-	var put api.PutWebhookResult
-	if err := json.Unmarshal([]byte(res.stdout), &put); err != nil {
+	var w api.Webhook
+	if err := json.Unmarshal([]byte(res.stdout), &w); err != nil || w.ID == "" {
 		r.t.Fatalf("webhook add printed %q: %v", res.stdout, err)
 	}
-	return put.Webhook
+	return w
 }
 
 // until polls a condition, at most 60 s.
