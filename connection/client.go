@@ -63,8 +63,9 @@ type Client struct {
 
 	mu      sync.Mutex
 	running bool
-	session *session // the present client of the library, nil before the first
-	round   *round   // the latest pairing round
+	cut     context.CancelFunc // ends the library's context
+	session *session           // the present client of the library, nil before the first
+	round   *round             // the latest pairing round
 }
 
 // New makes a client and starts nothing. It sets what the library keeps for the whole process: the trusted root key, the name
@@ -124,12 +125,11 @@ func (c *Client) Run(ctx context.Context) error {
 		c.mu.Unlock()
 		return errors.New("run the WhatsApp link: it runs already or has run")
 	}
-	c.running = true
+	link, cut := context.WithCancel(context.WithoutCancel(ctx)) // the library connects and acknowledges only while this lives
+	c.running, c.cut = true, cut
 	c.mu.Unlock()
-
-	link, cut := context.WithCancel(context.WithoutCancel(ctx)) // the library acknowledges only while this lives
 	c.in.gate <- struct{}{}
-	c.in.pace, c.in.cut = c.pace, cut
+	c.in.pace, c.in.cut = c.pace, c.hangUp
 	<-c.in.gate
 
 	err := c.sends.load(ctx)
@@ -137,7 +137,6 @@ func (c *Client) Run(ctx context.Context) error {
 		err = c.links(ctx, link)
 	}
 	c.stop()
-	cut()
 	return err
 }
 
@@ -172,19 +171,28 @@ func (c *Client) links(ctx, link context.Context) error {
 	}
 }
 
+// hangUp ends the connection, and with it acknowledging. The connection goes first: the library trips over itself when its context
+// ends under a living one.
+func (c *Client) hangUp() {
+	c.mu.Lock()
+	s, cut := c.session, c.cut
+	c.mu.Unlock()
+	if s != nil {
+		s.disconnect()
+	}
+	cut()
+}
+
 // stop ends everything Run started. The order matters: acknowledging ends before anything is given up.
 func (c *Client) stop() {
 	c.mu.Lock()
 	c.running = false
-	s, r := c.session, c.round
+	r := c.round
 	c.mu.Unlock()
 	if r != nil {
 		r.fail(api.Retryf(api.CodePairingUnavail, "the service is stopping: start it and pair again"))
 	}
 	c.in.close(c.pace.grace)
-	if s != nil {
-		s.disconnect()
-	}
 	c.working.Wait()
 	c.http.CloseIdleConnections()
 	state := c.status.read()
@@ -228,7 +236,9 @@ func (c *Client) bare(link context.Context, dev *store.Device) *session {
 	cli.SetWebsocketHTTPClient(c.http)
 	cli.SetPreLoginHTTPClient(c.http)
 	cli.SetMediaHTTPClient(c.media())
-	return &session{cli: cli, dev: dev, ctx: link, mail: newMailbox(), grace: c.pace.grace}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return &session{cli: cli, dev: dev, ctx: link, abort: c.cut, mail: newMailbox(), grace: c.pace.grace}
 }
 
 // media is the client for uploads and downloads, whose answers may take longer than the websocket's.

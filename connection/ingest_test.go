@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,7 +71,7 @@ type bench struct {
 	out    *appender
 	from   *origin
 	posted []any
-	cuts   int
+	cuts   atomic.Int32
 }
 
 func newBench() *bench {
@@ -78,7 +79,7 @@ func newBench() *bench {
 	b.ingest = &ingest{
 		log: testLog(), tr: translateFunc(byID), fallback: func(any) (outbox.Event, bool) { return outbox.Event{}, false },
 		proofs: func(context.Context, *events.Receipt) error { return nil }, appender: b.out, alarms: newAlarms(time.Now), pace: defaultPace(),
-		gate: make(chan struct{}, 1), stopping: make(chan struct{}), cut: func() { b.cuts++ },
+		gate: make(chan struct{}, 1), stopping: make(chan struct{}), cut: func() { b.cuts.Add(1) },
 	}
 	b.fresh()
 	return b
@@ -222,7 +223,7 @@ func TestStopEndsAcknowledgingBeforeRetriesGiveUp(t *testing.T) {
 		answered := make(chan bool, 1)
 		go func() {
 			ok := b.take1(unreadable("a"))
-			if b.cuts == 0 {
+			if b.cuts.Load() == 0 {
 				t.Error("gave up while the library could still acknowledge")
 			}
 			answered <- ok

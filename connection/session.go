@@ -3,6 +3,7 @@ package connection
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -15,13 +16,14 @@ import (
 type session struct {
 	cli   *whatsmeow.Client
 	dev   *store.Device
-	ctx   context.Context // the library connects and acknowledges only while it lives
+	ctx   context.Context    // the library connects and acknowledges only while it lives
+	abort context.CancelFunc // ends ctx
 	mail  *mailbox
 	grace time.Duration
 
-	paired  bool // linked on this connection: the log-in follows
-	relogin bool // and the server has asked for it already
-	lost    bool // a connection attempt did not return: the library's lock is held, leave it alone
+	paired  bool        // linked on this connection: the log-in follows
+	relogin bool        // and the server has asked for it already
+	lost    atomic.Bool // a connection attempt did not return: the library's lock is held, leave it alone
 }
 
 // connect makes the connection and returns once it stands or failed. When ctx ends first it returns ctx's error, having waited
@@ -37,17 +39,18 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
+	s.abort() // there is no connection to acknowledge on
 	select {
 	case <-done:
 	case <-time.After(s.grace):
-		s.lost = true
+		s.lost.Store(true)
 	}
 	return ctx.Err()
 }
 
 // disconnect ends the connection; the library waits up to 5 s for the event being handled.
 func (s *session) disconnect() {
-	if !s.lost {
+	if !s.lost.Load() {
 		s.cli.Disconnect()
 	}
 }
