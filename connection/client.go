@@ -60,6 +60,7 @@ type Client struct {
 	sends   *sends
 	working sync.WaitGroup // sends under way
 	wanted  chan *round    // cap 1: a pairing round that was asked for
+	ready   chan struct{}  // closed once Run knows whether an account is linked
 
 	mu      sync.Mutex
 	running bool
@@ -76,7 +77,7 @@ func New(o Options) (*Client, error) {
 	}
 	c := &Client{
 		o: o, log: o.Log.With("component", "connection"), http: o.Server.httpClient(), pace: defaultPace(), now: time.Now,
-		wanted: make(chan *round, 1),
+		wanted: make(chan *round, 1), ready: make(chan struct{}),
 	}
 	c.status = newStatus(c.now)
 	c.alarms = newAlarms(c.now)
@@ -147,8 +148,10 @@ func (c *Client) links(ctx, link context.Context) error {
 		return fmt.Errorf("start the WhatsApp link: %w", err)
 	}
 	retry := c.pace.reconnect()
+	s := c.open(link, dev)
+	close(c.ready)
 	for {
-		switch c.live(ctx, c.open(link, dev)) {
+		switch c.live(ctx, s) {
 		case endStopped:
 			return nil
 		case endReplaced:
@@ -168,6 +171,7 @@ func (c *Client) links(ctx, link context.Context) error {
 			pause(ctx, retry.NextBackOff())
 		}
 		c.alarms.clear(alarmDevice)
+		s = c.open(link, dev)
 	}
 }
 

@@ -111,11 +111,11 @@ func (r *rig) run() {
 		must(r.t, dev.Close())
 	})
 	r.t.Cleanup(r.stop)
-	eventually(r.t, "a running client", func() bool {
-		client.mu.Lock()
-		defer client.mu.Unlock()
-		return client.session != nil
-	})
+	select {
+	case <-client.ready:
+	case <-time.After(limit):
+		r.t.Fatal("Run does not start")
+	}
 }
 
 // restart stops the client and starts another on the same device store and outbox.

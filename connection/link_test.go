@@ -331,6 +331,19 @@ func TestEverybodySeesTheRunningRound(t *testing.T) {
 	}
 }
 
+// Pairing that is asked for before Run has looked at the device store learns that an account is linked.
+func TestPairWhileStarting(t *testing.T) {
+	r := linkedRig(t)
+	r.stop()
+	r.build(r.sim.URL(), r.sim.RootKey())
+	answer := make(chan error, 1)
+	go func() { answer <- r.Pair(context.Background(), func(api.PairStep) error { return nil }) }()
+	r.run()
+	if err := <-answer; api.CodeOf(err) != api.CodeAlreadyLinked {
+		t.Errorf("Pair answers %v", err)
+	}
+}
+
 func TestCodesRunOut(t *testing.T) {
 	r := newRig(t)
 	r.pace.code = [2]time.Duration{30 * time.Millisecond, 5 * time.Millisecond}

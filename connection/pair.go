@@ -11,10 +11,18 @@ import (
 	"waoutbox/outbox/api"
 )
 
+// startLimit is how long pairing waits for a link that is just being started.
+const startLimit = 2 * time.Second
+
 // Pair starts a pairing round, or joins the one that runs, and calls step with every code (the present one at once) and with the
 // end. It returns nil after StepLinked, StepFailed's error, or step's error, which leaves the round running for others, as does
 // the end of ctx. A linked account answers already_linked, an unreachable server pairing_unavailable.
 func (c *Client) Pair(ctx context.Context, step func(api.PairStep) error) error {
+	select {
+	case <-c.ready:
+	case <-ctx.Done():
+	case <-time.After(startLimit):
+	}
 	r, err := c.join()
 	if err != nil {
 		return err
