@@ -61,6 +61,8 @@ func commands() []command {
 		{"deliver", deliverFlags},
 		{"append", appendFlags},
 		{"latency", latencyFlags},
+		{"written", writtenFlags},
+		{"backlog", backlogFlags},
 	}
 }
 
@@ -89,6 +91,8 @@ func dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 		return nil
 	case "receiver": // the process beside: see sink.go
 		return serveSink(ctx, stdin, stdout)
+	case "backlog-child": // the outbox in a process of its own: see backlog_child.go
+		return backlogChild(ctx, args[1:], stdout)
 	case "all":
 		for _, c := range commands() {
 			if err := measure(ctx, c, args[1:], stdout, stderr); err != nil {

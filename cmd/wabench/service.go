@@ -36,7 +36,12 @@ type service struct {
 }
 
 // openService opens or creates the outbox in dir. Nothing is delivered before run.
-func openService(ctx context.Context, dir string, maxInFlight int) (_ *service, err error) {
+func openService(ctx context.Context, dir string, maxInFlight int) (*service, error) {
+	return openServiceWith(ctx, dir, maxInFlight, func(real dispatcher.Sender) dispatcher.Sender { return real })
+}
+
+// openServiceWith lets around stand between the dispatcher and the real sender.
+func openServiceWith(ctx context.Context, dir string, maxInFlight int, around func(dispatcher.Sender) dispatcher.Sender) (_ *service, err error) {
 	s := &service{dir: dir}
 	defer func() {
 		if err != nil {
@@ -58,7 +63,8 @@ func openService(ctx context.Context, dir string, maxInFlight int) (_ *service, 
 	}
 	s.sender = webhook.New(webhook.Options{Unseal: s.key.Open, UserAgent: "waoutbox/wabench", Log: log})
 	s.disp = dispatcher.New(dispatcher.Options{
-		Source: s.box, Subscriptions: s.box, Sender: s.sender, Log: log, MaxInFlight: maxInFlight, Drain: drainTime,
+		Source: s.box, Subscriptions: s.box, Sender: around(s.sender), Log: log,
+		MaxInFlight: maxInFlight, Drain: drainTime,
 	})
 	return s, nil
 }

@@ -1,0 +1,55 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// writtenBytes is what this process caused to be written to disks so far; false where the system does not tell.
+func writtenBytes() (int64, bool) { return procField("/proc/self/io", "write_bytes:") }
+
+// anonBytes is the anonymous memory this process holds: without mapped files such as the outbox.
+func anonBytes() (int64, bool) {
+	kib, ok := procField("/proc/self/status", "RssAnon:")
+	return kib << 10, ok
+}
+
+// procField finds the number after a name at the start of a line.
+func procField(path, name string) (int64, bool) {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return 0, false
+	}
+	for line := range bytes.Lines(b) {
+		f := bytes.Fields(line)
+		if len(f) >= 2 && string(f[0]) == name {
+			n, err := strconv.ParseInt(string(f[1]), 10, 64)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}
+
+// adviseDontNeed is POSIX_FADV_DONTNEED.
+const adviseDontNeed = 4
+
+// dropCache has the system forget what it has in memory of a file, so that the next reader finds it on the disk only.
+func dropCache(path string) bool {
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if err := f.Sync(); err != nil { // only clean pages are dropped
+		return false
+	}
+	return fadvise(f.Fd(), adviseDontNeed) == 0
+}
+
+// fadvise advises about the whole file.
+func fadvise(fd uintptr, advice uintptr) syscall.Errno {
+	_, _, errno := syscall.Syscall6(syscall.SYS_FADVISE64, fd, 0, 0, advice, 0, 0)
+	return errno
+}
