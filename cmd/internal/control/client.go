@@ -94,9 +94,21 @@ func (c *Client) SendText(ctx context.Context, in api.SendText) (api.SendResult,
 	return call(ctx, c, routeSendText, in)
 }
 
-// Daemon answers who owns the state: it is also the ping.
+// Daemon answers who owns the state: it is also the ping. A daemon that takes the call and stays silent, stopped or stuck, is
+// service_unavailable after daemonTimeout.
 func (c *Client) Daemon(ctx context.Context) (api.Daemon, error) {
-	return call(ctx, c, routeDaemon, none{})
+	return c.ask(ctx, daemonTimeout)
+}
+
+// ask is Daemon with a limit.
+func (c *Client) ask(ctx context.Context, limit time.Duration) (api.Daemon, error) {
+	limited, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	d, err := call(limited, c, routeDaemon, none{})
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return api.Daemon{}, c.deaf()
+	}
+	return d, err
 }
 
 func unwrap[T any](list items[T], err error) ([]T, error) { return list.Items, err }

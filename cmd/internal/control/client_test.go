@@ -146,6 +146,14 @@ func TestDeafDaemon(t *testing.T) {
 	if err := c.ping(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("ping: %v", err)
 	}
+	// Every command asks this first, with no limit of its own.
+	began := time.Now()
+	if _, err := c.Daemon(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("who is there: %v", err)
+	}
+	if took := time.Since(began); took > 2*daemonTimeout {
+		t.Errorf("a deaf daemon held a command for %v", took)
+	}
 }
 
 func TestAgentNamesAreCleaned(t *testing.T) {

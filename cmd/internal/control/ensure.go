@@ -64,14 +64,9 @@ func ensure(ctx context.Context, c *Client, o EnsureOptions) error {
 	return c.start(ctx, o)
 }
 
-// ping is Daemon with a limit of its own, so that one deaf daemon does not use up all the time.
+// ping is Daemon with a shorter limit, so that one deaf daemon does not use up all the time.
 func (c *Client) ping(ctx context.Context) error {
-	pingCtx, cancel := context.WithTimeout(ctx, pingLimit)
-	defer cancel()
-	_, err := c.Daemon(pingCtx)
-	if err != nil && ctx.Err() == nil && pingCtx.Err() != nil {
-		return unavailable("waoutbox at %s takes calls but does not answer. Try again; if it stays so, end its process and start again: waoutbox start", c.stateDir)
-	}
+	_, err := c.ask(ctx, pingLimit)
 	return err
 }
 

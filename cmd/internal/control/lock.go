@@ -40,3 +40,12 @@ func (c *Client) notReached(d *dialError) *api.Error {
 	}
 	return api.Errorf(api.CodeServiceUnavail, "waoutbox is not running (state %s). Start it: waoutbox start", c.stateDir)
 }
+
+// deaf is a daemon that takes calls and does not answer: its process is stopped, stuck, or starved.
+func (c *Client) deaf() *api.Error {
+	who := "waoutbox"
+	if o, held, err := store.ReadOwner(c.stateDir); err == nil && held {
+		who = ownerName(o)
+	}
+	return unavailable("%s at %s takes calls but does not answer. Try again; if it stays so, end its process and start again: waoutbox start", who, c.stateDir)
+}

@@ -73,6 +73,7 @@ const (
 	bodyTimeout   = 10 * time.Second  // to read one question
 	writeTimeout  = 10 * time.Second  // for a peer to take an answer, or one line of a stream
 	dialTimeout   = 2 * time.Second   // a local socket answers at once, or its backlog is full
+	daemonTimeout = 3 * time.Second   // to say who is there, which needs no work; a stopped or stuck daemon never does
 	callTimeout   = 120 * time.Second // for one answer when the caller's context sets no end; streams have none
 )
 
