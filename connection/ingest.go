@@ -217,7 +217,7 @@ func (in *ingest) refuse(err error, from *origin) {
 
 func refusal(err error) string {
 	if errors.Is(err, outbox.ErrFull) {
-		return "The outbox is full, so WhatsApp is not acknowledged and keeps the messages. Make room: free disk space, raise --max-size, or remove webhooks that do not work."
+		return "The outbox is full, so WhatsApp is not acknowledged and keeps the messages. Make room on its disk; it goes on by itself."
 	}
 	return "The outbox refuses events (" + masked(err.Error()) + "), so WhatsApp is not acknowledged and keeps the messages. It is tried again; if this stays, see the log and restart the service."
 }

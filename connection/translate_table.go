@@ -85,7 +85,7 @@ func (t *Translator) table() []rule {
 		internal[events.IdentityChange]("security log"),
 		internal[events.KeepAliveTimeout]("health metric; a dead link shows as disconnected"),
 		internal[events.KeepAliveRestored]("health metric"),
-		internal[events.ManualLoginReconnect]("only with an option this service leaves off"),
+		internal[events.ManualLoginReconnect]("own machinery: the link connects again by itself"),
 		internal[events.QRScannedWithoutMultidevice]("a hint while pairing, the same QR stays valid"),
 		internal[events.CATRefreshError]("Messenger only"),
 		internal[events.FBMessage]("Messenger only"),

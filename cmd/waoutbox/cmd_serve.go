@@ -73,8 +73,12 @@ func serve(ctx context.Context, e *env) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, d.dev.Close()) }()
+	var downSince time.Time // when this service was last seen alive, for the gap in connection.update
+	if ev, err := st.box.Newest(ctx); err == nil {
+		downSince = ev.Time
+	}
 	if d.client, err = connection.New(connection.Options{
-		Device: d.dev, Appender: st.box, Sends: st.box, Messages: quotable{st.box}, Server: server, Log: log, Version: version,
+		Device: d.dev, Appender: st.box, Sends: st.box, Messages: quotable{st.box}, Server: server, Log: log, Version: version, DownSince: downSince,
 	}); err != nil {
 		return err
 	}

@@ -44,3 +44,30 @@ func (b *Box) FindLast(ctx context.Context, chat string, text []byte, names ...s
 	}
 	return found, nil
 }
+
+// Newest answers the newest event kept; outbox.ErrNotFound when there is none. Other errors: ErrClosed, ctx's.
+func (b *Box) Newest(ctx context.Context) (outbox.Event, error) {
+	if err := b.ready(ctx); err != nil {
+		return outbox.Event{}, err
+	}
+	newest := outbox.Event{}
+	err := b.db.View(func(tx *bbolt.Tx) error {
+		c := tx.Bucket([]byte(bucketEvents)).Cursor()
+		for k, v := c.Last(); k != nil; k, v = c.Prev() {
+			seq, ok := parseSeq(k)
+			if !ok {
+				continue
+			}
+			if e, err := outbox.DecodeEvent(seq, v); err == nil {
+				e.Body = bytes.Clone(e.Body)
+				newest = e
+				return nil
+			}
+		}
+		return outbox.ErrNotFound
+	})
+	if err != nil {
+		return outbox.Event{}, fmt.Errorf("newest event: %w", err)
+	}
+	return newest, nil
+}

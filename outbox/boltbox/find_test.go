@@ -13,6 +13,9 @@ import (
 
 func TestFindLast(t *testing.T) {
 	box := openBox(t, storetest.Open(t, store.DBOptions{}), boltbox.Options{})
+	if _, err := box.Newest(t.Context()); !errors.Is(err, outbox.ErrNotFound) {
+		t.Errorf("newest of an empty outbox: %v", err)
+	}
 	for _, ev := range []outbox.Event{
 		{Key: "evt_1", Name: "message.received", Chat: "a@lid", Body: []byte(`{"id":"M1","n":1}`)},
 		{Key: "evt_2", Name: "message.update", Chat: "a@lid", Body: []byte(`{"id":"M1","n":2}`)},
@@ -24,6 +27,9 @@ func TestFindLast(t *testing.T) {
 		if _, err := box.Append(t.Context(), ev); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if ev, err := box.Newest(t.Context()); err != nil || ev.Key != "evt_5" {
+		t.Errorf("newest: %s, %v", ev.Key, err)
 	}
 	for _, tc := range []struct{ chat, text, want string }{
 		{"a@lid", `"id":"M1"`, "evt_1"}, // not the update, not the other chat
