@@ -21,6 +21,9 @@ const (
 	idleTimeout = 4 * time.Second
 	// maxIdle bounds idle connections of one subscription; the dispatcher's slots bound those in use.
 	maxIdle = 64
+	// connectTimeout bounds a dial and a TLS handshake, each. net/http lets both outlive the attempt that asked for them: without a
+	// limit of their own every attempt at an endpoint that accepts and then says nothing would leave a connection behind for good.
+	connectTimeout = defaultTimeout
 	// maxAnswerHeader bounds the header of an answer, in bytes.
 	maxAnswerHeader = 64 << 10
 )
@@ -45,6 +48,7 @@ func newClient(w outbox.Webhook, own func() []string) (*client, error) {
 	}
 	g := guard{plain: u.Scheme == "http", allowInsecure: w.AllowInsecureHTTP, own: own, local: interfaceAddrs}
 	dialer := &net.Dialer{
+		Timeout:   connectTimeout,
 		KeepAlive: 30 * time.Second,
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
@@ -65,6 +69,7 @@ func newClient(w outbox.Webhook, own func() []string) (*client, error) {
 			MaxIdleConns:           maxIdle,
 			MaxIdleConnsPerHost:    maxIdle,
 			IdleConnTimeout:        idleTimeout,
+			TLSHandshakeTimeout:    connectTimeout,
 			MaxResponseHeaderBytes: maxAnswerHeader,
 		},
 	}, nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -53,6 +54,8 @@ func TestRetryAfterOnlyWhereItCounts(t *testing.T) {
 		{503, "-3", 0, 0},
 		{503, "soon", 0, 0},
 		{503, "99999999999999", maxRetryAfter, maxRetryAfter},
+		{429, "99999999999999999999", maxRetryAfter, maxRetryAfter},
+		{429, "-99999999999999999999", 0, 0},
 		{500, "7", 0, 0},
 		{200, "7", 0, 0},
 	} {
@@ -260,5 +263,40 @@ func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 	url := serve(t, func(http.ResponseWriter, *http.Request) {})
 	if res := sender(t).Send(t.Context(), request(url, "", "{}")); res.Class != outbox.ClassOK {
 		t.Errorf("%+v", res)
+	}
+}
+
+// An endpoint that accepts and then says nothing to a TLS client costs its attempt, and leaves no connection behind.
+func TestSilentHandshakeLeavesNoConnection(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	s := sender(t)
+	req := request("https://"+ln.Addr().String()+"/hook", "", "{}")
+	c, err := s.client(req.Sub, req.Webhook)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := c.transport.TLSHandshakeTimeout; got <= 0 || got > defaultTimeout {
+		t.Fatalf("a handshake may take %v: it must end, and within the time of an attempt (%v)", got, defaultTimeout)
+	}
+	c.transport.TLSHandshakeTimeout = 100 * time.Millisecond
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	if res := s.Send(ctx, req); res.Class != outbox.ClassTimeout {
+		t.Errorf("%+v, want a timeout", res)
+	}
+	conn, err := ln.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if err := conn.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.Copy(io.Discard, conn); err != nil {
+		t.Errorf("the connection stays open after the attempt: %v", err)
 	}
 }

@@ -61,6 +61,7 @@ func TestCheckURLRefusals(t *testing.T) {
 		"http://169.254.169.254/latest":            "169.254.169.254 is a link-local address; webhooks never go there (it serves cloud credentials).",
 		"http://[fe80::1]/":                        "link-local",
 		"https://100.100.100.200/":                 "metadata",
+		"https://168.63.129.16/":                   "metadata", // looks public; every Azure machine gets its credentials there
 		"https://[fd00:ec2::254]/":                 "metadata",
 		"https://[::ffff:169.254.0.1]/":            "link-local",
 		"https://[64:ff9b::a9fe:a9fe]/":            "leads to",
