@@ -92,20 +92,17 @@ func startLock(ctx context.Context, stateDir string) (unlock func(), err error) 
 // start spawns the daemon and waits until it answers, ends, or the time is up. The caller holds start.lock.
 func (c *Client) start(ctx context.Context, o EnsureOptions) error {
 	var child *child
-	_, held, err := store.ReadOwner(o.StateDir)
-	if err != nil {
-		return c.notReached(&dialError{path: o.StateDir, err: err})
-	}
-	if !held { // else one that was started by hand is on its way up or down
-		if child, err = spawn(o); err != nil {
-			return err
-		}
-	}
 	limit := time.NewTimer(startLimit)
 	defer limit.Stop()
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
+		if child == nil {
+			var err error
+			if child, err = c.spawnIfFree(o); err != nil {
+				return err
+			}
+		}
 		err := c.ping(ctx)
 		if err == nil {
 			return nil
@@ -116,7 +113,7 @@ func (c *Client) start(ctx context.Context, o EnsureOptions) error {
 		case <-limit.C:
 			return c.tooSlow(child, err)
 		case <-child.ended():
-			// It may have lost against one that was started by hand at the same moment: that one is as good.
+			// It may have lost against somebody who took the state at the same moment: a daemon is as good, a command is soon done.
 			if _, held, err := store.ReadOwner(o.StateDir); err == nil && held {
 				child = nil
 				continue
@@ -125,6 +122,19 @@ func (c *Client) start(ctx context.Context, o EnsureOptions) error {
 		case <-tick.C:
 		}
 	}
+}
+
+// spawnIfFree starts a daemon unless somebody holds the state: one that was started by hand and is on its way up or down, or a command
+// that works without a daemon. In both cases it answers nil, and the caller asks again.
+func (c *Client) spawnIfFree(o EnsureOptions) (*child, error) {
+	_, held, err := store.ReadOwner(o.StateDir)
+	if err != nil {
+		return nil, c.notReached(&dialError{path: o.StateDir, err: err})
+	}
+	if held {
+		return nil, nil
+	}
+	return spawn(o)
 }
 
 // tooSlow explains a daemon that runs but did not answer in time.

@@ -178,6 +178,24 @@ func TestEnsureWaitsForTheLockHolder(t *testing.T) {
 	}
 }
 
+// A command that works on the state without a daemon holds the lock for a moment: the daemon is started when it is done.
+func TestEnsureStartsAfterACommand(t *testing.T) {
+	o := ensureOptions(t, "run")
+	st, err := store.OpenState(t.Context(), o.StateDir, store.Options{Version: "0.1.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(300*time.Millisecond, func() { st.Close() }) // long after Ensure has met it
+	c, err := Ensure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if n := starts(t, o.StateDir); len(n) != 1 {
+		t.Errorf("started %v, want one", n)
+	}
+}
+
 // The daemon that Ensure started loses the state to one that was started by hand at the same moment: that one is as good.
 func TestEnsureTakesTheWinner(t *testing.T) {
 	o := ensureOptions(t, "lose")
