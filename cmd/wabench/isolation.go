@@ -14,6 +14,7 @@ import (
 type isolation struct {
 	endpoints int           // the last one is the bad one
 	rate      int           // events/s while latencies are taken
+	pairRate  int           // the same with two endpoints: one healthy endpoint alone gives few samples
 	warm      time.Duration // before that, not counted
 	paced     time.Duration
 	burst     int // events appended at once to take the rate of delivery
@@ -29,6 +30,7 @@ func isolationFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, err
 	var bad string
 	fs.IntVar(&x.endpoints, "endpoints", 10, "endpoints, the bad one among them")
 	fs.IntVar(&x.rate, "rate", 50, "events per second while latencies are taken")
+	fs.IntVar(&x.pairRate, "pair-rate", 200, "the same for the run with two endpoints")
 	fs.DurationVar(&x.warm, "warm", time.Second, "time at that rate before anything is counted")
 	fs.DurationVar(&x.paced, "for", 4*time.Second, "how long latencies are taken in each run")
 	fs.IntVar(&x.burst, "burst", 2000, "events appended at once to take the healthy endpoints' rate")
@@ -36,7 +38,7 @@ func isolationFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, err
 	fs.StringVar(&bad, "bad", "hang,503,refuse", "what the bad endpoint does")
 	return func(ctx context.Context, b *bench) (report, error) {
 		x.bad = strings.Split(bad, ",")
-		if x.endpoints < 2 || x.rate < 1 || x.burst < 2 || slices.Contains(x.bad, answerOK) {
+		if x.endpoints < 2 || min(x.rate, x.pairRate) < 1 || x.burst < 2 || slices.Contains(x.bad, answerOK) {
 			return report{}, fmt.Errorf("isolation needs 2 endpoints, a rate, a burst and bad answers: %w", errUsage)
 		}
 		return x.measure(ctx, b)
@@ -52,7 +54,7 @@ type healthy struct {
 // measure runs A B A B …: all healthy, one bad, and takes every ratio within its pair.
 func (x isolation) measure(ctx context.Context, b *bench) (report, error) {
 	r := report{Settings: map[string]any{
-		"endpoints": x.endpoints, "events_per_second": x.rate, "seconds": x.paced.Seconds(), "burst": x.burst, "max_in_flight": x.inFlight,
+		"endpoints": x.endpoints, "events_per_second": x.rate, "events_per_second_of_two": x.pairRate, "seconds": x.paced.Seconds(), "burst": x.burst, "max_in_flight": x.inFlight,
 	}}
 	for _, bad := range x.bad {
 		rows, err := x.against(ctx, b, x.endpoints, bad, "7")
@@ -61,7 +63,9 @@ func (x isolation) measure(ctx context.Context, b *bench) (report, error) {
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
-	rows, err := x.against(ctx, b, 2, answerHang, "issue")
+	pair := x
+	pair.rate = x.pairRate
+	rows, err := pair.against(ctx, b, 2, answerHang, "issue")
 	if err != nil {
 		return report{}, err
 	}
