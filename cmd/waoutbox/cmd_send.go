@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -46,6 +47,9 @@ from stdin. With the same --idempotency-key within 24 hours nothing is sent agai
 			}
 			if strings.TrimSpace(in.Text) == "" {
 				return usagef("the text is empty: nothing to send")
+			}
+			if !utf8.ValidString(in.Text) { // on its way to the daemon the odd bytes would be replaced without a word
+				return usagef("the text is not valid UTF-8: nothing was sent. Convert it first, for example with iconv")
 			}
 			return e.withService(cmd.Context(), needSpawn, func(svc api.Service) error {
 				res, err := svc.SendText(cmd.Context(), in)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -125,6 +126,9 @@ func (e *env) secretFromStdin() (*string, error) {
 func checkSecret(raw []byte, source string) (*string, error) {
 	if len(raw) > maxSecretFile {
 		return nil, usagef("%s holds more than %d bytes and is no secret", source, maxSecretFile)
+	}
+	if !utf8.Valid(raw) { // on its way to the daemon the odd bytes would be replaced, and every signature would be wrong
+		return nil, usagef("%s holds bytes that are not valid UTF-8: use printable text, for example openssl rand -hex 32", source)
 	}
 	s := strings.TrimRight(string(raw), "\r\n")
 	if s == "" {

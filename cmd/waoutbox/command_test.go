@@ -303,6 +303,23 @@ func TestSendTextFromStdin(t *testing.T) {
 	}
 }
 
+// JSON would replace these bytes on the way to the daemon: another text would be sent, and every signature would be wrong.
+func TestBytesThatAreNoTextAreRefused(t *testing.T) {
+	f := healthy()
+	for _, args := range [][]string{
+		{"send", "text", "1", "-"},
+		{"send", "text", "1", "caf\xe9"},
+		{"webhook", "add", "u", "--secret-stdin"},
+	} {
+		if res := invoke(t, f, "caf\xe9", args...); res.code != exitUsage || !strings.Contains(res.err, "UTF-8") {
+			t.Errorf("%q: %+v", args, res)
+		}
+	}
+	if len(f.sent) != 0 || len(f.puts) != 0 {
+		t.Errorf("sent %q, put %+v", f.sent, f.puts)
+	}
+}
+
 func TestParseSince(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	loc := time.FixedZone("x", 3600)
