@@ -138,15 +138,19 @@ func (p property) read(name string, raw json.RawMessage) (any, *api.Error) {
 		}
 		return int(v), nil
 	default:
-		v := []string{}
+		given := []*string{} // a null is no string, though Go would read it as ""
 		if raw[0] != '[' {
 			return nil, badArg("The argument %q must be a list of strings, not %s. Write [\"…\"] for one.", name, kindOf(raw))
 		}
-		if json.Unmarshal(raw, &v) != nil {
+		if json.Unmarshal(raw, &given) != nil || slices.Contains(given, nil) {
 			return nil, badArg("The argument %q must hold strings only, each in quotes.", name)
 		}
-		if len(v) > maxList {
-			return nil, badArg("The argument %q has %d entries; at most %d are accepted in one call.", name, len(v), maxList)
+		if len(given) > maxList {
+			return nil, badArg("The argument %q has %d entries; at most %d are accepted in one call.", name, len(given), maxList)
+		}
+		v := make([]string, 0, len(given))
+		for _, s := range given {
+			v = append(v, *s)
 		}
 		return v, nil
 	}

@@ -15,7 +15,6 @@ import (
 type Backend interface {
 	Status(ctx context.Context) (api.Status, error)
 	Webhooks(ctx context.Context) ([]api.Webhook, error)
-	Webhook(ctx context.Context, ref string) (api.Webhook, error)
 	PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error)
 	RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error)
 	TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error)
@@ -24,51 +23,6 @@ type Backend interface {
 	Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error)
 	QR(ctx context.Context) (api.PairStep, error)
 	SendText(ctx context.Context, in api.SendText) (api.SendResult, error)
-}
-
-// backends keeps the last Backend that was opened. Safe for concurrent use.
-type backends struct {
-	open func(context.Context, ClientInfo) (Backend, error)
-	turn chan struct{} // a mutex that a context can leave
-	last *opened       // nil: open anew
-}
-
-// opened is one answer of open, told from others by its address.
-type opened struct {
-	Backend
-	by ClientInfo
-}
-
-func newBackends(open func(context.Context, ClientInfo) (Backend, error)) *backends {
-	return &backends{open: open, turn: make(chan struct{}, 1)}
-}
-
-// get answers the kept Backend, or opens one; those who ask meanwhile wait for it. A failure is not kept.
-func (b *backends) get(ctx context.Context, client ClientInfo) (*opened, error) {
-	select {
-	case b.turn <- struct{}{}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	defer func() { <-b.turn }()
-	if b.last != nil && b.last.by == client {
-		return b.last, nil
-	}
-	backend, err := b.open(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	b.last = &opened{Backend: backend, by: client}
-	return b.last, nil
-}
-
-// drop forgets used, so that the next call opens anew. It does nothing when another one has been opened since.
-func (b *backends) drop(used *opened) {
-	b.turn <- struct{}{}
-	defer func() { <-b.turn }()
-	if b.last == used {
-		b.last = nil
-	}
 }
 
 // clientOf names who is calling: modern requests say so themselves, older clients said it in their handshake.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"waoutbox/outbox/api"
@@ -36,27 +36,19 @@ type call struct {
 	args   args
 	client ClientInfo
 
-	backends *backends
-	mu       sync.Mutex
-	used     *opened // what backend answered, nil before
+	open    func(context.Context, ClientInfo) (Backend, error)
+	reached atomic.Bool // backend has answered: from then on the service may have been asked for something
 }
 
-// backend answers the service. Tools ask for it only after their own checks: a wrong argument starts nothing.
+// backend answers the service. Tools ask for it only after their own checks: a wrong argument starts nothing. It is not kept from
+// one call to the next: a service that ended in between is started again before anything is asked of it.
 func (c *call) backend(ctx context.Context) (Backend, error) {
-	b, err := c.backends.get(ctx, c.client)
+	b, err := c.open(ctx, c.client)
 	if err != nil {
 		return nil, err
 	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.used = b
+	c.reached.Store(true)
 	return b, nil
-}
-
-func (c *call) reached() *opened {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.used
 }
 
 // handler is the one middleware: it checks arguments, bounds the call in time even if the Backend ignores its context, and turns
@@ -85,7 +77,7 @@ func (s *Server) invoke(ctx context.Context, t tool, spec argSpec, client Client
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
-	c := &call{args: given, client: client, backends: s.backends}
+	c := &call{args: given, client: client, open: s.opts.Backend}
 
 	type outcome struct {
 		result *mcp.CallToolResult
@@ -120,15 +112,10 @@ func (s *Server) invoke(ctx context.Context, t tool, spec argSpec, client Client
 		return o.result, ""
 	}
 	e := s.explain(ctx, t, o.err)
-	if used := c.reached(); used != nil {
-		if e.Code == api.CodeServiceUnavail {
-			s.backends.drop(used)
-		}
-		if t.unsure != nil {
-			switch e.Code {
-			case api.CodeServiceUnavail, api.CodeTimeout, api.CodeInternal:
-				e = t.unsure(c, e)
-			}
+	if t.unsure != nil && c.reached.Load() {
+		switch e.Code {
+		case api.CodeServiceUnavail, api.CodeTimeout, api.CodeInternal:
+			e = t.unsure(c, e)
 		}
 	}
 	return failure(e), e.Code

@@ -33,7 +33,7 @@ func failure(e api.Error) *mcp.CallToolResult {
 // shown only by that id.
 func (s *Server) explain(ctx context.Context, t tool, err error) api.Error {
 	if e, ok := errors.AsType[*api.Error](err); ok && e.Code != api.CodeInternal && e.Code != "" {
-		return *e
+		return s.advise(*e)
 	}
 	ended := errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 	switch {
@@ -44,5 +44,22 @@ func (s *Server) explain(ctx context.Context, t tool, err error) api.Error {
 	}
 	id := "err_" + rand.Text()[:10]
 	s.log.LogAttrs(ctx, slog.LevelError, "tool failed", slog.String("tool", t.name), slog.String("error_id", id), slog.Any("error", err))
-	return *api.Errorf(api.CodeInternal, "Something failed inside waoutbox. Tell the user to look for %s in its log.", id)
+	return *api.Errorf(api.CodeInternal, "Something failed inside waoutbox. Tell the user to look for %s in the log of this MCP server (what `waoutbox mcp` writes to stderr).", id)
+}
+
+// advise adds which tool mends a failure: the service's own sentences are written for people, who have commands.
+func (s *Server) advise(e api.Error) api.Error {
+	next := ""
+	switch {
+	case e.Code == api.CodeWebhookNotFound && s.opts.ReadOnly:
+		next = "whatsapp_webhook_list shows all."
+	case e.Code == api.CodeWebhookNotFound:
+		next = "whatsapp_webhook_list shows all; whatsapp_webhook_register adds one, or a removed one again."
+	case e.Code == api.CodeNotConnected:
+		next = "whatsapp_connection_status says what to do."
+	default:
+		return e
+	}
+	e.Message = sentence(e.Message) + " Here: " + next
+	return e
 }

@@ -33,7 +33,8 @@ func TestErrorsOfTheServicePass(t *testing.T) {
 		r := s.call("whatsapp_webhook_register", `{"url":"https://a.example/"}`)
 		wantError(t, r, string(e.Code), e.Retryable, e.Message)
 	}
-	wantError(t, s.call("whatsapp_webhook_register", `{"url":"wh_77"}`), "webhook_not_found", false)
+	f.onPut = nil
+	wantError(t, s.call("whatsapp_webhook_register", `{"url":"wh_77"}`), "webhook_not_found", false, "whatsapp_webhook_list", "whatsapp_webhook_register")
 	wantError(t, s.call("whatsapp_dead_letter_list", `{"cursor":"bad"}`), "invalid_cursor", false, "not one of this list")
 }
 
@@ -64,11 +65,16 @@ func TestInternalErrors(t *testing.T) {
 	}
 }
 
-func TestBackendUnavailableIsAskedAgain(t *testing.T) {
+// The service is asked for anew at every call, so one that ended between two calls is started again instead of failing the second;
+// and each asks under its client's name.
+func TestBackendIsOpenedAtEveryCall(t *testing.T) {
 	f := newFake()
 	opened := 0
 	o := optionsFor(f)
-	o.Backend = func(context.Context, ClientInfo) (Backend, error) {
+	o.Backend = func(_ context.Context, c ClientInfo) (Backend, error) {
+		if c.Name != "legacy-client" {
+			t.Errorf("opened for %q", c.Name)
+		}
 		if opened++; opened == 1 {
 			return nil, api.Retryf(api.CodeServiceUnavail, "The service does not start: the state is owned by pid 4711. Stop it: waoutbox stop")
 		}
@@ -82,8 +88,8 @@ func TestBackendUnavailableIsAskedAgain(t *testing.T) {
 			t.Error(r.text())
 		}
 	}
-	if opened != 2 {
-		t.Errorf("opened %d times, want 2: after a failure again, then kept", opened)
+	if opened != 3 {
+		t.Errorf("opened %d times, want 3", opened)
 	}
 	// The owner dies during a call: the next call starts it.
 	f.onList = func(context.Context) ([]api.Webhook, error) {
@@ -91,8 +97,8 @@ func TestBackendUnavailableIsAskedAgain(t *testing.T) {
 	}
 	wantError(t, s.call("whatsapp_webhook_list", `{}`), "service_unavailable", true, "went away")
 	f.onList = nil
-	if r := s.call("whatsapp_webhook_list", `{}`); r.IsError || opened != 3 {
-		t.Errorf("opened %d times, want 3: %s", opened, r.text())
+	if r := s.call("whatsapp_webhook_list", `{}`); r.IsError || opened != 5 {
+		t.Errorf("opened %d times, want 5: %s", opened, r.text())
 	}
 }
 
@@ -175,14 +181,12 @@ func TestEveryCallIsBounded(t *testing.T) {
 	}
 }
 
-// While one call opens the backend, others wait for it, each no longer than its own context.
-func TestOpeningIsShared(t *testing.T) {
+// A backend that takes long to open holds up no call longer than that call's own context, and no call waits for another's opening.
+func TestOpeningIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFake()
-		opened := 0
 		o := optionsFor(f)
 		o.Backend = func(ctx context.Context, c ClientInfo) (Backend, error) {
-			opened++
 			select {
 			case <-time.After(5 * time.Second):
 				return f, nil
@@ -191,7 +195,8 @@ func TestOpeningIsShared(t *testing.T) {
 			}
 		}
 		srv := New(o)
-		results := make(chan *mcp.CallToolResult, 3)
+		began := time.Now()
+		results := make(chan *mcp.CallToolResult, 2)
 		for range 2 {
 			go func() { results <- invokeTool(t.Context(), srv, "whatsapp_webhook_list") }()
 		}
@@ -201,13 +206,16 @@ func TestOpeningIsShared(t *testing.T) {
 		if r := invokeTool(hasty, srv, "whatsapp_webhook_list"); !r.IsError {
 			t.Error("a call outlived its context")
 		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("the hasty call took %v", took)
+		}
 		for range 2 {
 			if r := <-results; r.IsError {
 				t.Error(r.Content)
 			}
 		}
-		if opened != 1 {
-			t.Errorf("opened %d times", opened)
+		if took := time.Since(began); took != 5*time.Second {
+			t.Errorf("two calls took %v, one opening takes 5 s", took)
 		}
 	})
 }
@@ -241,5 +249,27 @@ func TestEndOfInputIsWithheld(t *testing.T) {
 				t.Errorf("answered after %v: the end came after %v, want %v", answered, took, want)
 			}
 		})
+	}
+}
+
+// The service's sentences name commands; an agent is told which of its own tools to call, and in a read-only session none it lacks.
+func TestErrorsNameTools(t *testing.T) {
+	f := newFake()
+	f.onSend = func(context.Context, api.SendText) (api.SendResult, error) {
+		return api.SendResult{}, api.Errorf(api.CodeNotConnected, "no account is linked: link one first with waoutbox pair")
+	}
+	f.onLetters = func(context.Context, api.DeadLetterQuery) (api.DeadLetterPage, error) {
+		return api.DeadLetterPage{}, api.Errorf(api.CodeWebhookNotFound, "no webhook \"wh_7\"")
+	}
+	s := start(t, optionsFor(f))
+	s.initialize()
+	wantError(t, s.call("whatsapp_send_text", `{"jid":"1","text":"x"}`), "not_connected", false, "waoutbox pair. Here: whatsapp_connection_status")
+	wantError(t, s.call("whatsapp_dead_letter_list", `{"url":"wh_7"}`), "webhook_not_found", false, "Here: whatsapp_webhook_list shows all; whatsapp_webhook_register")
+
+	o := optionsFor(f)
+	o.ReadOnly = true
+	srv := New(o)
+	if e := srv.advise(*api.Errorf(api.CodeWebhookNotFound, "No.")); e.Message != "No. Here: whatsapp_webhook_list shows all." {
+		t.Error(e.Message)
 	}
 }

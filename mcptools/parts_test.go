@@ -2,36 +2,11 @@ package mcptools
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"io"
 	"strings"
 	"testing"
 )
-
-// Another client is another name in the audit trail, so it gets a Backend of its own.
-func TestBackendIsOpenedPerClient(t *testing.T) {
-	var asked []string
-	b := newBackends(func(_ context.Context, c ClientInfo) (Backend, error) {
-		asked = append(asked, c.Name)
-		return newFake(), nil
-	})
-	var last *opened
-	for _, name := range []string{"a", "a", "b", "a"} {
-		got, err := b.get(t.Context(), ClientInfo{Name: name})
-		if err != nil {
-			t.Fatal(err)
-		}
-		last = got
-	}
-	if got := strings.Join(asked, " "); got != "a b a" {
-		t.Errorf("opened for %q, want a b a", got)
-	}
-	b.drop(&opened{}) // not the kept one
-	if got, err := b.get(t.Context(), ClientInfo{Name: "a"}); err != nil || got != last {
-		t.Errorf("dropping another backend dropped the kept one: %v", err)
-	}
-}
 
 // A line without end costs what its two ends cost.
 func TestLongLineIsNotKept(t *testing.T) {

@@ -41,9 +41,9 @@ type EventName struct {
 type Options struct {
 	// Version is this program's own version, shown to clients.
 	Version string
-	// Backend answers the service, starting it if need be. It is called at the first tool call and again after it failed, after a
-	// call answered service_unavailable, or for another client; never twice at a time. It must return when ctx ends. The text of its
-	// *api.Error becomes the tool's error.
+	// Backend answers the service, starting it if need be. It is called at every tool call whose arguments are good, by several at a
+	// time, and never at a handshake or a listing; so it should cost little while the service runs. It must return when ctx ends.
+	// The text of its *api.Error becomes the tool's error.
 	Backend func(ctx context.Context, client ClientInfo) (Backend, error)
 	// Events is the catalogue of event names, without "*".
 	Events []EventName
@@ -55,11 +55,10 @@ type Options struct {
 
 // Server is the set of tools behind one MCP server. It holds no connection of its own until a tool is called.
 type Server struct {
-	opts     Options
-	log      *slog.Logger
-	mcp      *server.MCPServer
-	backends *backends
-	calls    sync.WaitGroup // tool calls that still run
+	opts  Options
+	log   *slog.Logger
+	mcp   *server.MCPServer
+	calls sync.WaitGroup // tool calls that still run
 }
 
 // New makes a server with its tools registered. It starts nothing.
@@ -73,9 +72,8 @@ func New(o Options) *Server {
 		text = readOnlyInstructions
 	}
 	s := &Server{
-		opts:     o,
-		log:      log,
-		backends: newBackends(o.Backend),
+		opts: o,
+		log:  log,
 		mcp: server.NewMCPServer("waoutbox", o.Version,
 			server.WithTitle("WhatsApp outbox"),
 			server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),

@@ -48,7 +48,7 @@ func (s *Server) webhookRegister() tool {
 			"arguments left out keep their values.",
 		hints: hints{destructive: true, idempotent: true, openWorld: true},
 		input: `{"type":"object","additionalProperties":false,"required":["url"],"properties":{` +
-			`"url":{"type":"string","description":"where to POST the events, or the id of a webhook to update"},` +
+			`"url":{"type":"string","description":"where to POST the events, or the id of a webhook, removed ones too"},` +
 			`"events":{"type":"array","items":{"type":"string","enum":` + s.eventEnum(true) + `},"description":` + quoted(s.eventHelp()) + `},` +
 			`"secret":{"type":"string","description":"signs each body (HMAC-SHA256 in X-Webhook-Signature); \"\" removes it"},` +
 			`"ordered":{"type":"boolean","description":"keep order within a chat; default true"}}}`,
@@ -90,13 +90,6 @@ func (s *Server) runWebhookRegister(ctx context.Context, c *call) (reply, error)
 	if err != nil {
 		return reply{}, err
 	}
-	if isID(ref) {
-		known, err := b.Webhook(ctx, ref)
-		if err != nil {
-			return reply{}, err
-		}
-		in.URL = known.URL
-	}
 	put, err := b.PutWebhook(ctx, in)
 	if err != nil {
 		return reply{}, err
@@ -114,7 +107,7 @@ func (s *Server) runWebhookRegister(ctx context.Context, c *call) (reply, error)
 		say = append(say, fmt.Sprintf("Added %s: events from now on.", w.ID))
 	}
 	for _, warning := range put.Warnings {
-		say = append(say, sentence(warning))
+		say = append(say, sentence("Warning: "+warning))
 	}
 	if !w.Signed {
 		say = append(say, unsignedHint)
@@ -274,7 +267,7 @@ func (s *Server) runWebhookTest(ctx context.Context, c *call) (reply, error) {
 
 // checkRef refuses what can be neither a webhook's id nor its URL. Everything finer is the service's to judge.
 func checkRef(ref string) error {
-	if isID(ref) {
+	if strings.HasPrefix(ref, "wh_") {
 		return nil
 	}
 	u, err := url.Parse(ref)
@@ -283,8 +276,6 @@ func checkRef(ref string) error {
 	}
 	return nil
 }
-
-func isID(ref string) bool { return strings.HasPrefix(ref, "wh_") }
 
 // sentence ends s like one.
 func sentence(s string) string {
