@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -234,5 +235,58 @@ func TestOneShot(t *testing.T) {
 	}
 	if st := r.status(); st.Daemon == nil {
 		t.Error("the daemon ended with its client")
+	}
+}
+
+// TestAgentOutlivesTheService: a service that was stopped or killed between two calls is started by the next one, which is answered;
+// a webhook that was removed is added again by its id.
+func TestAgentOutlivesTheService(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.mustRun("config", "set", "whatsapp-url", r.sim.URL())
+	r.mustRun("config", "set", "whatsapp-root-key", r.sim.RootKey())
+	t.Cleanup(func() { r.run("stop") })
+	ctx := r.within(60 * time.Second)
+	recv := r.receiver(receiver.Options{})
+	a := r.agent(ctx)
+
+	var reg struct {
+		Result  string
+		Webhook struct{ ID string }
+	}
+	a.call(ctx, &reg, "whatsapp_webhook_register", map[string]any{"url": recv.URL(), "secret": secret})
+	id := reg.Webhook.ID
+	var list struct{ Count int }
+	pid := r.status().Daemon.PID
+	for name, end := range map[string]func(){
+		"stopped": func() { r.mustRun("stop") },
+		"killed": func() {
+			p, err := os.FindProcess(r.status().Daemon.PID)
+			if err == nil {
+				err = p.Kill()
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.until("the killed service is gone", func() bool { return r.status().Daemon == nil })
+		},
+	} {
+		end()
+		if a.call(ctx, &list, "whatsapp_webhook_list", nil); list.Count != 1 {
+			t.Errorf("%s: %d webhooks, want 1", name, list.Count)
+		}
+		st := r.status()
+		if st.Daemon == nil || st.Daemon.PID == pid {
+			t.Fatalf("%s: no new service: %+v", name, st.Daemon)
+		}
+		pid = st.Daemon.PID
+	}
+
+	var un struct{ Removed bool }
+	if a.call(ctx, &un, "whatsapp_webhook_unregister", map[string]any{"url": id}); !un.Removed {
+		t.Error("not removed by its id")
+	}
+	if a.call(ctx, &reg, "whatsapp_webhook_register", map[string]any{"url": id}); reg.Webhook.ID != id || reg.Result != "created" {
+		t.Errorf("added again by its id %s: %+v", id, reg)
 	}
 }
