@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"time"
 
 	"waoutbox/cmd/internal/admin"
 	"waoutbox/cmd/internal/config"
@@ -20,15 +18,13 @@ import (
 
 // stack is the state opened by this process: everything the daemon and a daemon-less command have in common.
 type stack struct {
-	state    *store.State
-	db       *store.DB
-	box      *boltbox.Box
-	key      *store.Key // nil when the key file is missing beside sealed secrets: signed webhooks are held
-	keyErr   error
-	keySince time.Time
-	sender   *webhook.Sender
-	disp     *dispatcher.Dispatcher
-	log      *slog.Logger
+	state  *store.State
+	db     *store.DB
+	box    *boltbox.Box
+	keys   *keyring
+	sender *webhook.Sender
+	disp   *dispatcher.Dispatcher
+	log    *slog.Logger
 }
 
 // openStack takes ownership of the state and opens what lies in it. Nothing runs yet. On error nothing stays open.
@@ -52,15 +48,10 @@ func openStack(ctx context.Context, stateDir string, cfg config.Config, log *slo
 	if err != nil {
 		return nil, err
 	}
-	s.key, err = store.OpenKey(s.state.Path("key"), sealed)
-	if errors.Is(err, store.ErrKeyMissing) {
-		s.key, s.keyErr, s.keySince, err = nil, err, time.Now(), nil
-		log.Error("key file missing: signed webhooks are held", "error", s.keyErr)
-	}
-	if err != nil {
+	if s.keys, err = openKeyring(s.state.Path(store.KeyFile), sealed, log); err != nil {
 		return nil, err
 	}
-	s.sender = webhook.New(webhook.Options{Unseal: s.unseal, UserAgent: "waoutbox/" + version, Log: log})
+	s.sender = webhook.New(webhook.Options{Unseal: s.keys.unseal, UserAgent: "waoutbox/" + version, Log: log})
 	s.disp = dispatcher.New(dispatcher.Options{
 		Source: s.box, Subscriptions: s.box, Sender: s.sender, Log: log, MaxInFlight: cfg.MaxInFlight,
 	})
@@ -82,28 +73,6 @@ func (s *stack) close() error {
 	return errors.Join(errs...)
 }
 
-func (s *stack) unseal(sealed []byte, context string) ([]byte, error) {
-	if s.key == nil {
-		return nil, s.keyErr
-	}
-	return s.key.Open(sealed, context)
-}
-
-func (s *stack) seal(plain []byte, context string) ([]byte, error) {
-	if s.key == nil {
-		return nil, s.keyErr
-	}
-	return s.key.Seal(plain, context)
-}
-
-func (s *stack) alarms() []api.Alarm {
-	if s.keyErr == nil {
-		return nil
-	}
-	return []api.Alarm{{Code: "key_missing", Since: s.keySince.UTC(),
-		Message: fmt.Sprintf("%v; signed webhooks are held, nothing is sent unsigned", s.keyErr)}}
-}
-
 // service makes the administration over the stack. link and daemon are nil while no daemon runs.
 func (s *stack) service(link admin.Link, daemon *api.Daemon) *admin.Service {
 	names := []string{}
@@ -112,8 +81,8 @@ func (s *stack) service(link admin.Link, daemon *api.Daemon) *admin.Service {
 	}
 	return admin.New(admin.Options{
 		Engine: s.box, Dispatcher: s.disp, Sender: s.sender, Link: link, Daemon: daemon, StateDir: s.state.Dir(),
-		EventNames: names, Seal: s.seal, CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: connection.TestBody,
-		Alarms: s.alarms, Log: s.log,
+		EventNames: names, Seal: s.keys.seal, CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: connection.TestBody,
+		Alarms: s.keys.alarms, Log: s.log,
 	})
 }
 
