@@ -21,6 +21,7 @@ const (
 	alarmRejected    = "login_refused"
 	alarmAppState    = "app_state_incomplete"
 	alarmDevice      = "device_store"
+	alarmUnread      = "session_store_failed" // whatsapp.db takes nothing, WhatsApp is not acknowledged
 )
 
 // alarms are what needs a person, one for each code. Safe for concurrent use.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -58,9 +59,10 @@ type Client struct {
 	tr      *Translator
 	in      *ingest
 	sends   *sends
-	working sync.WaitGroup // sends under way
-	wanted  chan *round    // cap 1: a pairing round that was asked for
-	ready   chan struct{}  // closed once Run knows whether an account is linked
+	working sync.WaitGroup         // sends under way
+	wanted  chan *round            // cap 1: a pairing round that was asked for
+	ready   chan struct{}          // closed once Run knows whether an account is linked
+	origin  atomic.Pointer[origin] // of the present session
 
 	mu      sync.Mutex
 	running bool
@@ -148,7 +150,7 @@ func (c *Client) links(ctx, link context.Context) error {
 		return fmt.Errorf("start the WhatsApp link: %w", err)
 	}
 	retry := c.pace.reconnect()
-	s := c.open(link, dev)
+	s := c.open(link, c.guarded(dev))
 	close(c.ready)
 	for {
 		switch c.live(ctx, s) {
@@ -171,7 +173,7 @@ func (c *Client) links(ctx, link context.Context) error {
 			pause(ctx, retry.NextBackOff())
 		}
 		c.alarms.clear(alarmDevice)
-		s = c.open(link, dev)
+		s = c.open(link, c.guarded(dev))
 	}
 }
 
@@ -217,6 +219,7 @@ func (c *Client) open(link context.Context, dev *store.Device) *session {
 // listen makes a session the present one and hears its events.
 func (c *Client) listen(s *session) *session {
 	from := &origin{post: s.mail.post}
+	c.origin.Store(from)
 	s.cli.AddEventHandlerWithSuccessStatus(func(evt any) bool {
 		c.note(s, evt)
 		return c.in.handle(evt, from)

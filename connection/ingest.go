@@ -215,6 +215,14 @@ func (in *ingest) refuse(err error, from *origin) {
 	from.post(refused{})
 }
 
+// breakOff takes no more from a client of the library whose message could not be read, and has the connection made again.
+func (in *ingest) breakOff(from *origin) {
+	in.gate <- struct{}{}
+	defer func() { <-in.gate }()
+	from.broken = true
+	from.post(refused{})
+}
+
 func refusal(err error) string {
 	if errors.Is(err, outbox.ErrFull) {
 		return "The outbox is full, so WhatsApp is not acknowledged and keeps the messages. Make room on its disk; it goes on by itself."

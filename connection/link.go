@@ -161,7 +161,7 @@ func (w *watching) heard(ctx context.Context, evt any) (o outcome, done bool) {
 		w.introduce(ctx)
 	case refused:
 		w.cycled = true
-		c.status.because("the outbox refuses events, so the connection is cycled until it takes them")
+		c.status.because("events cannot be stored, so the connection is cycled until they can")
 		w.cut()
 	case *events.KeepAliveTimeout:
 		if c.now().Sub(e.LastSuccess) > keepAliveLimit {

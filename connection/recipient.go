@@ -36,7 +36,7 @@ func parseRecipient(to string) (types.JID, error) {
 
 func parseJIDRecipient(to string) (types.JID, error) {
 	jid, err := types.ParseJID(to)
-	if err != nil || jid.User == "" {
+	if err != nil || jid.User == "" || strings.Count(to, "@") != 1 { // the parser takes a second @ for part of the server
 		return types.JID{}, api.Errorf(api.CodeInvalidRecipient, "the recipient %q is not a JID: it looks like 15550100123@s.whatsapp.net, 204813927440123@lid or 120363025846172094@g.us", to)
 	}
 	jid = plain(jid)

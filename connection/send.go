@@ -325,7 +325,7 @@ func sendError(err error) *api.Error {
 		if code == "429" {
 			return api.Retryf(api.CodeRateLimited, "WhatsApp refused the message for now (429, too many): wait some minutes before the next one")
 		}
-		return api.Errorf(api.CodeSendFailed, "WhatsApp refused the message (%s)", code)
+		return api.Errorf(api.CodeSendFailed, "WhatsApp refused the message (code %s); it was not sent. Try the same from the phone: if that fails too, WhatsApp restricts this account or this recipient", code)
 	}
 	iq, isIQ := errors.AsType[*whatsmeow.IQError](err)
 	switch {

@@ -312,6 +312,7 @@ func TestParseRecipient(t *testing.T) {
 		"+15550100123@s.whatsapp.net":       "",
 		"@s.whatsapp.net":                   "",
 		"1@2@s.whatsapp.net":                "",
+		"15550100123@s.whatsapp.net@x":      "",
 		"123@newsletter":                    "",
 		"15550100123@example.com":           "",
 		"status@broadcast":                  "",

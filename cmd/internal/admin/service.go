@@ -6,6 +6,7 @@ package admin
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -89,8 +90,8 @@ func New(o Options) *Service { return &Service{o: o} }
 // SecretContext is the associated data a webhook's secret is sealed with: a sealed secret moved to another webhook does not open.
 func SecretContext(id outbox.SubID) string { return string(id) + "/secret" }
 
-// apiError turns what the outbox answers into the error a person reads. Unknown errors are logged whole where they end up
-// (the control server, the CLI) and shown as internal.
+// apiError turns what the outbox answers into the error a person reads. An unknown one stays as it is: the control server logs it and
+// lets only an incident id cross, a command without a daemon prints it.
 func apiError(err error, doing string) error {
 	if err == nil {
 		return nil
@@ -108,5 +109,5 @@ func apiError(err error, doing string) error {
 	case errors.Is(err, outbox.ErrClosed):
 		return api.Retryf(api.CodeServiceUnavail, "%s: the outbox is closed: the service is stopping or met a fault; see waoutbox status", doing)
 	}
-	return &api.Error{Code: api.CodeInternal, Message: doing + ": " + err.Error()}
+	return fmt.Errorf("%s: %w", doing, err)
 }
