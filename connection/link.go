@@ -239,7 +239,7 @@ func (w *watching) turnedAway(code string, wait time.Duration, reason, mend stri
 func (w *watching) why() string {
 	switch {
 	case w.cycled:
-		return "the outbox refuses events, so the connection is cycled until it takes them"
+		return "events cannot be stored, so the connection is cycled until they can"
 	case w.stream != "":
 		return "WhatsApp ended the connection (stream error " + w.stream + ")"
 	}
