@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 )
 
@@ -93,6 +94,14 @@ func readFile(path string) (map[string]string, error) {
 		return nil, fmt.Errorf("read settings: %w", err)
 	}
 	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("read settings: %w", err)
+	}
+	// Elsewhere modes say nothing: there the directory keeps others out.
+	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o022 != 0 {
+		return nil, fmt.Errorf("%s can be written by others (mode %04o), who could choose the settings: look through it, then run: chmod 600 '%s'", path, mode, path)
+	}
 	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
 		return nil, fmt.Errorf("read settings: %w", err)
