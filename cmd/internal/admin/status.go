@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -13,15 +14,20 @@ import (
 // Status answers the whole state in one page: the link, the webhooks, and what needs a person.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	st := api.Status{Version: api.Version, Daemon: s.o.Daemon, Link: api.Link{State: api.LinkUnknown}, Alarms: []api.Alarm{}, StateDir: s.o.StateDir}
-	hooks, err := s.Webhooks(ctx)
+	stats, err := s.o.Engine.Stats(ctx)
+	if err != nil {
+		if ctx.Err() != nil || errors.Is(err, outbox.ErrClosed) {
+			return st, apiError(err, "read the status")
+		}
+		// Whoever asks how things are must hear of this above all: an answer without counts is better than none.
+		stats = outbox.Stats{}
+		st.Alarms = append(st.Alarms, damaged(err))
+	}
+	hooks, err := s.inUse(ctx, stats)
 	if err != nil {
 		return st, err
 	}
 	st.Webhooks = hooks
-	stats, err := s.o.Engine.Stats(ctx)
-	if err != nil {
-		return st, apiError(err, "read the status")
-	}
 	st.Events, st.Bytes = stats.Events, stats.Bytes
 	for _, sub := range stats.Subs { // removed webhooks have no line, their dead letters still count
 		st.Pending += sub.Pending
@@ -29,9 +35,11 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	}
 	if s.o.Link != nil {
 		st.Link = s.o.Link.Link()
-		if st.Alarms = append(st.Alarms, s.o.Link.Alarms()...); len(st.Alarms) == 0 { // else the link has said it better
-			st.Alarms = append(st.Alarms, linkAlarms(st.Link, len(hooks))...)
+		own := s.o.Link.Alarms()
+		if len(own) == 0 { // else the link has said it better
+			own = linkAlarms(st.Link, len(hooks))
 		}
+		st.Alarms = append(st.Alarms, own...)
 	}
 	if stats.Fault != "" {
 		st.Alarms = append(st.Alarms, api.Alarm{Code: "outbox_fault", Message: stats.Fault, Since: stats.FaultAt.UTC()})
@@ -43,6 +51,12 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		st.Alarms = append(st.Alarms, s.laneAlarms(ctx, w)...)
 	}
 	return st, nil
+}
+
+// damaged tells of a part of the outbox file that cannot be read.
+func damaged(err error) api.Alarm {
+	return api.Alarm{Code: "outbox_damaged", Since: time.Now().UTC(), Message: fmt.Sprintf("A part of outbox.db cannot be read (%v), so the counts here are missing. "+
+		"What can be read is still delivered. Stop the service, keep a copy of the file, check the disk, and restore a backup if there is one", err)}
 }
 
 // linkGrace is how long the link may be down before somebody should know.

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -74,5 +76,25 @@ func TestStatusOfAPausedWebhook(t *testing.T) {
 	}
 	if r.put(w.URL); r.status().Webhooks[0].Status != api.WebhookActive { // registering again resumes
 		t.Errorf("after registering again: %+v", r.status().Webhooks)
+	}
+}
+
+// halfRead is an engine one page of whose file cannot be read: its counts fail, its subscriptions are in memory.
+type halfRead struct{ Engine }
+
+func (halfRead) Stats(context.Context) (outbox.Stats, error) {
+	return outbox.Stats{}, errors.New("statistics: page 38 cannot be read")
+}
+
+func TestStatusOfADamagedFile(t *testing.T) {
+	r := newRig(t)
+	r.put("http://localhost/hook")
+	r.o.Engine = halfRead{r.o.Engine}
+	st := r.status()
+	if len(st.Webhooks) != 1 || len(st.Alarms) != 1 || st.Alarms[0].Code != "outbox_damaged" || !strings.Contains(st.Alarms[0].Message, "page 38") {
+		t.Errorf("webhooks %+v, alarms %+v", st.Webhooks, st.Alarms)
+	}
+	if _, err := r.Webhooks(t.Context()); err == nil {
+		t.Error("counts that could not be read are listed as if they were 0")
 	}
 }

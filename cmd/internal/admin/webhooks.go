@@ -28,13 +28,18 @@ const maxChats = 100
 
 // Webhooks answers the webhooks in use, oldest first.
 func (s *Service) Webhooks(ctx context.Context) ([]api.Webhook, error) {
-	all, err := s.rows(ctx)
-	if err != nil {
-		return nil, err
-	}
 	stats, err := s.o.Engine.Stats(ctx)
 	if err != nil {
 		return nil, apiError(err, "read the webhooks")
+	}
+	return s.inUse(ctx, stats)
+}
+
+// inUse answers the webhooks in use with what stats counts of them.
+func (s *Service) inUse(ctx context.Context, stats outbox.Stats) ([]api.Webhook, error) {
+	all, err := s.rows(ctx)
+	if err != nil {
+		return nil, err
 	}
 	out := []api.Webhook{}
 	for _, r := range all {
