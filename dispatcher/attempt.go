@@ -73,7 +73,7 @@ func (l *lane) landed(f flight) {
 	if outcome != Delivered && f.res.Status == 0 && l.attempts.Err() != nil {
 		outcome = Ours // cut off by us: it will be sent again under the same number
 		l.order.Release(f.d)
-		l.logAttempt(f, outcome, 0)
+		l.logAttempt(f, outcome.String(), 0)
 		return
 	}
 	switch outcome {
@@ -83,11 +83,11 @@ func (l *lane) landed(f flight) {
 		if l.state.deaths > 0 {
 			l.state.deaths, l.stateDirty = 0, true
 		}
-		l.logAttempt(f, outcome, 0)
+		l.logAttempt(f, outcome.String(), 0)
 	case Ours:
 		l.order.Release(f.d)
 		l.trouble(f.end, f.res.Message)
-		l.logAttempt(f, outcome, l.state.gate.Until.Sub(f.end))
+		l.logAttempt(f, outcome.String(), l.state.gate.Until.Sub(f.end))
 	case Retry, Reject:
 		l.hold.Reset()
 		l.spend(f, outcome)
@@ -98,11 +98,12 @@ func (l *lane) landed(f flight) {
 func (l *lane) spend(f flight, outcome Outcome) {
 	spent := f.req.Attempt
 	log := l.addToLog(f)
+	ended := outcome.String()
 	wait, more := l.schedule.after(spent)
 	if outcome == Retry && more {
 		l.order.Fail(f.d, f.end.Add(wait), log)
 	} else {
-		wait = 0
+		wait, ended = 0, "dead"
 		l.die(f, spent, log)
 	}
 	if ra := min(f.res.RetryAfter, MaxRetryAfter); ra > 0 {
@@ -114,7 +115,7 @@ func (l *lane) spend(f flight, outcome Outcome) {
 		l.setGate(Gate{Kind: GatePaused, Since: f.end,
 			Reason: "the endpoint answered 410 Gone: it does not want events any more. Resume the webhook when it does"}, f.end)
 	}
-	l.logAttempt(f, outcome, wait)
+	l.logAttempt(f, ended, wait)
 }
 
 func (l *lane) setGate(g Gate, now time.Time) {
@@ -143,10 +144,10 @@ func (l *lane) addToLog(f flight) []byte {
 	}, f.res.Message, f.res.Excerpt))
 }
 
-// logAttempt writes the one line of an attempt: debug when delivered at the first try, info otherwise.
-func (l *lane) logAttempt(f flight, outcome Outcome, nextIn time.Duration) {
+// logAttempt writes the one line of an attempt. outcome is the Outcome's word, or "dead" when the delivery died of it. Debug when delivered at the first try, info otherwise.
+func (l *lane) logAttempt(f flight, outcome string, nextIn time.Duration) {
 	level := slog.LevelInfo
-	if outcome == Delivered && f.req.Attempt == 1 {
+	if outcome == Delivered.String() && f.req.Attempt == 1 {
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
@@ -156,7 +157,7 @@ func (l *lane) logAttempt(f flight, outcome Outcome, nextIn time.Duration) {
 	l.log.LogAttrs(ctx, level, "delivery attempted",
 		slog.String("event_id", f.req.Event.Key), slog.String("event", f.req.Event.Name), slog.String("subscription", string(l.id)),
 		slog.Uint64("sequence", uint64(f.d.Seq)), slog.Int("attempt", f.req.Attempt), slog.Int("of", len(l.schedule)),
-		slog.Int("replay", f.req.Replay), slog.String("outcome", outcome.String()), slog.String("class", string(f.res.Class)),
+		slog.Int("replay", f.req.Replay), slog.String("outcome", outcome), slog.String("class", string(f.res.Class)),
 		slog.Int("status", f.res.Status), slog.String("error", f.res.Message), slog.Duration("took", f.end.Sub(f.start)),
 		slog.Duration("next_in", nextIn))
 }

@@ -54,7 +54,7 @@ func Resolve(ctx context.Context, normalised string, allowInsecure bool) (warnin
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
-		return u.Hostname() + " does not resolve yet; events wait and are retried when it does.", nil
+		return u.Hostname() + " does not resolve yet; until it does, events become dead letters after four attempts. They are kept and can be replayed.", nil
 	}
 	return judge(u, addrs, allowInsecure)
 }

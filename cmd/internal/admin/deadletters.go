@@ -150,8 +150,8 @@ func deadLetter(l letter) api.DeadLetter {
 		last := log.Attempts[n-1]
 		d.LastError.Class, d.LastError.Status = string(last.Class), last.Status
 	}
-	if l.rec.Reason == reasonUnregistered {
-		d.LastError.Class, d.LastError.Message = reasonUnregistered, "the webhook was removed before this event was delivered"
+	if l.rec.Reason == reasonUnregistered { // whatever its attempts met, this is what ended it
+		d.LastError = api.LastError{Class: reasonUnregistered, Message: "the webhook was removed before this event was delivered"}
 	}
 	return d
 }

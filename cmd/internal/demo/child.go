@@ -133,18 +133,24 @@ func (s *service) json(ctx context.Context, out any, args ...string) error {
 }
 
 func (s *service) run(ctx context.Context, stdin io.Reader, out any, args ...string) error {
+	text, err := s.output(ctx, stdin, args...)
+	if err != nil || out == nil {
+		return err
+	}
+	return readJSON(strings.NewReader(text), out, args)
+}
+
+// output runs one command and answers what it printed.
+func (s *service) output(ctx context.Context, stdin io.Reader, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, s.exe, append([]string{"--state-dir", s.stateDir}, args...)...)
 	cmd.Env = cleanEnv()
 	cmd.Stdin = stdin
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("waoutbox %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+		return "", fmt.Errorf("waoutbox %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
-	if out == nil {
-		return nil
-	}
-	return readJSON(&stdout, out, args)
+	return stdout.String(), nil
 }
 
 func readJSON(r io.Reader, out any, args []string) error {

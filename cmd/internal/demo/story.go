@@ -116,36 +116,30 @@ func (w *world) answer(ctx context.Context, to *wasim.Contact, text string) erro
 // crash kills the service while its POSTs are under way, lets contacts write meanwhile, and starts it again.
 func (w *world) crash(ctx context.Context, carol, dave *wasim.Contact) error {
 	w.shop.recv.SetLatency(400 * time.Millisecond) // slow enough for the kill to hit POSTs in flight
-	posts := w.shop.recv.Counts().Posts
 	began := time.Now()
-	var ids []string
+	var sent []message
 	for _, say := range []struct {
 		who  *wasim.Contact
 		text string
 	}{{carol, "one more thing"}, {dave, "hi"}, {carol, "can I pay by card?"}} {
-		id, err := say.who.SendText(ctx, say.text)
+		m, err := w.say(ctx, say.who.Name(), say.text, func(ctx context.Context) (string, error) { return say.who.SendText(ctx, say.text) })
 		if err != nil {
-			return fmt.Errorf("%s writes: %w", say.who.Name(), err)
+			return err
 		}
-		w.mu.Lock()
-		w.said[id] = fmt.Sprintf("%s: %q", say.who.Name(), say.text)
-		w.mu.Unlock()
-		ids = append(ids, id)
+		sent = append(sent, m)
 	}
-	if _, err := w.acknowledged(ctx, ids[0]); err != nil {
+	if _, err := w.acknowledged(ctx, sent[0].id); err != nil {
 		return err
 	}
 	if err := w.service.kill(); err != nil {
 		return err
 	}
 	w.show(Line{Word: "killed", Text: fmt.Sprintf("waoutbox was killed with SIGKILL, %s after three messages were sent", ms(time.Since(began)))})
-	id, err := dave.SendText(ctx, "anybody there?")
+	m, err := w.say(ctx, dave.Name(), "anybody there?", func(ctx context.Context) (string, error) { return dave.SendText(ctx, "anybody there?") })
 	if err != nil {
-		return fmt.Errorf("%s writes: %w", dave.Name(), err)
+		return err
 	}
-	w.mu.Lock()
-	w.said[id] = `Dave: "anybody there?"`
-	w.mu.Unlock()
+	sent = append(sent, m)
 	w.shop.recv.SetLatency(0)
 	again := time.Now()
 	if err := w.service.start(ctx); err != nil {
@@ -154,10 +148,12 @@ func (w *world) crash(ctx context.Context, carol, dave *wasim.Contact) error {
 	if err := w.phone.WaitDrained(ctx); err != nil {
 		return fmt.Errorf("wait until everything is acknowledged after the restart: %w", err)
 	}
-	if err := w.shop.recv.WaitFor(ctx, func(c receiver.Counts) bool { return c.Posts > posts }); err != nil {
-		return err
+	w.show(Line{Word: "restarted", Text: fmt.Sprintf("and started again: what was not acknowledged came again (%s)", ms(time.Since(again))), Good: true})
+	for _, m := range sent {
+		if err := w.told(ctx, m); err != nil {
+			return err
+		}
 	}
-	w.show(Line{Word: "restarted", Text: fmt.Sprintf("and started again: all that was not acknowledged came again (%s)", ms(time.Since(again))), Good: true})
 	return nil
 }
 
@@ -170,8 +166,8 @@ func (w *world) awaitDead(ctx context.Context) error {
 			return err
 		}
 		if len(list) > 0 {
-			w.show(Line{Word: "dead", Text: fmt.Sprintf("%-34s → crm   %d attempts: kept, with the body and every answer", list[0].ID, list[0].Attempts)})
-			return nil
+			w.show(Line{Word: "dead", Text: fmt.Sprintf("%-34s → crm   %d attempts: kept, to be looked at and replayed", list[0].ID, list[0].Attempts)})
+			return w.command(ctx, "deadletter", "list")
 		}
 		if err := pause(ctx, 150*time.Millisecond); err != nil {
 			return fmt.Errorf("wait for the dead letter: %w", err)
@@ -187,6 +183,19 @@ func (w *world) deadLetters(ctx context.Context) ([]deadLetter, error) {
 	defer w.mu.Unlock()
 	w.dead = max(w.dead, len(list))
 	return list, err
+}
+
+// command shows a command and what it prints.
+func (w *world) command(ctx context.Context, args ...string) error {
+	out, err := w.service.output(ctx, nil, args...)
+	if err != nil {
+		return err
+	}
+	w.show(Line{Word: "$", Text: "waoutbox " + strings.Join(args, " "), Good: true})
+	for line := range strings.Lines(strings.TrimSpace(out)) {
+		w.show(Line{Word: "", Text: strings.TrimRight(line, "\n")})
+	}
+	return nil
 }
 
 // quiet waits until nothing is pending any more.
@@ -215,7 +224,7 @@ func (w *world) replay(ctx context.Context) error {
 	for _, l := range list {
 		ids = append(ids, l.ID)
 	}
-	w.show(Line{Word: "$", Text: "waoutbox deadletter replay " + strings.Join(ids, " ")})
+	w.show(Line{Word: "$", Text: "waoutbox deadletter replay " + strings.Join(ids, " "), Good: true})
 	if err := w.service.json(ctx, nil, append([]string{"deadletter", "replay", "--json"}, ids...)...); err != nil {
 		return err
 	}

@@ -92,24 +92,41 @@ func (w *world) close() error {
 	return errors.Join(append(errs, w.sim.Close())...)
 }
 
-// write lets a contact (or the phone) send a text, and tells when it was acknowledged: only after it was on disk. What happens to
-// the message before that moment is told after it, in the order of cause and effect.
+// message is a text on its way to the service.
+type message struct {
+	id, what string
+	sent     time.Time
+}
+
+// write lets a contact (or the phone) send a text, and tells when it was acknowledged: only after it was on disk.
 func (w *world) write(ctx context.Context, who, text string, send func(context.Context) (string, error)) error {
-	w.mu.Lock()
-	began := time.Now()
-	id, err := send(ctx)
-	if err != nil {
-		w.mu.Unlock()
-		return fmt.Errorf("%s writes: %w", who, err)
-	}
-	what := fmt.Sprintf("%s: %q", who, text)
-	w.said[id], w.held[id] = what, []Line{}
-	w.mu.Unlock()
-	at, err := w.acknowledged(ctx, id)
+	m, err := w.say(ctx, who, text, send)
 	if err != nil {
 		return err
 	}
-	w.release(id, Line{At: at, Word: "arrived", Text: fmt.Sprintf("%-34s stored, then WhatsApp was told (%s)", what, ms(at.Sub(began)))})
+	return w.told(ctx, m)
+}
+
+// say sends a text. What happens to it is held back until told, so that the story goes from cause to effect.
+func (w *world) say(ctx context.Context, who, text string, send func(context.Context) (string, error)) (message, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := message{what: fmt.Sprintf("%s: %q", who, text), sent: time.Now()}
+	var err error
+	if m.id, err = send(ctx); err != nil {
+		return m, fmt.Errorf("%s writes: %w", who, err)
+	}
+	w.said[m.id], w.held[m.id] = m.what, []Line{}
+	return m, nil
+}
+
+// told waits until a message is acknowledged and tells of it and of what happened to it since.
+func (w *world) told(ctx context.Context, m message) error {
+	at, err := w.acknowledged(ctx, m.id)
+	if err != nil {
+		return err
+	}
+	w.release(m.id, Line{At: at, Word: "arrived", Text: fmt.Sprintf("%-34s stored, then WhatsApp was told (%s)", m.what, ms(at.Sub(m.sent)))})
 	return nil
 }
 
