@@ -4,15 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/control"
 	"waoutbox/connection"
 	"waoutbox/outbox/api"
@@ -31,7 +27,7 @@ func newServeCmd(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service in the foreground",
-		Long:  "Owns the state, the WhatsApp link and the deliveries, until it is stopped. Logs to stderr. On a terminal it shows the QR code while no account is linked.",
+		Long:  "Owns the state, the WhatsApp link and the deliveries, until it is stopped. Logs to stderr; on a terminal to serve.log beside the state,\nand the terminal shows the QR code while no account is linked, and the link as it changes.",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e.settings = givenSettings(cmd)
@@ -53,7 +49,9 @@ func serve(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	log := newLogger(e.stderr, cfg)
+	out := e.serveLog()
+	defer out.close()
+	log := newLogger(out, cfg)
 	server, err := connection.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
 	if err != nil {
 		return usageError(err)
@@ -92,76 +90,16 @@ func serve(ctx context.Context, e *env) (err error) {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "waoutbox %s  state %s  control.sock ready in %d ms\n", version, e.stateDir, time.Since(began).Milliseconds())
+	if out.path != "" {
+		fmt.Fprintf(e.stdout, "log in %s\n", out.path)
+	}
 	log.Info("service started", "version", version, "pid", info.PID)
 
 	stages := []stage{ // stopped from the first to the last
 		{"whatsapp link", d.client.Run},
 		{"dispatcher", st.disp.Run},
 		{"control", func(ctx context.Context) error { return d.server.Serve(ctx, ln) }},
-		{"log", func(ctx context.Context) error { return control.CapLog(ctx, e.stateDir, os.Stderr, log) }},
+		{"log", func(ctx context.Context) error { return control.CapLog(ctx, e.stateDir, out.file(), log) }},
 	}
 	return runStages(ctx, log, stages, func(ctx context.Context) { foreground(ctx, e, d.client) })
-}
-
-// stage is a part that runs until its context ends.
-type stage struct {
-	name string
-	run  func(context.Context) error
-}
-
-// runStages runs all stages at once, and extra beside them. When ctx ends or a stage does, it stops them one after the other in
-// the order given, each waited for. The first failure is the answer.
-func runStages(ctx context.Context, log *slog.Logger, stages []stage, extra func(context.Context)) error {
-	over, end := context.WithCancel(ctx)
-	defer end()
-	var wg sync.WaitGroup
-	wg.Go(func() { extra(over) })
-	stops := make([]context.CancelFunc, len(stages))
-	errs := make([]chan error, len(stages))
-	for i, s := range stages {
-		sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
-		stops[i], errs[i] = cancel, make(chan error, 1)
-		go func() {
-			err := s.run(sctx)
-			if err != nil && sctx.Err() != nil && errors.Is(err, context.Canceled) {
-				err = nil
-			}
-			errs[i] <- err
-			end() // one part down: the others follow
-		}()
-	}
-	<-over.Done()
-	log.Info("stopping")
-	wg.Wait()
-	var first error
-	for i, s := range stages {
-		stops[i]()
-		if err := <-errs[i]; err != nil && first == nil {
-			first = fmt.Errorf("%s: %w", s.name, err)
-		}
-	}
-	log.Info("stopped")
-	return first
-}
-
-// foreground shows the QR code on a terminal while no account is linked, and says what to do next.
-func foreground(ctx context.Context, e *env, client *connection.Client) {
-	if !e.stdoutTerminal() {
-		return
-	}
-	if client.Link().State == api.LinkConnected {
-		return
-	}
-	if err := pairOnTerminal(ctx, e, client); err != nil && ctx.Err() == nil && api.CodeOf(err) != api.CodeAlreadyLinked {
-		fmt.Fprintf(e.stdout, "Not linked: %v\nTry again with: waoutbox pair\n", err)
-	}
-}
-
-// newLogger logs to w in the configured format and level.
-func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
-	o := &slog.HandlerOptions{Level: cfg.LogLevel}
-	if cfg.LogFormat == "json" {
-		return slog.New(slog.NewJSONHandler(w, o))
-	}
-	return slog.New(slog.NewTextHandler(w, o))
 }

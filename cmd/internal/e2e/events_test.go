@@ -17,6 +17,7 @@ func TestEveryEventFamily(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.serve()
+	r.until("an unlinked service says what it waits for", func() bool { return strings.Contains(r.output.since(0), "Next: waoutbox pair") })
 	recv := r.receiver(receiver.Options{Secret: secret})
 	r.addWebhook(recv.URL(), secret, "*")
 	r.pair()

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+
+	"waoutbox/outbox/api"
+)
+
+// The log file is opened at the first line, since the state directory is made only then; stderr takes over when it cannot be.
+func TestServeLog(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	var stderr bytes.Buffer
+	l := &serveLog{stderr: &stderr, path: filepath.Join(dir, "serve.log")}
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	slog.New(slog.NewTextHandler(l, nil)).Info("hello")
+	l.close()
+	text, err := os.ReadFile(l.path)
+	info, statErr := os.Stat(l.path)
+	if err != nil || statErr != nil || !bytes.Contains(text, []byte("hello")) || info.Mode().Perm() != 0o600 || stderr.Len() != 0 {
+		t.Errorf("log file: %q, %v, %v; stderr %q", text, err, info.Mode(), stderr.String())
+	}
+	gone := &serveLog{stderr: &stderr, path: filepath.Join(dir, "none", "serve.log")}
+	slog.New(slog.NewTextHandler(gone, nil)).Info("elsewhere")
+	if !bytes.Contains(stderr.Bytes(), []byte("elsewhere")) {
+		t.Errorf("stderr %q", stderr.String())
+	}
+}
+
+func TestLinkWords(t *testing.T) {
+	for want, l := range map[string]api.Link{
+		"connected as +491515550100 (Alice)":       {State: api.LinkConnected, Account: "491515550100@s.whatsapp.net", Name: "Alice"},
+		"connecting (no route to host)":            {State: api.LinkConnecting, Reason: "no route to host"},
+		"not linked: waoutbox pair (logged out)":   {State: api.LinkUnlinked, Reason: "logged out"},
+		"disconnected (another session took over)": {State: api.LinkDisconnected, Reason: "another session took over"},
+	} {
+		if got := linkWords(l); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+// Stages stop in their order, each waited for, whichever ends first; the first failure is the answer.
+func TestStagesStopInOrder(t *testing.T) {
+	for name, tc := range map[string]struct {
+		fails string
+		want  string
+	}{"by the context": {"", "<nil>"}, "because one failed": {"b", "b: broke"}} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			var mu sync.Mutex
+			var ended []string
+			stages := []stage{}
+			for _, s := range []string{"a", "b", "c"} {
+				stages = append(stages, stage{s, func(ctx context.Context) error {
+					if tc.fails == s {
+						return errors.New("broke")
+					}
+					<-ctx.Done()
+					mu.Lock()
+					defer mu.Unlock()
+					ended = append(ended, s)
+					return ctx.Err()
+				}})
+			}
+			err := runStages(ctx, slog.New(slog.DiscardHandler), stages, func(ctx context.Context) {
+				if tc.fails == "" {
+					cancel()
+				}
+				<-ctx.Done()
+			})
+			if got := fmt.Sprint(err); got != tc.want {
+				t.Errorf("error %s, want %s", got, tc.want)
+			}
+			want := []string{"a", "b", "c"}
+			if tc.fails != "" {
+				want = []string{"a", "c"}
+			}
+			if !slices.Equal(ended, want) {
+				t.Errorf("stopped in the order %v", ended)
+			}
+		})
+	}
+}
