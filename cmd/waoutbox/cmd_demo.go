@@ -1,10 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -41,6 +44,13 @@ func runDemo(cmd *cobra.Command, e *env, stay bool) error {
 	if err != nil {
 		return fmt.Errorf("find this program, to run it as the service: %w", err)
 	}
+	// A reader that goes away (`demo | head`) must not kill this process before it has ended the service it started: writes fail
+	// instead, and the first that does ends the story.
+	ctx, cancel := context.WithCancel(cmd.Context())
+	defer cancel()
+	pipe := make(chan os.Signal, 1)
+	signal.Notify(pipe, syscall.SIGPIPE)
+	defer signal.Stop(pipe)
 	o := demo.Options{Executable: exe, Stay: stay, Ready: func(h demo.Hints) {
 		e.printf("\nStill running, until Ctrl-C. In another terminal:\n  waoutbox --state-dir %s status\n  waoutbox --state-dir %s deadletter list\n  curl %s/        (the simulator's control API)\n", h.StateDir, h.StateDir, h.ControlURL)
 	}}
@@ -50,10 +60,12 @@ func runDemo(cmd *cobra.Command, e *env, stay bool) error {
 		o.Show = func(l demo.Line) {
 			mu.Lock()
 			defer mu.Unlock()
-			e.demoLine(l)
+			if e.demoLine(l); e.written.err != nil {
+				cancel()
+			}
 		}
 	}
-	sum, err := demo.Run(cmd.Context(), o)
+	sum, err := demo.Run(ctx, o)
 	if e.json {
 		e.printJSON(sum)
 		return err

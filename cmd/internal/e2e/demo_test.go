@@ -1,7 +1,9 @@
 package e2e
 
 import (
+	"bufio"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"testing"
 	"time"
@@ -27,5 +29,37 @@ func TestDemo(t *testing.T) {
 	}
 	if took := time.Since(began); took > 40*time.Second {
 		t.Errorf("the demo took %s", took)
+	}
+}
+
+// TestDemoEndsWithItsReader: when nobody reads any more, the demo ends early and leaves no service and no files behind.
+func TestDemoEndsWithItsReader(t *testing.T) {
+	t.Parallel()
+	tmp := shortDir(t)
+	cmd := exec.CommandContext(t.Context(), binary, "demo")
+	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(err)
+	}
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("a demo nobody reads ended with success")
+	}
+	left, err := os.ReadDir(tmp)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	if took := time.Since(began); took > 15*time.Second {
+		t.Errorf("it took %s to notice", took)
 	}
 }
