@@ -16,6 +16,10 @@ type Webhook struct {
 	URL       string `json:"url"`
 	Secret    []byte `json:"secret,omitempty"` // sealed; empty = unsigned
 	Unordered bool   `json:"unordered,omitempty"`
+	// Headers are the custom headers: a JSON object name → value, sealed as one (context string(SubID)+"/headers"); empty = none.
+	// HeaderNames are its names in plain, sorted, for display: names are no secrets, values are.
+	Headers     []byte   `json:"headers,omitempty"`
+	HeaderNames []string `json:"header_names,omitempty"`
 	// AllowInsecureHTTP lets plain http go to a public address; without it such an address is refused when dialling.
 	AllowInsecureHTTP bool      `json:"allow_insecure_http,omitempty"`
 	CreatedAt         time.Time `json:"created_at"`

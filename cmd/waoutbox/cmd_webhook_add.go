@@ -22,6 +22,8 @@ func newWebhookAddCmd(e *env) *cobra.Command {
 		secretFile                 string
 		secretStdin, generate      bool
 		noSecret, unordered, plain bool
+		headers                    headerFlags
+		headerFile                 string
 	}
 	cmd := &cobra.Command{
 		Use:   "add URL",
@@ -31,9 +33,14 @@ there changes what is given, keeps the rest, and resumes it.
 
 https may point anywhere; plain http to this machine, private networks and single-label names.
 The secret signs every request (X-Webhook-Signature). It is read from a file or from stdin:
-a command line can be seen by others.`,
+a command line can be seen by others.
+
+--header and --header-file send headers of your own with every request, instead of all that
+were set before. Their values are stored sealed and not shown again. A command line can be
+seen by others: put Authorization and the like into a file.`,
 		Example: `  waoutbox webhook add http://localhost:5678/webhook/wa --event message.received --generate-secret
-  waoutbox webhook add https://crm.example/hook --chat 120363025846172094@g.us --secret-file secret.txt`,
+  waoutbox webhook add https://crm.example/hook --chat 120363025846172094@g.us --secret-file secret.txt
+  waoutbox webhook add https://crm.example/hook --header 'X-Tenant: blue' --header-file auth.txt`,
 		Args: arguments(1, 1, "one URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in := api.PutWebhook{URL: args[0], GenerateSecret: f.generate, AllowInsecure: f.plain}
@@ -61,7 +68,7 @@ a command line can be seen by others.`,
 			}
 			var err error
 			switch {
-			case f.secretFile != "":
+			case cmd.Flags().Changed("secret-file"):
 				in.Secret, err = secretFromFile(f.secretFile)
 			case f.secretStdin:
 				in.Secret, err = e.secretFromStdin()
@@ -69,6 +76,12 @@ a command line can be seen by others.`,
 				in.Secret = new(string)
 			}
 			if err != nil {
+				return err
+			}
+			if cmd.Flags().Changed("header-file") {
+				f.headers.file = &f.headerFile
+			}
+			if in.Headers, err = f.headers.read(); err != nil {
 				return err
 			}
 			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
@@ -88,6 +101,10 @@ a command line can be seen by others.`,
 	fl.BoolVar(&f.secretStdin, "secret-stdin", false, "sign with the secret read from stdin (hidden on a terminal)")
 	fl.BoolVar(&f.generate, "generate-secret", false, "sign with a new secret, shown once")
 	fl.BoolVar(&f.noSecret, "no-secret", false, "stop signing")
+	// Array, not slice: a comma may stand in a value.
+	fl.StringArrayVar(&f.headers.lines, "header", nil, "send this header ('Name: value') with every request, repeatable")
+	fl.StringVar(&f.headerFile, "header-file", "", "send the headers in this file, one 'Name: value' a line; for secret values")
+	fl.BoolVar(&f.headers.none, "no-headers", false, "send no headers of your own any more")
 	fl.BoolVar(&f.unordered, "unordered", false, "do not wait for the event before in the same chat; =false turns order on again")
 	fl.BoolVar(&f.plain, "allow-insecure-http", false, "allow plain http to a public host")
 	return cmd
@@ -159,6 +176,9 @@ func (e *env) showAdded(res api.PutWebhookResult) {
 	e.printf("  events   %s\n", listText(w.Events))
 	if len(w.Chats) > 0 {
 		e.printf("  chats    %s\n", listText(w.Chats))
+	}
+	if len(w.Headers) > 0 {
+		e.printf("  headers  %s\n", listText(w.Headers))
 	}
 	switch {
 	case res.Secret != "":

@@ -59,6 +59,9 @@ func (e *env) showWebhook(w api.Webhook) {
 	if len(w.Chats) > 0 {
 		line("chats", listText(w.Chats))
 	}
+	if len(w.Headers) > 0 {
+		line("headers", listText(w.Headers)+"  (values are not shown)")
+	}
 	line("signed", yes[w.Signed])
 	if w.Ordered {
 		line("order", "per chat")

@@ -22,6 +22,12 @@ func TestGolden(t *testing.T) {
 			return f
 		}
 	}
+	withHeaders := func() *fakeService {
+		f := added(api.PutUpdated)()
+		f.hooks[1].Headers = []string{"Authorization", "X-Tenant"}
+		f.put.Webhook = f.hooks[1]
+		return f
+	}
 	empty := func() *fakeService { f := healthy(); f.hooks = nil; return f }
 	offline := func(n int) func() *fakeService {
 		return func() *fakeService {
@@ -108,6 +114,13 @@ func TestGolden(t *testing.T) {
 		{"webhook-add-no-secret-on-stdin", healthy, "\n", "webhook add https://crm.example --secret-stdin"},
 		{"webhook-add-two-secrets", healthy, "", "webhook add https://crm.example --secret-stdin --generate-secret"},
 		{"webhook-add-missing-file", healthy, "", "webhook add https://crm.example --secret-file /nowhere/secret"},
+		{"webhook-add-headers", withHeaders, "", "webhook add https://crm.example --header X-Tenant:blue"},
+		{"webhook-add-headers-json", withHeaders, "", "webhook add https://crm.example --header X-Tenant:blue --json"},
+		{"webhook-add-bad-header", healthy, "", "webhook add https://crm.example --header hunter2"},
+		{"webhook-add-headers-and-none", healthy, "", "webhook add https://crm.example --header X-Tenant:blue --no-headers"},
+		{"webhook-add-missing-header-file", healthy, "", "webhook add https://crm.example --header-file /nowhere/headers"},
+		{"webhook-show-headers", withHeaders, "", "webhook show wh_9QRT"},
+		{"webhook-list-headers-json", withHeaders, "", "webhook list --json"},
 		{"webhook-list", letters(3), "", "webhook list"},
 		{"webhook-list-json", letters(3), "", "webhook list --json"},
 		{"webhook-list-empty", empty, "", "webhook list"},

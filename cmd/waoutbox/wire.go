@@ -86,14 +86,14 @@ func (s *stack) service(link admin.Link, daemon *api.Daemon) *admin.Service {
 	})
 }
 
-// hasSealed reports whether any webhook holds a sealed secret: then the key file must be there.
+// hasSealed reports whether any webhook holds a sealed secret or sealed headers: then the key file must be there.
 func hasSealed(ctx context.Context, box *boltbox.Box) (bool, error) {
 	subs, err := box.Subs(ctx)
 	if err != nil {
 		return false, err
 	}
 	for _, sub := range subs {
-		if cfg, err := outbox.DecodeWebhook(sub.Config); err == nil && len(cfg.Secret) > 0 {
+		if cfg, err := outbox.DecodeWebhook(sub.Config); err == nil && len(cfg.Secret)+len(cfg.Headers) > 0 {
 			return true, nil
 		}
 	}

@@ -28,17 +28,19 @@ const (
 	maxAnswerHeader = 64 << 10
 )
 
-// client is what one subscription needs to send: its parsed URL, transport and keys. A change of URL or of the permission to
-// use plain http makes a new one; a change of secret only a new signer. Safe for concurrent use.
+// client is what one subscription needs to send: its parsed URL, transport, keys and custom headers. A change of URL or of the
+// permission to use plain http makes a new one; a change of secret or headers only opens those anew. Safe for concurrent use.
 type client struct {
 	raw           string
 	allowInsecure bool
 	url           *url.URL
 	transport     *http.Transport
 
-	mu     sync.Mutex
-	sealed []byte
-	signer *signer
+	mu            sync.Mutex
+	sealed        []byte
+	signer        *signer
+	sealedHeaders []byte
+	headers       http.Header
 }
 
 func newClient(w outbox.Webhook, own func() []string) (*client, error) {
@@ -98,6 +100,30 @@ func (c *client) signerFor(sealed []byte, open func([]byte) ([]byte, error)) (*s
 	}
 	c.sealed, c.signer = bytes.Clone(sealed), newSigner(secret)
 	return c.signer, nil
+}
+
+// headersFor answers the webhook's custom headers, nil for none. What was opened is kept while its sealed form stays the same; the
+// caller must not change it.
+func (c *client) headersFor(sealed []byte, open func([]byte) ([]byte, error)) (http.Header, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(sealed) == 0 {
+		c.sealedHeaders, c.headers = nil, nil
+		return nil, nil
+	}
+	if c.headers != nil && bytes.Equal(c.sealedHeaders, sealed) {
+		return c.headers, nil
+	}
+	plain, err := open(sealed)
+	if err != nil {
+		return nil, err
+	}
+	h, err := parseHeaders(plain)
+	if err != nil {
+		return nil, err
+	}
+	c.sealedHeaders, c.headers = bytes.Clone(sealed), h
+	return h, nil
 }
 
 func (c *client) close() { c.transport.CloseIdleConnections() }

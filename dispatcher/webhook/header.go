@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -14,10 +15,12 @@ import (
 // without case, so receivers see no difference.
 const idempotencyKey = "idempotency-key"
 
-// header builds the headers of one attempt. sign is nil for a webhook without a secret.
-func header(r dispatcher.Request, userAgent string, sign *signer, now time.Time) http.Header {
+// header builds the headers of one attempt: the webhook's own first, so that ours win. sign is nil for a webhook without a secret.
+// The values of custom are shared with other attempts; nothing changes them.
+func header(r dispatcher.Request, userAgent string, custom http.Header, sign *signer, now time.Time) http.Header {
 	ev := r.Event
-	h := make(http.Header, 16)
+	h := make(http.Header, 16+len(custom))
+	maps.Copy(h, custom)
 	h["Content-Type"] = []string{"application/json"}
 	h["User-Agent"] = []string{userAgent}
 	h["X-Webhook-Id"] = []string{ev.Key}

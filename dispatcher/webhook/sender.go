@@ -23,7 +23,8 @@ const defaultTimeout = 10 * time.Second
 
 // Options are what a Sender needs.
 type Options struct {
-	// Unseal opens a sealed secret; context is string(SubID)+"/secret". Nil holds every signed webhook: nothing goes unsigned.
+	// Unseal opens a sealed secret, context string(SubID)+"/secret", and sealed custom headers, context string(SubID)+"/headers".
+	// Nil holds every webhook that has either: nothing goes unsigned or without its headers.
 	Unseal func(sealed []byte, context string) ([]byte, error)
 	// UserAgent is "waoutbox/<version>"; empty means "waoutbox".
 	UserAgent string
@@ -67,19 +68,26 @@ func (s *Sender) Send(ctx context.Context, r dispatcher.Request) dispatcher.Resu
 	if err != nil {
 		return dispatcher.Result{Class: outbox.ClassAddress, Message: err.Error()}
 	}
-	sign, err := c.signerFor(r.Webhook.Secret, func(sealed []byte) ([]byte, error) {
-		if s.opt.Unseal == nil {
-			return nil, errors.New("there is no key to open it with")
+	open := func(what string) func([]byte) ([]byte, error) {
+		return func(sealed []byte) ([]byte, error) {
+			if s.opt.Unseal == nil {
+				return nil, errors.New("there is no key to open it with")
+			}
+			return s.opt.Unseal(sealed, string(r.Sub)+what)
 		}
-		return s.opt.Unseal(sealed, string(r.Sub)+"/secret")
-	})
+	}
+	sign, err := c.signerFor(r.Webhook.Secret, open("/secret"))
 	if err != nil {
 		return dispatcher.Result{Class: outbox.ClassLocal, Message: fmt.Sprintf("the signing secret cannot be opened, and nothing is sent unsigned: %v", err)}
+	}
+	custom, err := c.headersFor(r.Webhook.Headers, open("/headers"))
+	if err != nil {
+		return dispatcher.Result{Class: outbox.ClassLocal, Message: fmt.Sprintf("the custom headers cannot be opened, and nothing is sent without them (set them again, or remove them with --no-headers): %v", err)}
 	}
 	now := time.Now()
 	req := (&http.Request{
 		Method: http.MethodPost, URL: c.url, Host: c.url.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header:        header(r, s.opt.UserAgent, sign, now),
+		Header:        header(r, s.opt.UserAgent, custom, sign, now),
 		ContentLength: int64(len(r.Event.Body)),
 		Body:          body(r.Event.Body),
 		// Lets the transport try again when a kept connection turns out dead before a byte was written.

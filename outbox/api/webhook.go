@@ -12,12 +12,14 @@ const (
 	WebhookPaused  WebhookStatus = "paused"  // stopped by its user or by a 410
 )
 
-// Webhook is one line of `webhook list` and of status. It never holds the secret.
+// Webhook is one line of `webhook list` and of status. It holds neither the secret nor the values of
+// custom headers.
 type Webhook struct {
 	ID                   string        `json:"id"`
 	URL                  string        `json:"url"` // user info and query never occur in errors or logs; here the URL is whole
 	Events               []string      `json:"events"`
 	Chats                []string      `json:"chats,omitempty"`
+	Headers              []string      `json:"headers,omitempty"` // names of the custom headers
 	Signed               bool          `json:"signed"`
 	Ordered              bool          `json:"ordered"`
 	Status               WebhookStatus `json:"status"`
@@ -30,15 +32,16 @@ type Webhook struct {
 }
 
 // PutWebhook registers a webhook, or updates and resumes the one with this URL. A nil field keeps its value; on creation (and on
-// revival of a removed URL) nil Events means every event, nil Secret unsigned, nil Ordered ordered.
+// revival of a removed URL) nil Events means every event, nil Secret unsigned, nil Headers none, nil Ordered ordered.
 type PutWebhook struct {
-	URL            string    `json:"url"` // or the id of a webhook, removed ones too
-	Events         *[]string `json:"events,omitempty"`
-	Chats          *[]string `json:"chats,omitempty"`
-	Secret         *string   `json:"secret,omitempty"` // "" removes it
-	GenerateSecret bool      `json:"generate_secret,omitempty"`
-	Ordered        *bool     `json:"ordered,omitempty"`
-	AllowInsecure  bool      `json:"allow_insecure_http,omitempty"`
+	URL            string             `json:"url"` // or the id of a webhook, removed ones too
+	Events         *[]string          `json:"events,omitempty"`
+	Chats          *[]string          `json:"chats,omitempty"`
+	Secret         *string            `json:"secret,omitempty"` // "" removes it
+	GenerateSecret bool               `json:"generate_secret,omitempty"`
+	Headers        *map[string]string `json:"headers,omitempty"` // custom headers, name → value: all of them; empty removes all
+	Ordered        *bool              `json:"ordered,omitempty"`
+	AllowInsecure  bool               `json:"allow_insecure_http,omitempty"`
 }
 
 // Results of PutWebhook.

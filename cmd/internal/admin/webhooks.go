@@ -72,7 +72,7 @@ func (s *Service) webhook(ctx context.Context, r row, st outbox.SubStats) api.We
 	f := r.filter()
 	w := api.Webhook{
 		ID: string(r.sub.ID), URL: r.cfg.URL, Events: slices.Clone(f.Events), Chats: slices.Clone(f.Chats),
-		Signed: len(r.cfg.Secret) > 0, Ordered: !r.cfg.Unordered,
+		Headers: slices.Clone(r.cfg.HeaderNames), Signed: len(r.cfg.Secret) > 0, Ordered: !r.cfg.Unordered,
 		Status: api.WebhookStatus(lane.Status), Reason: lane.Reason,
 		Pending: st.Pending, Dead: st.Dead,
 		CreatedAt: r.cfg.CreatedAt, UpdatedAt: r.cfg.UpdatedAt,
@@ -115,6 +115,9 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWeb
 		return api.PutWebhookResult{}, err
 	}
 	if err := checkSecret(in); err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	if err := checkHeaders(in.Headers); err != nil {
 		return api.PutWebhookResult{}, err
 	}
 	var warnings []string
@@ -195,6 +198,11 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWeb
 			warnings = append(warnings, w)
 		}
 	}
+	if in.Headers != nil {
+		if r.cfg.Headers, r.cfg.HeaderNames, err = s.sealHeaders(*in.Headers, r.sub.ID); err != nil {
+			return api.PutWebhookResult{}, err
+		}
+	}
 	r.cfg.UpdatedAt = now
 	if r.sub.Config, err = outbox.EncodeWebhook(r.cfg); err != nil {
 		return api.PutWebhookResult{}, apiError(err, "register the webhook")
@@ -208,7 +216,7 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWeb
 	if err := s.o.Dispatcher.Resume(ctx, r.sub.ID); err != nil {
 		return api.PutWebhookResult{}, apiError(err, "resume the webhook")
 	}
-	s.o.Log.InfoContext(ctx, "webhook registered", "webhook", r.sub.ID, "result", result, "events", filter.Events, "signed", len(r.cfg.Secret) > 0)
+	s.o.Log.InfoContext(ctx, "webhook registered", "webhook", r.sub.ID, "result", result, "events", filter.Events, "signed", len(r.cfg.Secret) > 0, "headers", len(r.cfg.HeaderNames))
 	w, err := s.describe(ctx, r)
 	if err != nil {
 		return api.PutWebhookResult{}, err

@@ -2,6 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -28,6 +31,17 @@ func schedule(t *testing.T, kill bool) {
 	r.pair()
 	recv := r.receiver(receiver.Options{Secret: secret, Script: receiver.MustScript("500")})
 	hook := r.addWebhook(recv.URL(), secret, "message.received")
+	headers := filepath.Join(shortDir(t), "headers")
+	if err := os.WriteFile(headers, []byte("Authorization: Bearer hush\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if shown := r.mustRun("webhook", "add", recv.URL(), "--header", "X-Tenant: blue", "--header-file", headers) +
+		r.mustRun("webhook", "show", hook.ID); strings.Contains(shown, "hush") || strings.Count(shown, "Authorization, X-Tenant") != 2 {
+		t.Errorf("custom headers are shown as:\n%s", shown)
+	}
+	if res := r.run("webhook", "add", recv.URL(), "--header", "x-webhook-id: mine"); res.code != 2 {
+		t.Errorf("a header of ours: exit %d, want 2: %s", res.code, res.stderr)
+	}
 	bob := r.phone.NewContact("Bob", "491515550111")
 	ctx := r.within(time.Minute)
 	if _, err := bob.SendText(ctx, "hello <&> \u2028 👋"); err != nil {
@@ -57,6 +71,11 @@ func schedule(t *testing.T, kill bool) {
 	for i, p := range posts {
 		if p.Attempt != i+1 || p.EventID != posts[0].EventID || !bytes.Equal(p.Body, posts[0].Body) || p.Signature != receiver.SignatureValid {
 			t.Errorf("POST %d: attempt %d, id %s, signature %s, same body %v", i+1, p.Attempt, p.EventID, p.Signature, bytes.Equal(p.Body, posts[0].Body))
+		}
+	}
+	for i, p := range posts { // the same after a kill: they are opened from the disk
+		if p.Header.Get("X-Tenant") != "blue" || p.Header.Get("Authorization") != "Bearer hush" || p.Header.Get("X-Webhook-Id") != p.EventID {
+			t.Errorf("POST %d: custom headers are missing: %v", i+1, p.Header)
 		}
 	}
 	for i, want := range []time.Duration{time.Second, 3 * time.Second, 10 * time.Second} {
