@@ -13,10 +13,10 @@ import (
 // group or others may write: they could swap the database or the key.
 func checkAccess(path string, info fs.FileInfo) error {
 	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return fmt.Errorf("%s belongs to user %d and you are user %d: name a place of your own with --state-dir", path, st.Uid, os.Geteuid())
+		return unusable(nil, "%s belongs to user %d and you are user %d: name a place of your own with --state-dir", path, st.Uid, os.Geteuid())
 	}
 	if mode := info.Mode().Perm(); mode&0o022 != 0 {
-		return fmt.Errorf("%s can be written by others (mode %04o): run: chmod go-w '%s'", path, mode, path)
+		return unusable(nil, "%s can be written by others (mode %04o): run: chmod go-w '%s'", path, mode, path)
 	}
 	return nil
 }
@@ -25,13 +25,13 @@ func checkAccess(path string, info fs.FileInfo) error {
 func tighten(path string, want fs.FileMode) error {
 	info, err := os.Stat(path)
 	if err != nil {
-		return fmt.Errorf("look at %s: %w", path, err)
+		return Unusable(err, path+" cannot be looked at")
 	}
 	if info.Mode().Perm()&^want == 0 {
 		return nil
 	}
 	if err := os.Chmod(path, info.Mode().Perm()&want); err != nil {
-		return fmt.Errorf("make %s private: %w", path, err)
+		return Unusable(err, path+" cannot be made private")
 	}
 	return nil
 }

@@ -196,7 +196,7 @@ func (db *DB) swap(next *bbolt.DB) {
 }
 
 func (db *DB) openAgain() (last int, err error) {
-	bolt, err := openFile(db.path)
+	bolt, err := openExisting(db.path, migrations()) // a file that vanished meanwhile is a fault and no reason for a new one
 	if err != nil {
 		return 0, err
 	}

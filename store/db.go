@@ -53,7 +53,10 @@ type DB struct {
 // Open opens or creates the outbox file and starts its committer; Close ends it. A file that is foreign, damaged, cut off or
 // of an unknown format is refused with one sentence and left as it is. Own the state directory (OpenState) first.
 func Open(path string, o DBOptions) (*DB, error) {
-	bolt, err := openFile(path)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	bolt, err := openFile(path, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -61,9 +64,6 @@ func Open(path string, o DBOptions) (*DB, error) {
 		path: path, log: o.Log, minFree: o.MinFree, around: o.Commit, bolt: bolt,
 		q:        queue{wake: make(chan struct{}, 1)},
 		stopping: make(chan struct{}), stopped: make(chan struct{}),
-	}
-	if db.log == nil {
-		db.log = slog.New(slog.DiscardHandler)
 	}
 	if db.minFree == 0 {
 		db.minFree = DefaultMinFree

@@ -67,10 +67,10 @@ func CheckDir(dir string) error {
 		return fmt.Errorf("there is no state in %s yet: %w", dir, fs.ErrNotExist)
 	}
 	if err != nil {
-		return fmt.Errorf("look at state directory %s: %w", dir, err)
+		return Unusable(err, fmt.Sprintf("state directory %s cannot be used", dir))
 	}
 	if !info.IsDir() {
-		return fmt.Errorf("state directory %s is not a directory: name another one with --state-dir", dir)
+		return unusable(nil, "state directory %s is not a directory: name another one with --state-dir", dir)
 	}
 	return checkAccess(dir, info)
 }
@@ -83,7 +83,7 @@ func makeDir(dir string) error {
 	err := CheckDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return fmt.Errorf("create state directory %s: %w", dir, err)
+			return Unusable(err, fmt.Sprintf("state directory %s cannot be created", dir))
 		}
 		err = CheckDir(dir)
 	}

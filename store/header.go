@@ -22,7 +22,10 @@ const (
 	pageSizesTried = 15
 )
 
-var errForeign = errors.New("it is not an outbox database")
+var (
+	errForeign = errors.New("it is not an outbox database")
+	errCutOff  = errors.New("it is cut off")
+)
 
 type metaPage struct {
 	pageSize uint64
@@ -49,7 +52,7 @@ func checkHeader(path string) error {
 		return err
 	}
 	if need := meta.pages * meta.pageSize; uint64(info.Size()) < need {
-		return fmt.Errorf("it is cut off: %d bytes are there, %d are needed", info.Size(), need)
+		return fmt.Errorf("%w: %d bytes are there, %d are needed", errCutOff, info.Size(), need)
 	}
 	return nil
 }

@@ -31,12 +31,12 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 			return nil, fmt.Errorf("secrets in the outbox were sealed with %s; put that file back from a backup, or set the secrets again: %w", path, ErrKeyMissing)
 		}
 		if err := makeKey(path); err != nil {
-			return nil, fmt.Errorf("create key %s: %w", path, err)
+			return nil, Unusable(err, fmt.Sprintf("key %s cannot be created", path))
 		}
 		info, err = os.Stat(path)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("look at key %s: %w", path, err)
+		return nil, Unusable(err, fmt.Sprintf("key %s cannot be used", path))
 	}
 	if err := checkAccess(path, info); err != nil {
 		return nil, err
@@ -46,10 +46,10 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("read key: %w", err)
+		return nil, Unusable(err, fmt.Sprintf("key %s cannot be read", path))
 	}
 	if len(raw) != keySize {
-		return nil, fmt.Errorf("key %s has %d bytes, a key has %d: put the right file back from a backup", path, len(raw), keySize)
+		return nil, unusable(nil, "key %s has %d bytes, a key has %d: put the right file back from a backup", path, len(raw), keySize)
 	}
 	block, err := aes.NewCipher(raw)
 	if err != nil {

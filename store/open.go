@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -11,8 +12,6 @@ import (
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
-
-	"waoutbox/outbox"
 )
 
 // fileLockWait is how long bbolt waits for its own file lock. The state lock makes waiting pointless except against tools.
@@ -22,15 +21,28 @@ const fileLockWait = 500 * time.Millisecond
 // format only, since the walk would hold up every append for minutes.
 const maxChecked = 1 << 30
 
-// openFile opens the database at path, creating it when there is none and migrating it when it is older. A file that is not
-// ours, damaged or newer is refused and not changed.
-func openFile(path string) (*bbolt.DB, error) {
+// openFile opens the database at path, creating it when there is none or an empty one, and migrating it when it is older. A file that
+// is not ours, damaged or newer is refused and not changed.
+func openFile(path string, log *slog.Logger) (*bbolt.DB, error) {
 	steps := migrations()
-	if _, err := os.Lstat(path); errors.Is(err, fs.ErrNotExist) {
+	info, err := os.Lstat(path)
+	empty := err == nil && info.Mode().IsRegular() && info.Size() == 0
+	if empty {
+		if err := checkAccess(path, info); err != nil {
+			return nil, refusal(path, err)
+		}
+		log.Warn("the outbox file was empty and is made anew", "path", path)
+	}
+	if empty || errors.Is(err, fs.ErrNotExist) {
 		if err := createFile(path, steps); err != nil {
-			return nil, fmt.Errorf("create outbox %s: %w", path, err)
+			return nil, Unusable(err, fmt.Sprintf("outbox %s cannot be created", path))
 		}
 	}
+	return openExisting(path, steps)
+}
+
+// openExisting is openFile for a file that must be there with something in it.
+func openExisting(path string, steps []func(*bbolt.Tx) error) (*bbolt.DB, error) {
 	if err := inspect(path, len(steps)); err != nil {
 		return nil, refusal(path, err)
 	}
@@ -49,11 +61,22 @@ func openFile(path string) (*bbolt.DB, error) {
 	return db, nil
 }
 
+// refusal says why the file cannot be used and how to mend that.
 func refusal(path string, err error) error {
 	if errors.Is(err, berrors.ErrTimeout) {
-		return fmt.Errorf("outbox %s is open in another program; close that one: %w", path, outbox.ErrOwned)
+		return unusable(err, "outbox %s is open in another program; close that one", path)
 	}
-	return fmt.Errorf("outbox %s cannot be used and was left as it is: %w", path, err)
+	why := reason(err)
+	if errors.Is(err, errForeign) || errors.Is(err, errCutOff) || damaged(err) {
+		why += ". Restore it from a backup, or move it away to start with an empty outbox"
+	}
+	return unusable(err, "outbox %s cannot be used and was left as it is: %s", path, why)
+}
+
+// damaged reports that reading the file ended in a fault or in a complaint of bbolt.
+func damaged(err error) bool {
+	_, fault := errors.AsType[*panicError](err)
+	return fault || errors.Is(err, berrors.ErrInvalid) || errors.Is(err, berrors.ErrChecksum) || errors.Is(err, berrors.ErrVersionMismatch)
 }
 
 // inspect looks at the file without changing it.
@@ -78,8 +101,8 @@ func inspect(path string, newest int) error {
 	return errors.Join(err, db.Close())
 }
 
-// createFile makes a whole database under another name first, so that a crash leaves none or a good one, and an empty file
-// under the real name is always damage.
+// createFile makes a whole database under another name first, so that a crash leaves none, or the empty file that was there before, or
+// a good one. What a crash left under the other name is thrown away.
 func createFile(path string, steps []func(*bbolt.Tx) error) error {
 	tmp := path + ".new"
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -91,9 +114,11 @@ func createFile(path string, steps []func(*bbolt.Tx) error) error {
 	}
 	err = migrate(db, steps)
 	if err = errors.Join(err, db.Close()); err != nil {
-		return errors.Join(err, os.Remove(tmp))
+		os.Remove(tmp) // the next creation does it again
+		return err
 	}
 	if err := os.Rename(tmp, path); err != nil {
+		os.Remove(tmp)
 		return err
 	}
 	return syncDir(filepath.Dir(path))

@@ -3,6 +3,8 @@ package store_test
 import (
 	"bytes"
 	"encoding/binary"
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 
 	"go.etcd.io/bbolt"
 
+	"waoutbox/outbox"
 	"waoutbox/store"
 	"waoutbox/store/storetest"
 )
@@ -75,12 +78,12 @@ func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
 		content []byte
 		words   string
 	}{
-		"empty":              {nil, "header cannot be read"},
-		"text":               {[]byte(strings.Repeat("not a database\n", 5000)), "header cannot be read"},
+		"text":               {[]byte(strings.Repeat("not a database\n", 5000)), "not an outbox database. Restore it from a backup, or move it away to start with an empty outbox"},
+		"zeros":              {make([]byte, 4*page), "header cannot be read"},
 		"short":              {[]byte("x"), "header cannot be read"},
 		"sqlite":             {append([]byte("SQLite format 3\x00"), make([]byte, 1<<16)...), "header cannot be read"},
 		"unreadable header":  {noHeader, "header cannot be read"},
-		"cut off":            {whole[:len(whole)/2], "cut off"},
+		"cut off":            {whole[:len(whole)/2], "are needed. Restore it from a backup"},
 		"cut after header":   {whole[:2*page], "cut off"},
 		"zeroed pages":       {rootGone, ""},
 		"another bbolt file": {edited(t, nil, func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("x")); return err }), "not an outbox database"},
@@ -134,6 +137,59 @@ func TestOpenGetsOverCrashes(t *testing.T) {
 	}
 }
 
+// A kill during the first creation leaves, beside no file or an empty one, any part of the new one: every such state is got over.
+func TestOpenGetsOverAKilledCreation(t *testing.T) {
+	whole := good(t)
+	page := os.Getpagesize()
+	for name, half := range map[string][]byte{
+		"nothing": nil, "empty": {}, "a byte": whole[:1], "one page": whole[:page], "zeros": make([]byte, 4*page), "half": whole[:len(whole)/2],
+		"no buckets yet": edited(t, nil, func(*bbolt.Tx) error { return nil }), "all": whole,
+	} {
+		for _, empty := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, empty file %v", name, empty), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), store.OutboxFile)
+				if half != nil {
+					if err := os.WriteFile(path+".new", half, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if empty {
+					if err := os.WriteFile(path, nil, 0o600); err != nil {
+						t.Fatal(err)
+					}
+				}
+				db := storetest.OpenAt(t, path, store.DBOptions{MinFree: 1})
+				if err := db.Do(t.Context(), put("a")); err != nil {
+					t.Error(err)
+				}
+				if entries, _ := os.ReadDir(filepath.Dir(path)); len(entries) != 1 {
+					t.Errorf("beside the database lies %v", entries)
+				}
+			})
+		}
+	}
+}
+
+// An empty file that is not a file of ours is left alone.
+func TestOpenLeavesWhatOnlyLooksEmpty(t *testing.T) {
+	dir := t.TempDir()
+	target := filepath.Join(dir, "empty")
+	if err := os.WriteFile(target, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, store.OutboxFile)
+	if err := os.Symlink(target, path); err != nil {
+		t.Fatal(err)
+	}
+	if db, err := store.Open(path, store.DBOptions{}); err == nil {
+		db.Close()
+		t.Error("an empty file behind a link was taken for ours")
+	}
+	if info, err := os.Stat(target); err != nil || info.Size() != 0 {
+		t.Errorf("it was changed: %v, %v", info, err)
+	}
+}
+
 // Opening a current file writes nothing.
 func TestOpenWritesNothing(t *testing.T) {
 	whole := good(t)
@@ -163,5 +219,8 @@ func TestOpenTwice(t *testing.T) {
 	}
 	if !strings.Contains(err.Error(), "open in another program") {
 		t.Errorf("a file that is open gives %v", err)
+	}
+	if !strings.HasSuffix(err.Error(), "; close that one") || errors.Is(err, outbox.ErrOwned) {
+		t.Errorf("a file that is open gives %q: the state is not owned, and this is the whole sentence", err)
 	}
 }

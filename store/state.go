@@ -64,7 +64,7 @@ func OpenState(ctx context.Context, dir string, o Options) (*State, error) {
 		return nil, ownedError(dir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock %s: %w", path, err)
+		return nil, Unusable(err, fmt.Sprintf("lock file %s cannot be used", path))
 	}
 	if err := errors.Join(tighten(path, 0o600), writeOwner(path, Owner{PID: os.Getpid(), Version: o.Version})); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
@@ -92,7 +92,8 @@ func ownedError(dir string) error {
 	if err == nil && o.PID != 0 {
 		who += fmt.Sprintf(" (pid %d, version %s)", o.PID, o.Version)
 	}
-	return &heldError{text: fmt.Sprintf("%s owns %s. Talk to it: waoutbox status. Stop it: waoutbox stop", who, dir)}
+	return &heldError{text: fmt.Sprintf("%s owns %s. Talk to it: %s. Stop it: %s", who, dir,
+		Command(dir, os.Getenv, "status"), Command(dir, os.Getenv, "stop"))}
 }
 
 // heldError is outbox.ErrOwned in words for the user.
@@ -115,12 +116,12 @@ func ReadOwner(dir string) (o Owner, held bool, err error) {
 		if errors.Is(err, fs.ErrNotExist) {
 			return Owner{}, false, nil
 		}
-		return Owner{}, false, fmt.Errorf("read owner of %s: %w", dir, err)
+		return Owner{}, false, Unusable(err, fmt.Sprintf("lock file %s cannot be read", path))
 	}
 	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	free, err := probe.TryRLock()
 	if err != nil {
-		return Owner{}, false, fmt.Errorf("read owner of %s: %w", dir, err)
+		return Owner{}, false, Unusable(err, fmt.Sprintf("lock file %s cannot be read", path))
 	}
 	if free {
 		return Owner{}, false, probe.Unlock()
@@ -132,7 +133,7 @@ func ReadOwner(dir string) (o Owner, held bool, err error) {
 func writeOwner(path string, o Owner) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return fmt.Errorf("write owner: %w", err)
+		return Unusable(err, fmt.Sprintf("lock file %s cannot be written", path))
 	}
 	defer f.Close()
 	line := fmt.Appendf(nil, "%d %s", o.PID, strings.Join(strings.Fields(o.Version), "-"))
@@ -141,7 +142,7 @@ func writeOwner(path string, o Owner) error {
 	}
 	line = append(line, bytes.Repeat([]byte(" "), ownerSize-1-len(line))...)
 	if _, err := f.WriteAt(append(line, '\n'), ownerAt); err != nil {
-		return fmt.Errorf("write owner: %w", err)
+		return Unusable(err, fmt.Sprintf("lock file %s cannot be written", path))
 	}
 	return nil
 }

@@ -146,7 +146,7 @@ func TestLockNamesItsOwner(t *testing.T) {
 		t.Fatalf("holder said %q, %v", line, err)
 	}
 	_, err = store.OpenState(t.Context(), dir, store.Options{LockTimeout: 50 * time.Millisecond})
-	want := fmt.Sprintf("another waoutbox (pid %d, version 9.9.9) owns %s. Talk to it: waoutbox status. Stop it: waoutbox stop", cmd.Process.Pid, dir)
+	want := fmt.Sprintf("another waoutbox (pid %d, version 9.9.9) owns %s. Talk to it: waoutbox --state-dir %s status. Stop it: waoutbox --state-dir %s stop", cmd.Process.Pid, dir, dir, dir)
 	if !errors.Is(err, outbox.ErrOwned) || err.Error() != want {
 		t.Errorf("a held lock gives %v, want %q", err, want)
 	}
