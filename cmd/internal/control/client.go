@@ -177,12 +177,17 @@ func (c *Client) cutOff(ctx context.Context) error {
 		}
 		return err
 	}
-	return unavailable("the connection to waoutbox was lost before it answered; it may have done what it was asked. Look, then try again: waoutbox status")
+	return unavailable("the connection to waoutbox was lost before it answered; it may have done what it was asked. Look, then try again: %s", command(c.stateDir, "status"))
 }
 
 func (c *Client) unreadable(resp *http.Response) error {
-	return api.Errorf(api.CodeInternal, "the answer of the running waoutbox (version %s) cannot be read by version %s. Restart the service with this version: waoutbox stop && waoutbox start",
-		orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()))
+	return api.Errorf(api.CodeInternal, "the answer of the running waoutbox (version %s) cannot be read by version %s. Restart the service with this version: %s",
+		orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), c.restart())
+}
+
+// restart is how the daemon is replaced by one of this version.
+func (c *Client) restart() string {
+	return command(c.stateDir, "stop") + " && " + command(c.stateDir, "start")
 }
 
 // dialError is a failure before anything was sent: nothing can have happened on the other side.

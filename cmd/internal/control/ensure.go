@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
@@ -24,6 +25,13 @@ type EnsureOptions struct {
 	Env        []string // environment from which the daemon gets its few variables; nil is this process's
 }
 
+// Codes of a daemon that cannot be started, beside those of the operations. Nobody owns the state then, and trying again helps only
+// after something was mended.
+const (
+	CodeStartFailed   api.Code = "start_failed"   // it was started and ended by itself
+	CodeStateUnusable api.Code = "state_unusable" // a directory or file of the state cannot be used
+)
+
 const (
 	startLockName = "start.lock" // held by the one who starts the daemon
 	startLimit    = 5 * time.Second
@@ -32,7 +40,8 @@ const (
 
 // Ensure answers a client of a running daemon and starts one if there is none, detached from this process: it outlives it. However
 // many processes call it at once, one daemon is started. It blocks for a few seconds at most, or until ctx ends. Every failure but
-// ctx's is service_unavailable with the reason and the fix.
+// ctx's is an *api.Error with the reason and the fix: service_unavailable when somebody owns the state and does not answer, else
+// CodeStateUnusable, or what the daemon's own end means (CodeStartFailed, invalid_arguments).
 func Ensure(ctx context.Context, o EnsureOptions) (*Client, error) {
 	c := NewClient(o.StateDir, o.Agent)
 	if err := ensure(ctx, c, o); err != nil {
@@ -51,7 +60,7 @@ func ensure(ctx context.Context, c *Client, o EnsureOptions) error {
 		return err
 	}
 	if err := privateDir(o.StateDir); err != nil {
-		return api.Errorf(api.CodeServiceUnavail, "waoutbox cannot be started: %v", err)
+		return api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", usable(err, "state directory "+o.StateDir+" cannot be used"))
 	}
 	unlock, err := startLock(ctx, o.StateDir)
 	if err != nil {
@@ -86,7 +95,7 @@ func startLock(ctx context.Context, stateDir string) (unlock func(), err error) 
 	case errors.Is(err, context.DeadlineExceeded):
 		return nil, unavailable("another process is starting waoutbox and does not come to an end; try again. Its output: %s", logPath(stateDir))
 	}
-	return nil, api.Errorf(api.CodeServiceUnavail, "waoutbox cannot be started: %s cannot be locked: %v", l.Path(), err)
+	return nil, api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", store.Unusable(err, l.Path()+" cannot be written"))
 }
 
 // start spawns the daemon and waits until it answers, ends, or the time is up. The caller holds start.lock.
@@ -129,7 +138,7 @@ func (c *Client) start(ctx context.Context, o EnsureOptions) error {
 func (c *Client) spawnIfFree(o EnsureOptions) (*child, error) {
 	_, held, err := store.ReadOwner(o.StateDir)
 	if err != nil {
-		return nil, c.notReached(&dialError{path: o.StateDir, err: err})
+		return nil, api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", err)
 	}
 	if held {
 		return nil, nil
@@ -155,4 +164,12 @@ func (o EnsureOptions) executable() (string, error) {
 		return "", fmt.Errorf("the path of this program cannot be told: %w", err)
 	}
 	return path, nil
+}
+
+// usable gives what the system said about a file its sentence; an error that is one already stays.
+func usable(err error, what string) error {
+	if _, ok := errors.AsType[*fs.PathError](err); ok {
+		return store.Unusable(err, what)
+	}
+	return err
 }

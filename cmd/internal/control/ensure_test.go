@@ -122,7 +122,7 @@ func TestNoSpawn(t *testing.T) {
 	o := ensureOptions(t, "run")
 	o.NoSpawn = true
 	_, err := Ensure(t.Context(), o)
-	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "waoutbox start") {
+	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.HasSuffix(err.Error(), "Start it: waoutbox --state-dir "+o.StateDir+" start") {
 		t.Errorf("got %v", err)
 	}
 	if got, _ := os.ReadDir(o.StateDir); len(got) != 0 {
@@ -137,13 +137,49 @@ func TestEnsureTellsWhyTheDaemonEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := Ensure(t.Context(), o)
-	if api.CodeOf(err) != api.CodeServiceUnavail {
+	if api.CodeOf(err) != CodeStartFailed {
 		t.Fatalf("got %v", err)
 	}
-	for _, want := range []string{"exit status 1", "It said: the disk is on fire. Put it out", logPath(o.StateDir)} {
-		if !strings.Contains(err.Error(), want) {
-			t.Errorf("%q does not say %q", err, want)
+	if want := "waoutbox could not start: the disk is on fire. Put it out. Its log: " + logPath(o.StateDir); err.Error() != want {
+		t.Errorf("%q, want %q", err, want)
+	}
+}
+
+// A daemon that does not like its settings ends with the code for that: the caller typed something wrong.
+func TestEnsureTellsOfWrongSettings(t *testing.T) {
+	_, err := Ensure(t.Context(), ensureOptions(t, "usage"))
+	if api.CodeOf(err) != api.CodeInvalidArguments || !strings.Contains(err.Error(), "could not start: no such setting") {
+		t.Errorf("got %v (%s)", err, api.CodeOf(err))
+	}
+}
+
+// A state that cannot be used is not a daemon that does not answer.
+func TestEnsureWithAnUnusableState(t *testing.T) {
+	o := ensureOptions(t, "run")
+	blocked := filepath.Join(o.StateDir, "blocked")
+	for _, name := range []string{startLockName, store.LogFile} {
+		if err := os.MkdirAll(filepath.Join(blocked+name, name), 0o700); err != nil {
+			t.Fatal(err)
 		}
+	}
+	file := filepath.Join(o.StateDir, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for dir, want := range map[string]string{
+		blocked + startLockName:      "is in its place. Move it away",
+		blocked + store.LogFile:      "no regular file; move it away",
+		filepath.Join(file, "below"): "is a file and not a directory. Name another place",
+	} {
+		at := o
+		at.StateDir = dir
+		_, err := Ensure(t.Context(), at)
+		if api.CodeOf(err) != CodeStateUnusable || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v (%s), want %q", dir, err, api.CodeOf(err), want)
+		}
+	}
+	if n := starts(t, o.StateDir); len(n) != 0 {
+		t.Errorf("started %v", n)
 	}
 }
 
@@ -151,7 +187,7 @@ func TestEnsureWithoutAnExecutable(t *testing.T) {
 	o := ensureOptions(t, "run")
 	o.Executable = filepath.Join(o.StateDir, "no-such-program")
 	_, err := Ensure(t.Context(), o)
-	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "no-such-program") || !strings.Contains(err.Error(), "waoutbox serve") {
+	if want := "waoutbox --state-dir " + o.StateDir + " serve"; api.CodeOf(err) != CodeStartFailed || !strings.Contains(err.Error(), "no-such-program") || !strings.HasSuffix(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -349,7 +385,11 @@ func TestLastLine(t *testing.T) {
 		{"old\n", "one\nerror: two.\n\n  \n", "two"},
 		{"", "error: why\nwarning: and so on\n", "why"},
 		{"", "panic: oh\n\ngoroutine 1 [running]:\nmain.main()\n\tmain.go:7 +0x1d\nexit status 2\n", "panic: oh"},
-		{"error: old\n", "time=now level=INFO msg=started", "time=now level=INFO msg=started"},
+		{"error: old\n", "time=now level=INFO msg=started", "started"},
+		{"", `time=now level=ERROR msg="link lost" n=1 error="dial \"x\": refused"`, `link lost: dial "x": refused`},
+		{"", `{"time":"now","level":"ERROR","msg":"link lost","error":"refused"}`, "link lost: refused"},
+		{"", `{"no":"log"}`, `{"no":"log"}`},
+		{"", "time=now odd", "time=now odd"},
 		{"", strings.Repeat("long ", 4000) + "\nlast", "last"},
 		{"", strings.Repeat("y", 600), strings.Repeat("y", maxSaid) + "…"},
 	} {

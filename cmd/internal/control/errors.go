@@ -97,7 +97,7 @@ func (c *Client) decodeFailure(resp *http.Response, body []byte) error {
 	}
 	if f.Error.Code == codeUnknownRoute {
 		return api.Errorf(api.CodeServiceUnavail, "the running waoutbox (version %s) does not know this operation; this is version %s. "+
-			"Restart the service with this version: waoutbox stop && waoutbox start", orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()))
+			"Restart the service with this version: %s", orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), c.restart())
 	}
 	return f.Error
 }

@@ -150,7 +150,7 @@ func TestStateDirOthersCanWriteIsRefused(t *testing.T) {
 		t.Errorf("Listen: %v", err)
 	}
 	_, err := Ensure(t.Context(), EnsureOptions{StateDir: dir, Executable: "/nonexistent"})
-	if api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "chmod 700 "+dir) {
+	if api.CodeOf(err) != CodeStateUnusable || !strings.Contains(err.Error(), "chmod 700 "+dir) {
 		t.Errorf("Ensure: %v", err)
 	}
 	if got, _ := os.ReadDir(dir); len(got) != 0 {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"waoutbox/outbox/api"
 	"waoutbox/store"
@@ -33,12 +34,12 @@ func (c *Client) notReached(d *dialError) *api.Error {
 	case errors.Is(err, fs.ErrPermission):
 		return api.Errorf(api.CodeServiceUnavail, "%s belongs to another user. Run this as that user, or choose another --state-dir", c.stateDir)
 	case err != nil:
-		return api.Errorf(api.CodeServiceUnavail, "waoutbox cannot be reached (%v), and its lock cannot be read: %v. Look at %s", d, err, c.stateDir)
+		return api.Errorf(api.CodeServiceUnavail, "waoutbox cannot be reached (%v), and its lock cannot be read: %v", d, err)
 	case held:
-		return unavailable("%s owns %s but does not answer at %s. It may be starting or stopping: try again. If it stays so, end that process and start again: waoutbox start",
-			ownerName(o), c.stateDir, d.path)
+		return unavailable("%s owns %s but does not answer at %s. It may be starting or stopping: try again. If it stays so, end that process and start again: %s",
+			ownerName(o), c.stateDir, d.path, command(c.stateDir, "start"))
 	}
-	return api.Errorf(api.CodeServiceUnavail, "waoutbox is not running (state %s). Start it: waoutbox start", c.stateDir)
+	return api.Errorf(api.CodeServiceUnavail, "waoutbox is not running (state %s). Start it: %s", c.stateDir, command(c.stateDir, "start"))
 }
 
 // deaf is a daemon that takes calls and does not answer: its process is stopped, stuck, or starved.
@@ -47,5 +48,8 @@ func (c *Client) deaf() *api.Error {
 	if o, held, err := store.ReadOwner(c.stateDir); err == nil && held {
 		who = ownerName(o)
 	}
-	return unavailable("%s at %s takes calls but does not answer. Try again; if it stays so, end its process and start again: waoutbox start", who, c.stateDir)
+	return unavailable("%s at %s takes calls but does not answer. Try again; if it stays so, end that process and start again: %s", who, c.stateDir, command(c.stateDir, "start"))
 }
+
+// command is a command line on the state, as sentences print it.
+func command(stateDir, args string) string { return store.Command(stateDir, os.Getenv, args) }

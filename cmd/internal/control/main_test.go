@@ -43,6 +43,10 @@ func helper(mode string, args []string) int {
 		fmt.Fprintf(os.Stderr, "some line\nerror: the disk is on fire. Put it out\n")
 		return 1
 	}
+	if mode == "usage" {
+		fmt.Fprintf(os.Stderr, "error: no such setting\n")
+		return 2
+	}
 	if mode == "lose" {
 		return lose(dir)
 	}

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"waoutbox/store"
@@ -75,6 +77,39 @@ func lastLine(path string, from int64) string {
 	return strings.TrimSuffix(line, ".")
 }
 
+// plain is what a line of the log says without what stands around it: the message, and the error if it tells of one.
+func plain(line string) string {
+	var fields struct{ Msg, Error string }
+	if json.Unmarshal([]byte(line), &fields) != nil {
+		if !strings.HasPrefix(line, "time=") {
+			return line
+		}
+		fields.Msg, fields.Error = textField(line, "msg"), textField(line, "error")
+	}
+	switch {
+	case fields.Msg == "":
+		return line
+	case fields.Error != "":
+		return fields.Msg + ": " + fields.Error
+	}
+	return fields.Msg
+}
+
+// textField is one value of a line that slog's TextHandler wrote, "" if it is not there.
+func textField(line, key string) string {
+	_, rest, ok := strings.Cut(line, " "+key+"=")
+	if !ok {
+		return ""
+	}
+	if quoted, err := strconv.QuotedPrefix(rest); err == nil {
+		if text, err := strconv.Unquote(quoted); err == nil {
+			return text
+		}
+	}
+	value, _, _ := strings.Cut(rest, " ")
+	return value
+}
+
 // telling picks the line that explains an end: below a panic stand only addresses, below an error perhaps a warning.
 func telling(lines []string) string {
 	last := ""
@@ -87,7 +122,7 @@ func telling(lines []string) string {
 			return line
 		}
 		if last == "" {
-			last = line
+			last = plain(line)
 		}
 	}
 	return last

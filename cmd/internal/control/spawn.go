@@ -1,6 +1,7 @@
 package control
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 // child is a daemon that was started here.
 type child struct {
 	pid  int
+	dir  string // the state directory
 	log  string // path of serve.log
 	from int64  // where its output begins in it
 	done chan struct{}
@@ -23,7 +25,7 @@ type child struct {
 // spawn starts `serve` detached: its own session, nothing inherited but the log, a minimal environment.
 func spawn(o EnsureOptions) (*child, error) {
 	fail := func(err error) (*child, error) {
-		return nil, api.Errorf(api.CodeServiceUnavail, "waoutbox cannot be started: %v. Start it by hand: waoutbox serve", err)
+		return nil, api.Errorf(CodeStartFailed, "waoutbox cannot be started: %v. Start it by hand: %s", err, command(o.StateDir, "serve"))
 	}
 	path, err := o.executable()
 	if err != nil {
@@ -35,7 +37,7 @@ func spawn(o EnsureOptions) (*child, error) {
 	}
 	out, from, err := openLog(dir)
 	if err != nil {
-		return fail(err)
+		return nil, api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", usable(err, "its log "+logPath(dir)+" cannot be written"))
 	}
 	defer out.Close()
 
@@ -53,7 +55,7 @@ func spawn(o EnsureOptions) (*child, error) {
 	if err != nil {
 		return fail(err)
 	}
-	ch := &child{pid: cmd.Process.Pid, log: out.Name(), from: from, done: make(chan struct{})}
+	ch := &child{pid: cmd.Process.Pid, dir: dir, log: out.Name(), from: from, done: make(chan struct{})}
 	// Ends with the daemon, or with this process: it only collects the exit status, so that no zombie stays.
 	go func() {
 		ch.err = cmd.Wait()
@@ -70,13 +72,24 @@ func (c *child) ended() <-chan struct{} {
 	return c.done
 }
 
-// failure explains a child that ended before it answered.
+// exitUsage is what serve ends with when a setting is wrong.
+const exitUsage = 2
+
+// failure explains a child that ended before it answered: in its own last sentence, if it had time for one.
 func (c *child) failure() error {
+	code := CodeStartFailed
+	if exit, ok := errors.AsType[*exec.ExitError](c.err); ok && exit.ExitCode() == exitUsage {
+		code = api.CodeInvalidArguments
+	}
+	if line := lastLine(c.log, c.from); line != "" {
+		return api.Errorf(code, "waoutbox could not start: %s. Its log: %s", line, c.log)
+	}
 	how := "it ended at once"
 	if c.err != nil {
 		how = c.err.Error() // "exit status 1", "signal: killed"
 	}
-	return api.Errorf(api.CodeServiceUnavail, "waoutbox could not start (%s). %s", how, c.said())
+	return api.Errorf(code, "waoutbox could not start (%s) and said nothing; a sandbox may have ended it. Start it outside: %s (its log: %s)",
+		how, command(c.dir, "serve"), c.log)
 }
 
 // said is what the child wrote last, and where the rest is.
@@ -84,7 +97,7 @@ func (c *child) said() string {
 	if line := lastLine(c.log, c.from); line != "" {
 		return fmt.Sprintf("It said: %s (all of it: %s)", line, c.log)
 	}
-	return fmt.Sprintf("It said nothing; a sandbox may have ended it. Start it outside: waoutbox serve (its log: %s)", c.log)
+	return fmt.Sprintf("It said nothing yet (its log: %s)", c.log)
 }
 
 // minimalEnv picks the variables a daemon needs, so that it does not depend on who happened to start it: an agent's environment is
