@@ -24,6 +24,9 @@ func unusable(err error, format string, args ...any) error {
 	return &UnusableError{text: fmt.Sprintf(format, args...), err: err}
 }
 
+// Refuse makes an UnusableError of a whole sentence.
+func Refuse(format string, args ...any) error { return unusable(nil, format, args...) }
+
 // Unusable makes err, met while a file of the state was used, an UnusableError: what was done, why it failed, how to mend it.
 // Names of temporary files in err are not shown.
 func Unusable(err error, what string) error {

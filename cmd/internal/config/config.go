@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
+
+	"waoutbox/store"
 )
 
 // Config is a complete, checked set of settings.
@@ -71,7 +75,7 @@ func Load(path string, flags map[string]string, getenv func(string) string) (Con
 		}
 		c.values = append(c.values, v)
 	}
-	if hint := missingPartner(c.WhatsAppURL != "", c.WhatsAppRootKey != ""); hint != "" {
+	if hint := missingPartner(path, c.WhatsAppURL != "", c.WhatsAppRootKey != ""); hint != "" {
 		return Config{}, &Error{Key: KeyWhatsAppURL, Source: c.source(KeyWhatsAppURL, KeyWhatsAppRootKey), Text: hint}
 	}
 	return c, nil
@@ -102,13 +106,13 @@ func (s Setting) shown(text string) string {
 }
 
 // missingPartner says what is absent when only one of the two settings of another server is there; "" when both or none are.
-func missingPartner(hasURL, hasKey bool) string {
+func missingPartner(path string, hasURL, hasKey bool) string {
 	const why = "whatsapp-url and whatsapp-root-key belong together: "
 	switch {
 	case hasURL && !hasKey:
-		return why + "also set the root key that the server printed: waoutbox config set whatsapp-root-key HEX (or --whatsapp-root-key)"
+		return why + "also set the root key that the server printed: " + command(path, "config set whatsapp-root-key HEX") + " (or --whatsapp-root-key)"
 	case hasKey && !hasURL:
-		return why + "also set the server's address: waoutbox config set whatsapp-url ws://127.0.0.1:PORT/ws/chat (or --whatsapp-url)"
+		return why + "also set the server's address: " + command(path, "config set whatsapp-url ws://127.0.0.1:PORT/ws/chat") + " (or --whatsapp-url)"
 	}
 	return ""
 }
@@ -144,6 +148,23 @@ func (c Config) GoString() string { return c.String() }
 
 func unknownKey(key string, src Source, where string) error {
 	return &Error{Key: key, Source: src, Text: fmt.Sprintf("unknown setting %q (%s). Known: %s", key, where, keyList())}
+}
+
+// unknownMember is a key in the file that is no setting.
+func unknownMember(path, key string) error {
+	return &Error{Key: key, Source: SourceFile, Text: fmt.Sprintf("unknown setting %q in %s (known: %s). Remove it: %s",
+		key, path, keyList(), command(path, "config unset "+quoteWord(key)))}
+}
+
+// command is a command line on the state that the file at path belongs to.
+func command(path, args string) string { return store.Command(filepath.Dir(path), os.Getenv, args) }
+
+// quoteWord is a key as a shell takes it: a hand-written file may hold any.
+func quoteWord(key string) string {
+	if key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" {
+		return key
+	}
+	return "'" + strings.ReplaceAll(key, "'", `'\''`) + "'"
 }
 
 // badValue wraps what a check said: the setting, the place, the fix.

@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
+
+	"waoutbox/store"
 )
 
 // fileVersion is the version of config.json. A newer file is refused: its keys may mean something else.
@@ -44,33 +48,38 @@ func Set(path, key, value string) error {
 		return unknownKey(key, SourceFlag, "config set")
 	}
 	if value == "" {
-		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: the value is empty. To go back to the default: waoutbox config unset %s", key, key)}
+		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: the value is empty. To go back to the default: %s", key, command(path, "config unset "+key))}
 	}
 	if err := s.check(value); err != nil {
 		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: %s", key, err)}
 	}
-	stored, err := readFile(path)
+	members, err := readMembers(path)
 	if err != nil {
 		return err
 	}
-	stored[key] = value
-	return writeFile(path, stored)
+	members[key] = encodeValue(s, value)
+	if _, err := settingsOf(path, members); err != nil { // the value replaced may have been the wrong one; the others must be right
+		return err
+	}
+	return writeFile(path, members)
 }
 
-// Unset removes key from the file, so that its default holds again. A key that is not there is no error.
+// Unset removes key from the file, so that its default holds again. A setting that is not there is no error; of keys that are no
+// settings only one that stands in the file can be removed. What else is there stays as it is.
 func Unset(path, key string) error {
-	if _, ok := find(key); !ok {
-		return unknownKey(key, SourceFlag, "config unset")
-	}
-	stored, err := readFile(path)
+	_, known := find(key)
+	members, err := readMembers(path)
 	if err != nil {
 		return err
 	}
-	if _, ok := stored[key]; !ok {
+	if _, ok := members[key]; !ok {
+		if !known {
+			return unknownKey(key, SourceFlag, "config unset")
+		}
 		return nil
 	}
-	delete(stored, key)
-	return writeFile(path, stored)
+	delete(members, key)
+	return writeFile(path, members)
 }
 
 // Hint says what the file still lacks before Load accepts it, "" when it is complete. It is what `config set` and `config unset`
@@ -80,50 +89,64 @@ func Hint(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return missingPartner(stored[KeyWhatsAppURL] != "", stored[KeyWhatsAppRootKey] != ""), nil
+	return missingPartner(path, stored[KeyWhatsAppURL] != "", stored[KeyWhatsAppRootKey] != ""), nil
 }
 
 // readFile answers the file's settings as text. Values are not checked here, so that a wrong one can still be mended with Set.
 func readFile(path string) (map[string]string, error) {
-	stored := map[string]string{}
+	members, err := readMembers(path)
+	if err != nil {
+		return nil, err
+	}
+	return settingsOf(path, members)
+}
+
+// readMembers answers what the file holds, its version checked and left out.
+func readMembers(path string) (map[string]json.RawMessage, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return stored, nil
+		return map[string]json.RawMessage{}, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read settings: %w", err)
+		return nil, unreadable(path, err)
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, fmt.Errorf("read settings: %w", err)
+		return nil, unreadable(path, err)
 	}
 	// Elsewhere modes say nothing: there the directory keeps others out.
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o022 != 0 {
-		return nil, fmt.Errorf("%s can be written by others (mode %04o), who could choose the settings: look through it, then run: chmod 600 '%s'", path, mode, path)
+		return nil, store.Refuse("%s can be written by others (mode %04o), who could choose the settings: look through it, then run: chmod 600 '%s'", path, mode, path)
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
-		return nil, fmt.Errorf("read settings: %w", err)
+		return nil, unreadable(path, err)
 	}
 	if len(raw) > maxFileBytes {
-		return nil, fmt.Errorf("%s is larger than %d bytes and is no settings file. Move it away", path, maxFileBytes)
+		return nil, store.Refuse("%s is larger than %d bytes and is no settings file. Move it away", path, maxFileBytes)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return nil, fmt.Errorf("%s is not a JSON object of settings (%v). Mend it by hand, or move it away and set the settings again", path, err)
+		return nil, store.Refuse("%s is not a JSON object of settings (%v). Mend it by hand, or move it away and set the settings again", path, err)
 	}
 	if err := checkVersion(path, members[versionKey]); err != nil {
 		return nil, err
 	}
 	delete(members, versionKey)
-	for key, value := range members {
+	return members, nil
+}
+
+// settingsOf reads members as settings. Of several faults the first by name is told.
+func settingsOf(path string, members map[string]json.RawMessage) (map[string]string, error) {
+	stored := map[string]string{}
+	for _, key := range slices.Sorted(maps.Keys(members)) {
 		if _, ok := find(key); !ok {
-			return nil, unknownKey(key, SourceFile, "in "+path)
+			return nil, unknownMember(path, key)
 		}
-		text, err := memberText(value)
+		text, err := memberText(members[key])
 		if err != nil {
-			return nil, &Error{Key: key, Source: SourceFile, Text: fmt.Sprintf("%s in %s: %s. Set it again: waoutbox config set %s VALUE", key, path, err, key)}
+			return nil, &Error{Key: key, Source: SourceFile, Text: fmt.Sprintf("%s in %s: %s. Set it again: %s", key, path, err, command(path, "config set "+key+" VALUE"))}
 		}
 		if text != "" {
 			stored[key] = text
@@ -132,16 +155,21 @@ func readFile(path string) (map[string]string, error) {
 	return stored, nil
 }
 
+// unreadable is a file the system does not let us read.
+func unreadable(path string, err error) error {
+	return store.Unusable(err, fmt.Sprintf("settings %s cannot be read", path))
+}
+
 func checkVersion(path string, raw json.RawMessage) error {
 	if raw == nil {
 		return nil // written by hand
 	}
 	var v int
 	if err := json.Unmarshal(raw, &v); err != nil || v < 1 {
-		return fmt.Errorf("version in %s is %s, not a number from 1. Write \"version\": %d", path, raw, fileVersion)
+		return store.Refuse("version in %s is %s, not a number from 1. Write \"version\": %d", path, raw, fileVersion)
 	}
 	if v > fileVersion {
-		return fmt.Errorf("%s was written by a newer waoutbox (version %d, this one knows %d). Update waoutbox, or move the file away", path, v, fileVersion)
+		return store.Refuse("%s was written by a newer waoutbox (version %d, this one knows %d). Update waoutbox, or move the file away", path, v, fileVersion)
 	}
 	return nil
 }
@@ -160,23 +188,27 @@ func memberText(raw json.RawMessage) (string, error) {
 }
 
 // writeFile replaces the file: temporary file beside it, fsync, rename, fsync of the directory.
-func writeFile(path string, stored map[string]string) (err error) {
+func writeFile(path string, members map[string]json.RawMessage) (err error) {
+	defer func() {
+		if err != nil {
+			err = store.Unusable(err, fmt.Sprintf("settings %s cannot be written", path))
+		}
+	}()
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("write settings: %w", err)
+		return err
 	}
 	f, err := os.CreateTemp(dir, ".config-*.json") // 0600 by contract
 	if err != nil {
-		return fmt.Errorf("write settings: %w", err)
+		return err
 	}
 	defer func() {
 		if err != nil {
 			f.Close()
 			os.Remove(f.Name())
-			err = fmt.Errorf("write settings to %s: %w", path, err)
 		}
 	}()
-	if _, err := f.Write(encode(stored)); err != nil {
+	if _, err := f.Write(encode(members)); err != nil {
 		return err
 	}
 	if err := f.Sync(); err != nil {
@@ -191,21 +223,33 @@ func writeFile(path string, stored map[string]string) (err error) {
 	return syncDir(dir)
 }
 
-// encode writes version first, then the settings in the order of Keys; whole numbers stay numbers.
-func encode(stored map[string]string) []byte {
+// encode writes version first, then the settings in the order of Keys, then what is none.
+func encode(members map[string]json.RawMessage) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "{\n  %q: %d", versionKey, fileVersion)
+	write := func(key string) {
+		name, _ := json.Marshal(key) // a string always encodes
+		fmt.Fprintf(&b, ",\n  %s: %s", name, members[key])
+	}
 	for _, s := range Keys() {
-		text, ok := stored[s.Key]
-		if !ok {
-			continue
+		if _, ok := members[s.Key]; ok {
+			write(s.Key)
 		}
-		value, _ := json.Marshal(text) // a string always encodes
-		if n, err := strconv.ParseInt(text, 10, 64); err == nil && (s.Kind == KindInt || s.Kind == KindBytes) {
-			value = strconv.AppendInt(nil, n, 10)
+	}
+	for _, key := range slices.Sorted(maps.Keys(members)) {
+		if _, ok := find(key); !ok {
+			write(key)
 		}
-		fmt.Fprintf(&b, ",\n  %q: %s", s.Key, value)
 	}
 	b.WriteString("\n}\n")
 	return b.Bytes()
+}
+
+// encodeValue is a setting's text as it stands in the file; whole numbers stay numbers.
+func encodeValue(s Setting, text string) json.RawMessage {
+	if n, err := strconv.ParseInt(text, 10, 64); err == nil && (s.Kind == KindInt || s.Kind == KindBytes) {
+		return strconv.AppendInt(nil, n, 10)
+	}
+	value, _ := json.Marshal(text) // a string always encodes
+	return value
 }

@@ -1,5 +1,5 @@
 // Package config is the service's settings: one table of them, read with the precedence flag > environment > config.json > default,
-// and changed only through config.json. It imports the standard library only.
+// and changed only through config.json. Beside the standard library it imports store alone, for the words of its errors.
 package config
 
 import "strings"
