@@ -79,11 +79,14 @@ func completeSettings(_ *cobra.Command, args []string, _ string) (out []cobra.Co
 // completeFlags gives the flags of the whole tree their offers.
 func (e *env) completeFlags(cmd *cobra.Command) {
 	offers := map[string]cobra.CompletionFunc{
-		"event": func(*cobra.Command, []string, string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+		"event": func(cmd *cobra.Command, _ []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
 			for _, ev := range connection.Catalog() {
 				out = append(out, cobra.CompletionWithDesc(ev.Name, ev.Description))
 			}
-			return append(out, cobra.CompletionWithDesc(outbox.Any, "every event")), cobra.ShellCompDirectiveNoFileComp
+			if cmd.Flags().Lookup("chat") != nil { // a webhook's filter; dead letters of every event are those without one
+				out = append(out, cobra.CompletionWithDesc(outbox.Any, "every event"))
+			}
+			return out, cobra.ShellCompDirectiveNoFileComp
 		},
 		"verify": cobra.FixedCompletions([]cobra.Completion{"node", "python", "go"}, cobra.ShellCompDirectiveNoFileComp),
 		"url": func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {

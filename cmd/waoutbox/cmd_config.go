@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -154,9 +156,22 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 			if err := config.Unset(e.configPath(), args[0]); err != nil {
 				return configError(err)
 			}
+			if !isSetting(args[0]) {
+				if e.json {
+					e.printJSON(configLine{Key: args[0], Source: string(config.SourceDefault)})
+					return nil
+				}
+				e.printf("Removed %s from %s.\n", term.Clean(args[0]), e.home(e.configPath()))
+				e.next("waoutbox config list")
+				return nil
+			}
 			return e.configChanged(args[0])
 		},
 	}
+}
+
+func isSetting(key string) bool {
+	return slices.ContainsFunc(config.Keys(), func(s config.Setting) bool { return s.Key == key })
 }
 
 // configChanged tells what holds now, and what is still missing.
@@ -166,13 +181,19 @@ func (e *env) configChanged(key string) error {
 		return configError(err)
 	}
 	if hint != "" {
-		e.note("note: %s", hint)
+		value, ok, err := config.Get(e.configPath(), key)
+		if err != nil {
+			return configError(err)
+		}
+		line := fileLine(key, value, ok)
 		if e.json {
-			value, ok, err := config.Get(e.configPath(), key)
-			if err != nil {
-				return configError(err)
-			}
-			e.printJSON(fileLine(key, value, ok))
+			e.printJSON(line)
+		} else {
+			e.printf("%s = %s  (%s)\n", key, term.Clean(cmp.Or(line.Value, "unset")), line.Source)
+		}
+		e.note("note: %s", hint)
+		if !e.json {
+			return e.nextPartner()
 		}
 		return nil
 	}
@@ -197,7 +218,21 @@ func (e *env) configChanged(key string) error {
 			e.note("note: %s is set in the environment and wins over config.json.", v.Setting.Env)
 		}
 	}
-	e.next("a running service takes it at its next start: waoutbox stop && waoutbox start")
+	e.next("a running service takes it at its next start: %s && %s", e.command("stop"), e.command("start"))
+	return nil
+}
+
+// nextPartner names the command that sets the one of two settings that is missing.
+func (e *env) nextPartner() error {
+	_, hasURL, err := config.Get(e.configPath(), config.KeyWhatsAppURL)
+	if err != nil {
+		return configError(err)
+	}
+	if hasURL {
+		e.next("waoutbox config set %s HEX", config.KeyWhatsAppRootKey)
+		return nil
+	}
+	e.next("waoutbox config set %s ws://127.0.0.1:PORT/ws/chat", config.KeyWhatsAppURL)
 	return nil
 }
 

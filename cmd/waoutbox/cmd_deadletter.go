@@ -1,14 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/term"
+	"waoutbox/connection"
 	"waoutbox/outbox/api"
 )
 
@@ -35,12 +38,36 @@ func (f *letterFilter) empty() bool { return f.url == "" && f.event == "" && f.s
 // filter reads the flags.
 func (f *letterFilter) filter(now time.Time, loc *time.Location) (api.DeadLetterFilter, error) {
 	out := api.DeadLetterFilter{Webhook: f.url, Event: f.event}
+	if err := knownEvent(f.event); err != nil {
+		return out, err
+	}
 	if f.since == "" {
 		return out, nil
 	}
 	t, err := parseSince(f.since, now, loc)
 	f.at, out.Since = t, t
 	return out, err
+}
+
+// knownEvent refuses the name of an event that does not exist, which would match nothing for ever; "" is every event.
+func knownEvent(name string) error {
+	if name == "" {
+		return nil
+	}
+	names := &cobra.Command{SuggestionsMinimumDistance: 3} // cobra knows which names are near
+	var known []string
+	for _, ev := range connection.Catalog() {
+		if ev.Name == name {
+			return nil
+		}
+		known = append(known, ev.Name)
+		names.AddCommand(&cobra.Command{Use: ev.Name, Run: func(*cobra.Command, []string) {}})
+	}
+	hint := ""
+	if near := names.SuggestionsFor(name); len(near) > 0 {
+		hint = " Did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return api.Errorf(api.CodeInvalidEvents, "unknown event %q.%s Known: %s", name, hint, strings.Join(known, ", "))
 }
 
 // arguments renders the filter as it would be typed.
@@ -100,8 +127,8 @@ func newDeadLetterCmd(e *env) *cobra.Command {
 		Aliases: []string{"deadletters", "dead-letter", "dlq"},
 		Short:   "See what could not be delivered, and replay it",
 		Long: `Dead letters are events a webhook did not accept in four attempts, or was still owed when it was
-removed. They are kept with their body and every answer until they are replayed or purged.
-Alone, this command sums them up.`,
+removed. They are kept until they are replayed or purged, with their body, the time and outcome of
+every attempt, and the text of the last answer. Alone, this command sums them up.`,
 		Args: knownSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter, err := f.filter(time.Now(), e.loc)
@@ -113,7 +140,11 @@ Alone, this command sums them up.`,
 				if err != nil {
 					return err
 				}
-				e.showSummary(groups, &f)
+				hooks, err := svc.Webhooks(cmd.Context())
+				if err != nil {
+					return err
+				}
+				e.showSummary(groups, hooks, &f)
 				return nil
 			})
 		},
@@ -123,7 +154,7 @@ Alone, this command sums them up.`,
 	return cmd
 }
 
-func (e *env) showSummary(groups []api.DeadLetterGroup, f *letterFilter) {
+func (e *env) showSummary(groups []api.DeadLetterGroup, hooks []api.Webhook, f *letterFilter) {
 	if e.json {
 		for _, g := range groups {
 			e.printJSON(g)
@@ -150,8 +181,16 @@ func (e *env) showSummary(groups []api.DeadLetterGroup, f *letterFilter) {
 	e.table(t, "")
 	e.printf("\n")
 	if len(removed) > 0 {
-		for _, command := range reviveCommands(removed) {
-			e.printf("Add a removed webhook again before its dead letters can be replayed:\n  %s\n", command)
+		e.printf("Add a removed webhook again before its dead letters can be replayed:\n")
+		for _, id := range webhooksOf(removed) {
+			e.printf("  %s\n", e.addAgain(id))
+		}
+	}
+	ids := webhooksOf(live)
+	for _, w := range hooks {
+		if w.Status == api.WebhookPaused && slices.Contains(ids, w.ID) {
+			e.printf("%s is paused (%s), so what is replayed to it only waits. Resume it first:\n  %s\n", term.Clean(w.ID),
+				term.Clean(cmp.Or(w.Reason, "by its user")), e.addAgain(w.ID))
 		}
 	}
 	if total > 0 {
@@ -159,7 +198,7 @@ func (e *env) showSummary(groups []api.DeadLetterGroup, f *letterFilter) {
 		if total == 1 {
 			what = "it"
 		}
-		e.printf("Replay %s:\n  waoutbox deadletter replay%s\n", what, replayArguments(f, live))
+		e.printf("Replay %s:\n  %s\n", what, e.command("deadletter replay%s", replayArguments(f, live)))
 	}
 }
 
@@ -168,22 +207,19 @@ func replayArguments(f *letterFilter, groups []api.DeadLetterGroup) string {
 	if !f.empty() {
 		return f.arguments()
 	}
-	ids := make([]string, 0, len(groups))
-	for _, g := range groups {
-		ids = append(ids, g.Webhook)
-	}
-	if ids = unique(ids); len(ids) == 1 {
+	if ids := webhooksOf(groups); len(ids) == 1 {
 		return " --url " + shellQuote(ids[0])
 	}
 	return " --all"
 }
 
-func reviveCommands(groups []api.DeadLetterGroup) []string {
-	var commands []string
+// webhooksOf answers the ids of the groups' webhooks.
+func webhooksOf(groups []api.DeadLetterGroup) []string {
+	var ids []string
 	for _, g := range groups {
-		commands = append(commands, addAgain(g.Webhook, g.URL, true))
+		ids = append(ids, g.Webhook)
 	}
-	return unique(commands)
+	return unique(ids)
 }
 
 func removedMark(removed bool) string {
@@ -208,7 +244,7 @@ func newDeadLetterListCmd(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "list",
 		Aliases: []string{"ls"},
-		Short:   "List dead letters, oldest first; --json streams all of them",
+		Short:   "List dead letters by webhook, oldest first; --json streams all of them",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			filter, err := f.filter(time.Now(), e.loc)
@@ -263,7 +299,7 @@ func (e *env) showLetters(page api.DeadLetterPage, f *letterFilter) {
 	}
 	e.table(t, "")
 	if more := page.Total - int64(len(page.Items)); page.NextCursor != "" && more > 0 {
-		e.printf("\n%s more. Narrow them down with --url, --event or --since, or stream all: waoutbox deadletter list%s --json\n", term.Count(more), f.arguments())
+		e.printf("\n%s more. Narrow them down with --url, --event or --since, or stream all: %s\n", term.Count(more), e.command("deadletter list%s --json", f.arguments()))
 	}
 	e.next("waoutbox deadletter show %s", page.Items[0].ID)
 }

@@ -34,7 +34,7 @@ func newDeadLetterPurgeCmd(e *env) *cobra.Command {
 				case sel.none():
 					return usagef("this would %s: every one. Name ids, a webhook (--url), an event (--event) or a time (--since), or run it with --all --yes to do so.", what)
 				case n == 0 && len(sel.ids) > 0:
-					return api.Errorf(api.CodeNotFound, "no such dead letter: %s. See: waoutbox deadletter list", strings.Join(c.missing, ", "))
+					return api.Errorf(api.CodeNotFound, "no such dead letter: %s. See: %s", strings.Join(c.missing, ", "), e.command("deadletter list"))
 				case n > 0 && !yes:
 					if err := e.confirm(what, "--yes"); err != nil {
 						return err

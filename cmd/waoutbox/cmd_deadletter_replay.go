@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -48,7 +48,7 @@ type count struct {
 	missing       []string
 	webhooks      []string // ids
 	urls          []string // of live, without queries
-	revive        []string // the commands that bring removed webhooks back
+	revive        []string // ids of removed webhooks
 }
 
 // count looks what the filter selects.
@@ -57,7 +57,7 @@ func (s *selection) count(ctx context.Context, svc api.Service, f api.DeadLetter
 	add := func(webhook, url string, removed bool, n int64) {
 		if removed {
 			c.removed += n
-			c.revive = unique(append(c.revive, addAgain(webhook, url, true)))
+			c.revive = unique(append(c.revive, webhook))
 			return
 		}
 		c.live += n
@@ -121,10 +121,10 @@ continues. Without a daemon the letters are queued for its next start.`,
 				return err
 			}
 			if sel.none() {
-				return usagef("nothing is selected to replay: name ids, a webhook (--url), an event (--event), a time (--since), or --all. See: waoutbox deadletter")
+				return usagef("nothing is selected to replay: name ids, a webhook (--url), an event (--event), a time (--since), or --all. See: %s", e.command("deadletter"))
 			}
-			if rate < 0 {
-				return usagef("--rate %g is negative: write deliveries per second, or 0 for no limit", rate)
+			if !(rate >= 0) || math.IsInf(rate, 0) { // NaN compares with nothing
+				return usagef("--rate %g is no rate: write deliveries per second, like 20 or 0.5, or 0 for no limit", rate)
 			}
 			ctx := cmd.Context()
 			return e.withService(ctx, needState, func(svc api.Service) error {
@@ -163,10 +163,10 @@ func (e *env) nothingToReplay(c count, sel *selection) error {
 	}
 	switch {
 	case c.removed > 0:
-		return fmt.Errorf("%s of a removed webhook. Add it again, then replay: %s",
-			term.Plural(c.removed, "dead letter is", "dead letters are all"), strings.Join(c.revive, "; "))
+		return api.Errorf(api.CodeWebhookNotFound, "%s of a removed webhook. Add it again, then replay: %s",
+			term.Plural(c.removed, "dead letter is", "dead letters are all"), e.revivals(c.revive))
 	case len(sel.ids) > 0:
-		return api.Errorf(api.CodeNotFound, "no such dead letter: %s. It was delivered or purged, or was never there. See: waoutbox deadletter list", strings.Join(c.missing, ", "))
+		return api.Errorf(api.CodeNotFound, "no such dead letter: %s. It was delivered or purged, or was never there. See: %s", strings.Join(c.missing, ", "), e.command("deadletter list"))
 	case !e.json:
 		e.noLetters(&sel.letterFilter)
 	}
@@ -183,10 +183,19 @@ func (e *env) showDryRun(c count) {
 	e.next("the same without --dry-run")
 }
 
+// revivals are the commands that bring removed webhooks back.
+func (e *env) revivals(ids []string) string {
+	var commands []string
+	for _, id := range ids {
+		commands = append(commands, e.addAgain(id))
+	}
+	return strings.Join(commands, "; ")
+}
+
 // leftOut names what a selection holds that cannot be replayed.
 func (e *env) leftOut(c count) {
 	if c.removed > 0 {
-		e.note("%s of a removed webhook left out. Add it again first: %s", term.Plural(c.removed, "dead letter", "dead letters"), strings.Join(c.revive, "; "))
+		e.note("%s of a removed webhook left out. Add it again first: %s", term.Plural(c.removed, "dead letter", "dead letters"), e.revivals(c.revive))
 	}
 	if len(c.missing) > 0 {
 		e.note("not dead letters (delivered, purged or never there): %s", term.Clean(strings.Join(c.missing, ", ")))
@@ -226,7 +235,11 @@ func (e *env) queueReplay(ctx context.Context, svc api.Service, f api.DeadLetter
 		e.printJSON(total)
 		return nil
 	}
-	e.printf("%s queued; no daemon runs, so they are delivered when it starts.\n", term.Plural(total.Queued, "dead letter", "dead letters"))
+	what := "they are"
+	if total.Queued == 1 {
+		what = "it is"
+	}
+	e.printf("%s queued; no daemon runs, so %s delivered when the service starts.\n", term.Plural(total.Queued, "dead letter", "dead letters"), what)
 	e.leftOut(c)
 	if more := total.Remaining - c.removed; more > 0 {
 		e.printf("%s left: a webhook has at most %d replayed events waiting. Start the service and run this again.\n", term.Count(more), pageSize)

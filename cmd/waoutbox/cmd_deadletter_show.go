@@ -58,16 +58,16 @@ func (e *env) showLetter(d api.DeadLetterDetail) {
 	}
 	e.printf("\n")
 	if d.Removed {
-		e.printf("Its webhook was removed. Add it again, then replay: %s\n", addAgain(d.Webhook, d.URL, true))
+		e.printf("Its webhook was removed. Add it again, then replay: %s\n", e.addAgain(d.Webhook))
 		return
 	}
-	e.printf("Replay: waoutbox deadletter replay %s      As a request: add --curl\n", d.ID)
+	e.printf("Replay: %s      As a request: add --curl\n", e.command("deadletter replay %s", d.ID))
 }
 
 // deathText says why it is dead.
 func deathText(d api.DeadLetter) string {
 	if d.LastError.Class == "unregistered" {
-		return "the webhook was removed before this event was delivered"
+		return lastErrorText(d.LastError)
 	}
 	text := term.Plural(int64(d.Attempts), "attempt", "attempts") + " failed"
 	if d.LastError.Message != "" {
@@ -105,4 +105,6 @@ func (e *env) showCurl(d api.DeadLetterDetail) {
 		e.printf(" \\\n  -H %s", shellQuote(h))
 	}
 	e.printf(" \\\n  --data-binary %s\n", shellQuote(d.Body))
+	e.note("note: left out are the signature (the secret is not shown), the attempt, the account and the sequence. A receiver that checks X-Webhook-Signature answers 401;\n"+
+		"for a signed request: %s", e.command("deadletter replay %s", d.ID))
 }

@@ -85,7 +85,7 @@ func (p *pairView) code(s api.PairStep) error {
 	need := len(qr.Lines) + 2
 	if e.live && cols > 0 && (cols < qr.Cols || rows < need) {
 		e.printf("The code needs %d columns and %d rows, this terminal has %d and %d. Make it larger, or its font smaller,\n"+
-			"or let an agent show it (whatsapp_get_qr_code), or draw the text of: waoutbox pair --json   %s\n", qr.Cols, need, cols, rows, caption)
+			"or let an agent show it (whatsapp_get_qr_code), or draw the text of: %s   %s\n", qr.Cols, need, cols, rows, e.command("pair --json"), caption)
 		p.drawn = 2
 		return e.written.err
 	}

@@ -49,7 +49,7 @@ func (e *env) withStarted(cmd *cobra.Command, do func(ctx context.Context, svc a
 		if b, err := e.connect(cmd.Context(), needDaemon); err == nil {
 			d, derr := b.daemon.Daemon(cmd.Context())
 			if cerr := b.close(); derr == nil && cerr == nil {
-				return usagef("waoutbox already runs (pid %d), and %s counts from the start only. Stop it first: waoutbox stop", d.PID, args[0])
+				return usagef("waoutbox already runs (pid %d), and %s counts from the start only. Stop it first: %s", d.PID, args[0], e.command("stop"))
 			}
 		}
 	}

@@ -59,11 +59,11 @@ func (e *env) showTest(res api.TestWebhookResult) {
 		e.next("waoutbox status")
 		return
 	}
-	e.printf("%s\n%s\n", e.style.Red(answer), testAdvice(res))
+	e.printf("%s\n%s\n", e.style.Red(answer), e.testAdvice(res))
 }
 
 // testAdvice says what to do about an endpoint that did not accept the test.
-func testAdvice(res api.TestWebhookResult) string {
+func (e *env) testAdvice(res api.TestWebhookResult) string {
 	again := "then run this again."
 	switch {
 	case res.Status == http.StatusNotFound && strings.Contains(res.Excerpt, "webhook") && strings.Contains(res.Excerpt, "not registered"):
@@ -73,7 +73,7 @@ func testAdvice(res api.TestWebhookResult) string {
 	case res.Status == http.StatusUnauthorized || res.Status == http.StatusForbidden:
 		return "The endpoint refuses the request. If it checks X-Webhook-Signature, give both sides the same secret, " + again
 	case res.Status >= 300 && res.Status < 400 || res.Class == "redirect":
-		return "Redirects are never followed. Add the URL it points to instead: waoutbox webhook add URL"
+		return "Redirects are never followed. Add the URL it points to instead: " + e.command("webhook add URL")
 	case res.Status >= 500:
 		return "The endpoint failed. Look into its log, " + again
 	case res.Status > 0:

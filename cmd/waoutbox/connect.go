@@ -46,6 +46,9 @@ func agent() control.Agent { return control.Agent{Name: "cli", Version: version,
 
 // connectService is the real way to the service.
 func (e *env) connectService(ctx context.Context, n need) (backend, error) {
+	if err := e.checkStateDir(); err != nil {
+		return backend{}, err
+	}
 	if n == needSpawn {
 		c, err := control.Ensure(ctx, control.EnsureOptions{StateDir: e.stateDir, Args: e.daemonArgs, Agent: agent()})
 		if err != nil {

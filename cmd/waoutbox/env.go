@@ -116,9 +116,19 @@ func (e *env) table(t *term.Table, indent string) {
 	_ = t.Write(&e.written, e.style, indent) // the writer remembers
 }
 
-// next prints the next useful command, which every success ends with.
+// command is the command line that runs `waoutbox ARGS` on the state this one works on: with --state-dir where it takes one. Whatever
+// command is printed for the user to run comes from here.
+func (e *env) command(format string, args ...any) string {
+	return store.Command(e.stateDir, e.getenv, fmt.Sprintf(format, args...))
+}
+
+// next prints the next useful command, which every success ends with. A text that begins with the program's name is a command.
 func (e *env) next(format string, args ...any) {
-	e.printf("%s %s\n", e.style.Bold("Next:"), fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	if rest, ok := strings.CutPrefix(text, "waoutbox "); ok {
+		text = e.command("%s", rest)
+	}
+	e.printf("%s %s\n", e.style.Bold("Next:"), text)
 }
 
 // note prints a remark on stderr, where it disturbs no pipe.

@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"strings"
 
+	"waoutbox/cmd/internal/control"
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
 // Exit codes, documented and stable.
@@ -54,15 +56,24 @@ func exitCode(err error) int {
 	return exitFailed
 }
 
+// codeOf names the failure for programs.
+func codeOf(err error) api.Code {
+	if _, ok := errors.AsType[*badUsage](err); ok {
+		return api.CodeInvalidArguments
+	}
+	code := api.CodeOf(err)
+	if _, ok := errors.AsType[*store.UnusableError](err); ok && code == api.CodeInternal {
+		return control.CodeStateUnusable
+	}
+	return code
+}
+
 // report prints an error for people, or as one JSON object {"error":{"code","message"}} with --json.
 func (e *env) report(err error) {
 	if _, ok := errors.AsType[*resultError](err); ok {
 		return
 	}
-	code, text := api.CodeOf(err), err.Error()
-	if _, ok := errors.AsType[*badUsage](err); ok {
-		code = api.CodeInvalidArguments
-	}
+	code, text := codeOf(err), err.Error()
 	if errors.Is(err, context.Canceled) {
 		text = "interrupted"
 	}

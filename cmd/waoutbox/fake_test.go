@@ -313,12 +313,9 @@ func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), 
 	t.Helper()
 	var out, errs bytes.Buffer
 	getenv := func(key string) string {
-		if key == "HOME" {
-			return "/home/alice"
-		}
-		return ""
+		return map[string]string{"HOME": "/home/alice", "WAOUTBOX_STATE_DIR": "/home/alice/state"}[key]
 	}
-	e := newEnv(append(args, "--state-dir", "/home/alice/state"), getenv, strings.NewReader(stdin), &out, &errs)
+	e := newEnv(args, getenv, strings.NewReader(stdin), &out, &errs)
 	e.loc = time.UTC
 	e.connect = f.connect(e)
 	prepare(e)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -21,17 +20,8 @@ func shownURL(raw string) string {
 	return term.Clean(bare)
 }
 
-// addAgain is the command that resumes a webhook, or brings a removed one back. A query is not printed; the command that shows it is.
-func addAgain(id, raw string, removed bool) string {
-	if !strings.Contains(raw, "?") {
-		return "waoutbox webhook add " + shellQuote(term.Clean(raw))
-	}
-	shows := "waoutbox webhook show " + term.Clean(id)
-	if removed {
-		shows = fmt.Sprintf("waoutbox deadletter list --url %s --json", term.Clean(id))
-	}
-	return "waoutbox webhook add URL, with the whole URL of: " + shows
-}
+// addAgain is the command that resumes a webhook, or brings a removed one back.
+func (e *env) addAgain(id string) string { return e.command("webhook add %s", term.Clean(id)) }
 
 // person renders an account: the number as people write it, and the name.
 func person(jid, name string) string {
@@ -71,10 +61,13 @@ func reasonText(reason string) string {
 	return term.Clean(reason)
 }
 
-// lastErrorText renders how the last attempt ended, short enough for a table.
+// lastErrorText renders what the service says ended a letter, short enough for a table.
 func lastErrorText(l api.LastError) string {
-	if l.Status > 0 {
+	switch {
+	case l.Status > 0:
 		return statusText(l.Status)
+	case l.Message != "":
+		return term.Clean(term.Short(l.Message, 60))
 	}
 	return reasonText(l.Class)
 }

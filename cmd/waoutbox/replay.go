@@ -45,9 +45,9 @@ type replayer struct {
 	queued            int64
 	streak            int // failures in a row
 	lastError         string
-	waiting           int64  // queued at a webhook that is paused
-	waitingFor        string // why
-	stopped           bool   // by failures in a row
+	waiting           int64       // queued at a webhook that is paused
+	waitingFor        api.Webhook // the last of them
+	stopped           bool        // by failures in a row
 	missing           []string
 }
 
@@ -196,7 +196,7 @@ func (r *replayer) settle(ctx context.Context) error {
 			r.streak = 0
 		case w.Status == api.WebhookPaused:
 			r.waiting++
-			r.waitingFor = fmt.Sprintf("%s is paused (%s). They leave when it is resumed: %s", w.ID, cmp.Or(w.Reason, "by its user"), addAgain(w.ID, w.URL, false))
+			r.waitingFor = w
 		default:
 			still = append(still, f)
 		}
@@ -277,7 +277,9 @@ func (e *env) showReplay(r *replayer, finished bool) {
 		e.printf("%s still on the way; the daemon goes on with them.\n", term.Count(n))
 	}
 	if r.waiting > 0 {
-		e.printf("%s queued: %s\n", term.Count(r.waiting), r.waitingFor)
+		w := r.waitingFor
+		e.printf("%s queued: %s is paused (%s). They leave when it is resumed: %s\n", term.Count(r.waiting), w.ID,
+			term.Clean(cmp.Or(w.Reason, "by its user")), e.addAgain(w.ID))
 	}
 	e.leftOut(count{removed: r.count.removed, revive: r.count.revive, missing: r.missing})
 	switch {

@@ -171,7 +171,7 @@ func TestReplayMixesWebhooksAndLeavesRemovedOnesOut(t *testing.T) {
 		if want := "6 delivered, 0 failed, 0 left.\nNext: waoutbox status\n"; res.out != want {
 			t.Errorf("got %q, want %q", res.out, want)
 		}
-		if want := "3 dead letters of a removed webhook left out. Add it again first: waoutbox webhook add https://gone.example/\n"; res.err != want {
+		if want := "3 dead letters of a removed webhook left out. Add it again first: waoutbox webhook add wh_GONE\n"; res.err != want {
 			t.Errorf("got %q, want %q", res.err, want)
 		}
 		for _, ids := range f.replays {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // The groups of the help page.
@@ -45,7 +48,7 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 	root.PersistentFlags().StringVar(&e.stateDir, "state-dir", "", "state directory (default $WAOUTBOX_STATE_DIR, else the platform's place)")
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON for programs: results on stdout, errors on stderr")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%v. See: %s --help", err, cmd.CommandPath())
+		return usagef("%s. See: %s --help", flagFault(err), cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddGroup(
@@ -68,6 +71,25 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 	root.SetHelpCommandGroupID(groupMore)
 	e.completeFlags(root)
 	return root
+}
+
+// flagFault says in words what is wrong with a flag.
+func flagFault(err error) string {
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return fmt.Sprintf("--%s needs a value", missing.GetSpecifiedName())
+	}
+	bad, ok := errors.AsType[*pflag.InvalidValueError](err)
+	if !ok {
+		return err.Error()
+	}
+	want := map[string]string{
+		"float64": "a number, like 20 or 0.5", "int": "a whole number", "bool": "true or false", "duration": "a duration, like 10s or 2m",
+		"stringSlice": "a list with commas (a value with a comma or a quote stands in double quotes)",
+	}[bad.GetFlag().Value.Type()]
+	if want == "" {
+		return err.Error()
+	}
+	return fmt.Sprintf("--%s %q is not %s", bad.GetFlag().Name, bad.GetValue(), want)
 }
 
 // group makes cmd a group of subcommands: alone it shows its help, and an unknown subcommand is an error with a suggestion.

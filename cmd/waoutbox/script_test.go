@@ -14,6 +14,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"waoutbox/cmd/internal/control"
+	"waoutbox/store"
 )
 
 // TestScripts runs the real main in testdata/script: the command line's specification. Each script has a state directory of its
@@ -40,6 +41,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    scriptExits,
 			"holdlock": scriptHoldLock,
+			"holddb":   scriptHoldDB,
 		},
 	})
 }
@@ -79,6 +81,16 @@ func scriptHoldLock(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("%s is locked already", path)
 	}
 	ts.Defer(func() { l.Close() })
+}
+
+// scriptHoldDB is `holddb file`: it keeps a database open until the script ends, as another program would.
+func scriptHoldDB(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: holddb file")
+	}
+	db, err := store.Open(ts.MkAbs(args[0]), store.DBOptions{})
+	ts.Check(err)
+	ts.Defer(func() { db.Close() })
 }
 
 // stopLeftOver stops the daemon that a failed script left running; usually there is none.
