@@ -182,11 +182,11 @@ func (e *env) showAdded(res api.PutWebhookResult) {
 	}
 	switch {
 	case res.Secret != "":
-		e.printf("  secret   %s  (shown once; verify X-Webhook-Signature with it: waoutbox webhook show %s --verify node)\n", res.Secret, w.ID)
+		e.printf("  secret   %s  (shown once; verify X-Webhook-Signature with it: %s)\n", res.Secret, e.command("webhook show %s --verify node", w.ID))
 	case w.Signed:
-		e.printf("  signed   yes; how to verify: waoutbox webhook show %s --verify node\n", w.ID)
+		e.printf("  signed   yes; how to verify: %s\n", e.command("webhook show %s --verify node", w.ID))
 	default:
-		e.printf("  signed   no; sign it: waoutbox webhook add %s --generate-secret\n", w.ID)
+		e.printf("  signed   no; sign it: %s\n", e.command("webhook add %s --generate-secret", w.ID))
 	}
 	if !w.Ordered {
 		e.printf("  order    none: events of one chat do not wait for each other\n")

@@ -32,7 +32,7 @@ func newWebhookShowCmd(e *env) *cobra.Command {
 						return err
 					}
 					if !w.Signed {
-						e.note("note: %s has no secret, so its requests are not signed yet: waoutbox webhook add URL --generate-secret", term.Clean(w.ID))
+						e.note("note: %s has no secret, so its requests are not signed yet: %s", term.Clean(w.ID), e.command("webhook add %s --generate-secret", term.Clean(w.ID)))
 					}
 					e.printf("%s", code)
 					return nil

@@ -14,6 +14,7 @@ import (
 // TestDemo: the script of the demo runs to its end within 40 s, loses nothing, and says so in one line.
 func TestDemo(t *testing.T) {
 	t.Parallel()
+	noteSources(t)
 	began := time.Now()
 	out, err := exec.CommandContext(t.Context(), binary, "demo", "--once", "--json").Output()
 	if err != nil {
@@ -35,6 +36,7 @@ func TestDemo(t *testing.T) {
 // TestDemoEndsWithItsReader: when nobody reads any more, the demo ends early and leaves no service and no files behind.
 func TestDemoEndsWithItsReader(t *testing.T) {
 	t.Parallel()
+	noteSources(t)
 	tmp := shortDir(t)
 	cmd := exec.CommandContext(t.Context(), binary, "demo")
 	cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
