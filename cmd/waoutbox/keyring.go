@@ -11,9 +11,9 @@ import (
 	"waoutbox/store"
 )
 
-// keyring is the key that seals the webhooks' secrets, and what is done while its file is missing beside sealed secrets: nothing is
-// opened, so that signed webhooks are held; the file is looked for at every use, so that putting it back is enough; and a secret
-// that is set anew is sealed with a new key. Safe for concurrent use.
+// keyring is the key that seals the webhooks' secrets and custom headers, and what is done while its file is missing beside sealed
+// ones: nothing is opened, so that webhooks with a secret or custom headers are held; the file is looked for at every use, so that
+// putting it back is enough; and a secret that is set anew is sealed with a new key. Safe for concurrent use.
 type keyring struct {
 	path string
 	log  *slog.Logger
@@ -30,7 +30,7 @@ func openKeyring(path string, sealed bool, log *slog.Logger) (*keyring, error) {
 	err := k.look(sealed)
 	if errors.Is(err, store.ErrKeyMissing) {
 		k.since = time.Now()
-		log.Error("key file missing: signed webhooks are held", "error", err)
+		log.Error("key file missing: webhooks with a secret or custom headers are held", "error", err)
 		return k, nil
 	}
 	return k, err
@@ -53,7 +53,7 @@ func (k *keyring) unseal(sealed []byte, context string) ([]byte, error) {
 		if err := k.look(true); err != nil {
 			return nil, err
 		}
-		k.log.Info("key file found again: signed webhooks go on")
+		k.log.Info("key file found again: held webhooks go on")
 	}
 	plain, err := k.key.Open(sealed, context)
 	if err != nil {
@@ -83,5 +83,5 @@ func (k *keyring) alarms() []api.Alarm {
 		return nil
 	}
 	return []api.Alarm{{Code: "key_missing", Since: k.since.UTC(),
-		Message: fmt.Sprintf("%v; signed webhooks are held, nothing is sent unsigned", k.missing)}}
+		Message: fmt.Sprintf("%v; webhooks with a secret or custom headers are held, nothing is sent unsigned", k.missing)}}
 }
