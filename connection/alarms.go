@@ -9,19 +9,33 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// The codes of the link's alarms. Stable: people watch for them.
+// The codes of the link's alarms, besides those of package translate. Stable: people watch for
+// them.
 const (
-	alarmRefused     = "append_refused"       // the outbox takes nothing, WhatsApp is not acknowledged
-	alarmUntranslate = "event_untranslatable" // an event was stored as a stub, or not at all
-	alarmLost        = "events_lost"          // link and presence events that could not be stored in time
-	alarmLoggedOut   = "logged_out"
-	alarmReplaced    = "link_replaced"
-	alarmOutdated    = "client_outdated"
-	alarmBanned      = "account_banned"
-	alarmRejected    = "login_refused"
-	alarmAppState    = "app_state_incomplete"
-	alarmDevice      = "device_store"
-	alarmUnread      = "session_store_failed" // whatsapp.db takes nothing, WhatsApp is not acknowledged
+	// the outbox takes nothing, WhatsApp is not acknowledged
+	alarmRefused = "append_refused"
+	// an event was stored as a placeholder, or not at all
+	alarmUntranslated = "event_untranslatable"
+	// a stanza that the library could not use became an event with what could be read of it
+	alarmIncomplete = "stanza_incomplete"
+	// link and presence events that could not be stored in time
+	alarmLost      = "events_lost"
+	alarmLoggedOut = "logged_out"
+	alarmReplaced  = "link_replaced"
+	alarmOutdated  = "client_outdated"
+	alarmBanned    = "account_banned"
+	alarmRejected  = "login_refused"
+	// messages to strangers are refused for a while
+	alarmRestricted = "account_restricted"
+	// synced settings cannot be read
+	alarmAppState = "app_state_incomplete"
+	// damaged synced settings were fetched whole, which tells no stars
+	alarmAppStateLost = "app_state_lost"
+	alarmDevice       = "device_store"
+	// the library could not handle what WhatsApp sent
+	alarmPanic = "library_panicked"
+	// whatsapp.db takes nothing, WhatsApp is not acknowledged
+	alarmSessionStore = "session_store_failed"
 )
 
 // alarms are what needs a person, one for each code. Safe for concurrent use.
@@ -29,16 +43,45 @@ type alarms struct {
 	mu   sync.Mutex
 	now  func() time.Time
 	open map[string]api.Alarm
+	ends map[string]time.Time // of those that end by themselves
 }
 
+// passedAfter is how long an alarm of something that happened is shown after the last time. Whoever
+// writes to the account can make one happen: it must not stay for ever.
+const passedAfter = 24 * time.Hour
+
 func newAlarms(now func() time.Time) *alarms {
-	return &alarms{now: now, open: make(map[string]api.Alarm)}
+	return &alarms{now: now, open: make(map[string]api.Alarm), ends: make(map[string]time.Time)}
 }
 
 // raise opens an alarm, or renews the text of an open one, and reports whether it is new.
 func (a *alarms) raise(code, message string) (isNew bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	delete(a.ends, code)
+	return a.put(code, message)
+}
+
+// happened is raise for what is over already: the alarm ends by itself a day after the last time.
+func (a *alarms) happened(code, message string) (isNew bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end()
+	a.ends[code] = a.now().Add(passedAfter)
+	return a.put(code, message)
+}
+
+// end drops the alarms that end by themselves. Call with the lock held.
+func (a *alarms) end() {
+	for code, at := range a.ends {
+		if !a.now().Before(at) {
+			delete(a.open, code)
+			delete(a.ends, code)
+		}
+	}
+}
+
+func (a *alarms) put(code, message string) (isNew bool) {
 	old, open := a.open[code]
 	since := old.Since
 	if !open {
@@ -53,13 +96,15 @@ func (a *alarms) clear(codes ...string) {
 	defer a.mu.Unlock()
 	for _, c := range codes {
 		delete(a.open, c)
+		delete(a.ends, c)
 	}
 }
 
-// list answers the open alarms, oldest first.
+// list returns the open alarms, oldest first.
 func (a *alarms) list() []api.Alarm {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.end()
 	out := make([]api.Alarm, 0, len(a.open))
 	for _, al := range a.open {
 		out = append(out, al)

@@ -12,20 +12,38 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
-	"go.mau.fi/whatsmeow/types/events"
 
+	"waoutbox/connection/decryptions"
+	"waoutbox/connection/directory"
+	"waoutbox/connection/guard"
+	"waoutbox/connection/liveness"
+	"waoutbox/connection/media"
+	"waoutbox/connection/pairing"
+	"waoutbox/connection/restrictions"
+	"waoutbox/connection/stanzas"
+	"waoutbox/connection/synced"
+	"waoutbox/connection/translate"
+	"waoutbox/connection/watchdog"
+	"waoutbox/connection/webversion"
+	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
 )
 
 // Device keeps the credentials of the linked account (store/device).
 type Device interface {
-	// Current answers the linked device, or a new one that is stored once it is paired.
+	// Current returns the linked device, or a new one that is stored once it is paired.
 	Current(ctx context.Context) (*store.Device, error)
-	// Renew forgets the linked device and answers a new one.
+	// Renew forgets the linked device and returns a new one.
 	Renew(ctx context.Context) (*store.Device, error)
+	webversion.Store
+	// Restriction returns until when the account may not write to strangers, and whether WhatsApp
+	// named that time; SetRestriction keeps both, the zero time takes it back.
+	Restriction(ctx context.Context) (until time.Time, named bool, err error)
+	SetRestriction(ctx context.Context, until time.Time, named bool) error
 }
 
 // Options are what a Client needs. Device, Appender, Sends and Log are required.
@@ -33,67 +51,105 @@ type Options struct {
 	Device   Device
 	Appender Appender
 	Sends    Sends
-	Messages Messages // optional: finds quoted messages
+	Messages Messages // optional: finds the messages that sends refer to
 	Log      *slog.Logger
-	Server   *Server // nil is WhatsApp
-	Version  string  // shown on the phone's list of linked devices
+	Route    wire.Route   // how WhatsApp is reached
+	Spool    *media.Spool // optional: without it no files are sent
+	Version  string       // shown on the phone's list of linked devices
+	MaxSends int          // messages a minute, 0 is no limit
 
-	// DownSince is when the service was last up before this start, zero if unknown: the first catch-up reports the gap.
+	// DownSince is when the service was last up before this start, zero if unknown: the first
+	// catch-up reports the gap.
 	DownSince time.Time
 }
 
-// Client is the WhatsApp link of one account: it keeps it up, stores what arrives before WhatsApp may forget it, pairs and sends.
-// All methods are safe for concurrent use; pairing and sending work while Run does.
+// Client is the WhatsApp link of one account: it keeps it up, stores what arrives before WhatsApp
+// may forget it, pairs and sends. All methods are safe for concurrent use; pairing and sending work
+// while Run does.
 //
-// The account is never marked as online: a phone whose companion is online gets no notifications, and that is not for a machine
-// to decide. So delivery receipts are sent as inactive ones (the phone itself still shows its ticks), and WhatsApp sends presence
-// of contacts only as far as it does so to a client in the background.
+// The account is never marked as online: a phone whose companion is online gets no notifications,
+// and that is not for a machine to decide. So delivery receipts are sent as inactive ones (the
+// phone itself still shows its ticks), and WhatsApp sends presence of contacts only as far as it
+// does so to a client in the background.
 type Client struct {
-	o       Options
-	log     *slog.Logger
-	http    *http.Client
-	pace    pace
-	now     func() time.Time
-	status  *status
-	alarms  *alarms
-	tr      *Translator
-	in      *ingest
-	sends   *sends
-	working sync.WaitGroup         // sends under way
-	wanted  chan *round            // cap 1: a pairing round that was asked for
-	ready   chan struct{}          // closed once Run knows whether an account is linked
-	origin  atomic.Pointer[origin] // of the present session
+	o          Options
+	log        *slog.Logger
+	http       *http.Client
+	wire       *wire.Transport // below http
+	turn       *guard.Turn     // of the messages that are read
+	files      *http.Client    // for media
+	timings    timings
+	now        func() time.Time
+	version    *webversion.Updater
+	restricted restrictions.Restrictions
+	silence    *watchdog.Watchdog
+	quiet      atomic.Bool // a silence is noted that may be nobody's fault
+	status     *status
+	alarms     *alarms
+	tr         *translate.Translator
+	in         *ingest
+	sends      *openSends
+	media      *media.WhatsApp
+	sending    sync.WaitGroup          // sends under way
+	pairings   chan *pairing.Session   // cap 1: the pairing session that was asked for
+	ready      chan struct{}           // closed once Run knows whether an account is linked
+	doubts     chan liveness.Suspicion // cap 1: connections may be dead
+	source     atomic.Pointer[source]  // of the present session
+	arrivals   *stanzas.Watch          // finds what arrives and becomes no event
+	watched    watched
+	directory  *directory.Directory
+	lookups    *pace // of numbers
+	mender     *synced.Mender
+	// of the present device
+	decrypted atomic.Pointer[decryptions.Buffer]
 
-	mu      sync.Mutex
-	running bool
-	cut     context.CancelFunc // ends the library's context
-	session *session           // the present client of the library, nil before the first
-	round   *round             // the latest pairing round
+	mu         sync.Mutex
+	running    bool
+	link       context.Context    // the library's, ended by cancelLink; set once by Run
+	cancelLink context.CancelFunc // ends the library's context
+	session    *session           // the present client of the library, nil before the first
+	// ends the session of a linked account, nil while there is none
+	leaveLinked context.CancelFunc
+	unpairing   *unpairing       // wanted and not finished
+	pairing     *pairing.Session // the latest
 }
 
-// New makes a client and starts nothing. It sets what the library keeps for the whole process: the trusted root key, the name
-// shown on the phone, and libsignal's logger.
+// New makes a client and starts nothing. It sets what the library keeps for the whole process: the
+// trusted root key, the name shown on the phone, and libsignal's logger.
 func New(o Options) (*Client, error) {
 	if o.Device == nil || o.Appender == nil || o.Sends == nil || o.Log == nil {
 		return nil, errors.New("make the WhatsApp client: Device, Appender, Sends and Log are required")
 	}
 	c := &Client{
-		o: o, log: o.Log.With("component", "connection"), http: o.Server.httpClient(), pace: defaultPace(), now: time.Now,
-		wanted: make(chan *round, 1), ready: make(chan struct{}),
+		o: o, log: o.Log.With("component", "connection"), wire: o.Route.Transport(),
+		timings: defaultTimings(), now: time.Now, turn: guard.NewTurn(),
+		pairings: make(chan *pairing.Session, 1), ready: make(chan struct{}), doubts: make(chan liveness.Suspicion, 1),
 	}
+	c.http, c.files = &http.Client{Transport: c.wire}, &http.Client{Transport: o.Route.Media()}
+	c.media = media.NewWhatsApp(c.connected, c.files)
+	c.silence = watchdog.New(watchdog.Least, watchdog.Most)
+	c.restricted.Now = func() time.Time { return c.now() }
+	c.version = webversion.New(webversion.Options{Store: o.Device, Latest: c.latestVersion, Now: c.now})
 	c.status = newStatus(c.now)
 	c.alarms = newAlarms(c.now)
-	c.tr = NewTranslator(c.status.who, altLookup{c}, c.now, WithSecrets(c.secrets), WithAlarm(c.translated))
+	c.tr = translate.New(c.status.account, addressLookup{c}, c.now,
+		translate.WithSecrets(c.secrets), translate.WithAlarm(c.reportLostMessage))
 	c.tr.OutageSince(o.DownSince)
-	c.sends = &sends{ledger: o.Sends, tr: c.tr, now: c.now, log: c.log, open: make(map[string]*openSend), keys: make(map[string]*openSend)}
+	c.directory, c.lookups = directory.New(c.now), newPace(o.MaxSends, c.now)
+	c.sends = newOpenSends(o.Sends, c.tr, c.status.account, newPace(o.MaxSends, c.now), c.now, c.log)
 	c.in = &ingest{
-		log: c.log, tr: c.tr, fallback: c.tr.stub, appender: o.Appender, alarms: c.alarms,
-		proofs: func(ctx context.Context, r *events.Receipt) error { return c.sends.proven(ctx, r, c.pace.proof) },
-		gate:   make(chan struct{}, 1), stopping: make(chan struct{}), cut: func() {}, quiet: true,
+		log: c.log, tr: c.tr, appender: o.Appender, alarms: c.alarms,
+		settle: func(ctx context.Context, evt any) error {
+			return c.sends.settleFrom(ctx, evt, c.timings.receiptWait)
+		},
+		lock: make(chan struct{}, 1), stopping: make(chan struct{}), endAcks: func() {}, muted: true,
 	}
-	o.Server.trust()
+	c.arrivals = c.newWatch()
+	c.mender = synced.NewMender(syncedLink{c}, func() backoff.BackOff { return c.timings.mend() })
+	o.Route.Server.Trust()
 	showAs("waoutbox", o.Version)
 	silenceSignal(o.Log)
+	quickenKeepAlive()
 	return c, nil
 }
 
@@ -113,94 +169,151 @@ func showAs(name, version string) {
 	store.SetOSInfo(name, v)
 }
 
-// Link answers the state of the link at this moment.
-func (c *Client) Link() api.Link { return c.status.read() }
+// Link returns the state of the link at this moment.
+func (c *Client) Link() api.Link {
+	c.tellRestriction() // it may be over
+	return c.status.read()
+}
 
-// Alarms answers what needs a person, oldest first.
-func (c *Client) Alarms() []api.Alarm { return c.alarms.list() }
+// Alarms returns what needs a person, oldest first.
+func (c *Client) Alarms() []api.Alarm {
+	c.tellRestriction() // it may be over
+	return c.alarms.list()
+}
 
-// Run owns the link until ctx ends: it connects, reconnects for ever, and waits unlinked for a pairing round where no account is
-// linked. After a log-out it starts with a new device; after StreamReplaced it stays down and Link says why. When ctx ends it
-// stops acknowledging, waits for the event in progress, disconnects, and returns nil. It may be called once.
+// Run owns the link until ctx ends: it connects, reconnects for ever, and waits unlinked for a
+// pairing session where no account is linked. After a log-out it starts with a new device; after
+// StreamReplaced it stays down and Link says why. When ctx ends it stops acknowledging, waits for
+// the event in progress, disconnects, and returns nil. It may be called once.
 func (c *Client) Run(ctx context.Context) error {
 	c.mu.Lock()
 	if c.running || c.session != nil {
 		c.mu.Unlock()
 		return errors.New("run the WhatsApp link: it runs already or has run")
 	}
-	link, cut := context.WithCancel(context.WithoutCancel(ctx)) // the library connects and acknowledges only while this lives
-	c.running, c.cut = true, cut
+	// the library connects and acknowledges only while this lives
+	link, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	c.running, c.link, c.cancelLink = true, link, cancel
 	c.mu.Unlock()
-	c.in.gate <- struct{}{}
-	c.in.pace, c.in.cut = c.pace, c.hangUp
-	<-c.in.gate
+	c.in.lock <- struct{}{}
+	c.in.timings, c.in.endAcks = c.timings, c.endAcks
+	<-c.in.lock
 
+	var watching sync.WaitGroup
+	watching.Go(func() { liveness.Run(link, liveness.Taker(), c.doubt) })
 	err := c.sends.load(ctx)
 	if err == nil {
-		err = c.links(ctx, link)
+		err = c.runSessions(ctx, link)
 	}
 	c.stop()
+	watching.Wait()
 	return err
 }
 
-// links runs one session after the other.
-func (c *Client) links(ctx, link context.Context) error {
+// runSessions runs one session after the other, until ctx ends.
+func (c *Client) runSessions(ctx, link context.Context) error {
 	dev, err := c.o.Device.Current(ctx)
 	if err != nil {
 		return fmt.Errorf("start the WhatsApp link: %w", err)
 	}
-	retry := c.pace.reconnect()
-	s := c.open(link, c.guarded(dev))
+	if err := c.version.Load(ctx); err != nil {
+		c.log.Warn("WhatsApp Web's version is the program's own", "error", err)
+	}
+	c.status.note(noteVersion, c.version.Note())
+	c.restoreRestriction(ctx)
+	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
 	for {
-		switch c.live(ctx, s) {
+		switch c.runSession(ctx, s) {
 		case endStopped:
 			return nil
-		case endReplaced:
-			<-ctx.Done()
+		case endReplaced, endLoggedOut:
+		}
+		if s = c.startOver(ctx); s == nil {
 			return nil
-		case endLoggedOut:
 		}
-		for {
-			if dev, err = c.o.Device.Renew(ctx); err == nil {
-				break
-			}
-			if ctx.Err() != nil {
-				return nil
-			}
-			c.log.Error("new device store entry failed: trying again", "error", err)
-			c.alarms.raise(alarmDevice, "The logged-out account could not be removed from whatsapp.db ("+masked(err.Error())+"); it is tried again. Check the disk.")
-			pause(ctx, retry.NextBackOff())
-		}
-		c.alarms.clear(alarmDevice)
-		s = c.open(link, c.guarded(dev))
 	}
 }
 
-// hangUp ends the connection, and with it acknowledging. The connection goes first: the library trips over itself when its context
-// ends under a living one.
-func (c *Client) hangUp() {
+// startOver forgets the device of the session that is over and makes a session with a new one; nil
+// when ctx ended first. While the device store cannot be written it tries on, and pairing fails.
+func (c *Client) startOver(ctx context.Context) *session {
+	retry := c.timings.reconnect()
+	for {
+		dev, err := c.o.Device.Renew(ctx)
+		if err == nil {
+			c.alarms.clear(alarmDevice)
+			s := c.openSession(c.link, c.guardDevice(dev))
+			c.finishUnpairing("")
+			return s
+		}
+		if ctx.Err() != nil {
+			return nil
+		}
+		why := "the account that is no longer linked could not be removed from whatsapp.db (" + masked(err.Error()) + ")"
+		if c.alarms.raise(alarmDevice, "T"+why[1:]+"; it is tried again. Make room on its disk or mend it.") {
+			c.log.Error("device store entry not renewed: trying again", "error", masked(err.Error()))
+		}
+		c.failPairing(api.Retryf(api.CodePairingUnavail, "%s: make room on its disk or mend it, then pair again", why))
+		c.finishUnpairing("T" + why[1:] + "; it is tried again. Make room on its disk or mend it.")
+		if !c.pauseUntilAsked(ctx, retry.NextBackOff()) {
+			return nil
+		}
+	}
+}
+
+// pauseUntilAsked waits for d, or until somebody wants to pair, and reports false when ctx ended
+// first.
+func (c *Client) pauseUntilAsked(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+			return true
+		case p := <-c.pairings:
+			if p.Ended() {
+				continue
+			}
+			select { // for who runs it, if it is not over by then
+			case c.pairings <- p:
+			default: // a newer one
+			}
+			return true
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// endAcks ends the connection, and with it acknowledging. The connection goes first: the library
+// trips over itself when its context ends under a living one.
+func (c *Client) endAcks() {
 	c.mu.Lock()
-	s, cut := c.session, c.cut
+	s, cancel := c.session, c.cancelLink
 	c.mu.Unlock()
 	if s != nil {
 		s.disconnect()
 	}
-	cut()
+	cancel()
 }
 
-// stop ends everything Run started. The order matters: acknowledging ends before anything is given up.
+// stop ends everything Run started. The order matters: acknowledging ends before anything is given
+// up.
 func (c *Client) stop() {
 	c.mu.Lock()
 	c.running = false
-	r := c.round
+	p := c.pairing
 	c.mu.Unlock()
-	if r != nil {
-		r.fail(api.Retryf(api.CodePairingUnavail, "the service is stopping: start it and pair again"))
+	defer c.finishUnpairing("The service stopped meanwhile: run it again.")
+	if p != nil {
+		p.Fail(api.Retryf(api.CodePairingUnavail, "the service is stopping: start it and pair again"))
 	}
-	c.in.close(c.pace.grace)
-	c.working.Wait()
+	c.in.close(c.timings.grace)
+	c.sending.Wait()
+	c.flushDecrypted()
 	c.http.CloseIdleConnections()
+	c.files.CloseIdleConnections()
 	state := c.status.read()
 	if state.Account != "" {
 		c.status.set(api.LinkDisconnected, "the service has stopped")
@@ -209,66 +322,56 @@ func (c *Client) stop() {
 	}
 }
 
-// open makes the present session for a device.
-func (c *Client) open(link context.Context, dev *store.Device) *session {
-	c.status.account(dev.GetJID(), dev.GetLID())
-	c.status.name(dev.PushName)
-	return c.listen(c.bare(link, dev))
-}
-
-// listen makes a session the present one and hears its events.
-func (c *Client) listen(s *session) *session {
-	from := &origin{post: s.mail.post}
-	c.origin.Store(from)
-	s.cli.AddEventHandlerWithSuccessStatus(func(evt any) bool {
-		c.note(s, evt)
-		return c.in.handle(evt, from)
-	})
-	c.mu.Lock()
-	c.session = s
-	c.mu.Unlock()
-	return s
-}
-
-// bare makes a client of the library that nobody listens to, with the settings that lose nothing.
-func (c *Client) bare(link context.Context, dev *store.Device) *session {
-	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log))
-	cli.BackgroundEventCtx = link
-	cli.SynchronousAck = true             // receipts and notifications are acknowledged after the handler, not before
-	cli.EnableDecryptedEventBuffer = true // a message that was decrypted but not stored comes again
-	cli.EnableAutoReconnect = false       // the link's own goroutine does that, and after a log-in too
-	cli.DisableLoginAutoReconnect = true
-	cli.UseRetryMessageStore = true // a recipient who could not read a message gets it again even after a restart
-	cli.SetMaxParallelRetryReceiptHandling(4)
-	cli.SetWebsocketHTTPClient(c.http)
-	cli.SetPreLoginHTTPClient(c.http)
-	cli.SetMediaHTTPClient(c.media())
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return &session{cli: cli, dev: dev, ctx: link, abort: c.cut, mail: newMailbox(), grace: c.pace.grace}
-}
-
-// media is the client for uploads and downloads, whose answers may take longer than the websocket's.
-func (c *Client) media() *http.Client {
-	if c.o.Server != nil {
-		return c.http
+// Look reads whether an account is linked, so that Link tells before Run does. Call it before Run.
+func (c *Client) Look(ctx context.Context) error {
+	dev, err := c.o.Device.Current(ctx)
+	if err != nil {
+		return fmt.Errorf("read whether an account is linked: %w", err)
 	}
-	return &http.Client{Transport: http.DefaultTransport}
+	c.showDevice(dev)
+	return nil
 }
 
-// live runs one session to its end.
-func (c *Client) live(ctx context.Context, s *session) ending {
+// showDevice has the state tell whose device it is.
+func (c *Client) showDevice(dev *store.Device) {
+	c.status.setAccount(dev.GetJID(), dev.GetLID())
+	c.status.setName(dev.PushName)
+	if c.status.read().Account != "" { // an account is linked: never unlinked for a moment
+		c.status.set(api.LinkConnecting, "")
+	}
+}
+
+// notRunning says that there is no session: not yet, or not any more.
+func (c *Client) notRunning(code api.Code) *api.Error {
+	select {
+	case <-c.ready:
+		return api.Retryf(code, "the WhatsApp link is not running: start the service and try again")
+	default:
+		return api.Retryf(code, "the WhatsApp link is being started: try again in a moment")
+	}
+}
+
+// runSession runs one session to its end.
+func (c *Client) runSession(ctx context.Context, s *session) sessionEnd {
 	if c.status.read().Account == "" {
-		if s = c.unlinked(ctx, s); s == nil {
+		if s = c.waitForPairing(ctx, s); s == nil {
 			return endStopped
 		}
 	}
-	c.in.hush(false)
-	return c.linked(ctx, s)
+	c.in.setMuted(false)
+	return c.runUntilUnpaired(ctx, s)
 }
 
 // secrets gives the translator the library's client.
-func (c *Client) secrets() Secrets {
+func (c *Client) secrets() translate.Secrets {
+	if cli := c.libraryClient(); cli != nil {
+		return cli
+	}
+	return nil
+}
+
+// libraryClient is the library's client of the present session, nil before the first.
+func (c *Client) libraryClient() *whatsmeow.Client {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.session == nil {
@@ -277,16 +380,17 @@ func (c *Client) secrets() Secrets {
 	return c.session.cli
 }
 
-// translated hears of events that lost their message.
-func (c *Client) translated(a Alarm) {
-	c.log.Error("event delivered without its message", "code", a.Code, "event_id", a.EventID, "detail", a.Message, "error", a.Err)
-	c.alarms.raise(a.Code, "At least one event was not delivered whole: "+a.Message+".")
+// reportLostMessage logs and raises an alarm for an event that lost its message.
+func (c *Client) reportLostMessage(a translate.Alarm) {
+	c.log.Error("event delivered without its message",
+		"code", a.Code, "event_id", a.EventID, "detail", a.Message, "error", a.Err)
+	c.alarms.happened(a.Code, "At least one event was not delivered whole: "+a.Message+".")
 }
 
-// altLookup asks the library's store for a user's other address.
-type altLookup struct{ c *Client }
+// addressLookup asks the library's store for a user's other address.
+type addressLookup struct{ c *Client }
 
-func (a altLookup) AltJID(ctx context.Context, jid types.JID) types.JID {
+func (a addressLookup) AltJID(ctx context.Context, jid types.JID) types.JID {
 	a.c.mu.Lock()
 	s := a.c.session
 	a.c.mu.Unlock()

@@ -5,60 +5,81 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"time"
 
-	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store"
+
+	"waoutbox/connection/decryptions"
+	"waoutbox/connection/sessions"
+	"waoutbox/connection/synced"
 )
 
-// The library reads a message in one transaction of its device store. When that transaction cannot be written, because the disk is
-// full or broken, it takes the message for one that cannot be decrypted: it acknowledges it and asks the sender to send it again.
-// So a full disk would turn whole messages into pleas to phones that may be off. The one error it leaves unacknowledged is a
-// cancelled context: storeFailed passes for one.
+// The library reads a message in one transaction of its device store. When that transaction cannot
+// be written, because the disk is full or broken, it takes the message for one that cannot be
+// decrypted: it acknowledges it and asks the sender to send it again. So a full disk would turn
+// whole messages into requests to phones that may be off. The one error it leaves unacknowledged is
+// a cancelled context: storeError passes for one.
 
-// storeFailed says that the device store, and not the message, is at fault.
-type storeFailed struct{ err error }
+// storeError says that the device store, and not the message, is at fault.
+type storeError struct{ err error }
 
-func (e *storeFailed) Error() string        { return "the device store failed: " + e.err.Error() }
-func (e *storeFailed) Unwrap() error        { return e.err }
-func (e *storeFailed) Is(target error) bool { return target == context.Canceled }
+func (e *storeError) Error() string        { return "the device store failed: " + e.err.Error() }
+func (e *storeError) Unwrap() error        { return e.err }
+func (e *storeError) Is(target error) bool { return target == context.Canceled }
 
-// readStore is the part of the device store that reading a message goes through. Safe for concurrent use if what it wraps is.
-type readStore struct {
+// guardedBuffer is the part of the device store that reading a message goes through. Safe for
+// concurrent use if what it wraps is.
+type guardedBuffer struct {
 	store.EventBuffer
-	failed func(error) // called before the library goes on; must not block on the library
-	worked func()
+	onFailure func(error) // called before the library goes on; must not block on the library
+	plain     plaintextWatch
 }
 
-func (s *readStore) GetBufferedEvent(ctx context.Context, hash [32]byte) (*store.BufferedEvent, error) {
+// plaintextWatch is told what the library decrypted, under its name of the ciphertext.
+type plaintextWatch interface {
+	Decrypted(hash [32]byte, plain []byte)
+	DecryptedBefore(hash [32]byte) // and told an event of
+}
+
+func (s *guardedBuffer) GetBufferedEvent(ctx context.Context, hash [32]byte) (*store.BufferedEvent, error) {
 	ev, err := s.EventBuffer.GetBufferedEvent(ctx, hash)
-	return ev, s.judge(ctx, err, err != nil)
+	switch {
+	case err != nil || ev == nil:
+	case ev.Plaintext == nil:
+		s.plain.DecryptedBefore(hash)
+	default:
+		s.plain.Decrypted(hash, ev.Plaintext)
+	}
+	return ev, s.markStoreError(ctx, err, err != nil)
 }
 
-func (s *readStore) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
-	read := errors.New("not begun")
+func (s *guardedBuffer) PutBufferedEvent(ctx context.Context, hash [32]byte, plain []byte, at time.Time) error {
+	s.plain.Decrypted(hash, plain)
+	return s.EventBuffer.PutBufferedEvent(ctx, hash, plain, at)
+}
+
+func (s *guardedBuffer) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
+	var read error // of the message; nil also when it was not tried
 	err := s.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
 		read = fn(ctx)
 		return read
 	})
-	if err == nil {
-		s.worked()
-		return nil
-	}
-	began := !errors.Is(err, dbutil.ErrTxnBegin)
-	return s.judge(ctx, err, !began || read == nil || ofStore(read))
+	return s.markStoreError(ctx, err, read == nil || isStoreError(read))
 }
 
-// judge marks an error of the store, and leaves alone those of the message and of a context that ended.
-func (s *readStore) judge(ctx context.Context, err error, store bool) error {
+// markStoreError marks an error of the store, and leaves alone those of the message and of a
+// context that ended.
+func (s *guardedBuffer) markStoreError(ctx context.Context, err error, store bool) error {
 	if err == nil || !store || ctx.Err() != nil {
 		return err
 	}
-	s.failed(err)
-	return &storeFailed{err}
+	s.onFailure(err)
+	return &storeError{err}
 }
 
-// ofStore reports whether an error comes from the database: every driver's error has a code, and none of libsignal's has.
-func ofStore(err error) bool {
+// isStoreError reports whether an error comes from the database: every driver's error has a code,
+// and none of libsignal's has.
+func isStoreError(err error) bool {
 	_, coded := errors.AsType[interface {
 		error
 		Code() int
@@ -66,7 +87,8 @@ func ofStore(err error) bool {
 	return coded || errors.Is(err, driver.ErrBadConn)
 }
 
-// guardedContainer keeps a device's readStore in place: the library replaces the stores of a device when it is first saved.
+// guardedContainer keeps a device's guardedBuffer in place: the library replaces the stores of a
+// device when it is first saved.
 type guardedContainer struct {
 	store.DeviceContainer
 	guard func(dev *store.Device)
@@ -80,18 +102,29 @@ func (g *guardedContainer) PutDevice(ctx context.Context, dev *store.Device) err
 	return err
 }
 
-// guarded makes the device say when its store fails. Call it before any client of the library has the device.
-func (c *Client) guarded(dev *store.Device) *store.Device {
+// guardDevice makes the device say when its store fails, store synced settings whole, and keep
+// sessions that come while one is used. Call it before any client of the library has the device.
+func (c *Client) guardDevice(dev *store.Device) *store.Device {
 	container := &guardedContainer{DeviceContainer: dev.Container}
 	container.guard = func(dev *store.Device) {
 		if dev.Container != container {
 			dev.Container = container
 		}
-		if _, done := dev.EventBuffer.(*readStore); !done && dev.EventBuffer != nil {
-			dev.EventBuffer = &readStore{
-				EventBuffer: dev.EventBuffer,
-				failed:      c.storeFailed,
-				worked:      func() { c.alarms.clear(alarmUnread) },
+		// before the buffer is replaced: its transactions are the whole store's
+		if dev.AppState != nil && dev.EventBuffer != nil && !synced.IsWhole(dev.AppState) {
+			dev.AppState = synced.Whole(dev.AppState, dev.EventBuffer.DoDecryptionTxn)
+		}
+		if dev.Sessions != nil && dev.EventBuffer != nil && !sessions.IsKept(dev.Sessions) {
+			dev.Sessions = sessions.Kept(dev.Sessions, dev.EventBuffer.DoDecryptionTxn)
+		}
+		if _, done := dev.EventBuffer.(*guardedBuffer); !done && dev.EventBuffer != nil {
+			decrypted := decryptions.NewBuffer(dev.EventBuffer, c.timings.clear, c.messageCommitted)
+			c.decrypted.Store(decrypted)
+			dev.Sessions = decrypted.Sessions(dev.Sessions)
+			dev.EventBuffer = &guardedBuffer{
+				EventBuffer: decrypted,
+				onFailure:   c.deviceStoreFailed,
+				plain:       c.arrivals,
 			}
 		}
 	}
@@ -99,13 +132,14 @@ func (c *Client) guarded(dev *store.Device) *store.Device {
 	return dev
 }
 
-// storeFailed has the connection made again, as when the outbox refuses: only then WhatsApp sends the message again.
-func (c *Client) storeFailed(err error) {
+// deviceStoreFailed has the connection made again, as when the outbox refuses: only then WhatsApp
+// sends the message again.
+func (c *Client) deviceStoreFailed(err error) {
 	text := fmt.Sprintf("The store of the WhatsApp session, whatsapp.db, cannot be used (%s), so messages are not acknowledged and WhatsApp keeps them. Make room on its disk or mend it; it goes on by itself.", masked(err.Error()))
-	if c.alarms.raise(alarmUnread, text) {
+	if c.alarms.raise(alarmSessionStore, text) {
 		c.log.Error("device store failed: WhatsApp is not acknowledged", "error", masked(err.Error()))
 	}
-	if from := c.origin.Load(); from != nil {
-		c.in.breakOff(from)
+	if from := c.source.Load(); from != nil {
+		c.in.stopSource(from)
 	}
 }

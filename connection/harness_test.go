@@ -15,7 +15,10 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 
+	"waoutbox/connection/media"
+	"waoutbox/connection/translate"
 	"waoutbox/connection/wasim"
+	"waoutbox/connection/wire"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 	"waoutbox/outbox/outboxtest"
@@ -39,12 +42,13 @@ func testLog() *slog.Logger {
 	return slog.New(slog.DiscardHandler)
 }
 
-// testPace is the real pace with waits that suit a test.
-func testPace() pace {
-	p := defaultPace()
-	fast := func() backoff.BackOff { return waits(10*time.Millisecond, 100*time.Millisecond, 0) }
-	p.reconnect, p.refused = fast, fast
-	p.insist = func() backoff.BackOff { return waits(5*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond) }
+// testTimings is the real pace with waits that suit a test.
+func testTimings() timings {
+	p := defaultTimings()
+	fast := func() backoff.BackOff { return doubling(10*time.Millisecond, 100*time.Millisecond, 0) }
+	p.reconnect, p.afterRefusal = fast, fast
+	p.retryAppend = func() backoff.BackOff { return doubling(5*time.Millisecond, 20*time.Millisecond, 200*time.Millisecond) }
+	p.mend, p.settings = fast, 50*time.Millisecond
 	p.banned = 50 * time.Millisecond
 	return p
 }
@@ -57,9 +61,12 @@ type rig struct {
 	path   string
 	engine *outboxtest.Fake
 	dev    *device.Store
+	files  *media.Files
 	*Client
 	stop func()
 	down time.Time // Options.DownSince of the next build
+	// Options.Route.Proxy of the next build
+	proxy *wire.Proxy
 }
 
 func newSim(t *testing.T) *wasim.Server {
@@ -82,13 +89,16 @@ func newRig(t *testing.T) *rig {
 
 func (r *rig) build(url, rootKey string) {
 	r.t.Helper()
-	server, err := CheckServer(url, rootKey)
+	server, err := wire.CheckServer(url, rootKey)
 	must(r.t, err)
 	r.dev, err = device.Open(r.t.Context(), r.path, server.RootKeyHex(), testLog())
 	must(r.t, err)
-	r.Client, err = New(Options{Device: r.dev, Appender: r.engine, Sends: r.engine, Messages: finder{r}, Log: testLog(), Server: server, Version: "0.1.0", DownSince: r.down})
+	spool, err := media.OpenSpool(filepath.Join(filepath.Dir(r.path), "spool"), media.Options{})
 	must(r.t, err)
-	r.pace = testPace()
+	r.Client, err = New(Options{Device: r.dev, Appender: r.engine, Sends: r.engine, Messages: finder{r}, Log: testLog(), Route: wire.Route{Server: server, Proxy: r.proxy}, Spool: spool, Version: "0.1.0", DownSince: r.down})
+	must(r.t, err)
+	r.timings = testTimings()
+	r.files = media.NewFiles(media.Fetcher{Spool: spool, Servers: r.MediaServers()}, nil, testLog())
 }
 
 // run starts Run and ends it with the test, or when stop is called.
@@ -131,7 +141,7 @@ func (r *rig) pair() []api.PairStep {
 	r.t.Helper()
 	ctx := bounded(r.t)
 	var steps []api.PairStep
-	err := r.Pair(ctx, func(s api.PairStep) error {
+	err := r.Pair(ctx, api.PairRequest{}, func(s api.PairStep) error {
 		steps = append(steps, s)
 		if s.Step == api.StepQR {
 			return r.acc.ScanQR(ctx, s.QR)
@@ -160,7 +170,7 @@ func (r *rig) waitState(want api.LinkState) api.Link {
 	return r.Link()
 }
 
-// events answers what the outbox holds, in order.
+// events returns what the outbox holds, in order.
 func (r *rig) events() []outbox.Event {
 	r.t.Helper()
 	st, err := r.engine.Stats(context.Background())
@@ -186,7 +196,7 @@ func (r *rig) named(name string) []outbox.Event {
 func (r *rig) texts() []string {
 	r.t.Helper()
 	var out []string
-	for _, ev := range r.named(MessageReceived) {
+	for _, ev := range r.named(translate.MessageReceived) {
 		if text := messageIn(r.t, ev).Message.Conversation; text != "" {
 			out = append(out, text)
 		}
@@ -202,11 +212,12 @@ func (r *rig) waitTexts(want ...string) {
 	}
 }
 
-// statuses are what the stored connection events say, in order: status and connection, with the code of a close.
+// statuses are what the stored connection events say, in order: status and connection, with the
+// code of a close.
 func (r *rig) statuses() []string {
 	r.t.Helper()
 	var out []string
-	for _, ev := range r.named(ConnectionUpdate) {
+	for _, ev := range r.named(translate.ConnectionUpdate) {
 		var b struct {
 			Data struct {
 				Status         string
@@ -280,7 +291,7 @@ type finder struct{ r *rig }
 
 func (f finder) FindMessage(_ context.Context, chat, id string) ([]byte, bool) {
 	for _, ev := range f.r.events() {
-		if (ev.Name == MessageReceived || ev.Name == MessageSent) && ev.Chat == chat && messageIn(f.r.t, ev).Key.ID == id {
+		if (ev.Name == translate.MessageReceived || ev.Name == translate.MessageSent) && ev.Chat == chat && messageIn(f.r.t, ev).Key.ID == id {
 			return ev.Body, true
 		}
 	}

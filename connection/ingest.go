@@ -10,68 +10,85 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
-	"go.mau.fi/whatsmeow/types/events"
+	waBinary "go.mau.fi/whatsmeow/binary"
 
+	"waoutbox/connection/translate"
 	"waoutbox/outbox"
 )
 
 // Appender is all that ingest needs from the outbox.
 type Appender interface {
-	// Append writes all events or none, in order, and has committed them when it returns nil. Appending a known key again
-	// changes nothing.
+	// Append writes all events or none, in order, and has committed them when it returns nil.
+	// Appending a known key again changes nothing.
 	Append(ctx context.Context, evs ...outbox.Event) ([]outbox.Seq, error)
 }
 
-// translator is what ingest needs from a Translator.
+// translator is what ingest needs from a translate.Translator.
 type translator interface {
 	Translate(ctx context.Context, evt any) ([]outbox.Event, error)
+	Placeholder(evt any) (outbox.Event, bool)
+	Handling(evt any) translate.Handling
 }
 
-// appendTimeout bounds one append. An append that ran into it may have happened: it is repeated after redelivery, which is harmless.
+// appendTimeout bounds one append. An append that ran into it may have happened: it is repeated
+// after redelivery, which is harmless.
 const appendTimeout = 30 * time.Second
 
 // unknownTries is how often an append of unknown outcome is repeated at once.
 const unknownTries = 3
 
-// maxKept bounds the events kept in memory until the outbox takes them. With the few of one stanza they fit one append.
-const maxKept = 200
+// maxBuffered bounds the events kept in memory until the outbox takes them. With the few of one
+// stanza they fit one append.
+const maxBuffered = 200
 
-// refused is the signal to the link that the outbox did not take an event: only a new connection brings it again.
-type refused struct{}
+// appendRefused is the signal to the link that the outbox did not take an event: only a new
+// connection brings it again.
+type appendRefused struct{}
 
-// origin is one client of the library as the source of events.
-type origin struct {
-	post   func(any) // gets what the link must know of, after it was handled
-	broken bool      // the outbox refused an event from here: no more are taken, or the order breaks. Guarded by ingest's gate
+// source is one client of the library, where events come from.
+type source struct {
+	push func(any) // gets what the link must know of, after it was handled
+	cut  func()    // ends the connection, and with it acknowledging on it
+	// the outbox refused an event from here: no more are taken, or the order breaks. Guarded by
+	// ingest's lock
+	stopped bool
 }
 
-// ingest is the library's one event handler: it translates, appends, and answers whether WhatsApp may forget the event. It
-// works on one event at a time; events wait at its gate in the order the library hands them over.
+// ingest is the library's one event handler: it translates, appends, and returns whether WhatsApp
+// may forget the event. It works on one event at a time; the others wait for its lock in the order
+// the library hands them over.
 type ingest struct {
-	log      *slog.Logger
-	tr       translator
-	fallback func(evt any) (outbox.Event, bool) // stands in for an event the translator failed on; false: nothing to say
-	proofs   func(ctx context.Context, r *events.Receipt) error
+	log *slog.Logger
+	tr  translator
+	// settles the own sends that an event proves to have left
+	settle   func(ctx context.Context, evt any) error
 	appender Appender
 	alarms   *alarms
-	pace     pace
+	timings  timings
 
-	gate     chan struct{}      // cap 1: whoever put a value in works; guards what follows
+	lock     chan struct{}      // cap 1: whoever put a value in works; guards what follows
 	stopping chan struct{}      // closed when Run ends: retries give up
-	cut      context.CancelFunc // ends acknowledging; called before a retry gives up
-	quiet    bool               // nobody is linked and no pairing runs: link events say nothing
+	endAcks  context.CancelFunc // ends acknowledging; called before a retry gives up
+	muted    bool               // nobody is linked and no pairing runs: link events say nothing
 	closed   bool               // Run has ended
-	kept     []outbox.Event     // accepted for good but not yet stored; oldest first
-	lost     int                // kept events pushed out by newer ones
+	buffered []outbox.Event     // accepted for good but not yet stored; oldest first
+	lost     int                // buffered events pushed out by newer ones
 
 	appended atomic.Int64 // appends that succeeded
 }
 
-// handle is the event handler for one client of the library.
-func (in *ingest) handle(evt any, from *origin) (safe bool) {
-	in.gate <- struct{}{}
-	defer func() { <-in.gate }()
-	defer from.post(evt)
+// handle is the event handler for one client of the library. stanza is what the event comes from,
+// nil where that is not known. It returns false when WhatsApp must not be told that the event
+// arrived.
+func (in *ingest) handle(evt any, stanza *waBinary.Node, from *source) (safe bool) {
+	in.lock <- struct{}{}
+	defer func() { <-in.lock }()
+	var h translate.Handling
+	defer func() {
+		if h.Link {
+			from.push(evt)
+		}
+	}()
 	defer func() {
 		if p := recover(); p != nil {
 			in.log.Error("ingest panicked", "event_type", fmt.Sprintf("%T", evt), "panic", p, "stack", string(debug.Stack()))
@@ -79,32 +96,52 @@ func (in *ingest) handle(evt any, from *origin) (safe bool) {
 			safe = false // the library would take a panic for success
 		}
 	}()
-	return in.take(evt, from)
+	h = in.tr.Handling(evt)
+	return in.store(evt, stanza, h, from)
 }
 
-func (in *ingest) take(evt any, from *origin) bool {
-	switch evt.(type) {
-	case *events.QR, *events.RotateADVSecret: // the pairing round shows the codes, each in its time
+// store translates and appends an event, as hard as its acknowledgement asks for.
+func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, from *source) (safe bool) {
+	switch {
+	case h.LinkAppends:
 		return true
-	}
-	if in.closed {
+	case in.closed:
 		return false
-	}
-	if in.quiet {
+	case in.muted:
 		return true
+	case from.stopped && h.Ack == translate.AckAlways && comesAgain(evt):
+		from.cut() // it must not overtake what was refused, and the acknowledgement would follow
+		return false
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
 	defer cancel()
-	evs := in.translate(ctx, evt)
-	switch answerOf(evt) {
-	case answerHeard:
+	evs := in.translate(translate.WithStanza(ctx, stanza), evt)
+	switch h.Ack {
+	case translate.AckNever: // nobody sends it again
+		if len(evs) > 0 {
+			in.appendUnrepeatable(ctx, evs...)
+		}
+		return true
+	case translate.AckAlways:
+		err := in.settle(ctx, evt)
+		if err == nil && len(evs) == 0 {
+			return true
+		}
+		if in.retryAppend(evs, evt) {
+			return true
+		}
+		in.buffer(evs...)
+		in.refuse(fmt.Errorf("%T could not be stored in time", evt), from)
+		from.cut() // the acknowledgement would follow
+		return false
+	default: // AckByHandler
 		if len(evs) == 0 {
 			return true
 		}
-		if from.broken {
+		if from.stopped {
 			return false
 		}
-		err := in.prove(ctx, evt)
+		err := in.settle(ctx, evt)
 		if err == nil {
 			err = in.append(ctx, evs)
 		}
@@ -113,51 +150,28 @@ func (in *ingest) take(evt any, from *origin) bool {
 			return false
 		}
 		return true
-	case answerIgnored:
-		err := in.prove(ctx, evt)
-		if err == nil && len(evs) == 0 {
-			return true
-		}
-		if in.insist(evs, evt) {
-			return true
-		}
-		in.keep(evs...)
-		in.refuse(fmt.Errorf("%T could not be stored in time", evt), from)
-		return false
-	default: // answerNone: nobody sends it again
-		if len(evs) > 0 {
-			in.own(ctx, evs...)
-		}
-		return true
 	}
 }
 
-// translate never fails: what the translator cannot say becomes a stub, so that at least the fact arrives.
+// translate never fails: what the translator cannot say becomes a placeholder, so that at least the
+// fact arrives.
 func (in *ingest) translate(ctx context.Context, evt any) []outbox.Event {
 	evs, err := in.tr.Translate(ctx, evt)
 	if err == nil {
 		return evs
 	}
 	in.log.Error("event could not be translated", "event_type", fmt.Sprintf("%T", evt), "error", err)
-	in.alarms.raise(alarmUntranslate, fmt.Sprintf("An event of type %T could not be translated and is delivered without its content. This is a bug: please report it with the log line \"event could not be translated\".", evt))
-	if stub, ok := in.fallback(evt); ok {
-		return one(stub)
+	in.alarms.happened(alarmUntranslated, fmt.Sprintf("An event of type %T could not be translated and is delivered without its content. This is a bug: please report it with the log line \"event could not be translated\".", evt))
+	if ev, ok := in.tr.Placeholder(evt); ok {
+		return one(ev)
 	}
 	return nil
 }
 
-// prove settles the own sends that a receipt speaks of, so that message.sent precedes it.
-func (in *ingest) prove(ctx context.Context, evt any) error {
-	if r, ok := evt.(*events.Receipt); ok {
-		return in.proofs(ctx, r)
-	}
-	return nil
-}
-
-// append writes what was kept and then evs. It repeats an append of unknown outcome, and never fails for size: that would come
-// again for ever.
+// append writes what was buffered and then evs. It repeats an append of unknown outcome, and never
+// fails for size: that would come again for ever.
 func (in *ingest) append(ctx context.Context, evs []outbox.Event) error {
-	all := append(append(make([]outbox.Event, 0, len(in.kept)+len(evs)), in.kept...), evs...)
+	all := append(append(make([]outbox.Event, 0, len(in.buffered)+len(evs)), in.buffered...), evs...)
 	for len(all) > 0 {
 		batch := all[:min(len(all), outbox.MaxBatch)]
 		err := in.appendBatch(ctx, batch)
@@ -168,9 +182,9 @@ func (in *ingest) append(ctx context.Context, evs []outbox.Event) error {
 			return err
 		}
 		all = all[len(batch):]
-		in.kept = in.kept[min(len(batch), len(in.kept)):]
+		in.buffered = in.buffered[min(len(batch), len(in.buffered)):]
 	}
-	in.kept = nil
+	in.buffered = nil
 	in.appended.Add(1)
 	in.alarms.clear(alarmRefused)
 	return nil
@@ -185,17 +199,18 @@ func (in *ingest) appendBatch(ctx context.Context, batch []outbox.Event) (err er
 	return err
 }
 
-// appendShrunk appends one by one: what is too large goes as a stub, and what even then is too large is given up.
+// appendShrunk appends one by one: what is too large goes without its content, and what even then
+// is too large is given up.
 func (in *ingest) appendShrunk(ctx context.Context, batch []outbox.Event) error {
 	for _, ev := range batch {
 		err := in.appendBatch(ctx, one(ev))
 		if errors.Is(err, outbox.ErrTooLarge) {
 			in.log.Error("event too large for the outbox", "event_id", ev.Key, "event", ev.Name, "bytes", len(ev.Body))
-			in.alarms.raise(alarmUntranslate, fmt.Sprintf("A %s event of %d bytes is too large for the outbox and is delivered without its content.", ev.Name, len(ev.Body)))
-			err = in.appendBatch(ctx, one(stubOf(ev, "too_large")))
+			in.alarms.happened(alarmUntranslated, fmt.Sprintf("A %s event of %d bytes is too large for the outbox and is delivered without its content.", ev.Name, len(ev.Body)))
+			err = in.appendBatch(ctx, one(translate.WithoutContent(ev, "too_large")))
 		}
 		if errors.Is(err, outbox.ErrTooLarge) {
-			in.log.Error("event given up: not even its stub fits the outbox", "event_id", ev.Key, "event", ev.Name)
+			in.log.Error("event given up: it does not fit the outbox even without its content", "event_id", ev.Key, "event", ev.Name)
 			continue
 		}
 		if err != nil {
@@ -205,37 +220,40 @@ func (in *ingest) appendShrunk(ctx context.Context, batch []outbox.Event) error 
 	return nil
 }
 
-// refuse raises the alarm and has the connection made again, by another client of the library: WhatsApp sends again what is not
-// acknowledged, in order, but only on a new connection, and a handler the old one still runs must not overtake it.
-func (in *ingest) refuse(err error, from *origin) {
-	from.broken = true
-	if in.alarms.raise(alarmRefused, refusal(err)) {
+// refuse raises the alarm and has the connection made again, by another client of the library:
+// WhatsApp sends again what is not acknowledged, in order, but only on a new connection, and a
+// handler the old one still runs must not overtake it.
+func (in *ingest) refuse(err error, from *source) {
+	from.stopped = true
+	if in.alarms.raise(alarmRefused, refusalText(err)) {
 		in.log.Error("outbox refused an event: WhatsApp is not acknowledged", "error", err)
 	}
-	from.post(refused{})
+	from.push(appendRefused{})
 }
 
-// breakOff takes no more from a client of the library whose message could not be read, and has the connection made again.
-func (in *ingest) breakOff(from *origin) {
-	in.gate <- struct{}{}
-	defer func() { <-in.gate }()
-	from.broken = true
-	from.post(refused{})
+// stopSource takes no more from a client of the library whose message could not be read, and has
+// the connection made again.
+func (in *ingest) stopSource(from *source) {
+	in.lock <- struct{}{}
+	defer func() { <-in.lock }()
+	from.stopped = true
+	from.push(appendRefused{})
 }
 
-func refusal(err error) string {
+func refusalText(err error) string {
 	if errors.Is(err, outbox.ErrFull) {
-		return "The outbox is full, so WhatsApp is not acknowledged and keeps the messages. Make room on its disk; it goes on by itself."
+		return "The outbox is full, so WhatsApp is not acknowledged and keeps the messages. Another alarm says of what: its disk, or max-size. When there is room it goes on by itself."
 	}
 	return "The outbox refuses events (" + masked(err.Error()) + "), so WhatsApp is not acknowledged and keeps the messages. It is tried again; if this stays, see the log and restart the service."
 }
 
-// insist appends events whose stanza is acknowledged whatever the handler answers: it tries until it works, for a bounded time.
-func (in *ingest) insist(evs []outbox.Event, evt any) bool {
-	retry := in.pace.insist()
+// retryAppend appends events whose stanza is acknowledged whatever the handler returns: it tries
+// until it works, for a bounded time.
+func (in *ingest) retryAppend(evs []outbox.Event, evt any) bool {
+	retry := in.timings.retryAppend()
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
-		err := in.prove(ctx, evt)
+		err := in.settle(ctx, evt)
 		if err == nil {
 			err = in.append(ctx, evs)
 		}
@@ -243,7 +261,7 @@ func (in *ingest) insist(evs []outbox.Event, evt any) bool {
 		if err == nil {
 			return true
 		}
-		if in.alarms.raise(alarmRefused, refusal(err)) {
+		if in.alarms.raise(alarmRefused, refusalText(err)) {
 			in.log.Error("outbox refused an event that WhatsApp does not repeat: trying again", "event_type", fmt.Sprintf("%T", evt), "error", err)
 		}
 		wait := retry.NextBackOff()
@@ -253,71 +271,76 @@ func (in *ingest) insist(evs []outbox.Event, evt any) bool {
 		select {
 		case <-time.After(wait):
 		case <-in.stopping:
-			in.cut() // without a context the library sends no acknowledgement
+			in.endAcks() // without a context the library sends no acknowledgement
 			return false
 		}
 	}
 }
 
-// own appends events that nobody would send again, of the link and of presence. What is refused waits in memory for the next append.
-// The caller holds the gate.
-func (in *ingest) own(ctx context.Context, evs ...outbox.Event) {
+// appendUnrepeatable appends events that nobody would send again, of the link and of presence. What
+// is refused waits in memory for the next append. The caller holds the lock.
+func (in *ingest) appendUnrepeatable(ctx context.Context, evs ...outbox.Event) {
 	if err := in.append(ctx, evs); err != nil {
-		if in.alarms.raise(alarmRefused, refusal(err)) {
+		if in.alarms.raise(alarmRefused, refusalText(err)) {
 			in.log.Error("outbox refused an event of the link: kept in memory", "error", err)
 		}
-		in.keep(evs...)
+		in.buffer(evs...)
 	}
 }
 
-// keep holds events for the next append. Beyond maxKept the oldest go.
-func (in *ingest) keep(evs ...outbox.Event) {
-	in.kept = append(in.kept, evs...)
-	if n := len(in.kept) - maxKept; n > 0 {
-		in.kept = append([]outbox.Event(nil), in.kept[n:]...)
+// buffer holds events for the next append. Beyond maxBuffered the oldest go.
+func (in *ingest) buffer(evs ...outbox.Event) {
+	in.buffered = append(in.buffered, evs...)
+	if n := len(in.buffered) - maxBuffered; n > 0 {
+		in.buffered = append([]outbox.Event(nil), in.buffered[n:]...)
 		in.lost += n
 		in.log.Error("event lost: too many waited in memory for the outbox", "lost", in.lost)
 		in.alarms.raise(alarmLost, fmt.Sprintf("%d events of the link could not be stored while the outbox refused events, and are lost. Messages are not affected: WhatsApp keeps them.", in.lost))
 	}
 }
 
-// enter appends events made by the link itself, in order with what the library hands over. It blocks while an event is handled.
-func (in *ingest) enter(evs ...outbox.Event) {
-	in.gate <- struct{}{}
-	defer func() { <-in.gate }()
+// appendOwn appends events made by the link itself, in order with what the library hands over. It
+// blocks while an event is handled.
+func (in *ingest) appendOwn(evs ...outbox.Event) {
+	in.lock <- struct{}{}
+	defer func() { <-in.lock }()
 	if in.closed {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
 	defer cancel()
-	in.own(ctx, evs...)
+	in.appendUnrepeatable(ctx, evs...)
 }
 
-// hush makes link events silent, or heard again.
-func (in *ingest) hush(quiet bool) {
-	in.gate <- struct{}{}
-	in.quiet = quiet
-	<-in.gate
+// setMuted has events of the link stored, or not.
+func (in *ingest) setMuted(muted bool) {
+	in.lock <- struct{}{}
+	in.muted = muted
+	<-in.lock
 }
 
-// close stops taking events. It lets the one being handled finish, for at most grace, then ends acknowledging, and returns once
-// no event is being handled. What waits in memory gets a last chance.
+// close stops taking events. It lets the one being handled finish, for at most grace, then ends
+// acknowledging, and returns once no event is being handled. What waits in memory gets a last
+// chance.
 func (in *ingest) close(grace time.Duration) {
 	close(in.stopping)
 	select {
-	case in.gate <- struct{}{}:
-		in.cut()
+	case in.lock <- struct{}{}:
+		in.endAcks()
 	case <-time.After(grace):
-		in.cut()
-		in.gate <- struct{}{} // the append in the handler ends with its own time limit
+		in.endAcks()
+		in.lock <- struct{}{} // the append in the handler ends with its own time limit
 	}
-	defer func() { <-in.gate }()
+	defer func() { <-in.lock }()
 	in.closed = true
-	if len(in.kept) > 0 {
+	if len(in.buffered) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()
 		if err := in.append(ctx, nil); err != nil {
-			in.log.Error("events of the link lost at shutdown", "events", len(in.kept), "error", err)
+			in.log.Error("events of the link lost at shutdown", "events", len(in.buffered), "error", err)
 		}
 	}
 }
+
+// one is the common case of a single event.
+func one(ev outbox.Event) []outbox.Event { return []outbox.Event{ev} }

@@ -1,9 +1,11 @@
 package connection
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -11,26 +13,29 @@ import (
 	"testing/synctest"
 	"time"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
+	"waoutbox/connection/stanzas"
+	"waoutbox/connection/translate"
 	"waoutbox/outbox"
 )
 
 // appender is an outbox whose refusals a test chooses.
 type appender struct {
-	mu     sync.Mutex
-	stored []outbox.Event
-	calls  int
-	answer func(evs []outbox.Event) error // nil takes everything
+	mu      sync.Mutex
+	stored  []outbox.Event
+	calls   int
+	refusal func(evs []outbox.Event) error // nil takes everything
 }
 
 func (a *appender) Append(_ context.Context, evs ...outbox.Event) ([]outbox.Seq, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.calls++
-	if a.answer != nil {
-		if err := a.answer(evs); err != nil {
+	if a.refusal != nil {
+		if err := a.refusal(evs); err != nil {
 			return nil, err
 		}
 	}
@@ -48,20 +53,30 @@ func (a *appender) keys() string {
 	return strings.Join(keys, " ")
 }
 
-// named translates events to one event with the key its function gives.
-type translateFunc func(evt any) ([]outbox.Event, error)
+// scriptedTranslator is the real translator with translations of a test's own.
+type scriptedTranslator struct {
+	*translate.Translator
+	script func(evt any) ([]outbox.Event, error)
+}
 
-func (f translateFunc) Translate(_ context.Context, evt any) ([]outbox.Event, error) { return f(evt) }
+func (s scriptedTranslator) Translate(_ context.Context, evt any) ([]outbox.Event, error) {
+	return s.script(evt)
+}
+
+func translateBy(script func(evt any) ([]outbox.Event, error)) scriptedTranslator {
+	self := translate.Self{PN: types.NewJID("15550100999", types.DefaultUserServer)}
+	return scriptedTranslator{translate.New(func() translate.Self { return self }, noAlt{}, time.Now), script}
+}
 
 // byID translates a message to an event whose key is its id.
 func byID(evt any) ([]outbox.Event, error) {
 	switch e := evt.(type) {
 	case *events.Message:
-		return one(outbox.Event{Key: e.Info.ID, Name: MessageReceived, Body: []byte("{}")}), nil
+		return one(outbox.Event{Key: e.Info.ID, Name: translate.MessageReceived, Body: []byte("{}")}), nil
 	case *events.UndecryptableMessage:
-		return one(outbox.Event{Key: e.Info.ID, Name: MessageReceived, Body: []byte("{}")}), nil
+		return one(outbox.Event{Key: e.Info.ID, Name: translate.MessageReceived, Body: []byte("{}")}), nil
 	case *events.Connected, *events.Disconnected:
-		return one(outbox.Event{Key: fmt.Sprintf("%T", evt), Name: ConnectionUpdate, Random: true, Body: []byte("{}")}), nil
+		return one(outbox.Event{Key: fmt.Sprintf("%T", evt), Name: translate.ConnectionUpdate, Random: true, Body: []byte("{}")}), nil
 	}
 	return nil, nil
 }
@@ -69,30 +84,33 @@ func byID(evt any) ([]outbox.Event, error) {
 type bench struct {
 	*ingest
 	out    *appender
-	from   *origin
+	from   *source
 	posted []any
-	cuts   atomic.Int32
+	cuts   atomic.Int32 // the end of all acknowledging
+	resets atomic.Int32 // of the connection
 }
 
 func newBench() *bench {
 	b := &bench{out: &appender{}}
 	b.ingest = &ingest{
-		log: testLog(), tr: translateFunc(byID), fallback: func(any) (outbox.Event, bool) { return outbox.Event{}, false },
-		proofs: func(context.Context, *events.Receipt) error { return nil }, appender: b.out, alarms: newAlarms(time.Now), pace: defaultPace(),
-		gate: make(chan struct{}, 1), stopping: make(chan struct{}), cut: func() { b.cuts.Add(1) },
+		log: testLog(), tr: translateBy(byID),
+		settle: func(context.Context, any) error { return nil }, appender: b.out, alarms: newAlarms(time.Now), timings: defaultTimings(),
+		lock: make(chan struct{}, 1), stopping: make(chan struct{}), endAcks: func() { b.cuts.Add(1) },
 	}
-	b.fresh()
+	b.reconnect()
 	return b
 }
 
-// fresh starts a new client of the library.
-func (b *bench) fresh() { b.from = &origin{post: func(p any) { b.posted = append(b.posted, p) }} }
+// reconnect starts a new client of the library.
+func (b *bench) reconnect() {
+	b.from = &source{push: func(p any) { b.posted = append(b.posted, p) }, cut: func() { b.resets.Add(1) }}
+}
 
-func (b *bench) take1(evt any) bool { return b.handle(evt, b.from) }
+func (b *bench) take(evt any) bool { return b.handle(evt, nil, b.from) }
 
 func (b *bench) signalled() (n int) {
 	for _, p := range b.posted {
-		if _, ok := p.(refused); ok {
+		if _, ok := p.(appendRefused); ok {
 			n++
 		}
 	}
@@ -116,29 +134,29 @@ func unreadable(id string) *events.UndecryptableMessage {
 	return &events.UndecryptableMessage{Info: types.MessageInfo{ID: id}}
 }
 
-func TestAnswersYesOnlyAfterTheAppend(t *testing.T) {
+func TestAcknowledgesOnlyAfterTheAppend(t *testing.T) {
 	b := newBench()
-	if !b.take1(message("a")) || b.out.keys() != "a" {
+	if !b.take(message("a")) || b.out.keys() != "a" {
 		t.Fatalf("stored %q", b.out.keys())
 	}
-	b.out.answer = func([]outbox.Event) error { return outbox.ErrFull }
-	if b.take1(message("b")) {
+	b.out.refusal = func([]outbox.Event) error { return outbox.ErrFull }
+	if b.take(message("b")) {
 		t.Error("a refused event was acknowledged")
 	}
 	if b.signalled() != 1 || !b.alarmed(alarmRefused) {
 		t.Errorf("posted %v, alarms %v", b.posted, b.alarms.list())
 	}
-	b.out.answer = nil
-	if b.take1(message("c")) {
+	b.out.refusal = nil
+	if b.take(message("c")) {
 		t.Error("an event after a refused one was taken on the same connection: the order would break")
 	}
 	old := b.from
-	b.fresh()
-	if b.handle(message("c"), old) {
+	b.reconnect()
+	if b.handle(message("c"), nil, old) {
 		t.Error("a handler the old connection still ran overtook what comes again")
 	}
 	for _, id := range []string{"b", "c"} {
-		if !b.take1(message(id)) {
+		if !b.take(message(id)) {
 			t.Errorf("%s refused on a new connection", id)
 		}
 	}
@@ -147,69 +165,136 @@ func TestAnswersYesOnlyAfterTheAppend(t *testing.T) {
 	}
 }
 
+// An append whose outcome stays unknown is repeated a few times, and is no success: WhatsApp must
+// send the event again.
+func TestAnUnknownOutcomeIsNotSuccess(t *testing.T) {
+	b := newBench()
+	b.out.refusal = func([]outbox.Event) error { return fmt.Errorf("append: %w", outbox.ErrUnknown) }
+	if b.take(message("a")) {
+		t.Error("acknowledged though nobody knows whether it is on disk")
+	}
+	if b.out.calls != unknownTries || b.signalled() != 1 || !b.alarmed(alarmRefused) {
+		t.Errorf("%d appends, posted %v, alarms %v", b.out.calls, b.posted, b.alarms.list())
+	}
+}
+
+// A message that could not be read, because the session store failed, comes again on a new
+// connection: what follows it on the old one must not overtake it.
+func TestNothingOvertakesAMessageThatCouldNotBeRead(t *testing.T) {
+	b := newBench()
+	b.stopSource(b.from)
+	if b.take(message("b")) || b.out.calls != 0 {
+		t.Error("a later message was taken on the same connection")
+	}
+	if b.signalled() == 0 {
+		t.Error("the connection is not made again")
+	}
+	b.reconnect()
+	for _, id := range []string{"a", "b"} {
+		if !b.take(message(id)) {
+			t.Errorf("%s refused on a new connection", id)
+		}
+	}
+	if b.out.keys() != "a b" {
+		t.Errorf("stored %q", b.out.keys())
+	}
+}
+
+// Nor must what the library acknowledges whatever becomes of it: the connection is cut before.
+func TestNothingAcknowledgedAnywayOvertakes(t *testing.T) {
+	b := newBench()
+	found := []stanzas.Found{{Event: unreadable("d"), Lost: "a message could not be read"}}
+	stanza := &waBinary.Node{Tag: "message"}
+	b.stopSource(b.from)
+	for n, take := range []func(){
+		func() {
+			if b.take(unreadable("b")) {
+				t.Error("a placeholder was taken")
+			}
+		},
+		func() {
+			if b.take(&events.Receipt{Type: types.ReceiptTypeRetry, MessageIDs: []string{"c"}}) {
+				t.Error("a receipt was taken")
+			}
+		},
+		func() { b.storeMissed(stanza, found, b.from) },
+	} {
+		if take(); b.out.calls != 0 || b.resets.Load() != int32(n+1) {
+			t.Errorf("%d: %d appends, the connection was cut %d times", n, b.out.calls, b.resets.Load())
+		}
+	}
+	b.reconnect()
+	b.take(message("a"))
+	b.take(unreadable("b"))
+	b.storeMissed(stanza, found, b.from)
+	if b.out.keys() != "a b d" {
+		t.Errorf("stored %q", b.out.keys())
+	}
+}
+
 func TestPanicIsNotSuccess(t *testing.T) {
 	b := newBench()
-	b.out.answer = func([]outbox.Event) error { panic("bug") }
-	if b.take1(message("a")) {
+	b.out.refusal = func([]outbox.Event) error { panic("bug") }
+	if b.take(message("a")) {
 		t.Fatal("a panic counted as success")
 	}
-	b.out.answer = nil
-	b.fresh()
-	if !b.take1(message("a")) || b.signalled() != 1 {
+	b.out.refusal = nil
+	b.reconnect()
+	if !b.take(message("a")) || b.signalled() != 1 {
 		t.Error("the event was not taken when it came again")
 	}
 }
 
 func TestEventsOfTheLinkWaitForRoom(t *testing.T) {
 	b := newBench()
-	b.out.answer = func([]outbox.Event) error { return outbox.ErrFull }
-	for range maxKept + 10 {
-		if !b.take1(&events.Connected{}) {
+	b.out.refusal = func([]outbox.Event) error { return outbox.ErrFull }
+	for range maxBuffered + 10 {
+		if !b.take(&events.Connected{}) {
 			t.Fatal("nobody sends a link event again: refusing it is of no use")
 		}
 	}
-	if len(b.kept) != maxKept || !b.alarmed(alarmLost) {
-		t.Errorf("%d kept, alarms %v", len(b.kept), b.alarms.list())
+	if len(b.buffered) != maxBuffered || !b.alarmed(alarmLost) {
+		t.Errorf("%d buffered, alarms %v", len(b.buffered), b.alarms.list())
 	}
-	b.out.answer = nil
-	if !b.take1(message("a")) {
+	b.out.refusal = nil
+	if !b.take(message("a")) {
 		t.Fatal("refused although there is room")
 	}
-	if n := len(b.out.stored); n != maxKept+1 || b.out.stored[n-1].Key != "a" || b.out.calls < 2 {
+	if n := len(b.out.stored); n != maxBuffered+1 || b.out.stored[n-1].Key != "a" || b.out.calls < 2 {
 		t.Errorf("%d stored, the last is %s: what waited comes first", n, b.out.stored[n-1].Key)
 	}
-	if b.take1(&events.Disconnected{}); len(b.kept) != 0 {
-		t.Errorf("%d still kept", len(b.kept))
+	if b.take(&events.Disconnected{}); len(b.buffered) != 0 {
+		t.Errorf("%d still buffered", len(b.buffered))
 	}
 }
 
-func TestInsistsWhereTheAnswerIsIgnored(t *testing.T) {
+func TestRetriesWhereTheLibraryAcknowledgesAnyway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
 		fails := 5
-		b.out.answer = func([]outbox.Event) error {
+		b.out.refusal = func([]outbox.Event) error {
 			if fails--; fails >= 0 {
 				return outbox.ErrFull
 			}
 			return nil
 		}
-		if !b.take1(unreadable("a")) || b.out.keys() != "a" {
+		if !b.take(unreadable("a")) || b.out.keys() != "a" {
 			t.Fatalf("stored %q", b.out.keys())
 		}
-		b.out.answer = func([]outbox.Event) error { return outbox.ErrFull }
+		b.out.refusal = func([]outbox.Event) error { return outbox.ErrFull }
 		began := time.Now()
-		if b.take1(unreadable("b")) {
+		if b.take(unreadable("b")) {
 			t.Error("claims to have stored what was refused")
 		}
 		if took := time.Since(began); took < 10*time.Second || took > 30*time.Second {
-			t.Errorf("insisted for %v", took)
+			t.Errorf("retried for %v", took)
 		}
-		if len(b.kept) != 1 || !b.alarmed(alarmRefused) {
-			t.Errorf("kept %v, alarms %v", b.kept, b.alarms.list())
+		if len(b.buffered) != 1 || !b.alarmed(alarmRefused) {
+			t.Errorf("buffered %v, alarms %v", b.buffered, b.alarms.list())
 		}
-		b.out.answer = nil
-		b.fresh()
-		if !b.take1(message("c")) || b.out.keys() != "a b c" {
+		b.out.refusal = nil
+		b.reconnect()
+		if !b.take(message("c")) || b.out.keys() != "a b c" {
 			t.Errorf("stored %q", b.out.keys())
 		}
 	})
@@ -219,21 +304,21 @@ func TestInsistsWhereTheAnswerIsIgnored(t *testing.T) {
 func TestStopEndsAcknowledgingBeforeRetriesGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
-		b.out.answer = func([]outbox.Event) error { return outbox.ErrFull }
-		answered := make(chan bool, 1)
+		b.out.refusal = func([]outbox.Event) error { return outbox.ErrFull }
+		ended := make(chan bool, 1)
 		go func() {
-			ok := b.take1(unreadable("a"))
+			ok := b.take(unreadable("a"))
 			if b.cuts.Load() == 0 {
 				t.Error("gave up while the library could still acknowledge")
 			}
-			answered <- ok
+			ended <- ok
 		}()
 		synctest.Wait()
 		b.close(5 * time.Second)
-		if <-answered {
+		if <-ended {
 			t.Error("claims to have stored what was refused")
 		}
-		if b.take1(message("b")) {
+		if b.take(message("b")) {
 			t.Error("took an event after the stop")
 		}
 	})
@@ -241,7 +326,7 @@ func TestStopEndsAcknowledgingBeforeRetriesGiveUp(t *testing.T) {
 
 func TestTooLargeNeverLoops(t *testing.T) {
 	b := newBench()
-	b.out.answer = func(evs []outbox.Event) error {
+	b.out.refusal = func(evs []outbox.Event) error {
 		for _, e := range evs {
 			if e.Key == "never" || (e.Key == "big" && !strings.Contains(string(e.Body), "too_large")) {
 				return fmt.Errorf("append: %w", outbox.ErrTooLarge)
@@ -250,11 +335,11 @@ func TestTooLargeNeverLoops(t *testing.T) {
 		return nil
 	}
 	for _, id := range []string{"big", "never", "small"} {
-		if !b.take1(message(id)) {
+		if !b.take(message(id)) {
 			t.Errorf("%s is refused for ever", id)
 		}
 	}
-	if b.out.keys() != "big small" || !b.alarmed(alarmUntranslate) {
+	if b.out.keys() != "big small" || !b.alarmed(alarmUntranslated) {
 		t.Errorf("stored %q, alarms %v", b.out.keys(), b.alarms.list())
 	}
 }
@@ -262,42 +347,40 @@ func TestTooLargeNeverLoops(t *testing.T) {
 func TestUnknownOutcomeIsRepeatedFirst(t *testing.T) {
 	b := newBench()
 	unknown := 2
-	b.out.answer = func([]outbox.Event) error {
+	b.out.refusal = func([]outbox.Event) error {
 		if unknown--; unknown >= 0 {
 			return outbox.ErrUnknown
 		}
 		return nil
 	}
-	if !b.take1(message("a")) || b.out.calls != 3 {
+	if !b.take(message("a")) || b.out.calls != 3 {
 		t.Errorf("%d appends", b.out.calls)
 	}
 }
 
-func TestUntranslatableBecomesAStub(t *testing.T) {
-	tr := NewTranslator(func() Self { return Self{PN: types.NewJID("15550100999", types.DefaultUserServer)} }, noAlt{}, time.Now)
+func TestUntranslatableBecomesAPlaceholder(t *testing.T) {
 	b := newBench()
-	b.tr = translateFunc(func(any) ([]outbox.Event, error) { return nil, errors.New("bug") })
-	b.fallback = tr.stub
+	b.tr = translateBy(func(any) ([]outbox.Event, error) { return nil, errors.New("bug") })
 	bob := types.NewJID("204813927440123", types.HiddenUserServer)
 	msg := message("3EB0A")
 	msg.Info.Chat, msg.Info.Sender, msg.Info.Timestamp = bob, bob, time.Unix(1735689600, 0)
 	group := types.NewJID("120363025846172094", types.GroupServer)
 	for _, evt := range []any{msg, &events.GroupInfo{JID: group}, &events.Receipt{MessageSource: types.MessageSource{Chat: bob}}, &events.Connected{}, &events.AppState{}} {
-		if !b.take1(evt) {
+		if !b.take(evt) {
 			t.Errorf("%T would come again for ever", evt)
 		}
 	}
-	want := []struct{ name, chat string }{{MessageReceived, bob.String()}, {GroupUpdate, group.String()}, {MessageUpdate, bob.String()}, {ConnectionUpdate, connectionChat}}
-	if len(b.out.stored) != len(want) || !b.alarmed(alarmUntranslate) {
+	want := []struct{ name, chat string }{{translate.MessageReceived, bob.String()}, {translate.GroupUpdate, group.String()}, {translate.MessageUpdate, bob.String()}, {translate.ConnectionUpdate, translate.ConnectionChat}}
+	if len(b.out.stored) != len(want) || !b.alarmed(alarmUntranslated) {
 		t.Fatalf("%d stored, alarms %v", len(b.out.stored), b.alarms.list())
 	}
 	for i, w := range want {
 		if e := b.out.stored[i]; e.Name != w.name || e.Chat != w.chat {
-			t.Errorf("stub %d is %s in %s, want %s in %s", i, e.Name, e.Chat, w.name, w.chat)
+			t.Errorf("placeholder %d is %s in %s, want %s in %s", i, e.Name, e.Chat, w.name, w.chat)
 		}
 	}
 	if e := b.out.stored[0]; e.Random || !strings.Contains(string(e.Body), `"id":"3EB0A"`) || e.Stamp != 1735689600 {
-		t.Errorf("the message's stub does not keep its identity: %s", e.Body)
+		t.Errorf("the message's placeholder does not keep its identity: %s", e.Body)
 	}
 }
 
@@ -306,46 +389,54 @@ type noAlt struct{}
 func (noAlt) AltJID(context.Context, types.JID) types.JID { return types.JID{} }
 
 func TestOneEventAtATime(t *testing.T) {
-	b := newBench()
-	var mu sync.Mutex
-	inside, most := 0, 0
-	b.tr = translateFunc(func(evt any) ([]outbox.Event, error) {
-		mu.Lock()
-		inside++
-		most = max(most, inside)
-		mu.Unlock()
-		evs, err := byID(evt)
-		mu.Lock()
-		inside--
-		mu.Unlock()
-		return evs, err
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		var inside, most atomic.Int32
+		b.tr = translateBy(func(evt any) ([]outbox.Event, error) {
+			if n := inside.Add(1); n > most.Load() {
+				most.Store(n)
+			}
+			<-time.After(time.Millisecond) // whoever else can come in does so meanwhile
+			inside.Add(-1)
+			return byID(evt)
+		})
+		var wg sync.WaitGroup
+		for i := range 50 {
+			wg.Go(func() { b.handle(message(fmt.Sprint(i)), nil, &source{push: func(any) {}}) })
+		}
+		wg.Wait()
+		if most.Load() != 1 || len(b.out.stored) != 50 {
+			t.Errorf("%d events at once, %d stored", most.Load(), len(b.out.stored))
+		}
 	})
-	var wg sync.WaitGroup
-	for i := range 50 {
-		wg.Go(func() { b.handle(message(fmt.Sprint(i)), &origin{post: func(any) {}}) })
-	}
-	wg.Wait()
-	if most != 1 || len(b.out.stored) != 50 {
-		t.Errorf("%d events at once, %d stored", most, len(b.out.stored))
-	}
 }
 
-// Secrets of a pairing are neither stored nor logged by ingest, and nothing is stored while nobody is linked.
-func TestQuietAndSecretEvents(t *testing.T) {
+// Secrets of a pairing are neither stored nor logged by ingest, even where it fails, and nothing is
+// stored while nobody is linked.
+func TestMutedAndSecretEvents(t *testing.T) {
 	b := newBench()
-	b.tr = translateFunc(func(evt any) ([]outbox.Event, error) {
+	var log bytes.Buffer
+	b.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	b.tr = translateBy(func(evt any) ([]outbox.Event, error) {
+		if _, ok := evt.(*events.PairError); ok {
+			return nil, errors.New("bug")
+		}
 		return one(outbox.Event{Key: fmt.Sprintf("%T", evt)}), nil
 	})
-	b.take1(&events.QR{Codes: []string{"secret"}})
-	b.take1(&events.RotateADVSecret{})
-	b.hush(true)
-	b.take1(&events.Disconnected{})
+	b.take(&events.QR{Codes: []string{"secret"}})
+	b.take(&events.RotateADVSecret{OldSecret: "secret", NewSecret: "secret"})
+	b.setMuted(true)
+	b.take(&events.Disconnected{})
 	if b.out.calls != 0 {
 		t.Errorf("stored %q", b.out.keys())
 	}
-	b.hush(false)
-	b.take1(&events.Disconnected{})
+	b.setMuted(false)
+	b.take(&events.Disconnected{})
 	if b.out.calls != 1 {
 		t.Errorf("%d appends after linking", b.out.calls)
+	}
+	b.take(&events.PairError{BusinessName: "secret"}) // the failure is logged, the event is not
+	if !strings.Contains(log.String(), "could not be translated") || strings.Contains(log.String(), "secret") {
+		t.Errorf("the log is\n%s", log.String())
 	}
 }

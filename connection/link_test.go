@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/connection/translate"
+	"waoutbox/connection/wasim/fault"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 	"waoutbox/outbox/outboxtest"
@@ -38,7 +40,7 @@ func TestPairReceiveAndRestart(t *testing.T) {
 	group := r.acc.NewGroup("Friends", bob, carol)
 	sendAll(t, func() (string, error) { return bob.SendText(ctx, "hello") }, func() (string, error) { return carol.SendGroupText(ctx, group, "in the group") })
 	r.waitTexts("hello", "in the group")
-	got := r.named(MessageReceived)
+	got := r.named(translate.MessageReceived)
 	if got[0].Chat != bob.LID() || got[1].Chat != group.JID() || got[0].Account != r.acc.PN() {
 		t.Errorf("chats %q, %q of account %q", got[0].Chat, got[1].Chat, got[0].Account)
 	}
@@ -57,7 +59,8 @@ func TestPairReceiveAndRestart(t *testing.T) {
 	}
 }
 
-// loginSorted puts "caught up" before "connected": WhatsApp may be done with the backlog before the library is with the login.
+// loginSorted puts "caught up" before "connected": WhatsApp may be done with the backlog before the
+// library is with the login.
 func loginSorted(statuses []string) []string {
 	out := slices.Clone(statuses)
 	for i := 1; i < len(out); i++ {
@@ -96,7 +99,8 @@ func TestReconnectsAfterALostConnection(t *testing.T) {
 	}
 }
 
-// A refused append is not acknowledged; the connection is cycled and everything comes again in its order.
+// A refused append is not acknowledged; the connection is cycled and everything comes again in its
+// order.
 func TestRefusedAppendsComeAgainInOrder(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)
@@ -194,18 +198,18 @@ func TestUnreachableServer(t *testing.T) {
 		t.Errorf("a link nobody asked for filled the outbox: %q", r.statuses())
 	}
 	var steps []api.PairStep
-	err = r.Pair(bounded(t), func(s api.PairStep) error { steps = append(steps, s); return nil })
+	err = r.Pair(bounded(t), api.PairRequest{}, func(s api.PairStep) error { steps = append(steps, s); return nil })
 	if api.CodeOf(err) != api.CodePairingUnavail || !strings.Contains(err.Error(), "cannot be reached") {
-		t.Errorf("Pair answers %v", err)
+		t.Errorf("Pair returned %v", err)
 	}
 	if len(steps) != 1 || steps[0].Step != api.StepFailed || steps[0].Error == nil {
 		t.Errorf("steps %+v", steps)
 	}
-	if _, err := r.QR(bounded(t)); api.CodeOf(err) != api.CodePairingUnavail {
-		t.Errorf("QR answers %v", err)
+	if _, err := r.PairNow(bounded(t), api.PairRequest{}); api.CodeOf(err) != api.CodePairingUnavail {
+		t.Errorf("QR returned %v", err)
 	}
-	if _, err := r.SendText(bounded(t), api.SendText{To: "+1 555 010 0123", Text: "x"}); api.CodeOf(err) != api.CodeNotConnected {
-		t.Errorf("SendText answers %v", err)
+	if _, err := r.Send(bounded(t), api.Send{To: "+1 555 010 0123", Text: "x"}); api.CodeOf(err) != api.CodeNotConnected {
+		t.Errorf("SendText returned %v", err)
 	}
 }
 
@@ -215,8 +219,8 @@ func TestServerThatComesBack(t *testing.T) {
 	r.acc.Refuse(503)
 	r.acc.Drop()
 	eventually(t, "a reason", func() bool { l := r.Link(); return l.State == api.LinkConnecting && l.Reason != "" })
-	if _, err := r.SendText(bounded(t), api.SendText{To: "+1 555 010 0123", Text: "x"}); api.CodeOf(err) != api.CodeNotConnected {
-		t.Errorf("SendText answers %v", err)
+	if _, err := r.Send(bounded(t), api.Send{To: "+1 555 010 0123", Text: "x"}); api.CodeOf(err) != api.CodeNotConnected {
+		t.Errorf("SendText returned %v", err)
 	}
 	r.acc.Refuse(0)
 	r.waitState(api.LinkConnected)
@@ -259,8 +263,12 @@ func TestReplacedStaysDown(t *testing.T) {
 	if r.acc.Online() {
 		t.Error("the client came back")
 	}
-	if err := r.Pair(bounded(t), func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeAlreadyLinked {
-		t.Errorf("Pair answers %v", err)
+	// Before: "try again later", which never helps here.
+	if _, err := r.Send(bounded(t), api.Send{To: "+1 555 010 0123", Text: "x"}); err == nil || !strings.Contains(err.Error(), "waoutbox status says what to do") {
+		t.Errorf("Send returned %v", err)
+	}
+	if err := r.Pair(bounded(t), api.PairRequest{}, func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeAlreadyLinked || !strings.Contains(err.Error(), "(+"+strings.TrimSuffix(r.acc.PN(), "@s.whatsapp.net")+")") {
+		t.Errorf("Pair returned %v", err)
 	}
 }
 
@@ -287,113 +295,81 @@ func TestRefusedLogins(t *testing.T) {
 	}
 }
 
-func TestEverybodySeesTheRunningRound(t *testing.T) {
-	r := newRig(t)
-	r.run()
+// What WhatsApp sends again although it is stored is stored once, whatever kind it is.
+func TestRedeliveredEventsAreStoredOnce(t *testing.T) {
+	r := linkedRig(t)
 	ctx := bounded(t)
-	first, err := r.QR(ctx)
-	must(t, err)
-	second, err := r.QR(ctx)
-	must(t, err)
-	if first.QR != second.QR || first.N != 1 {
-		t.Errorf("two callers got %+v and %+v", first, second)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	team := r.acc.NewGroup("Team", bob)
+	r.stop()
+	r.build(r.sim.URL(), r.sim.RootKey())
+	lost := &forgetfulAppender{Appender: r.engine, seen: make(map[string]bool)}
+	r.in.appender = lost
+	r.run()
+	r.waitState(api.LinkConnected)
+	sendAll(t,
+		func() (string, error) { return bob.SendText(ctx, "direct") },
+		func() (string, error) { return bob.SendGroupText(ctx, team, "group") },
+		func() (string, error) { return r.acc.PhoneSendText(ctx, bob, "own") },
+		func() (string, error) { return "", bob.SendReceipt(ctx, "read", "3EB0A") },
+		func() (string, error) { return "", team.SetSubject(ctx, bob, "Team 2") },
+	)
+	must(t, r.acc.WaitDrained(ctx))
+	if len(lost.seen) != 5 {
+		t.Errorf("%d events were sent again, want 5", len(lost.seen))
 	}
-	if r.Link().State != api.LinkPairing {
-		t.Errorf("link %+v", r.Link())
-	}
-	left, leave := context.WithCancel(ctx)
-	leave()
-	if err := r.Pair(left, func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeTimeout {
-		t.Errorf("a caller that left got %v", err)
-	}
-	ends := make(chan error, 2)
-	joined := make(chan struct{}, 2)
-	for range 2 {
-		go func() {
-			ends <- r.Pair(ctx, func(s api.PairStep) error {
-				if s.Step == api.StepQR {
-					joined <- struct{}{}
-				}
-				return nil
-			})
-		}()
-	}
-	<-joined
-	<-joined
-	must(t, r.acc.ScanQR(ctx, first.QR))
-	for range 2 {
-		if err := <-ends; err != nil {
-			t.Errorf("Pair: %v", err)
+	for name, want := range map[string]int{translate.MessageReceived: 2, translate.MessageSent: 1, translate.MessageUpdate: 1, translate.GroupUpdate: 1} {
+		if got := len(r.named(name)); got != want {
+			t.Errorf("%d %s events, want %d", got, name, want)
 		}
-	}
-	if _, err := r.QR(ctx); api.CodeOf(err) != api.CodeAlreadyLinked {
-		t.Errorf("QR of a linked account answers %v", err)
 	}
 }
 
-// Pairing that is asked for before Run has looked at the device store learns that an account is linked.
-func TestPairWhileStarting(t *testing.T) {
+// A linked account is never shown as unlinked, not even before the first connection. Before: "link
+// {State:unlinked Account:491515550100@s.whatsapp.net ...}" for the moment until Run connects.
+func TestLinkedAccountIsNeverUnlinkedAtTheStart(t *testing.T) {
 	r := linkedRig(t)
 	r.stop()
 	r.build(r.sim.URL(), r.sim.RootKey())
-	answer := make(chan error, 1)
-	go func() { answer <- r.Pair(context.Background(), func(api.PairStep) error { return nil }) }()
-	r.run()
-	if err := <-answer; api.CodeOf(err) != api.CodeAlreadyLinked {
-		t.Errorf("Pair answers %v", err)
+	t.Cleanup(func() { must(t, r.dev.Close()) })
+	// The service asks before Run: it logged "no account is linked" at every start, the status of
+	// that moment had the alarm not_linked, and `start` named pair as the next command.
+	must(t, r.Look(t.Context()))
+	if link := r.Link(); link.State != api.LinkConnecting || link.Account == "" {
+		t.Errorf("before Run: link %+v", link)
 	}
-}
-
-func TestCodesRunOut(t *testing.T) {
-	r := newRig(t)
-	r.pace.code = [2]time.Duration{30 * time.Millisecond, 5 * time.Millisecond}
-	r.run()
-	var n []int
-	err := r.Pair(bounded(t), func(s api.PairStep) error {
-		if s.Step == api.StepQR {
-			n = append(n, s.N)
-		}
-		return nil
-	})
-	if api.CodeOf(err) != api.CodeTimeout {
-		t.Errorf("Pair answers %v", err)
+	now, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := r.Send(now, api.Send{To: "+1 555 010 0123", Text: "x"}); err == nil || !strings.Contains(err.Error(), "is being started") {
+		t.Errorf("before Run SendText returned %v", err)
 	}
-	if len(n) < 2 || n[0] != 1 {
-		t.Errorf("codes shown: %v", n)
-	}
-	want := []string{"connecting", "qr_required", "qr_required", "qr_required", "qr_required", "qr_required", "qr_required", "pairing_required 408"}
-	if got := r.statuses(); !slices.Equal(got, want) {
-		t.Errorf("connection events %q, want %q", got, want)
-	}
-	r.waitState(api.LinkUnlinked)
-	r.pace.code = defaultPace().code // read by the next round only
-	r.pair()
-}
-
-func TestStopWhilePairing(t *testing.T) {
-	r := newRig(t)
-	r.run()
-	_, err := r.QR(bounded(t))
+	dev, err := r.dev.Current(t.Context())
 	must(t, err)
-	end := make(chan error, 1)
-	waiting := make(chan struct{})
-	go func() {
-		end <- r.Pair(context.Background(), func(s api.PairStep) error {
-			if s.Step == api.StepQR {
-				close(waiting)
-			}
-			return nil
-		})
-	}()
-	<-waiting
-	r.stop()
-	if err := <-end; api.CodeOf(err) != api.CodePairingUnavail {
-		t.Errorf("Pair answers %v", err)
+	r.openSession(t.Context(), dev)
+	if link := r.Link(); link.State != api.LinkConnecting || link.Account == "" {
+		t.Errorf("link %+v", link)
 	}
-	if err := r.Pair(context.Background(), nil); api.CodeOf(err) != api.CodePairingUnavail {
-		t.Errorf("Pair after the stop answers %v", err)
-	}
-	if err := r.Run(context.Background()); err == nil {
-		t.Error("Run ran twice")
+}
+
+// The first command after a start, which often started the service itself, waits for the link that
+// comes a moment later. Before: every one of them was refused, "not connected to WhatsApp yet".
+func TestFirstCommandsWaitForTheLink(t *testing.T) {
+	r := linkedRig(t)
+	r.acc.NewContact("Bob", "15550100123")
+	for name, do := range map[string]func() error{
+		"send":   func() error { _, err := r.Send(bounded(t), api.Send{To: "+1 555 010 0123", Text: "x"}); return err },
+		"groups": func() error { _, err := r.Groups(bounded(t), api.ListGroups{}); return err },
+		"find":   func() error { _, err := r.FindRecipients(bounded(t), api.FindRecipients{Query: "bob"}); return err },
+		"media":  func() error { _, _, err := r.MediaServers().Hosts(bounded(t), false); return err },
+		"typing": func() error {
+			_, err := r.Typing(bounded(t), api.Typing{To: "+1 555 010 0123", State: api.TypingComposing})
+			return err
+		},
+	} {
+		must(t, r.acc.Fault(fault.Fault{From: fault.Server, Tag: "success", Effect: fault.Delay, For: 200 * time.Millisecond}))
+		r.restart()
+		if err := do(); err != nil {
+			t.Errorf("%s right after the start: %v", name, err)
+		}
 	}
 }

@@ -11,15 +11,50 @@ import (
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
-// libraryLog gives the library's log lines to slog under the same levels. Above debug level phone numbers are masked and stanzas
-// shortened to their tag and id: the library prints both freely. Debug lines are whole, for someone who looks into the protocol.
+// libraryLog gives the library's log lines to slog under the same levels. Above debug level phone
+// numbers are masked and stanzas shortened to their tag and id: the library prints both freely.
+// Debug lines are whole, for someone who looks into the protocol, but for the stanzas of pairing:
+// who reads those can link.
+//
+// The library logs each stanza as a value, before it handles a received one and before it sends
+// one; watch is told of them.
 type libraryLog struct {
 	log    *slog.Logger
 	module string
+	watch  stanzaWatch // nil: nobody watches
 }
 
-func newLibraryLog(log *slog.Logger) waLog.Logger {
-	return libraryLog{log: log.With("component", "whatsmeow")}
+// stanzaWatch is told of each stanza.
+type stanzaWatch interface {
+	Received(n *waBinary.Node)
+	Sending(n *waBinary.Node)
+}
+
+func newLibraryLog(log *slog.Logger, watch stanzaWatch) waLog.Logger {
+	return libraryLog{log: log.With("library", "whatsmeow"), watch: watch}
+}
+
+// The library's modules that log stanzas.
+const (
+	receivedModule = "Recv"
+	sentModule     = "Send"
+)
+
+// tell tells the watch of a stanza.
+func (l libraryLog) tell(args []any) {
+	if l.watch == nil || len(args) != 1 {
+		return
+	}
+	n, ok := args[0].(*waBinary.Node)
+	if !ok || n == nil {
+		return
+	}
+	switch l.module {
+	case receivedModule:
+		l.watch.Received(n)
+	case sentModule:
+		l.watch.Sending(n)
+	}
 }
 
 // longDigits matches what may be a phone number or the number part of a JID.
@@ -36,9 +71,29 @@ func (l libraryLog) line(level slog.Level, format string, args []any) {
 	if level > slog.LevelDebug {
 		text = masked(fmt.Sprintf(format, shortened(args)...))
 	} else {
-		text = fmt.Sprintf(format, args...)
+		text = fmt.Sprintf(format, withoutPairing(args)...)
 	}
 	l.log.LogAttrs(ctx, level, "whatsapp library", slog.String("module", l.module), slog.String("detail", text))
+}
+
+// withoutPairing replaces the stanzas that link a device, which hold codes, keys and what a passkey
+// signed.
+func withoutPairing(args []any) []any {
+	if len(args) != 1 {
+		return args
+	}
+	n, ok := args[0].(*waBinary.Node)
+	if !ok || n == nil {
+		return args
+	}
+	for _, child := range n.GetChildren() {
+		switch child.Tag {
+		case "pair-device", "pair-success", "pair-device-sign", "ref", "link_code_companion_reg", "passkey_request_options",
+			"passkey_prologue", "primary_ephemeral_identity", "companion_nonce", "encrypted_pairing_request":
+			return shortened(args)
+		}
+	}
+	return args
 }
 
 // shortened replaces stanzas, which hold names and contents.
@@ -61,17 +116,20 @@ func shortened(args []any) []any {
 func (l libraryLog) Errorf(format string, args ...any) { l.line(slog.LevelError, format, args) }
 func (l libraryLog) Warnf(format string, args ...any)  { l.line(slog.LevelWarn, format, args) }
 func (l libraryLog) Infof(format string, args ...any)  { l.line(slog.LevelInfo, format, args) }
-func (l libraryLog) Debugf(format string, args ...any) { l.line(slog.LevelDebug, format, args) }
+func (l libraryLog) Debugf(format string, args ...any) {
+	l.tell(args)
+	l.line(slog.LevelDebug, format, args)
+}
 
 func (l libraryLog) Sub(module string) waLog.Logger {
 	if l.module != "" {
 		module = l.module + "/" + module
 	}
-	return libraryLog{log: l.log, module: module}
+	return libraryLog{log: l.log, module: module, watch: l.watch}
 }
 
-// signalLog gives libsignal's warnings and errors to slog at debug level: what matters of them the library reports itself. Its
-// other lines are dropped: they hold what was signed.
+// signalLog gives libsignal's warnings and errors to slog at debug level: what matters of them the
+// library reports itself. Its other lines are dropped: they hold what was signed.
 type signalLog struct{ log *slog.Logger }
 
 func (s signalLog) line(level, caller, text string) {
@@ -84,11 +142,12 @@ func (s signalLog) Warning(caller, text string) { s.line("warning", caller, text
 func (s signalLog) Error(caller, text string)   { s.line("error", caller, text) }
 func (s signalLog) Configure(string)            {}
 
-// silenceSignal keeps libsignal off the console. Its logger is process-global: one that somebody has chosen is left alone.
+// silenceSignal keeps libsignal off the console. Its logger is process-global: one that somebody
+// has chosen is left alone.
 func silenceSignal(log *slog.Logger) {
 	if logger.Logger != nil && fmt.Sprintf("%T", logger.Logger) != "*logger.defaultLogger" {
 		return
 	}
-	var l logger.Loggable = signalLog{log: log.With("component", "libsignal")}
+	var l logger.Loggable = signalLog{log: log.With("library", "libsignal")}
 	logger.Setup(&l)
 }

@@ -3,48 +3,41 @@ package connection
 import (
 	"time"
 
-	"github.com/cenkalti/backoff/v4"
+	"golang.org/x/time/rate"
+
+	"waoutbox/outbox/api"
 )
 
-// pace holds the waits of the link. Tests shorten them; nothing else differs there.
+// pace bounds how fast messages leave, or numbers are looked up, so that a program that runs away
+// does not get the account banned. Safe for concurrent use.
 type pace struct {
-	reconnect func() backoff.BackOff // between failed tries to connect; never gives up
-	refused   func() backoff.BackOff // before the connection is made again after the outbox refused an event; never gives up
-	insist    func() backoff.BackOff // between appends that must not fail; gives up
-	banned    time.Duration          // before a login after a ban of unknown length or an outdated version
-	steady    time.Duration          // a connection that stood this long was good: the next try starts at once
-	login     time.Duration          // from the websocket to the login's end; then it is cut and tried again
-	firstCode time.Duration          // from the websocket to the first QR code
-	code      [2]time.Duration       // how long the first code is shown, and each other one: as WhatsApp's own clients do
-	linked    time.Duration          // a pairing is reported as done at the latest this long after the scan
-	grace     time.Duration          // for what is in progress when Run ends
-	proof     time.Duration          // how long a receipt waits for its message's send to return
+	perMinute int
+	limiter   *rate.Limiter // nil: no limit
+	now       func() time.Time
 }
 
-// keepAliveLimit is how long WhatsApp may leave keepalives unanswered before the connection is made again.
-const keepAliveLimit = 3 * time.Minute
+// burstPart of a minute's messages may leave at once.
+const burstPart = 3
 
-func defaultPace() pace {
-	return pace{
-		reconnect: func() backoff.BackOff { return waits(500*time.Millisecond, time.Minute, 0) },
-		refused:   func() backoff.BackOff { return waits(time.Second, time.Minute, 0) },
-		insist:    func() backoff.BackOff { return waits(100*time.Millisecond, 2*time.Second, 20*time.Second) },
-		banned:    time.Hour,
-		steady:    10 * time.Second,
-		login:     2 * time.Minute,
-		firstCode: 30 * time.Second,
-		code:      [2]time.Duration{time.Minute, 20 * time.Second},
-		linked:    45 * time.Second,
-		grace:     5 * time.Second,
-		proof:     5 * time.Second,
+func newPace(perMinute int, now func() time.Time) *pace {
+	p := &pace{perMinute: perMinute, now: now}
+	if perMinute > 0 {
+		p.limiter = rate.NewLimiter(rate.Limit(perMinute)/60, max(1, perMinute/burstPart))
 	}
+	return p
 }
 
-// waits doubles from first to longest, spread by a fifth so that many installations do not come back in step, and stops after
-// total (0: never).
-func waits(first, longest, total time.Duration) backoff.BackOff {
-	b := backoff.NewExponentialBackOff(backoff.WithInitialInterval(first), backoff.WithMaxInterval(longest),
-		backoff.WithMultiplier(2), backoff.WithRandomizationFactor(0.2), backoff.WithMaxElapsedTime(total))
-	b.Reset()
-	return b
+// take counts one, or returns when the next one may follow. tooMany is what is asked for too often,
+// with a place for the limit.
+func (p *pace) take(tooMany string) error {
+	if p.limiter == nil {
+		return nil
+	}
+	r := p.limiter.ReserveN(p.now(), 1)
+	wait := r.DelayFrom(p.now())
+	if wait == 0 {
+		return nil
+	}
+	r.CancelAt(p.now())
+	return api.Retryf(api.CodeRateLimited, tooMany+" are asked for, and the next one may follow in %s. The setting max-sends says how many there may be: waoutbox config set max-sends N", p.perMinute, max(wait.Round(100*time.Millisecond), 100*time.Millisecond))
 }

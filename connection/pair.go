@@ -2,153 +2,164 @@ package connection
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"strings"
 	"time"
 
-	"go.mau.fi/whatsmeow/types/events"
+	"go.mau.fi/whatsmeow/types"
 
+	"waoutbox/connection/pairing"
 	"waoutbox/outbox/api"
 )
 
 // startLimit is how long pairing waits for a link that is just being started.
 const startLimit = 2 * time.Second
 
-// Pair starts a pairing round, or joins the one that runs, and calls step with every code (the present one at once) and with the
-// end. It returns nil after StepLinked, StepFailed's error, or step's error, which leaves the round running for others, as does
-// the end of ctx. A linked account answers already_linked, an unreachable server pairing_unavailable.
-func (c *Client) Pair(ctx context.Context, step func(api.PairStep) error) error {
+// Pair starts a pairing session, or joins the one that runs, and calls step with what there is to
+// show (the present code at once) and with the end. It returns nil after StepLinked, StepFailed's
+// error, or step's error, which leaves the session running for others, as does the end of ctx. With
+// a linked account the error's code is already_linked, with an unreachable server
+// pairing_unavailable, with a number WhatsApp makes no code for invalid_phone or rate_limited.
+func (c *Client) Pair(ctx context.Context, in api.PairRequest, step func(api.PairStep) error) error {
+	phone := ""
+	if in.Phone != "" {
+		var err error
+		if phone, err = pairing.ParsePhone(in.Phone); err != nil {
+			return err
+		}
+	}
 	select {
 	case <-c.ready:
 	case <-ctx.Done():
 	case <-time.After(startLimit):
 	}
-	r, err := c.join()
+	p, err := c.joinPairing()
 	if err != nil {
 		return err
 	}
-	seen := 0
-	for {
-		s, n, changed := r.latest()
-		if n != seen {
-			seen = n
-			if err := step(s); err != nil {
-				return err
-			}
-			switch s.Step {
-			case api.StepLinked:
-				return nil
-			case api.StepFailed:
-				return s.Error
-			}
-			continue
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return api.Retryf(api.CodeTimeout, "pairing was left before the phone scanned a code (%v): the code stays valid until its time is over", ctx.Err())
-		}
-	}
+	return p.Follow(ctx, phone, step)
 }
 
-// QR starts a pairing round if none runs and answers its present code, or why there is none.
-func (c *Client) QR(ctx context.Context) (api.PairStep, error) {
-	var code api.PairStep
-	err := c.Pair(ctx, func(s api.PairStep) error {
-		if s.Step == api.StepQR {
-			code = s
-			return errGotCode
+// PairNow starts a pairing session if none runs and returns what it shows now, or why there is
+// nothing.
+func (c *Client) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error) {
+	var now api.PairStep
+	err := c.Pair(ctx, in, func(s api.PairStep) error {
+		if s.Step == api.StepLinked || s.Step == api.StepFailed {
+			return nil
 		}
-		return nil
+		now = s
+		return errShown
 	})
 	switch {
-	case err == errGotCode:
-		return code, nil
-	case err == nil: // scanned by somebody in this moment
+	case errors.Is(err, errShown):
+		return now, nil
+	case err == nil: // linked by somebody in this moment
 		return api.PairStep{}, c.alreadyLinked()
 	}
 	return api.PairStep{}, err
 }
 
-// gotCode leaves Pair at the first code.
-type gotCode struct{}
+// shown leaves Pair at the first step.
+type shown struct{}
 
-func (gotCode) Error() string { return "got a code" }
+func (shown) Error() string { return "shown" }
 
-var errGotCode error = gotCode{}
+var errShown error = shown{}
 
-func (c *Client) alreadyLinked() *api.Error {
-	return api.Errorf(api.CodeAlreadyLinked, "an account is linked already (%s): unlink it on the phone first (Settings > Linked devices) to link another", c.status.read().Account)
+// ContinuePairing gives the pairing session that runs what it waits for: the passkey's response, or
+// the word of a person that the codes are the same. It returns the step that follows.
+func (c *Client) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
+	c.mu.Lock()
+	p := c.pairing
+	c.mu.Unlock()
+	if p == nil || p.Ended() {
+		return api.PairStep{}, api.Errorf(api.CodeNotWaiting, "no pairing is under way: start one with waoutbox pair")
+	}
+	return p.Continue(ctx, in)
 }
 
-// join answers the round that runs, or has one started.
-func (c *Client) join() (*round, error) {
+func (c *Client) alreadyLinked() *api.Error {
+	who := c.status.read().Account
+	if number, isNumber := strings.CutSuffix(who, "@"+types.DefaultUserServer); isNumber {
+		who = "+" + number
+	}
+	return api.Errorf(api.CodeAlreadyLinked, "an account is linked already (%s): log it out first (waoutbox unpair) to link another", who)
+}
+
+// joinPairing returns the session that runs, or has one started.
+func (c *Client) joinPairing() (*pairing.Session, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.running {
-		return nil, api.Retryf(api.CodePairingUnavail, "the WhatsApp link is not running: start the service and try again")
+		return nil, c.notRunning(api.CodePairingUnavail)
 	}
-	if c.round != nil && !c.round.ended() {
-		return c.round, nil
+	if c.pairing != nil && !c.pairing.Ended() {
+		return c.pairing, nil
 	}
 	if c.status.read().Account != "" {
 		return nil, c.alreadyLinked()
 	}
-	c.round = newRound()
+	c.pairing = pairing.NewSession(c.now)
 	select { // one that ended before it was picked up makes room
-	case <-c.wanted:
+	case <-c.pairings:
 	default:
 	}
-	c.wanted <- c.round
-	return c.round, nil
+	c.pairings <- c.pairing
+	return c.pairing, nil
 }
 
-// paired ends an open round whose code was scanned: the account is linked, whatever becomes of this connection.
-func (c *Client) paired() {
+// reportLinked ends an open session whose account is linked, whatever becomes of this connection.
+func (c *Client) reportLinked() {
 	c.mu.Lock()
-	r := c.round
+	p := c.pairing
 	c.mu.Unlock()
-	if r == nil || !r.wasScanned() {
+	if p == nil || !p.WasScanned() {
 		return
 	}
 	link := c.status.read()
-	r.publish(api.PairStep{Step: api.StepLinked, Account: link.Account, Name: link.Name})
+	p.Publish(api.PairStep{Step: api.StepLinked, Account: link.Account, Name: link.Name})
 }
 
-func (c *Client) failRound(err *api.Error) {
+func (c *Client) failPairing(err *api.Error) {
 	c.mu.Lock()
-	r := c.round
+	p := c.pairing
 	c.mu.Unlock()
-	if r != nil {
-		r.fail(err)
+	if p != nil {
+		p.Fail(err)
 	}
 }
 
-// unlinked waits until a pairing round links an account and answers its session, nil when ctx ended first. Until the server was
-// reached once it tries to, so that the state tells of a wrong address before anybody has the phone in hand.
-func (c *Client) unlinked(ctx context.Context, s *session) *session {
-	c.in.hush(true)
+// waitForPairing waits until a pairing links an account and returns the client that did, nil when
+// ctx ended first. Until the server was reached once it tries to, so that the state tells of a
+// wrong address before anybody has the phone in hand. Each session has a device of its own: of one
+// whose pairing failed the library may have kept the account, in memory or in the store, and it
+// cannot be paired again.
+func (c *Client) waitForPairing(ctx context.Context, s *session) *session {
+	c.in.setMuted(true)
 	c.status.set(api.LinkUnlinked, c.status.read().Reason)
-	retry := c.pace.reconnect()
+	retry := c.timings.reconnect()
 	probe := time.NewTimer(0)
 	defer probe.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case r := <-c.wanted:
-			if r.ended() {
+		case p := <-c.pairings:
+			if p.Ended() {
 				continue
 			}
-			linked, err := c.pairing(ctx, s, r)
+			linked, err := c.runPairing(ctx, s, p)
 			if linked {
 				return s
 			}
 			if ctx.Err() != nil {
 				return nil
 			}
-			c.in.hush(true)
-			s = c.open(s.ctx, s.dev) // so that nothing left over from this round reaches the next
+			c.in.setMuted(true)
+			if s = c.startOver(ctx); s == nil {
+				return nil
+			}
 			if err != nil {
 				probe.Reset(retry.NextBackOff())
 			}
@@ -160,159 +171,78 @@ func (c *Client) unlinked(ctx context.Context, s *session) *session {
 	}
 }
 
-// probe connects without an account, once, and says in the state what came of it. It reports whether the server was reached.
+// probe connects without an account, once, and says in the state what came of it. It reports
+// whether the server was reached.
 func (c *Client) probe(ctx context.Context, s *session) bool {
-	p := c.bare(s.ctx, s.dev) // nobody listens: its QR codes are not for showing
-	err := p.connect(ctx)
+	probe := c.newSession(c.link, s.dev) // without a handler: its QR codes are not for showing
+	err := probe.connect(ctx)
 	if ctx.Err() != nil {
 		return false
 	}
 	if err != nil {
 		if reason := c.cannotReach(err); c.status.read().Reason != reason {
-			c.status.because(reason)
+			c.status.setReason(reason)
 			c.log.Warn("connecting failed: trying again", "error", err)
 		}
 		return false
 	}
-	p.disconnect()
+	probe.disconnect()
 	if strings.Contains(c.status.read().Reason, "cannot be reached") {
-		c.status.because("")
+		c.status.setReason("")
 	}
 	return true
 }
 
-// pairing runs one round: connect, show the codes in their time, end. err tells that the server could not be reached.
-func (c *Client) pairing(ctx context.Context, s *session, r *round) (linked bool, err error) {
-	c.in.hush(false)
+// runPairing runs one pairing session: connect, show the codes in their time, end. err tells that
+// the server could not be reached.
+func (c *Client) runPairing(ctx context.Context, s *session, shared *pairing.Session) (linked bool, err error) {
+	c.in.setMuted(false)
 	c.status.set(api.LinkPairing, "")
-	c.in.enter(c.tr.Connecting())
+	c.in.appendOwn(c.tr.Connecting())
 	if err := s.connect(ctx); err != nil {
 		if ctx.Err() != nil {
-			return false, nil // stop fails the round
+			return false, nil // stop fails the session
 		}
 		reason := c.cannotReach(err)
 		c.log.Warn("pairing failed: no connection", "error", err)
 		c.status.set(api.LinkUnlinked, reason)
-		r.fail(api.Retryf(api.CodePairingUnavail, "%s. Check the network, then pair again", reason))
+		shared.Fail(api.Retryf(api.CodePairingUnavail, "%s. Check the network, then pair again", reason))
 		return false, err
 	}
-	p := pairing{c: c, s: s, r: r, timer: time.NewTimer(c.pace.firstCode)}
-	defer p.timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return false, nil
-		case <-p.timer.C:
-			if p.next() {
-				continue
+	s.cli.PrePairCallback = func(types.JID, string, string) bool { return shared.Storing() }
+	run := pairing.Run{
+		Session: shared, Library: s.cli, Events: s.events, Timings: c.timings.pairing, Now: c.now, Log: c.log,
+		ShowQR: func(code string) {
+			if ev, changed := c.tr.QRCode(code); changed {
+				c.in.appendOwn(ev)
 			}
-			return false, nil
-		case <-s.mail.ready:
-			if evt, ok := s.mail.next(); ok {
-				if linked, over := p.heard(evt); over {
-					return linked, nil // what follows is the login's
-				}
+		},
+		TimedOut: func() { c.in.appendOwn(c.tr.PairingTimeout()) },
+		Tell:     c.status.setReason,
+		Outdated: func() *api.Error {
+			renewed, _, result := c.outdated(s.ctx)
+			if renewed {
+				return api.Retryf(api.CodePairingUnavail, "%s: pair again", result)
 			}
-		}
+			return api.Errorf(api.CodePairingUnavail, "%s: update waoutbox, or pair again then", result)
+		},
+		Scanned: func() {
+			c.log.Info("linked")
+			c.alarms.clear(alarmLoggedOut)
+			c.status.set(api.LinkConnecting, "")
+			shared.MarkScanned(c.timings.reportLinked, c.reportLinked)
+		},
 	}
-}
-
-// pairing is the round that runs on one connection.
-type pairing struct {
-	c     *Client
-	s     *session
-	r     *round
-	timer *time.Timer // the present code's end
-	codes []string
-	shown int // number of the present code, from 1; 0 before the first
-	until time.Time
-}
-
-// show makes the present code known, to the outbox first.
-func (p *pairing) show() {
-	code := p.codes[p.shown-1]
-	if ev, changed := p.c.tr.QRCode(code); changed {
-		p.c.in.enter(ev)
+	linked, failed := run.Run(ctx)
+	if linked {
+		s.paired, s.loginAsked = true, true
+		return true, nil
 	}
-	p.r.publish(api.PairStep{Step: api.StepQR, QR: code, N: p.shown, Of: len(p.codes), ExpiresAt: p.until.UTC().Truncate(time.Millisecond)})
-}
-
-// next shows the next code, or ends the round when there is none; then it reports false.
-func (p *pairing) next() bool {
-	if p.shown == len(p.codes) {
-		if p.shown == 0 {
-			p.end(api.Retryf(api.CodePairingUnavail, "WhatsApp sent no code to scan: try again later"))
-			return false
-		}
-		p.c.in.enter(p.c.tr.PairingTimeout())
-		p.end(api.Retryf(api.CodeTimeout, "nobody scanned one of the %d codes in time: pair again", len(p.codes)))
-		return false
+	s.disconnect()
+	if failed != nil {
+		c.status.set(api.LinkUnlinked, "")
+		c.log.Warn("pairing ended without an account", "reason", failed.Message)
+		shared.Fail(failed)
 	}
-	d := p.c.pace.code[min(p.shown, 1)]
-	p.shown++
-	p.timer.Reset(d)
-	p.until = p.c.now().Add(d)
-	p.show()
-	return true
-}
-
-// end closes the round without an account.
-func (p *pairing) end(err *api.Error) {
-	p.s.disconnect()
-	p.c.status.set(api.LinkUnlinked, "")
-	p.c.log.Warn("pairing ended without an account", "reason", err.Message)
-	p.r.fail(err)
-}
-
-// heard reacts to one event of the library; over tells that the round's part is done.
-func (p *pairing) heard(evt any) (linked, over bool) {
-	switch e := evt.(type) {
-	case *events.QR:
-		if len(e.Codes) > 0 {
-			p.codes, p.shown = e.Codes, 0
-			p.next()
-		}
-	case *events.RotateADVSecret: // the codes on show are worth nothing any more
-		for i, code := range p.codes {
-			p.codes[i] = strings.Replace(code, e.OldSecret, e.NewSecret, 1)
-		}
-		if p.shown > 0 {
-			p.show()
-		}
-	case *events.ManualLoginReconnect: // may overtake PairSuccess
-		p.s.relogin = true
-	case *events.PairSuccess:
-		p.s.paired = true
-		p.c.log.Info("linked")
-		p.c.alarms.clear(alarmLoggedOut)
-		p.c.status.set(api.LinkConnecting, "")
-		p.r.scan(p.c.pace.linked, p.c.paired)
-		return true, true
-	case *events.PairError:
-		p.end(api.Retryf(api.CodePairingUnavail, "linking failed (%s): pair again", masked(e.Error.Error())))
-		return false, true
-	case *events.PairPasskeyRequest, *events.PairPasskeyConfirmation, *events.PairPasskeyError:
-		p.end(api.Errorf(api.CodePairingUnavail, "WhatsApp asks for the account's passkey, which this version cannot answer: turn the passkey off on the phone (Settings > Account > Passkeys), then pair again"))
-		return false, true
-	case *events.Disconnected:
-		if p.s.cli.IsConnected() { // of the connection before this one
-			return false, false
-		}
-		p.end(api.Retryf(api.CodePairingUnavail, "WhatsApp ended the connection while pairing: pair again"))
-		return false, true
-	case *events.ClientOutdated:
-		p.c.alarms.raise(alarmOutdated, "WhatsApp no longer accepts this version of the client (405). Update waoutbox.")
-		p.end(api.Errorf(api.CodePairingUnavail, "WhatsApp no longer accepts this version of the client (405): update waoutbox"))
-		return false, true
-	case *events.TemporaryBan:
-		p.end(api.Retryf(api.CodePairingUnavail, "WhatsApp refuses to link for a while (%s): wait, then pair again", e.Code))
-		return false, true
-	case *events.LoggedOut:
-		p.end(api.Retryf(api.CodePairingUnavail, "WhatsApp refused the connection (%d): pair again later", int(e.Reason)))
-		return false, true
-	case *events.ConnectFailure:
-		p.end(api.Retryf(api.CodePairingUnavail, "WhatsApp refused the connection (%s): pair again later", fmt.Sprint(int(e.Reason))))
-		return false, true
-	}
-	return false, false
+	return false, nil
 }

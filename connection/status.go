@@ -1,31 +1,38 @@
 package connection
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
 	"go.mau.fi/whatsmeow/types"
 
+	"waoutbox/connection/translate"
 	"waoutbox/outbox/api"
 )
 
-// status is the link as people see it, and the account as the translator does. Safe for concurrent use.
+// status is the link as people see it, and the account as the translator does. Safe for concurrent
+// use.
 type status struct {
 	mu   sync.Mutex
 	now  func() time.Time
 	link api.Link
-	self Self
+	self translate.Self
+	// what is not as usual, each by what it is about
+	notes map[string]string
 }
 
 func newStatus(now func() time.Time) *status {
-	s := &status{now: now}
+	s := &status{now: now, notes: make(map[string]string)}
 	s.link = api.Link{State: api.LinkUnlinked, Since: s.moment()}
 	return s
 }
 
 func (s *status) moment() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
 
-// set moves the link to a state; Since is when it entered it. reason tells why it is not connected, "" if there is nothing to say.
+// set moves the link to a state; Since is when it entered it. reason tells why it is not connected,
+// "" if there is nothing to say.
 func (s *status) set(state api.LinkState, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -35,19 +42,19 @@ func (s *status) set(state api.LinkState, reason string) {
 	s.link.State, s.link.Reason = state, reason
 }
 
-// because changes the reason only.
-func (s *status) because(reason string) {
+// setReason changes the reason only.
+func (s *status) setReason(reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.link.Reason = reason
 }
 
-// account tells who is linked; the zero JIDs nobody. A zero LID keeps the known one.
-func (s *status) account(pn, lid types.JID) {
+// setAccount tells who is linked; the zero JIDs nobody. A zero LID keeps the known one.
+func (s *status) setAccount(pn, lid types.JID) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if pn.IsEmpty() {
-		s.self, s.link.Account, s.link.Name = Self{}, "", ""
+		s.self, s.link.Account, s.link.Name = translate.Self{}, "", ""
 		return
 	}
 	s.self.PN = pn
@@ -57,7 +64,7 @@ func (s *status) account(pn, lid types.JID) {
 	s.link.Account = pn.ToNonAD().String()
 }
 
-func (s *status) name(name string) {
+func (s *status) setName(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if name != "" && s.link.Account != "" {
@@ -65,13 +72,28 @@ func (s *status) name(name string) {
 	}
 }
 
+// note says what is not as usual about a thing; "" takes it back.
+func (s *status) note(about, text string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if text == "" {
+		delete(s.notes, about)
+		return
+	}
+	s.notes[about] = text
+}
+
 func (s *status) read() api.Link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.link
+	l := s.link
+	for _, about := range slices.Sorted(maps.Keys(s.notes)) {
+		l.Notes = append(l.Notes, s.notes[about])
+	}
+	return l
 }
 
-func (s *status) who() Self {
+func (s *status) account() translate.Self {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.self

@@ -5,149 +5,351 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
+	"strings"
 	"time"
 
+	"waoutbox/dispatcher/scheduler"
 	"waoutbox/outbox"
 )
 
-// flight is one attempt from start to end.
-type flight struct {
-	d          *Delivery
-	req        Request
+const (
+	// maxMessage bounds what is kept, logged and shown of an attempt's error, in bytes: with
+	// outbox.MaxExcerpt and twenty attempts a quarter of outbox.MaxRecordLog.
+	maxMessage = 1 << 10
+	// maxClass bounds the word a dead letter is grouped by.
+	maxClass = 64
+	// idleAttempts is how long a goroutine that makes attempts waits for the next one.
+	idleAttempts = time.Second
+)
+
+// attempt is one attempt from start to end. Its goroutine has it until it ends, then the lane.
+type attempt struct {
+	d      *scheduler.Delivery // the lane's: not touched by the attempt
+	req    Request
+	read   bool   // the event must be read again
+	logged bool   // attempts before are on disk
+	log    []byte // what is on disk of them
+
+	number uint64 // among all of its lane
+	others int    // that ran when it began
+
+	unread     error  // why it was not made: something could not be read
+	never      string // not made, and never will be: the reason
 	res        Result
 	start, end time.Time
 }
 
-// claim starts every attempt that may start now.
-func (l *lane) claim(now time.Time) {
-	slots := l.slots()
+// startAttempts starts every attempt that may start now.
+func (l *lane) startAttempts(now time.Time) {
+	slots := l.width()
 	for l.working(now) {
-		d := l.order.Claim(now, slots)
-		if d == nil {
+		if l.allowed(now).After(now) {
+			if due, ok := l.scheduler.NextStart(slots); ok && !due.After(now) {
+				l.throttle.Wait(now)
+			}
 			return
 		}
-		if d.Event == nil && !l.fetch(d, now) {
-			continue
+		d := l.scheduler.Start(now, slots)
+		if d == nil && l.outage.Holding() && !now.Before(l.outage.ProbeAt()) {
+			if d = l.scheduler.Probe(now); d != nil {
+				l.outage.Begin(now)
+			}
 		}
-		f := flight{d: d, req: Request{Sub: l.id, Webhook: l.hook, Event: *d.Event, Attempt: d.Attempts + 1, Replay: d.Replay}}
-		l.wg.Go(func() { l.results <- l.attempt(f) })
+		if d == nil {
+			if l.scheduler.InFlight() == 0 {
+				l.throttle.Rest()
+			}
+			return
+		}
+		l.rate.Spend(now)
+		l.begun++
+		a := &attempt{d: d, logged: d.Retry(), read: d.Event() == nil}
+		a.req = Request{Sub: l.id, Webhook: l.hook, Attempt: d.Attempts() + 1, Replay: d.Replay()}
+		a.req.Event.Seq = d.Seq
+		a.number, a.others = l.throttle.Begin(now), l.scheduler.InFlight()-1
+		if !a.read {
+			a.req.Event = *d.Event()
+		}
+		select {
+		case l.starts <- a:
+		default:
+			l.wg.Go(func() { l.makeAttempts(a) })
+		}
 	}
 }
 
-// fetch reads a claimed delivery's event again. Without it the delivery is put back, or dies when the event is gone.
-func (l *lane) fetch(d *Delivery, now time.Time) bool {
-	ev, err := l.src.Event(l.io, d.Seq)
+// makeAttempts makes an attempt, and others that start while it has nothing to do: a goroutine
+// whose stack has grown once is worth keeping for a moment.
+func (l *lane) makeAttempts(a *attempt) {
+	idle := time.NewTimer(idleAttempts)
+	defer idle.Stop()
+	for {
+		l.attempt(a)
+		idle.Reset(idleAttempts)
+		select {
+		case a = <-l.starts:
+		case <-idle.C:
+			return
+		case <-l.stopped:
+			return
+		}
+	}
+}
+
+// attempt makes one attempt and hands it back to the lane.
+func (l *lane) attempt(a *attempt) {
+	if a.logged || a.read {
+		a.unread = guarded(func() error { return l.prepare(a) })
+	}
+	if a.unread == nil && a.never == "" {
+		l.send(a)
+	}
+	l.results <- a
+}
+
+// prepare reads what a lane does not keep of a waiting delivery: the log of the attempts before,
+// and its body.
+func (l *lane) prepare(a *attempt) error {
+	seq := a.req.Event.Seq
+	if a.logged {
+		r, err := l.src.RecordAt(l.io, l.id, seq)
+		if err != nil && !errors.Is(err, outbox.ErrNotFound) {
+			return err
+		}
+		a.log = r.Log
+	}
+	if !a.read {
+		return nil
+	}
+	ev, err := l.src.Event(l.io, seq)
 	switch {
 	case errors.Is(err, outbox.ErrNotFound):
-		l.order.Kill(d, d.Attempts, ReasonExpired, now, d.Log)
-		l.log.Error("dead letter", "subscription", l.id, "sequence", d.Seq, "reason", ReasonExpired, "attempts", d.Attempts)
-		return false
-	case err != nil:
-		l.order.Release(d)
-		l.trouble(now, fmt.Sprintf("the outbox cannot be read: %v", err))
-		return false
+		a.never = ReasonExpired
+		return nil
+	case errors.Is(err, outbox.ErrCorrupt):
+		a.never = ReasonCorrupt
+		return nil
 	}
-	l.order.SetEvent(d, ev)
-	return true
+	a.req.Event = ev
+	return err
 }
 
-// attempt makes one attempt, bounded by AttemptTimeout. A panic in the Sender is an attempt that failed.
-func (l *lane) attempt(f flight) (out flight) {
-	ctx, cancel := context.WithTimeout(l.attempts, AttemptTimeout)
-	defer cancel()
-	f.start = time.Now()
+// guarded makes the error of a panic: nothing that runs beside a lane may end the process.
+func guarded(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			f.res = Result{Class: outbox.ClassInternal, Message: fmt.Sprintf("panic while sending: %v", p)}
+			err = fmt.Errorf("panic: %v", p)
 		}
-		f.end = time.Now()
-		out = f
 	}()
-	f.res = l.sender.Send(ctx, f.req)
-	return f
+	return f()
 }
 
-// landed takes the end of an attempt.
-func (l *lane) landed(f flight) {
-	outcome := Classify(f.res)
-	if outcome != Delivered && f.res.Status == 0 && l.attempts.Err() != nil {
-		outcome = Ours // cut off by us: it will be sent again under the same number
-		l.order.Release(f.d)
-		l.logAttempt(f, outcome.String(), 0)
+// send bounds one attempt by AttemptTimeout. A panic in the Sender is an attempt that failed.
+func (l *lane) send(a *attempt) {
+	ctx, cancel := context.WithTimeout(l.attempts, AttemptTimeout)
+	defer cancel()
+	defer func() {
+		if p := recover(); p != nil {
+			a.res = Result{Class: outbox.ClassInternal, Message: fmt.Sprintf("panic while sending: %v", p)}
+		}
+		a.end = time.Now()
+		a.res.Message = clampText(a.res.Message)
+		a.res.Class = outbox.Class(clamp(string(a.res.Class), maxClass))
+	}()
+	a.start = time.Now()
+	a.res = l.sender.Send(ctx, a.req)
+}
+
+// clampText bounds a text that may come from anywhere.
+func clampText(s string) string { return clamp(s, maxMessage) }
+
+func clamp(s string, limit int) string {
+	if len(s) <= limit {
+		return s
+	}
+	const more = "…"
+	return strings.ToValidUTF8(s[:limit-len(more)], "") + more
+}
+
+// finishAttempts takes the end of an attempt, and of all others that have ended by now.
+func (l *lane) finishAttempts(a *attempt) {
+	for {
+		l.finish(a)
+		select {
+		case a = <-l.results:
+		default:
+			return
+		}
+	}
+}
+
+func (l *lane) finish(a *attempt) {
+	switch {
+	case a.unread != nil:
+		l.scheduler.Release(a.d)
+		if l.io.Err() == nil {
+			l.hold(time.Now(), fmt.Sprintf("the outbox cannot be read: %v", a.unread))
+		}
+		return
+	case a.never != "":
+		l.redrive.ended(a.d.Seq, true)
+		l.scheduler.DeadLetter(a.d, a.d.Attempts(), a.never, time.Now(), a.log)
+		l.ended(DeliveryEnd{Sub: l.id, Seq: a.d.Seq, Count: 1, Replay: a.req.Replay, Dead: true, Reason: a.never})
+		l.log.Error("dead letter", "subscription", l.id, "sequence", a.d.Seq, "reason", a.never, "attempts", a.d.Attempts())
+		return
+	}
+	outcome := Classify(a.res)
+	if outcome != Delivered && a.res.Status == 0 && l.attempts.Err() != nil {
+		outcome = NotAttempted // cut off by us: it will be sent again under the same number
+		l.scheduler.Release(a.d)
+		l.attempted(a, OutcomeNotAttempted, 0)
 		return
 	}
 	switch outcome {
 	case Delivered:
-		l.order.Deliver(f.d, f.end)
-		l.hold.Reset()
+		l.scheduler.Deliver(a.d, a.end)
+		l.redrive.ended(a.d.Seq, false)
+		l.endHolds()
 		if l.state.deaths > 0 {
-			l.state.deaths, l.stateDirty = 0, true
+			l.log.Info("a delivery succeeded after dead letters", "subscription", l.id, "dead_letters_in_a_row", l.state.deaths)
 		}
-		l.logAttempt(f, outcome.String(), 0)
-	case Ours:
-		l.order.Release(f.d)
-		l.trouble(f.end, f.res.Message)
-		l.logAttempt(f, outcome.String(), l.state.gate.Until.Sub(f.end))
+		l.recovered(a.end)
+		l.outage.Over()
+		l.throttle.Accepted(a.number, l.slots(), a.end)
+		l.attempted(a, OutcomeDelivered, 0)
+		l.ended(DeliveryEnd{Sub: l.id, Seq: a.d.Seq, Count: 1, Replay: a.req.Replay, Class: a.res.Class})
+	case NotAttempted:
+		l.scheduler.Release(a.d)
+		l.hold(a.end, a.res.Message)
+		l.attempted(a, OutcomeNotAttempted, l.state.gate.Until.Sub(a.end))
 	case Retry, Reject:
-		l.hold.Reset()
-		l.spend(f, outcome)
+		l.endHolds()
+		if throttled(a.res) && !l.throttle.Costs(a.number, a.others) {
+			l.scheduler.Release(a.d)
+			l.slowDown(a)
+			l.attempted(a, OutcomeThrottled, max(0, l.state.gate.Until.Sub(a.end)))
+			return
+		}
+		l.recordFailure(a, outcome)
 	}
 }
 
-// spend counts a failed attempt: the next one is due after the schedule's wait from now, or the delivery dies.
-func (l *lane) spend(f flight, outcome Outcome) {
-	spent := f.req.Attempt
-	log := l.addToLog(f)
-	ended := outcome.String()
-	wait, more := l.schedule.after(spent)
+// recordFailure counts a failed attempt: the next one is due after the schedule's wait from now, or
+// the delivery becomes a dead letter.
+func (l *lane) recordFailure(a *attempt, outcome Outcome) {
+	spent := a.req.Attempt
+	log := l.addToLog(a)
+	l.outage.Failed(spent)
+	ended := OutcomeRetry
+	wait, more := l.waits().after(spent)
 	if outcome == Retry && more {
-		l.order.Fail(f.d, f.end.Add(wait), log)
+		l.scheduler.Fail(a.d, a.end.Add(wait), log)
 	} else {
-		wait, ended = 0, "dead"
-		l.die(f, spent, log)
+		wait, ended = 0, OutcomeDead
+		l.deadLetter(a, spent, log)
 	}
-	if ra := min(f.res.RetryAfter, MaxRetryAfter); ra > 0 {
-		l.setGate(Gate{Kind: GateRetryAfter, Until: f.end.Add(ra), Wait: ra, Since: f.end,
-			Reason: fmt.Sprintf("the endpoint asked to wait %v (Retry-After)", ra)}, f.end)
-		wait = max(wait, ra)
-	}
+	wait = max(wait, l.slowDown(a))
 	if outcome == Reject {
-		l.setGate(Gate{Kind: GatePaused, Since: f.end,
-			Reason: "the endpoint answered 410 Gone: it does not want events any more. Resume the webhook when it does"}, f.end)
+		l.setGate(Gate{Kind: GatePaused, Since: a.end,
+			Reason: "the endpoint answered 410 Gone: it does not want events any more. Resume the webhook when it does"}, a.end)
 	}
-	l.logAttempt(f, ended, wait)
+	l.attempted(a, ended, wait)
+	if ended == OutcomeDead {
+		l.ended(DeliveryEnd{
+			Sub: l.id, Seq: a.d.Seq, Count: 1, Replay: a.req.Replay, Dead: true, Reason: deadReason(a.res), Class: a.res.Class,
+			Failing: l.state.failing(l.hook.HoldLimit()),
+		})
+	}
+}
+
+// slowDown closes the gate for as long as the endpoint asked for, and makes the lane narrow when it
+// said that it gets too much: then there is a wait too when it has not said how long. It returns
+// the wait, 0 for none.
+func (l *lane) slowDown(a *attempt) time.Duration {
+	asked := min(a.res.RetryAfter, MaxRetryAfter)
+	own := time.Duration(0)
+	if throttled(a.res) {
+		own = l.throttle.Refused(a.number, a.end)
+	}
+	switch {
+	case asked > 0:
+		l.setGate(Gate{Kind: GateRetryAfter, Until: a.end.Add(asked), Wait: asked, Since: a.end,
+			Reason: fmt.Sprintf("the endpoint asked to wait %v (Retry-After)", asked)}, a.end)
+		return asked
+	case own > 0:
+		l.state.gate = l.state.gate.close(Gate{Kind: GateThrottled, Until: a.end.Add(own), Wait: own, Since: a.end}, a.end)
+	}
+	return own
 }
 
 func (l *lane) setGate(g Gate, now time.Time) {
 	l.state.gate = l.state.gate.close(g, now)
-	l.stateDirty = true
+	l.unstored = true
 }
 
-func (l *lane) die(f flight, spent int, log []byte) {
-	l.order.Kill(f.d, spent, reason(f.res), f.end, log)
-	l.state.deaths++
-	l.stateDirty = true
+func (l *lane) deadLetter(a *attempt, spent int, log []byte) {
+	l.redrive.ended(a.d.Seq, true)
+	l.scheduler.DeadLetter(a.d, spent, deadReason(a.res), a.end, log)
+	l.state, l.unstored = l.state.died(a, l.hook.HoldLimit()), true
+	l.outage.Died(l.state.deaths, a.end)
 	l.log.LogAttrs(context.Background(), slog.LevelError, "dead letter",
-		slog.String("subscription", string(l.id)), slog.Uint64("sequence", uint64(f.d.Seq)), slog.String("event_id", f.req.Event.Key),
-		slog.String("event", f.req.Event.Name), slog.Int("attempts", spent), slog.String("reason", reason(f.res)), slog.String("error", f.res.Message))
+		slog.String("subscription", string(l.id)), slog.Uint64("sequence", uint64(a.d.Seq)), slog.String("event_id", a.req.Event.Key),
+		slog.String("event", a.req.Event.Name), slog.Int("attempts", spent), slog.String("reason", deadReason(a.res)), slog.String("error", a.res.Message))
 }
 
-// addToLog answers the delivery's encoded attempt log with this attempt.
-func (l *lane) addToLog(f flight) []byte {
-	log, err := outbox.DecodeLog(f.d.Log)
+// addToLog returns the delivery's encoded attempt log with this attempt.
+func (l *lane) addToLog(a *attempt) []byte {
+	log, err := outbox.DecodeLog(a.log)
 	if err != nil {
 		// An unreadable log is no reason to stop delivering; what it held is lost anyway.
-		l.log.Warn("attempt log unreadable, begun anew", "subscription", l.id, "sequence", f.d.Seq, "error", err)
+		l.log.Warn("attempt log unreadable, begun anew", "subscription", l.id, "sequence", a.d.Seq, "error", err)
 	}
 	return outbox.EncodeLog(log.Add(outbox.Attempt{
-		N: f.req.Attempt, At: f.start, Took: f.end.Sub(f.start), Status: f.res.Status, Class: f.res.Class,
-	}, f.res.Message, f.res.Excerpt))
+		N: a.req.Attempt, At: a.start, Took: a.end.Sub(a.start), Status: a.res.Status, Class: a.res.Class,
+	}, a.res.Message, a.res.Excerpt))
 }
 
-// logAttempt writes the one line of an attempt. outcome is the Outcome's word, or "dead" when the delivery died of it. Debug when delivered at the first try, info otherwise.
-func (l *lane) logAttempt(f flight, outcome string, nextIn time.Duration) {
+// attempted tells the observers and the log how an attempt ended.
+func (l *lane) attempted(a *attempt, outcome string, nextIn time.Duration) {
+	if len(l.observers) > 0 {
+		end := AttemptEnd{
+			Sub: l.id, Seq: a.d.Seq, Event: a.req.Event.Name, Replay: a.req.Replay, Attempt: a.req.Attempt,
+			Result: a.res, Start: a.start, Took: a.end.Sub(a.start), Outcome: outcome,
+		}
+		l.observe(func(o Observer) { o.Attempted(end) })
+	}
+	l.logAttempt(a, outcome, nextIn)
+}
+
+// ended tells the observers how a delivery ended.
+func (d deps) ended(e DeliveryEnd) { d.observe(func(o Observer) { o.Ended(e) }) }
+
+// laneEnded tells whoever holds something for a subscription that its lane has ended.
+func (d deps) laneEnded(id outbox.SubID) {
+	if f, ok := d.sender.(forgetter); ok {
+		f.Forget(id)
+	}
+	d.observe(func(o Observer) {
+		if w, ok := o.(laneWatcher); ok {
+			w.LaneEnded(id)
+		}
+	})
+}
+
+func (d deps) observe(tell func(Observer)) {
+	for _, o := range d.observers {
+		if err := guarded(func() error { tell(o); return nil }); err != nil {
+			d.log.Error("observer of deliveries panicked", "error", err)
+		}
+	}
+}
+
+// logAttempt writes the one line of an attempt. Debug when delivered at the first try, info
+// otherwise.
+func (l *lane) logAttempt(a *attempt, outcome string, nextIn time.Duration) {
 	level := slog.LevelInfo
-	if outcome == Delivered.String() && f.req.Attempt == 1 {
+	if outcome == OutcomeDelivered && a.req.Attempt == 1 {
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
@@ -155,9 +357,86 @@ func (l *lane) logAttempt(f flight, outcome string, nextIn time.Duration) {
 		return
 	}
 	l.log.LogAttrs(ctx, level, "delivery attempted",
-		slog.String("event_id", f.req.Event.Key), slog.String("event", f.req.Event.Name), slog.String("subscription", string(l.id)),
-		slog.Uint64("sequence", uint64(f.d.Seq)), slog.Int("attempt", f.req.Attempt), slog.Int("of", len(l.schedule)),
-		slog.Int("replay", f.req.Replay), slog.String("outcome", outcome), slog.String("class", string(f.res.Class)),
-		slog.Int("status", f.res.Status), slog.String("error", f.res.Message), slog.Duration("took", f.end.Sub(f.start)),
+		slog.String("event_id", a.req.Event.Key), slog.String("event", a.req.Event.Name), slog.String("subscription", string(l.id)),
+		slog.Uint64("sequence", uint64(a.d.Seq)), slog.Int("attempt", a.req.Attempt), slog.Int("of", len(l.waits())),
+		slog.Int("replay", a.req.Replay), slog.String("outcome", outcome), slog.String("class", string(a.res.Class)),
+		slog.Int("status", a.res.Status), slog.String("error", a.res.Message), slog.Duration("took", a.end.Sub(a.start)),
 		slog.Duration("next_in", nextIn))
 }
+
+// Outcome is what an attempt means for its delivery.
+type Outcome uint8
+
+const (
+	Delivered    Outcome = iota // 2xx
+	Retry                       // may pass later; spends an attempt
+	Reject                      // final by rule: no further attempt
+	NotAttempted                // not sent because of us; no attempt spent
+)
+
+func (o Outcome) String() string {
+	switch o {
+	case Delivered:
+		return OutcomeDelivered
+	case Retry:
+		return OutcomeRetry
+	case Reject:
+		return "reject"
+	case NotAttempted:
+		return OutcomeNotAttempted
+	}
+	return "unknown"
+}
+
+// The statuses by which an endpoint says that it gets too much, the second one only with a
+// Retry-After.
+const (
+	statusTooMany     = 429
+	statusUnavailable = 503
+)
+
+// throttled reports whether the endpoint said that it gets too much.
+func throttled(r Result) bool {
+	return r.Class == outbox.ClassHTTP && (r.Status == statusTooMany || r.Status == statusUnavailable && r.RetryAfter > 0)
+}
+
+// statusRequestTimeout is the one other status below 500 that says nothing about the request.
+const statusRequestTimeout = 408
+
+// statusGone is the one status that ends a subscription: the endpoint says it will never be back.
+const statusGone = 410
+
+// Classify says what a result means. Everything that is neither a 2xx, nor our own failure, nor 410
+// may pass later.
+func Classify(r Result) Outcome {
+	switch r.Class {
+	case outbox.ClassOK:
+		return Delivered
+	case outbox.ClassAddress, outbox.ClassLocal:
+		return NotAttempted
+	case outbox.ClassHTTP:
+		if r.Status == statusGone {
+			return Reject
+		}
+	}
+	return Retry
+}
+
+// deadReason is the short stable word a dead letter is grouped by: the HTTP status if there was
+// one, else the class.
+func deadReason(r Result) string {
+	if r.Status != 0 {
+		return strconv.Itoa(r.Status)
+	}
+	return string(r.Class)
+}
+
+// Reasons of dead letters that no attempt gave.
+const (
+	ReasonUnregistered = "unregistered" // the webhook was removed
+	// it waited too long, or its event is no longer in the outbox
+	ReasonExpired = outbox.ReasonExpired
+	ReasonSkipped = "skipped" // its user wanted to go on with what comes now
+	// the stored event is damaged: it can never be delivered
+	ReasonCorrupt = "corrupt"
+)

@@ -25,13 +25,13 @@ func TestClassify(t *testing.T) {
 		{Result{Class: outbox.ClassNetwork}, Retry, "network"},
 		{Result{Class: outbox.ClassInternal}, Retry, "internal"},
 		{Result{Class: "of a later version"}, Retry, "of a later version"},
-		{Result{Class: outbox.ClassAddress}, Ours, "address"},
-		{Result{Class: outbox.ClassLocal}, Ours, "local"},
+		{Result{Class: outbox.ClassAddress}, NotAttempted, "address"},
+		{Result{Class: outbox.ClassLocal}, NotAttempted, "local"},
 	} {
 		if got := Classify(c.r); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.r, got, c.want)
 		}
-		if got := reason(c.r); got != c.why {
+		if got := deadReason(c.r); got != c.why {
 			t.Errorf("%+v: reason %q, want %q", c.r, got, c.why)
 		}
 	}

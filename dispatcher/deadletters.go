@@ -8,142 +8,168 @@ import (
 	"slices"
 	"time"
 
+	"waoutbox/dispatcher/scheduler"
 	"waoutbox/outbox"
 )
 
-// replayer turns a list of sequences into Changes of at most outbox.MaxChange records. Runs are taken apart in memory, so that
-// many letters of one run still make one Change.
-type replayer struct {
-	src     Source
-	id      outbox.SubID
-	w       writer
-	now     time.Time
+// deadLetterEdit turns a list of sequences into Changes of at most outbox.MaxChange records. Runs
+// are taken apart in memory, so that many letters of one run still make one Change.
+type deadLetterEdit struct {
+	src Source
+	id  outbox.SubID
+	op  *operation
+	now time.Time
+	// also what has no record: delivered, or not owed at its time
+	past    bool
 	set     map[outbox.Seq]outbox.Record // the Change being made, by KeySeq
 	missing []outbox.Seq
 	done    int
 	inSet   int // letters in set, done when it is committed
 }
 
-// perLetter is how many records one letter can add to a Change: itself, and the two halves of its run.
-const perLetter = 3
+// recordsPerLetter is how many records one letter can add to a Change: itself, and the two halves
+// of its run.
+const recordsPerLetter = 3
 
-func newReplayer(src Source, id outbox.SubID, w writer) *replayer {
-	return &replayer{src: src, id: id, w: w, now: time.Now(), set: map[outbox.Seq]outbox.Record{}}
+func newDeadLetterEdit(o *operation) *deadLetterEdit {
+	l := o.lane
+	return &deadLetterEdit{src: l.src, id: l.id, op: o, now: time.Now(), set: map[outbox.Seq]outbox.Record{}}
 }
 
-// turn answers what becomes of a dead letter: its new record, or State Done to discard it.
-type turn func(ctx context.Context, dead outbox.Record, seq outbox.Seq) (outbox.Record, error)
+// transition returns what becomes of a dead letter: its new record, or State Done to discard it.
+// found has State Done where there is no record, which only an edit of the past asks about.
+type transition func(ctx context.Context, found outbox.Record, seq outbox.Seq) (outbox.Record, error)
 
-// move takes every dead letter of seqs through t. It may be run again after any error: what is done counts as missing or as
-// unfinished then.
-func (p *replayer) move(ctx context.Context, seqs []outbox.Seq, t turn) answer {
-	err := p.moveAll(ctx, seqs, t)
-	return answer{n: p.done, missing: p.missing, err: err}
+// apply takes every dead letter of seqs through t. It may be run again after any error: what is
+// done counts as missing or as unfinished then.
+func (e *deadLetterEdit) apply(ctx context.Context, seqs []outbox.Seq, t transition) taskResult {
+	err := e.applyAll(ctx, slices.Compact(slices.Sorted(slices.Values(seqs))), t)
+	return taskResult{n: e.done, missing: e.missing, err: err}
 }
 
-func (p *replayer) moveAll(ctx context.Context, seqs []outbox.Seq, t turn) error {
-	if len(seqs) > outbox.MaxBatch {
-		return fmt.Errorf("%d dead letters in one call (at most %d): %w", len(seqs), outbox.MaxBatch, outbox.ErrTooLarge)
-	}
-	for _, seq := range slices.Compact(slices.Sorted(slices.Values(seqs))) {
-		pending, err := p.pending(ctx, seq)
-		if err != nil {
+func (e *deadLetterEdit) applyAll(ctx context.Context, seqs []outbox.Seq, t transition) error {
+	// What is not unfinished now can become so only through another operation, and these run one at
+	// a time.
+	unfinished := map[outbox.Seq]bool{}
+	var cursor outbox.Seq
+	if e.past {
+		if err := e.op.settled(ctx); err != nil {
 			return err
+		}
+	}
+	if err := e.op.inLoop(func() {
+		cursor = e.op.lane.scheduler.Next()
+		for _, seq := range seqs {
+			unfinished[seq] = e.op.lane.scheduler.Has(seq)
+		}
+	}); err != nil {
+		return err
+	}
+	for _, seq := range seqs {
+		pending := unfinished[seq]
+		if !pending && seq >= cursor {
+			evs, _, err := e.src.Owed(ctx, e.id, seq, seq, 1)
+			if err != nil {
+				return fmt.Errorf("dead letter %s/%d: %w", e.id, seq, err)
+			}
+			pending = len(evs) > 0 // once it is read
 		}
 		if pending {
 			continue
 		}
-		if len(p.set)+perLetter > outbox.MaxChange {
-			if err := p.flush(ctx); err != nil {
+		if e.past && seq >= cursor { // not in the past
+			e.missing = append(e.missing, seq)
+			continue
+		}
+		if len(e.set)+recordsPerLetter > outbox.MaxChange {
+			if err := e.flush(ctx); err != nil {
 				return err
 			}
 		}
-		err = p.one(ctx, seq, t)
-		if errors.Is(err, outbox.ErrNotFound) {
-			p.missing = append(p.missing, seq)
-			continue
-		}
-		if err != nil {
-			return fmt.Errorf("dead letter %s/%d: %w", p.id, seq, err)
+		if err := e.add(ctx, seq, t); errors.Is(err, outbox.ErrNotFound) || errors.Is(err, outbox.ErrCorrupt) {
+			e.missing = append(e.missing, seq)
+		} else if err != nil {
+			return fmt.Errorf("dead letter %s/%d: %w", e.id, seq, err)
 		}
 	}
-	return p.flush(ctx)
+	return e.flush(ctx)
 }
 
-// pending reports whether seq is being delivered, or will be once it is read.
-func (p *replayer) pending(ctx context.Context, seq outbox.Seq) (bool, error) {
-	if p.w.unfinished(seq) {
-		return true, nil
+// add puts one letter into the Change being made; outbox.ErrNotFound and ErrCorrupt change nothing.
+func (e *deadLetterEdit) add(ctx context.Context, seq outbox.Seq, t transition) error {
+	found, err := e.recordAt(ctx, seq)
+	if e.past && errors.Is(err, outbox.ErrNotFound) {
+		found, err = outbox.Record{Seq: seq}, nil
 	}
-	if seq < p.w.cursor() {
-		return false, nil
-	}
-	evs, _, err := p.src.Owed(ctx, p.id, seq, seq, 1)
-	if err != nil {
-		return false, fmt.Errorf("dead letter %s/%d: %w", p.id, seq, err)
-	}
-	return len(evs) > 0, nil
-}
-
-// one puts one letter into the Change being made; outbox.ErrNotFound changes nothing.
-func (p *replayer) one(ctx context.Context, seq outbox.Seq, t turn) error {
-	dead, err := p.deadAt(ctx, seq)
 	if err != nil {
 		return err
 	}
-	rec, err := t(ctx, dead, seq)
+	if found.State == outbox.Pending {
+		return nil // delivered, and not settled yet
+	}
+	rec, err := t(ctx, found, seq)
 	if err != nil {
 		return err
 	}
-	if dead.IsRun() {
-		if err := p.split(ctx, dead, seq); err != nil {
+	if found.IsRun() && found.Expired() { // which of its events were owed is not known any more
+		if seq != found.Seq && seq != found.KeySeq() { // it goes as a whole, under its ends
+			return outbox.ErrNotFound
+		}
+		rec.Seq = found.KeySeq()
+		e.set[rec.Seq] = rec
+		e.inSet += found.Count
+		return nil
+	}
+	if found.IsRun() {
+		if err := e.split(ctx, found, seq); err != nil {
 			return fmt.Errorf("take it out of its run: %w", err)
 		}
 	}
-	p.set[seq] = rec
-	p.inSet++
+	e.set[seq] = rec
+	e.inSet++
 	return nil
 }
 
-// deadAt answers the dead record around seq, looking first at what the Change being made says.
-func (p *replayer) deadAt(ctx context.Context, seq outbox.Seq) (outbox.Record, error) {
-	for _, r := range p.set {
-		if r.State != outbox.Dead || seq < r.Seq || seq > r.KeySeq() {
-			continue
-		}
-		if _, err := p.src.DeadAt(ctx, p.id, seq); err != nil {
-			return outbox.Record{}, err // inside the range, and not owed
-		}
-		return r, nil
+// recordAt returns the record around seq, looking first at what the Change being made says.
+func (e *deadLetterEdit) recordAt(ctx context.Context, seq outbox.Seq) (outbox.Record, error) {
+	stored, err := e.src.RecordAt(ctx, e.id, seq)
+	if err != nil {
+		return outbox.Record{}, err // also inside a run, and not owed
 	}
-	return p.src.DeadAt(ctx, p.id, seq)
+	for _, r := range e.set {
+		if r.State == outbox.Dead && r.Seq <= seq && seq <= r.KeySeq() {
+			return r, nil
+		}
+	}
+	return stored, nil
 }
 
 // split puts what is left of a run into the Change.
-func (p *replayer) split(ctx context.Context, run outbox.Record, seq outbox.Seq) error {
+func (e *deadLetterEdit) split(ctx context.Context, run outbox.Record, seq outbox.Seq) error {
 	var before outbox.OwedRange
 	var next outbox.Seq
 	var err error
 	if seq > run.Seq {
-		if before, err = p.src.CountOwed(ctx, p.id, run.Seq, seq-1); err != nil {
+		if before, err = e.src.CountOwed(ctx, e.id, run.Seq, seq-1); err != nil {
 			return err
 		}
 	}
 	if seq < run.Last {
-		if next, err = p.firstOwed(ctx, seq+1, run.Last); err != nil {
+		if next, err = e.firstOwed(ctx, seq+1, run.Last); err != nil {
 			return err
 		}
 	}
 	for _, r := range outbox.SplitRun(run, seq, before.Last, next, before.Count) {
-		p.set[r.KeySeq()] = r
+		e.set[r.KeySeq()] = r
 	}
 	return nil
 }
 
-// firstOwed answers the first sequence owed in [from, to]; an engine may need several steps over what is not owed.
-func (p *replayer) firstOwed(ctx context.Context, from, to outbox.Seq) (outbox.Seq, error) {
+// firstOwed returns the first sequence owed in [from, to]; an engine may need several steps over
+// what is not owed.
+func (e *deadLetterEdit) firstOwed(ctx context.Context, from, to outbox.Seq) (outbox.Seq, error) {
 	for from <= to {
-		evs, next, err := p.src.Owed(ctx, p.id, from, to, 1)
+		evs, next, err := e.src.Owed(ctx, e.id, from, to, 1)
 		if err != nil {
 			return 0, err
 		}
@@ -158,64 +184,108 @@ func (p *replayer) firstOwed(ctx context.Context, from, to outbox.Seq) (outbox.S
 	return 0, fmt.Errorf("nothing is owed up to %d, where the run ends", to)
 }
 
-// flush commits the Change being made, and counts its letters once it is on disk.
-func (p *replayer) flush(ctx context.Context) error {
-	if len(p.set) == 0 {
+// flush commits the Change being made, and counts its letters once it is on disk. What it makes
+// pending is the lane's from then on.
+func (e *deadLetterEdit) flush(ctx context.Context) error {
+	if len(e.set) == 0 {
 		return nil
 	}
-	c := outbox.Change{Sub: p.id}
-	var pending []outbox.Record
-	for _, r := range p.set {
+	c := outbox.Change{Sub: e.id}
+	for _, r := range e.set {
 		c.Set = append(c.Set, r)
-		if r.State == outbox.Pending {
-			pending = append(pending, r)
-		}
 	}
 	slices.SortFunc(c.Set, func(a, b outbox.Record) int { return cmp.Compare(a.KeySeq(), b.KeySeq()) })
-	if err := p.w.commit(ctx, c); err != nil {
+	l := e.op.lane
+	err := e.op.commit(ctx, c, func(time.Time) {
+		for _, r := range c.Set {
+			if r.State == outbox.Pending {
+				l.scheduler.AddStored(r, r.Due)
+			}
+		}
+	})
+	if err != nil {
 		return err
 	}
-	p.w.queued(pending)
-	p.done += p.inSet
-	p.inSet = 0
-	clear(p.set)
+	e.done += e.inSet
+	e.inSet = 0
+	clear(e.set)
 	return nil
 }
 
-// revived answers the pending record of a dead letter: attempts restart, the log and the first reason stay.
-func (p *replayer) revived(unordered bool) turn {
-	return func(ctx context.Context, dead outbox.Record, seq outbox.Seq) (outbox.Record, error) {
-		r := outbox.Record{Seq: seq, State: outbox.Pending, Due: p.now, Order: dead.Order, Replay: dead.Replay + 1, Reason: dead.Reason, Log: dead.Log}
-		if dead.IsRun() || dead.Order == 0 {
-			ev, err := p.src.Event(ctx, seq)
-			if err != nil {
-				return outbox.Record{}, err
-			}
-			r.Order = OrderKey(ev, unordered)
+// revive returns the pending record of a dead letter: attempts restart, the log and the first
+// reason stay. What has expired cannot be replayed, nor one whose event is known to be damaged
+// (outbox.ErrCorrupt).
+func (e *deadLetterEdit) revive(ctx context.Context, dead outbox.Record, seq outbox.Seq) (outbox.Record, error) {
+	if dead.Expired() {
+		return outbox.Record{}, fmt.Errorf("%d has expired: %w", seq, outbox.ErrNotFound)
+	}
+	r := outbox.Record{Seq: seq, State: outbox.Pending, Due: e.now, Order: dead.Order, Replay: dead.Replay + 1, Reason: dead.Reason, Log: dead.Log}
+	if dead.IsRun() || dead.Order == 0 || dead.Reason == ReasonCorrupt {
+		ev, err := e.src.Event(ctx, seq)
+		if err != nil {
+			return outbox.Record{}, err
 		}
-		return r, nil
+		r.Order = scheduler.ChatKey(ev)
+	}
+	return r, nil
+}
+
+// wanted returns a transition that revives what the filter wants, whether or not it has a record:
+// what was delivered is delivered once more. outbox.ErrNotFound for anything else.
+func (e *deadLetterEdit) wanted(f outbox.Filter) transition {
+	return func(ctx context.Context, found outbox.Record, seq outbox.Seq) (outbox.Record, error) {
+		if found.Expired() {
+			return outbox.Record{}, fmt.Errorf("%d has expired: %w", seq, outbox.ErrNotFound)
+		}
+		ev, err := e.src.Event(ctx, seq)
+		if err != nil {
+			return outbox.Record{}, err
+		}
+		if !f.Match(ev.Head()) {
+			return outbox.Record{}, fmt.Errorf("event %d is not what the filter wants: %w", seq, outbox.ErrNotFound)
+		}
+		if found.State == outbox.Done {
+			found.Order = scheduler.ChatKey(ev)
+		}
+		return e.revive(ctx, found, seq)
 	}
 }
 
-// discarded removes a dead letter.
-func discarded(_ context.Context, _ outbox.Record, seq outbox.Seq) (outbox.Record, error) {
+// discard removes a dead letter.
+func discard(_ context.Context, _ outbox.Record, seq outbox.Seq) (outbox.Record, error) {
 	return outbox.Record{Seq: seq, State: outbox.Done}, nil
 }
 
-// purgePage discards the first dead records, a run with all it stands for, and answers how many letters went.
-func purgePage(ctx context.Context, src Source, id outbox.SubID, w writer) answer {
-	page, err := src.Dead(ctx, id, 0, outbox.MaxChange)
-	if err != nil || len(page) == 0 {
-		return answer{err: err}
+// pagesPerPurge bounds one step of PurgeAll, which other operations wait for.
+const pagesPerPurge = 8
+
+// purgePages discards the first dead records, a run with all it stands for, and returns how many
+// letters went.
+func purgePages(ctx context.Context, o *operation) taskResult {
+	purged := 0
+	for range pagesPerPurge {
+		n, err := purgePage(ctx, o)
+		purged += n
+		if err != nil || n == 0 {
+			return taskResult{n: purged, err: err}
+		}
 	}
-	c := outbox.Change{Sub: id}
-	n := 0
+	return taskResult{n: purged}
+}
+
+func purgePage(ctx context.Context, o *operation) (n int, err error) {
+	l := o.lane
+	page, err := l.src.Dead(ctx, l.id, 0, outbox.MaxChange)
+	if err != nil || len(page) == 0 {
+		return 0, err
+	}
+	c := outbox.Change{Sub: l.id}
 	for _, r := range page {
 		c.Set = append(c.Set, outbox.Record{Seq: r.KeySeq(), State: outbox.Done})
 		n += max(1, r.Count)
 	}
-	if err := w.commit(ctx, c); err != nil {
-		return answer{err: err}
+	if err := o.commit(ctx, c, func(time.Time) {}); err != nil {
+		return 0, err
 	}
-	return answer{n: n}
+	return n, nil
 }

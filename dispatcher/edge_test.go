@@ -6,13 +6,13 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"waoutbox/dispatcher/scheduler"
 	"waoutbox/outbox"
 )
 
-// stepping answers Owed in single steps over sequences, as an engine with short transactions may.
+// stepping returns Owed in single steps over sequences, as an engine with short transactions may.
 type stepping struct{ Source }
 
 func (s stepping) Owed(ctx context.Context, sub outbox.SubID, from, to outbox.Seq, _ int) ([]outbox.Event, outbox.Seq, error) {
@@ -21,18 +21,18 @@ func (s stepping) Owed(ctx context.Context, sub outbox.SubID, from, to outbox.Se
 }
 
 func TestTakingALetterOutOfARunOverManyUnwantedEvents(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)
 		r.put(outbox.Subscription{ID: subA, Epochs: []outbox.Epoch{{From: 1, Filter: outbox.Filter{Events: []string{outbox.Any}, Chats: []string{"alice"}}}}})
 		for range 3 {
 			r.append("alice", "bob", "bob", "bob")
 		}
 		r.remove()
-		buried, err := r.d.Bury(t.Context(), subA)
-		if buried != 3 || err != nil {
-			t.Fatalf("buried %d, %v", buried, err)
+		count, err := r.d.DeadLetterBacklog(t.Context(), subA)
+		if count != 3 || err != nil {
+			t.Fatalf("count %d, %v", count, err)
 		}
-		r.opt.Source = stepping{r.fake}
+		r.opt.Source = stepping{r.opt.Source}
 		r.d = New(r.opt)
 		purged, missing, err := r.d.Purge(t.Context(), subA, []outbox.Seq{1, 2})
 		if purged != 1 || len(missing) != 1 || err != nil {
@@ -44,14 +44,14 @@ func TestTakingALetterOutOfARunOverManyUnwantedEvents(t *testing.T) {
 	})
 }
 
-// answering gives the errors of a list to Commit, one a call.
-type answering struct {
+// failing gives the errors of a list to Commit, one a call.
+type failing struct {
 	Source
 	errs []error
 	n    int
 }
 
-func (a *answering) Commit(context.Context, outbox.Change) error {
+func (a *failing) Commit(context.Context, outbox.Change) error {
 	a.n++
 	return a.errs[min(a.n, len(a.errs))-1]
 }
@@ -69,20 +69,21 @@ func TestAnUnknownOutcomeStaysUnknown(t *testing.T) {
 		{[]error{outbox.ErrUnknown, outbox.ErrClosed}, true, true, 2},
 		{[]error{outbox.ErrUnknown}, true, true, commitTries},
 	} {
-		a := &answering{errs: c.errs}
-		err := repeat(t.Context(), a, outbox.Change{Sub: subA})
+		a := &failing{errs: c.errs}
+		err := commitRepeatedly(t.Context(), a, outbox.Change{Sub: subA})
 		if errors.Is(err, outbox.ErrUnknown) != c.unknown || (err != nil) != c.fails || a.n != c.calls {
 			t.Errorf("%v: %v after %d calls", c.errs, err, a.n)
 		}
 	}
 }
 
-// A replay whose outcome is unknown makes the lane load again: what was queued is delivered although its caller got an error.
+// A replay whose outcome is unknown makes the lane load again: what was queued is delivered
+// although its caller got an error.
 func TestAReplayOfUnknownOutcomeIsLoadedFromDisk(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		works, reply := switchable()
 		r := newRig(t, reply)
-		u := &doubtful{Source: r.fake}
+		u := &doubtful{Source: r.opt.Source}
 		r.opt.Source = u
 		r.d = New(r.opt)
 		r.run()
@@ -116,7 +117,7 @@ func (d *doubtful) Commit(ctx context.Context, c outbox.Change) error {
 }
 
 func TestAHangingChatDoesNotHoldTheCursor(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, q Request) Result {
 			if q.Event.Chat == "alice" {
 				return after(time.Hour, ok)(ctx, q)
@@ -130,6 +131,7 @@ func TestAHangingChatDoesNotHoldTheCursor(t *testing.T) {
 			last = r.append(fmt.Sprintf("chat%d", i))[0]
 			r.idle(10 * time.Millisecond)
 		}
+		r.idle(10 * r.delay)
 		if p := r.pending(); r.next() != last+1 || len(p) != 1 || p[0].Seq != 1 || p[0].Attempts != 0 {
 			t.Errorf("next %d of %d, pending %+v", r.next(), last, p)
 		}
@@ -137,7 +139,7 @@ func TestAHangingChatDoesNotHoldTheCursor(t *testing.T) {
 }
 
 func TestAWebhookThatNeverMatchesPinsNothing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)
 		r.put(outbox.Subscription{ID: subA, Epochs: []outbox.Epoch{{From: 1, Filter: outbox.Filter{Events: []string{"presence.update"}}}}})
 		r.run()
@@ -150,7 +152,7 @@ func TestAWebhookThatNeverMatchesPinsNothing(t *testing.T) {
 			last = r.append("alice")[0]
 		}
 		r.idle(time.Second)
-		if d := last + 1 - r.next(); d >= skipEvents {
+		if d := last + 1 - r.next(); d >= scheduler.SkipEvents {
 			t.Errorf("next is %d behind", d)
 		}
 	})
@@ -158,7 +160,7 @@ func TestAWebhookThatNeverMatchesPinsNothing(t *testing.T) {
 
 // An undecodable record comes without an order key; it must not overtake its chat.
 func TestARecordWithoutAnOrderKeyKeepsItsPlace(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, after(time.Second, ok))
 		r.append("alice", "alice")
 		r.must(r.fake.Commit(t.Context(), outbox.Change{Sub: subA, Next: 2, Set: []outbox.Record{{Seq: 1, State: outbox.Pending, Reason: "undecodable"}}}))
@@ -170,8 +172,8 @@ func TestARecordWithoutAnOrderKeyKeepsItsPlace(t *testing.T) {
 	})
 }
 
-func TestALaneThatCannotLoadAnswersItsRequests(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+func TestALaneThatCannotLoadRepliesToItsRequests(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)
 		r.fake.Hook(func(op string) error {
 			if op == "Load" {
@@ -194,7 +196,7 @@ func TestALaneThatCannotLoadAnswersItsRequests(t *testing.T) {
 }
 
 func TestConfigurationThatCannotBeReadHoldsTheLaneUntilItIsMended(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)
 		r.run()
 		epochs := []outbox.Epoch{{From: 1, Filter: outbox.Filter{Events: []string{outbox.Any}}}}
@@ -214,4 +216,58 @@ func TestConfigurationThatCannotBeReadHoldsTheLaneUntilItIsMended(t *testing.T) 
 			t.Errorf("sent %v", r.end.all())
 		}
 	})
+}
+
+// Before: "0 attempts": the lane failed to load for ever, and neither resuming nor adding the
+// webhook again could mend it.
+func TestADamagedLaneStateIsBegunAnew(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
+		r := newRig(t, ok)
+		r.append("alice", "bob")
+		r.must(r.fake.Commit(t.Context(), outbox.Change{Sub: subA, Lane: []byte{laneVersion, 9, 9}}))
+		r.run()
+		r.idle(time.Minute)
+		if n := len(r.end.all()); n != 2 {
+			t.Errorf("%d attempts", n)
+		}
+		if _, lane, _, err := r.fake.Load(t.Context(), subA); err != nil || len(lane) < laneHead {
+			t.Errorf("stored lane state %q, %v", lane, err)
+		}
+	})
+}
+
+// Before: since moved with every retry: "held since 9m3s", which is when the last of them began.
+func TestAHoldKeepsItsBeginning(t *testing.T) {
+	for name, spoil := range map[string]func(r *rig){
+		"sending": func(r *rig) {
+			r.end.reply = func(context.Context, Request) Result {
+				return Result{Class: outbox.ClassLocal, Message: "no descriptors"}
+			}
+		},
+		"reading": func(r *rig) {
+			r.fake.Hook(func(op string) error {
+				if op == "Read" {
+					return outbox.ErrClosed
+				}
+				return nil
+			})
+		},
+		"loading": func(r *rig) {
+			r.must(r.fake.Commit(context.Background(), outbox.Change{Sub: subA, Lane: []byte{99}}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			everywhere(t, func(t *testing.T) {
+				r := newRig(t, ok)
+				spoil(r)
+				begin := time.Now()
+				r.run()
+				r.append("alice")
+				r.idle(10 * time.Minute)
+				if s := r.d.State(subA); s.Status != StatusHeld || s.Since.Sub(begin) > time.Second {
+					t.Errorf("%s since %v", s.Status, s.Since.Sub(begin))
+				}
+			})
+		})
+	}
 }

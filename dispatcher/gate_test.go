@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"waoutbox/outbox"
 )
 
 func TestLaneBytesRoundTrip(t *testing.T) {
@@ -13,6 +15,9 @@ func TestLaneBytesRoundTrip(t *testing.T) {
 		{deaths: 7},
 		{gate: Gate{Kind: GatePaused, Since: at, Reason: "410 Gone"}},
 		{gate: Gate{Kind: GateRetryAfter, Since: at, Until: at.Add(time.Minute), Wait: time.Minute, Reason: "asked"}, deaths: 19},
+		{deaths: 21, failingSince: at, lastError: "connection refused"},
+		{gate: Gate{Kind: GatePaused, Since: at, Reason: "holiday"}, deaths: 20, failingSince: at, lastError: "503"},
+		{gate: Gate{Kind: GatePaused, Since: at, Reason: "holiday"}, deaths: 20, lastError: "503", down: at, failed: true, redrive: span{at, at.Add(9)}},
 	} {
 		got, err := decodeLane(l.encode())
 		if err != nil || got != l {
@@ -25,12 +30,30 @@ func TestLaneBytesRoundTrip(t *testing.T) {
 	}
 }
 
+// TestLaneBytesOfVersion1: what the program before this one stored.
+func TestLaneBytesOfVersion1(t *testing.T) {
+	b := "\x01\x03" + strings.Repeat("\x00", 16) + "\x05" + strings.Repeat("\x00", 7) + "\x16\x00\x00\x00" + "410 Gone"
+	want := laneBytes{gate: Gate{Kind: GatePaused, Since: time.Unix(0, 5), Reason: "410 Gone"}, deaths: 22}
+	if got, err := decodeLane([]byte(b)); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
+// TestLaneBytesOfVersion2: what the program before this one stored.
+func TestLaneBytesOfVersion2(t *testing.T) {
+	b := "\x02\x03" + strings.Repeat("\x00", 16) + "\x05" + strings.Repeat("\x00", 7) + "\x16\x00\x00\x00" + "\x07" + strings.Repeat("\x00", 7) + "\x04\x00gone503"
+	want := laneBytes{gate: Gate{Kind: GatePaused, Since: time.Unix(0, 5), Reason: "gone"}, deaths: 22, failingSince: time.Unix(0, 7), lastError: "503"}
+	if got, err := decodeLane([]byte(b)); err != nil || got != want {
+		t.Errorf("got %+v, %v; want %+v", got, err, want)
+	}
+}
+
 func TestLaneBytesThatCannotBeRead(t *testing.T) {
-	for _, b := range []string{"\x02", "\x01\x00", "\x01\x09" + strings.Repeat("\x00", 40)} {
+	for _, b := range []string{"\x00", "\x03", "\x01\x00", "\x02\x00", "\x01\x09" + strings.Repeat("\x00", 40), "\x02\x00" + strings.Repeat("\x00", 30), "\x03\x00" + strings.Repeat("\x00", 50), "\x04" + strings.Repeat("\x00", 80), "\x02\x00" + strings.Repeat("\x00", 36) + "\x05\x00four"} {
 		if _, err := decodeLane([]byte(b)); err == nil {
 			t.Errorf("%q was accepted", b)
 		}
-		if _, err := DecodeLaneState([]byte(b)); err == nil {
+		if _, err := DecodeLaneState([]byte(b), outbox.Webhook{}); err == nil {
 			t.Errorf("%q gave a state", b)
 		}
 	}

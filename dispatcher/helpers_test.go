@@ -3,6 +3,10 @@ package dispatcher
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"path"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -68,7 +72,7 @@ func (e *endpoint) all() []sent {
 	return append([]sent(nil), e.got...)
 }
 
-// of answers the sequences sent for one chat.
+// of returns the sequences sent for one chat.
 func (e *endpoint) of(chat string) (out []outbox.Seq) {
 	for _, s := range e.all() {
 		if s.Chat == chat {
@@ -86,9 +90,9 @@ func (e *endpoint) seqs() (out []outbox.Seq) {
 }
 
 func ok(context.Context, Request) Result { return Result{Class: outbox.ClassOK, Status: 200} }
-func answers(code int) Result            { return Result{Class: outbox.ClassHTTP, Status: code, Message: "no"} }
+func status(code int) Result             { return Result{Class: outbox.ClassHTTP, Status: code, Message: "no"} }
 func fails(context.Context, Request) Result {
-	return answers(500)
+	return status(500)
 }
 
 // after waits like a slow endpoint, or until the attempt is cut off.
@@ -99,27 +103,63 @@ func after(d time.Duration, then func(context.Context, Request) Result) func(con
 			return then(ctx, r)
 		case <-ctx.Done():
 			if ctx.Err() == context.DeadlineExceeded {
-				return Result{Class: outbox.ClassTimeout, Message: "no answer in time"}
+				return Result{Class: outbox.ClassTimeout, Message: "no response in time"}
 			}
 			return Result{Class: outbox.ClassLocal, Message: "cut off"}
 		}
 	}
 }
 
-// rig is an engine in memory, an endpoint and a dispatcher between them. Make it inside a synctest bubble.
+// rig is an engine in memory, an endpoint and a dispatcher between them. Make it inside a synctest
+// bubble.
 type rig struct {
 	t    *testing.T
 	fake *outboxtest.Fake
-	end  *endpoint
-	d    *Dispatcher
-	opt  Options
-	stop func()
+	// delay is what each call of the dispatcher's engine takes: 0, or, far away, callTime. What the
+	// rig itself asks of the fake takes no time.
+	delay time.Duration
+	end   *endpoint
+	d     *Dispatcher
+	opt   Options
+	stop  func()
 }
+
+// callTime is what every call takes of an engine that is far away.
+const callTime = 50 * time.Millisecond
+
+// everywhere runs a test of the lanes twice, each time in a bubble of its own: with an engine
+// beside it, and with one far away, where every call takes 50 ms and one write in 50 is of unknown
+// outcome and lands late, or never.
+func everywhere(t *testing.T, test func(t *testing.T)) {
+	t.Helper()
+	if why := nearOnly(t); why != "" {
+		t.Log("not far away: " + why)
+		synctest.Test(t, test)
+		return
+	}
+	for _, where := range []string{"near", "far"} {
+		t.Run(where, func(t *testing.T) { synctest.Test(t, test) })
+	}
+}
+
+// nearOnly says why a test of the lanes cannot hold far away, "" when it can.
+func nearOnly(t *testing.T) string {
+	return map[string]string{
+		"TestAPurgeDoesNotSlowItsLane": "it measures by the millisecond, with an engine of its own that takes 20 ms for each write, what a purge costs the events beside it",
+	}[t.Name()]
+}
+
+// isFar tells newRig where it is.
+func isFar(t *testing.T) bool { return strings.HasPrefix(path.Base(t.Name()), "far") }
 
 func newRig(t *testing.T, reply func(context.Context, Request) Result, change ...func(*Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, fake: outboxtest.NewFake(), end: newEndpoint(reply)}
 	r.opt = Options{Source: r.fake, Subscriptions: r.fake, Sender: r.end}
+	if isFar(t) {
+		r.delay = callTime
+		farAway(50)(&r.opt)
+	}
 	for _, c := range change {
 		c(&r.opt)
 	}
@@ -152,7 +192,7 @@ func (r *rig) must(err error) {
 	}
 }
 
-// append adds one event per chat given and answers their sequences.
+// append adds one event per chat given and returns their sequences.
 func (r *rig) append(chats ...string) []outbox.Seq {
 	r.t.Helper()
 	var out []outbox.Seq
@@ -182,7 +222,28 @@ func (r *rig) run() {
 		r.must(<-done)
 	}
 	r.t.Cleanup(r.stop)
-	synctest.Wait()
+	r.idle(5 * r.delay) // until the lanes have loaded
+}
+
+// at reports whether got is the moment, or the time, that is wanted: exactly, with an engine beside
+// it, and no more than twenty of its calls later with one far away.
+func (r *rig) at(got, want time.Duration) bool { return want <= got && got <= want+20*r.delay }
+
+// times reports whether attempts were made at these times, each of them at most six calls of the
+// engine later than it had to be after the one before.
+func (r *rig) times(got, want []time.Duration) bool { return r.late(got, want, 6) }
+
+// late is times with so many calls before each.
+func (r *rig) late(got, want []time.Duration, calls int) bool {
+	if len(got) != len(want) {
+		return false
+	}
+	for i := range got {
+		if late := got[i] - want[i]; late < 0 || late > time.Duration(8+calls*(i+1))*r.delay {
+			return false
+		}
+	}
+	return true
 }
 
 // restart stops and starts anew, as a process would.
@@ -193,9 +254,9 @@ func (r *rig) restart() {
 	r.run()
 }
 
-// idle sleeps in fake time, then waits until nothing moves.
+// idle lets fake time pass, then waits until nothing moves.
 func (r *rig) idle(d time.Duration) {
-	time.Sleep(d) // fake time: inside the bubble this takes no time
+	<-time.After(d)
 	synctest.Wait()
 }
 
@@ -216,6 +277,10 @@ func (r *rig) pending() []outbox.Record {
 	r.t.Helper()
 	_, _, recs, err := r.fake.Load(context.Background(), subA)
 	r.must(err)
+	for i, rec := range recs { // with their logs
+		recs[i], err = r.fake.RecordAt(context.Background(), subA, rec.Seq)
+		r.must(err)
+	}
 	return recs
 }
 
@@ -240,12 +305,12 @@ func (r *rig) crash() {
 	r.d = New(r.opt)
 }
 
-// remove marks the subscription as removed, as the administration does: one write that fixes the cut.
+// remove marks the subscription as removed, as the administration does: one write that fixes the
+// cut.
 func (r *rig) remove() {
 	r.t.Helper()
-	subs, err := r.fake.Subs(context.Background())
+	s, err := r.fake.Sub(context.Background(), subA)
 	r.must(err)
-	s := subs[0]
 	s.Removed = true
 	s.Epochs = append(s.Epochs, outbox.Epoch{})
 	r.put(s)
@@ -254,9 +319,8 @@ func (r *rig) remove() {
 // revive adds the URL again: the same id, events from now on.
 func (r *rig) revive() {
 	r.t.Helper()
-	subs, err := r.fake.Subs(context.Background())
+	s, err := r.fake.Sub(context.Background(), subA)
 	r.must(err)
-	s := subs[0]
 	s.Removed = false
 	s.Epochs = append(s.Epochs, outbox.Epoch{Filter: outbox.Filter{Events: []string{outbox.Any}}})
 	r.put(s)
@@ -268,4 +332,18 @@ func (r *rig) letters() (n int) {
 		n += max(1, d.Count)
 	}
 	return n
+}
+
+// hasLane reports whether a lane of the subscription runs.
+func (r *rig) hasLane(id outbox.SubID) bool {
+	r.d.mu.Lock()
+	defer r.d.mu.Unlock()
+	return r.d.supervisors[id] != nil
+}
+
+// logInto has the dispatcher log everything as JSON.
+func logInto(w io.Writer) func(*Options) {
+	return func(o *Options) {
+		o.Log = slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
 }

@@ -6,24 +6,31 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 
+	"waoutbox/dispatcher/pace"
+	"waoutbox/dispatcher/scheduler"
 	"waoutbox/outbox"
 )
 
 const (
-	// readChunk is how much one Read asks for, in bytes.
-	readChunk = 256 << 10
-	// lastWrite bounds the final settlement when a lane ends.
+	// settleBeat is at which moments lanes settle what was delivered while nothing is appended: all
+	// at the same, so that they share a commit without waiting for one another in the queue, where
+	// a checkpoint does not learn of what is delivered meanwhile.
+	settleBeat = 20 * time.Millisecond
+	// lastWrite bounds how long a lane that ends waits for its writes to begin.
 	lastWrite = 2 * time.Second
 )
 
 // deps is what every lane of a Dispatcher shares.
 type deps struct {
 	src           Source
+	appends       func() bool // appending, of src
 	sender        Sender
+	observers     []Observer
 	log           *slog.Logger
 	schedule      Schedule
 	slots         func() int
@@ -33,125 +40,166 @@ type deps struct {
 	drain         time.Duration
 }
 
-// lane delivers one subscription. All its fields belong to the goroutine in run; attempts, commits and waits run beside it and
-// answer through channels that never block them.
+// lane delivers one subscription, and is its only writer. All its fields belong to the goroutine in
+// run; attempts, commits, waits and the operations of administrators run beside it and report
+// through channels.
 type lane struct {
 	deps
-	id    outbox.SubID
-	hook  outbox.Webhook
-	order *Order
-	state laneBytes
-	hold  backoff.BackOff // waits after our own trouble; reset by any answer
-	show  func(LaneState)
+	id        outbox.SubID
+	inbox     *inbox
+	show      func(LaneState)
+	offline   bool // serves administrators and delivers nothing
+	hook      outbox.Webhook
+	scheduler *scheduler.Scheduler
+	settler   *settler
+	state     laneBytes
+	unstored  bool // state differs from the stored one
+	outage    pace.Outage
+	throttle  pace.Throttle
+	rate      pace.Rate
+	redrive   redrive
+	holds     backoff.BackOff // waits after our own trouble; reset by any response
+	heldSince time.Time       // when the first of these waits began, zero if there is none
+	holdUntil time.Time       // when the last of them ends, whatever else closes the gate
+	fullSince time.Time       // when the reader came to stand still, zero if it does not
 
-	results  chan flight
-	readable chan error // answers of Source.Wait
-	waiting  bool       // a Wait is running
-	draining bool
+	fetches     chan fetched
+	fetching    bool         // a read runs, or waits for events
+	exhausted   bool         // everything was read: the next read waits first
+	appetite    atomic.Int64 // how many bytes a read that has waited may bring, 0 for none
+	begun       uint64       // attempts
+	begunBefore uint64       // the read that runs
+	ahead       int          // attempts that were begun while the last read ran
 
-	job        *job // the Change that runs, or that failed and is repeated first
-	committed  chan error
-	committing bool
-	failed     error // why the last commit failed; nothing is claimed meanwhile
-	retryAt    time.Time
-	backlog    backoff.BackOff // waits after a failed commit
-	stateDirty bool            // lane bytes differ from the stored ones
+	starts    chan *attempt // to a goroutine that makes attempts and has nothing to do
+	results   chan *attempt
+	calls     chan func()   // of the operation that runs
+	operating bool          // an operation runs
+	awaited   *await        // what it waits for
+	skipping  bool          // it makes dead letters of all there is, so nothing is begun meanwhile
+	expired   expiredRun    // the last run of what expired unread
+	broken    error         // the lane must load again
+	draining  bool          // nothing new is begun
+	stopped   chan struct{} // closed when the loop has ended
 
-	wg       sync.WaitGroup
-	io       context.Context // reads, waits and commits; ends with the lane
-	attempts context.Context // attempts; ends at the drain deadline
+	wg       sync.WaitGroup  // everything that runs beside the loop
+	io       context.Context // reads and waits; ends with the lane
+	stopIO   context.CancelFunc
+	attempts context.Context // ends at the drain deadline
 	abort    context.CancelFunc
+	writes   context.Context // ends lastWrite after a lane has nothing else to do
+	stopSave context.CancelFunc
 }
 
-// errReload ends a lane whose memory may differ from the disk; it is started again and loads.
-var errReload = errors.New("load the lane again")
+// errRemoved ends a lane whose subscription was removed.
+var errRemoved = errors.New("the webhook was removed")
 
-// runLane loads and drives one lane until ctx ends, the subscription is removed (ended), or an error makes a reload necessary.
-// first, if not nil, is served right after loading.
-func runLane(ctx context.Context, d deps, sub outbox.Subscription, show func(LaneState), requests <-chan request, first *request) (ended bool, err error) {
+// newLane makes a lane that is not loaded yet. close must be called.
+func newLane(ctx context.Context, d deps, id outbox.SubID, in *inbox, show func(LaneState)) *lane {
 	l := &lane{
-		deps: d, id: sub.ID, show: show, hold: newHold(), backlog: newHold(),
-		results: make(chan flight, d.maxInFlight), readable: make(chan error, 1), committed: make(chan error, 1),
+		deps: d, id: id, inbox: in, show: show, holds: pace.Waits(), outage: pace.NewOutage(), throttle: pace.NewThrottle(), redrive: newRedrive(),
+		starts: make(chan *attempt), results: make(chan *attempt, d.maxInFlight), calls: make(chan func()), fetches: make(chan fetched, 1),
+		stopped: make(chan struct{}),
 	}
-	var stop context.CancelFunc
-	l.io, stop = context.WithCancel(context.WithoutCancel(ctx))
-	l.attempts, l.abort = context.WithCancel(context.WithoutCancel(ctx))
-	defer l.wg.Wait()
-	defer stop()
-	defer l.abort()
-	if err := l.load(sub); err != nil {
-		if first != nil {
-			first.done <- answer{err: err}
-		}
-		return false, err
+	ctx = context.WithoutCancel(ctx)
+	l.io, l.stopIO = context.WithCancel(ctx)
+	l.attempts, l.abort = context.WithCancel(ctx)
+	l.writes, l.stopSave = context.WithCancel(ctx)
+	l.settler = newSettler(l.commit, l.wg.Go)
+	return l
+}
+
+// commit writes a Change beside the loop. After a panic in it nobody knows what is on disk.
+func (l *lane) commit(c outbox.Change) error {
+	err := fmt.Errorf("%w: the engine panicked", outbox.ErrUnknown)
+	if panicked := guarded(func() error { err = l.src.Commit(l.writes, c); return nil }); panicked != nil {
+		l.log.Error("commit panicked", "subscription", l.id, "error", panicked)
 	}
-	if first != nil {
-		if ended, err := l.serve(*first); ended || err != nil {
-			return ended, err
-		}
-	}
-	return l.run(ctx, requests)
+	return err
 }
 
 // load reads the lane's state. Due times and gates are moved onto the monotonic clock here.
-func (l *lane) load(sub outbox.Subscription) error {
+func (l *lane) load() error {
 	next, raw, pending, err := l.src.Load(l.io, l.id)
 	if err != nil {
 		return fmt.Errorf("load lane %s: %w", l.id, err)
 	}
-	if l.state, err = decodeLane(raw); err != nil {
-		return fmt.Errorf("lane %s: %w", l.id, err)
+	l.state, err = decodeLane(raw)
+	if errors.Is(err, errLaneDamaged) {
+		// Nobody can mend it, and it is no reason to stop delivering: the lane begins with an open
+		// gate.
+		l.log.Error("lane state damaged, begun anew", "subscription", l.id, "error", err)
+		l.unstored, err = true, nil
 	}
-	if err := l.configure(sub); err != nil {
-		return err
+	if err != nil {
+		return fmt.Errorf("load lane %s: %w", l.id, err)
 	}
 	now := time.Now()
 	l.state.gate = l.state.gate.onLoad(now)
-	l.order = NewOrder(next, now)
+	l.scheduler = scheduler.New(next, now)
+	retried := 0
 	for _, r := range pending {
 		if r.Order == 0 { // it could not be decoded; its event still tells where it belongs
-			if ev, err := l.src.Event(l.io, r.Seq); err == nil {
-				r.Order = OrderKey(ev, l.hook.Unordered)
+			if ev, err := l.src.Event(l.io, r.Seq); err == nil || errors.Is(err, outbox.ErrCorrupt) {
+				r.Order = scheduler.ChatKey(ev)
 			}
 		}
-		l.order.AddStored(r, l.schedule.onLoad(r.Attempts, r.Due, now))
+		if r.Attempts > 0 {
+			retried++
+		}
+		l.scheduler.AddStored(r, l.waits().onLoad(r.Attempts, r.Due, now))
 	}
-	l.publish(now)
+	l.outage.SetLimit(l.hook.HoldLimit())
+	l.outage.Load(l.state.deaths, retried)
 	return nil
 }
 
-// configure takes over a subscription's configuration. What was held by our own trouble is tried again at once: the new
-// configuration may be the cure.
+// configure takes over a subscription's configuration. What was held by our own trouble is tried
+// again at once, and a failing endpoint is: the new configuration may be the cure.
 func (l *lane) configure(sub outbox.Subscription) error {
 	hook, err := outbox.DecodeWebhook(sub.Config)
 	if err != nil {
 		return fmt.Errorf("lane %s: %w", l.id, err)
 	}
 	l.hook = hook
+	l.scheduler.SetUnordered(hook.Unordered)
+	l.outage.SetLimit(hook.HoldLimit())
+	l.rate.Set(hook.MaxRate, time.Now())
+	if !hook.Redrive && !l.state.redrive.empty() {
+		l.state.redrive, l.unstored, l.redrive.shown.Stopped = span{}, true, true
+	}
+	// by the new limit, or stored before it was kept
+	if l.state.failing(hook.HoldLimit()) && l.state.failingSince.IsZero() {
+		l.state.failingSince, l.state.failed, l.unstored = time.Now(), true, true
+	}
 	if l.state.gate.Kind == GateHeld {
 		l.state.gate = Gate{}
-		l.hold.Reset()
+		l.endHolds()
 	}
 	return nil
 }
 
-// run is the lane's loop: do all that can be done, then wait for the next thing to happen.
-func (l *lane) run(ctx context.Context, requests <-chan request) (ended bool, err error) {
+// run is the lane's loop: do all that can be done, then wait for the next thing to happen. It
+// returns nil when ctx has ended and the lane is drained, or the subscription was removed.
+func (l *lane) run(ctx context.Context) error {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	stopping := ctx.Done()
 	for {
 		now := time.Now()
-		// Twice, since claiming makes room: what was read first may all wait behind its chats.
-		for range 2 {
-			l.read(now)
-			l.claim(now)
+		if l.broken != nil {
+			return l.broken
 		}
-		l.checkpoint(now)
+		l.serve(now)
+		l.scheduler.HoldNew(l.outage.Holding())
+		l.startAttempts(now)
+		l.fetch(now)
+		l.settler.start(now, func() *write { return l.checkpoint(now, l.awaited != nil) })
+		l.checkAwaited()
 		l.publish(now)
-		if l.draining && l.order.InFlight() == 0 {
-			l.finish()
-			return false, nil
+		if l.draining && l.scheduler.InFlight() == 0 && !l.operating {
+			l.saveRest()
+			return nil
 		}
 		if at, ok := l.wake(now); ok {
 			timer.Reset(max(0, at.Sub(now)))
@@ -159,21 +207,21 @@ func (l *lane) run(ctx context.Context, requests <-chan request) (ended bool, er
 			timer.Stop()
 		}
 		select {
-		case f := <-l.results:
-			l.landed(f)
-		case err := <-l.committed:
-			if err := l.onCommitted(err); err != nil {
-				return false, err
+		case a := <-l.results:
+			l.finishAttempts(a)
+		case err := <-l.settler.results:
+			if err := l.settler.finish(err, time.Now()); err != nil {
+				return fmt.Errorf("settle %s: %w", l.id, err)
 			}
-		case err := <-l.readable:
-			l.waited(err)
-		case req := <-requests:
-			if ended, err := l.serve(req); ended || err != nil {
-				return ended, err
-			}
+		case f := <-l.fetches:
+			l.take(f, time.Now())
+		case call := <-l.calls:
+			call()
+		case <-l.inbox.wake:
 		case <-timer.C:
 		case <-stopping:
-			stopping, requests, l.draining = nil, nil, true
+			stopping = nil
+			l.draining = true
 			// Attempts end by themselves, or at the deadline.
 			deadline := time.AfterFunc(l.drain, l.abort)
 			defer deadline.Stop()
@@ -181,88 +229,202 @@ func (l *lane) run(ctx context.Context, requests <-chan request) (ended bool, er
 	}
 }
 
-// wake answers when time alone changes what the lane can do.
+// close ends whatever runs beside the loop and waits for it; a write that runs is waited for
+// whatever it takes, so that nothing is loaded while it may still land.
+func (l *lane) close() {
+	close(l.stopped)
+	l.stopIO()
+	l.abort()
+	l.wg.Wait()
+	l.settler.abandon(fmt.Errorf("the lane of %s is loaded again; try again", l.id))
+	l.stopSave()
+}
+
+// wake returns when time alone changes what the lane can do.
 func (l *lane) wake(now time.Time) (at time.Time, ok bool) {
+	at, ok = l.settler.wake(l.checkpointAt)
 	consider := func(t time.Time) {
 		if !ok || t.Before(at) {
 			at, ok = t, true
 		}
 	}
 	switch {
-	case l.failed != nil:
-		if !l.committing {
-			consider(l.retryAt)
-		}
-		return at, ok
+	case l.draining || l.offline || l.skipping || l.settler.failure != nil:
 	case !l.state.gate.open(now):
-		if l.state.gate.Kind != GatePaused && !l.draining {
+		if l.state.gate.Kind != GatePaused {
 			consider(l.state.gate.Until)
 		}
-	case !l.draining:
-		if t, due := l.order.NextDue(l.slots()); due {
-			consider(t)
+	default:
+		if !l.state.redrive.empty() && l.redrive.retry.After(now) {
+			consider(l.redrive.retry)
 		}
-	}
-	if !l.committing {
-		if t, due := l.checkpointAt(); due {
-			consider(t)
+		allowed := l.allowed(now)
+		if t, ok := l.scheduler.NextStart(l.width()); ok {
+			consider(later(t, allowed))
+		}
+		if l.scheduler.MayProbe(now) {
+			consider(later(l.outage.ProbeAt(), allowed))
 		}
 	}
 	return at, ok
 }
 
-// full reports whether the reader stands still.
-func (l *lane) full() bool { return l.order.Unfinished() >= l.maxUnfinished }
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// waits is the schedule in force: the webhook's own, or the default.
+func (l *lane) waits() Schedule {
+	if len(l.hook.Schedule) > 0 {
+		return l.hook.Schedule
+	}
+	return l.schedule
+}
+
+// width is how many attempts there may be at once.
+func (l *lane) width() int { return l.throttle.Slots(l.slots()) }
+
+// allowed returns when the next attempt may begin by the webhook's rate and by what its endpoint
+// takes.
+func (l *lane) allowed(now time.Time) time.Time { return later(l.rate.Next(now), l.throttle.Next(now)) }
 
 // working reports whether attempts may start.
 func (l *lane) working(now time.Time) bool {
-	return !l.draining && l.failed == nil && l.state.gate.open(now)
+	return !l.draining && !l.offline && !l.skipping && l.settler.failure == nil && l.state.gate.open(now)
 }
 
-// read brings in events until enough could fly, the log is exhausted, or too many are unfinished.
-func (l *lane) read(now time.Time) {
-	for l.working(now) && !l.waiting && !l.full() && l.order.Ready() < 2*l.slots() {
-		from := l.order.Read()
-		evs, next, err := l.src.Read(l.io, l.id, from, readChunk)
-		if err != nil {
-			l.trouble(now, fmt.Sprintf("the outbox cannot be read: %v", err))
-			return
+// full reports whether the reader stands still: from the limit on, until some of the deliveries are
+// finished (a 32nd of the limit, so that not every one of them costs a read).
+func (l *lane) full(now time.Time) bool {
+	switch n := l.scheduler.Unfinished(); {
+	case n >= l.maxUnfinished:
+		if l.fullSince.IsZero() {
+			l.fullSince = now
 		}
-		for _, ev := range evs {
-			l.order.Add(ev, OrderKey(ev, l.hook.Unordered))
-		}
-		l.order.SetRead(next)
-		if len(evs) == 0 {
-			l.waiting = true
-			l.wg.Go(func() { l.readable <- l.src.Wait(l.io, max(from, next)) })
-		}
+	case n <= l.maxUnfinished-max(1, l.maxUnfinished/32):
+		l.fullSince = time.Time{}
 	}
+	return !l.fullSince.IsZero()
 }
 
-// waited takes the answer of Source.Wait.
-func (l *lane) waited(err error) {
-	l.waiting = false
-	if err != nil && l.io.Err() == nil {
-		l.trouble(time.Now(), fmt.Sprintf("the outbox cannot be read: %v", err))
-	}
-}
-
-// trouble holds the lane: something failed because of us. Several failures of one moment count once.
-func (l *lane) trouble(now time.Time, why string) {
-	if l.state.gate.Kind == GateHeld && !l.state.gate.open(now) {
+// hold closes the gate: something failed because of us. Several failures of one moment count once.
+func (l *lane) hold(now time.Time, why string) {
+	if now.Before(l.holdUntil) {
 		return
 	}
-	wait := l.hold.NextBackOff()
-	l.state.gate = l.state.gate.close(Gate{Kind: GateHeld, Until: now.Add(wait), Wait: wait, Since: now, Reason: why}, now)
+	wait := l.holds.NextBackOff()
+	l.holdUntil = now.Add(wait)
+	// or nobody noticed it end
+	if l.heldSince.IsZero() || now.Sub(l.state.gate.Until) > pace.MaxWait {
+		l.heldSince = now
+	}
+	l.state.gate = l.state.gate.close(Gate{Kind: GateHeld, Until: now.Add(wait), Wait: wait, Since: l.heldSince, Reason: why}, now)
 	l.log.Warn("webhook held", "subscription", l.id, "reason", why, "for", wait)
+}
+
+// endHolds begins anew: the next failure because of us is the first one, and waits shortest.
+func (l *lane) endHolds() {
+	l.holds.Reset()
+	l.heldSince, l.holdUntil = time.Time{}, time.Time{}
+}
+
+// checkpointAt returns when the lane has something of its own to write.
+func (l *lane) checkpointAt() (time.Time, bool) {
+	if l.unstored {
+		return time.Time{}, true
+	}
+	at, ok := l.scheduler.CheckpointAt()
+	if ok && !at.IsZero() && !l.appends() {
+		at = onBeat(at)
+	}
+	return at, ok
+}
+
+// onBeat returns the first settleBeat that is not before at, on at's monotonic clock.
+func onBeat(at time.Time) time.Time {
+	return at.Add((settleBeat - time.Duration(at.UnixNano())%settleBeat) % settleBeat)
+}
+
+// checkpoint returns the lane's own next write, nil if none is due (forced: if there is nothing to
+// write).
+func (l *lane) checkpoint(now time.Time, force bool) *write {
+	at, ok := l.checkpointAt()
+	if !force && (!ok || at.After(now)) {
+		return nil
+	}
+	cp := l.scheduler.Checkpoint(now, force)
+	if cp.Empty() && !l.unstored {
+		return nil
+	}
+	w := &write{change: outbox.Change{Sub: l.id, Next: cp.Next, Set: cp.Set, Soon: !at.IsZero() && !l.appends()}}
+	state := l.state
+	if l.unstored {
+		w.change.Lane = state.encode()
+	}
+	w.applied = func(now time.Time) {
+		l.scheduler.Committed(cp, now)
+		if w.change.Lane != nil && state == l.state {
+			l.unstored = false
+		}
+	}
+	return w
+}
+
+// saveRest writes everything that can be written before the lane ends. It is bounded, and tried
+// again once when the outcome is unknown.
+func (l *lane) saveRest() {
+	late := time.AfterFunc(lastWrite, l.stopSave)
+	defer late.Stop()
+	var failed error
+	for retried := false; ; {
+		now := time.Now()
+		if !l.settler.writing {
+			if failed != nil && (retried || !errors.Is(failed, outbox.ErrUnknown)) {
+				break
+			}
+			retried = failed != nil
+			l.settler.retryAt = now
+			l.settler.start(now, func() *write { return l.checkpoint(now, true) })
+			if !l.settler.writing {
+				return
+			}
+		}
+		err := <-l.settler.results
+		failed = err
+		if l.settler.finish(err, time.Now()) != nil {
+			break
+		}
+	}
+	l.log.Warn("last settlement failed: some deliveries will be repeated", "subscription", l.id, "unsettled", l.scheduler.Unsettled(), "error", failed)
 }
 
 // publish makes the lane's state visible to others.
 func (l *lane) publish(now time.Time) {
-	s := l.state.state(now)
-	if l.failed != nil && s.Status != StatusPaused {
-		s.Status, s.Until, s.Reason = StatusHeld, l.retryAt, fmt.Sprintf("settlements cannot be written: %v", l.failed)
+	s := l.state.state(now, l.hook.HoldLimit())
+	if err := l.settler.failure; err != nil && s.Status != StatusPaused {
+		s.Status, s.Since, s.Until = StatusHeld, l.settler.since, l.settler.retryAt
+		s.Reason = fmt.Sprintf("settlements cannot be written: %v", err)
 	}
-	s.Unfinished, s.InFlight, s.Full = l.order.Unfinished(), l.order.InFlight(), l.full()
+	s.Unfinished, s.InFlight, s.Full = l.scheduler.Unfinished(), l.scheduler.InFlight(), l.full(now)
+	s.FullSince = l.fullSince
+	l.showRedrive(now)
+	s.Redrive = l.redrive.shown
+	if s.Status == StatusActive {
+		s.Since = l.fullSince
+		width, perSecond := l.throttle.Bounds()
+		switch {
+		case perSecond > 0:
+			s.Reason = fmt.Sprintf("the endpoint takes less than there is (429, or 503 with Retry-After): about %.2g a second for now", perSecond)
+		case width > 0:
+			s.Reason = fmt.Sprintf("the endpoint takes less than there is (429, or 503 with Retry-After): at most %d at once for now", width)
+		case !l.state.redrive.empty() && !l.outage.Holding():
+			s.Reason = fmt.Sprintf("the dead letters of the outage that began at %s are replayed", l.state.redrive.from.UTC().Format(time.RFC3339))
+		case l.outage.Holding():
+			s.Reason = fmt.Sprintf("%d deliveries in a row failed, so new events wait until one of them succeeds", l.outage.Failures())
+		}
+	}
 	l.show(s)
 }

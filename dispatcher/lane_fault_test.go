@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"waoutbox/outbox"
@@ -31,9 +30,9 @@ func (u *unknowing) Commit(ctx context.Context, c outbox.Change) error {
 }
 
 func TestAnUnknownCommitIsRepeatedFirst(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)
-		u := &unknowing{Source: r.fake}
+		u := &unknowing{Source: r.opt.Source}
 		r.opt.Source = u
 		r.d = New(r.opt)
 		r.run()
@@ -60,7 +59,7 @@ func TestAnUnknownCommitIsRepeatedFirst(t *testing.T) {
 }
 
 func TestAHangingOrPanickingLaneTouchesNoOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		const hanging, broken = outbox.SubID("wh_hang"), outbox.SubID("wh_panic")
 		r := newRig(t, func(ctx context.Context, q Request) Result {
 			if q.Sub == hanging {
@@ -68,7 +67,7 @@ func TestAHangingOrPanickingLaneTouchesNoOther(t *testing.T) {
 			}
 			return after(5*time.Millisecond, ok)(ctx, q)
 		})
-		r.opt.Source = panicking{r.fake, broken}
+		r.opt.Source = panicking{r.opt.Source, broken}
 		r.d = New(r.opt)
 		r.subscribe(hanging)
 		r.subscribe(broken)
@@ -77,6 +76,7 @@ func TestAHangingOrPanickingLaneTouchesNoOther(t *testing.T) {
 			r.append("chat" + string(rune('a'+i%26)))
 			r.idle(10 * time.Millisecond)
 		}
+		r.idle(4 * r.delay)
 		n := 0
 		for _, s := range r.end.all() {
 			if s.Sub == subA {
@@ -98,15 +98,15 @@ type panicking struct {
 	sub outbox.SubID
 }
 
-func (p panicking) Read(ctx context.Context, sub outbox.SubID, from outbox.Seq, max int) ([]outbox.Event, outbox.Seq, error) {
+func (p panicking) Read(ctx context.Context, sub outbox.SubID, from outbox.Seq, maxBytes int) ([]outbox.Event, outbox.Seq, error) {
 	if sub == p.sub {
 		panic("broken engine")
 	}
-	return p.Source.Read(ctx, sub, from, max)
+	return p.Source.Read(ctx, sub, from, maxBytes)
 }
 
 func TestAPanickingLaneIsStartedAgainWithBackoff(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)
 		var loads []time.Duration
 		begin := time.Now()
@@ -120,10 +120,17 @@ func TestAPanickingLaneIsStartedAgainWithBackoff(t *testing.T) {
 			return nil
 		})
 		r.run()
+		// Before, it was held since its last start: 1 s, then 3 s after the first failure.
+		for range 2 {
+			r.idle(2 * time.Second)
+			if s := r.d.State(subA); s.Status != StatusHeld || !r.at(s.Since.Sub(begin), 0) {
+				t.Errorf("held since %v after the first failure: %+v", s.Since.Sub(begin), s)
+			}
+		}
 		r.idle(time.Minute)
 		r.append("alice")
 		r.idle(time.Second)
-		if want := []time.Duration{0, 1e9, 3e9, 7e9}; !slices.Equal(loads, want) {
+		if want := []time.Duration{0, 1e9, 3e9, 7e9}; !r.times(loads, want) {
 			t.Errorf("loaded at %v, want %v", loads, want)
 		}
 		if got := r.end.seqs(); !slices.Equal(got, []outbox.Seq{1}) {
@@ -132,8 +139,10 @@ func TestAPanickingLaneIsStartedAgainWithBackoff(t *testing.T) {
 	})
 }
 
+// Before: the limit was passed by all that one Read had returned, and nothing showed when it was
+// taken away.
 func TestTheReaderStandsStillAtTheLimit(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		release := make(chan struct{})
 		r := newRig(t, func(ctx context.Context, q Request) Result {
 			select {
@@ -148,19 +157,46 @@ func TestTheReaderStandsStillAtTheLimit(t *testing.T) {
 		}
 		r.run()
 		r.idle(time.Second)
-		if s := r.d.State(subA); !s.Full || s.Unfinished < 8 || s.InFlight != 1 {
-			t.Errorf("state %+v", s)
+		if s := r.d.State(subA); !s.Full || s.Unfinished != 8 || s.InFlight != 1 || s.Since.IsZero() {
+			t.Errorf("state %+v, want 8 unfinished, and since when", s)
+		}
+		r.append("bob") // not even another chat gets in
+		r.idle(time.Second)
+		if n := len(r.end.all()); n != 1 {
+			t.Errorf("sent %d, want one", n)
 		}
 		close(release)
 		r.idle(time.Minute)
-		if n := len(r.end.all()); n != 100 {
-			t.Errorf("sent %d of 100", n)
+		if n := len(r.end.all()); n != 101 || r.d.State(subA).Full || r.end.overlap {
+			t.Errorf("sent %d of 101, state %+v, two of a chat at once: %v", n, r.d.State(subA), r.end.overlap)
+		}
+	})
+}
+
+// TestFullSinceIsNotFailingSince: a lane that fails and is full says of both since when. When there
+// was one moment for both, it printed "full since 14s".
+func TestFullSinceIsNotFailingSince(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
+		r := newRig(t, fails, func(o *Options) { o.MaxUnfinished = 8 })
+		r.hookSub(outbox.Webhook{HoldAfter: new(1)})
+		r.run()
+		for range 20 {
+			r.append("alice")
+		}
+		// The first one dies after 14 s, a probe after 29; each time there is room for another.
+		r.idle(32 * time.Second)
+		s := r.d.State(subA)
+		if !s.Full || s.Status != StatusFailing || !r.at(s.Since.Sub(r.end.start), 14*time.Second) {
+			t.Fatalf("state %+v, want it failing and full", s)
+		}
+		if got := s.FullSince.Sub(r.end.start); !r.at(got, 29*time.Second) {
+			t.Errorf("full since %v", got)
 		}
 	})
 }
 
 func TestAnEventThatIsGoneDiesExpired(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)
 		r.run()
 		r.append("alice")
@@ -179,7 +215,7 @@ func TestAnEventThatIsGoneDiesExpired(t *testing.T) {
 }
 
 func TestReadErrorsHoldTheLane(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)
 		begin := time.Now()
 		r.fake.Hook(func(op string) error {
@@ -202,7 +238,7 @@ func TestReadErrorsHoldTheLane(t *testing.T) {
 }
 
 func TestUnorderedEventsDoNotWaitForEachOther(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, after(5*time.Second, ok))
 		cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: "http://127.0.0.1/", Unordered: true})
 		r.must(err)
@@ -227,7 +263,7 @@ func TestSlotsAreShared(t *testing.T) {
 }
 
 func TestConcurrencyIsBoundedByTheSlots(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		r := newRig(t, after(time.Second, ok), func(o *Options) { o.MaxInFlight = 3 })
 		r.run()
 		r.append("a", "b", "c", "d", "e")

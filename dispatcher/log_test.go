@@ -3,39 +3,48 @@ package dispatcher
 import (
 	"bytes"
 	"context"
-	"log/slog"
+	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"waoutbox/outbox"
 )
 
 func TestOneLineAnAttemptAndOneErrorADeadLetterWithoutSecrets(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		var out bytes.Buffer
 		r := newRig(t, func(ctx context.Context, q Request) Result {
 			if q.Event.Chat == "bob" {
 				return ok(ctx, q)
 			}
-			return Result{Class: outbox.ClassHTTP, Status: 500, Message: "500", Excerpt: []byte("answer-hush")}
-		}, func(o *Options) {
-			o.Log = slog.New(slog.NewJSONHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug}))
-		})
-		cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: "https://crm.example/?token=url-hush"})
+			return Result{Class: outbox.ClassHTTP, Status: 500, Message: "500", Excerpt: []byte("answer-private")}
+		}, logInto(&out))
+		cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: "https://crm.example/?token=url-private"})
 		r.must(err)
 		r.put(outbox.Subscription{ID: subA, Config: cfg, Epochs: []outbox.Epoch{{From: 1, Filter: outbox.Filter{Events: []string{outbox.Any}}}}})
 		r.run()
-		_, err = r.fake.Append(t.Context(), outbox.Event{Key: "evt_1", Random: true, Name: "message.received", Chat: "chat-hush", Body: []byte("body-hush")},
-			outbox.Event{Key: "evt_2", Random: true, Name: "message.received", Chat: "bob", Body: []byte("body-hush")})
+		_, err = r.fake.Append(t.Context(), outbox.Event{Key: "evt_1", Random: true, Name: "message.received", Chat: "chat-private", Body: []byte("body-private")},
+			outbox.Event{Key: "evt_2", Random: true, Name: "message.received", Chat: "bob", Body: []byte("body-private")})
 		r.must(err)
 		r.idle(time.Minute)
 		r.stop()
 		log := out.String()
-		for what, want := range map[string]int{`"msg":"delivery attempted"`: 5, `"level":"ERROR"`: 1, `"msg":"dead letter"`: 1, `"level":"DEBUG"`: 1, "hush": 0} {
+		for what, want := range map[string]int{`"msg":"delivery attempted"`: 5, `"level":"ERROR"`: 1, `"msg":"dead letter"`: 1, `"level":"DEBUG"`: 1, "private": 0} {
 			if got := strings.Count(log, what); got != want {
 				t.Errorf("%s: %d times, want %d\n%s", what, got, want, log)
+			}
+		}
+		for attempt, want := range []string{"", `"outcome":"retry"`, `"outcome":"retry"`, `"outcome":"retry"`, `"outcome":"dead"`} {
+			n := 0
+			for line := range strings.Lines(log) {
+				if strings.Contains(line, `"event_id":"evt_1"`) && strings.Contains(line, fmt.Sprintf(`"attempt":%d,"of":4`, attempt)) && strings.Contains(line, want) &&
+					strings.Contains(line, `"status":500`) && strings.Contains(line, `"subscription":"wh_a"`) {
+					n++
+				}
+			}
+			if n != min(attempt, 1) {
+				t.Errorf("%d lines tell of attempt %d\n%s", n, attempt, log)
 			}
 		}
 	})

@@ -12,22 +12,23 @@ const (
 	AttemptTimeout = 10 * time.Second
 	// MaxRetryAfter caps what an endpoint may ask for.
 	MaxRetryAfter = 5 * time.Minute
-	// minHold and maxHold bound the wait after our own trouble; it doubles in between.
-	minHold = time.Second
-	maxHold = time.Minute
 )
 
-// Schedule is the waits before attempts 1, 2, …; each counts from the end of the attempt before it. The first attempt always
-// starts at once, whatever the first entry. A delivery dies when the schedule is spent.
+// Schedule is the waits before attempts 1, 2, …; each counts from the end of the attempt before it.
+// A webhook may have its own; the wait that follows a failure is that of the schedule at that
+// moment.
+// The first attempt always starts at once, whatever the first entry. When the schedule is spent the
+// delivery becomes a dead letter.
 type Schedule []time.Duration
 
-// DefaultSchedule answers 0 / 1 / 3 / 10 s.
+// DefaultSchedule returns 0 / 1 / 3 / 10 s.
 func DefaultSchedule() Schedule {
 	return Schedule{0, time.Second, 3 * time.Second, 10 * time.Second}
 }
 
-// BackOff answers the schedule as a policy that goes on after `attempts` spent attempts: NextBackOff is the wait before the
-// next attempt, or backoff.Stop when the schedule is spent. Reset goes back to the first attempt.
+// BackOff returns the schedule as a policy that goes on after `attempts` spent attempts:
+// NextBackOff is the wait before the next attempt, or backoff.Stop when the schedule is spent.
+// Reset goes back to the first attempt.
 func (s Schedule) BackOff(attempts int) backoff.BackOff {
 	return &scheduleBackOff{waits: s, n: attempts}
 }
@@ -50,14 +51,15 @@ func (b *scheduleBackOff) NextBackOff() time.Duration {
 
 func (b *scheduleBackOff) Reset() { b.n = 0 }
 
-// after answers the wait after `attempts` failed attempts, false when none is left.
+// after returns the wait after `attempts` failed attempts, false when none is left.
 func (s Schedule) after(attempts int) (time.Duration, bool) {
 	wait := s.BackOff(attempts).NextBackOff()
 	return wait, wait != backoff.Stop
 }
 
-// onLoad answers when a stored delivery is due: the stored moment, but never further away than its own step's wait, so that a
-// clock that was set back holds nothing up. The answer counts on the monotonic clock.
+// onLoad returns when a stored delivery is due: the stored moment, but never further away than its
+// own step's wait, so that a clock that was set back holds nothing up. The result counts on the
+// monotonic clock.
 func (s Schedule) onLoad(attempts int, due, now time.Time) time.Time {
 	wait, ok := s.after(attempts)
 	if !ok {
@@ -66,18 +68,10 @@ func (s Schedule) onLoad(attempts int, due, now time.Time) time.Time {
 	return now.Add(min(max(0, due.Sub(now)), wait))
 }
 
-// normal answers s, or the default for an empty one.
+// normal returns s, or the default for an empty one.
 func (s Schedule) normal() Schedule {
 	if len(s) == 0 {
 		return DefaultSchedule()
 	}
 	return slices.Clone(s)
-}
-
-// newHold answers the waits after our own trouble: 1 s doubling to 60 s, without end.
-func newHold() backoff.BackOff {
-	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(minHold), backoff.WithMaxInterval(maxHold), backoff.WithMultiplier(2),
-		backoff.WithRandomizationFactor(0), backoff.WithMaxElapsedTime(0),
-	)
 }

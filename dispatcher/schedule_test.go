@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -46,9 +45,9 @@ func TestDueOnLoadIsClampedToItsOwnStep(t *testing.T) {
 	}
 }
 
-// attemptTimes runs one event against an endpoint and answers when its attempts began.
-func attemptTimes(t *testing.T, reply func(context.Context, Request) Result) (times []time.Duration, dead []outbox.Record) {
-	r := newRig(t, reply)
+// attemptTimes runs one event against an endpoint and returns when its attempts began.
+func attemptTimes(t *testing.T, reply func(context.Context, Request) Result) (r *rig, times []time.Duration, dead []outbox.Record) {
+	r = newRig(t, reply)
 	r.run()
 	r.append("alice")
 	r.idle(5 * time.Minute)
@@ -60,7 +59,7 @@ func attemptTimes(t *testing.T, reply func(context.Context, Request) Result) (ti
 	}
 	dead = r.dead()
 	r.stop()
-	return times, dead
+	return r, times, dead
 }
 
 func TestScheduleToTheSecond(t *testing.T) {
@@ -70,13 +69,14 @@ func TestScheduleToTheSecond(t *testing.T) {
 	}{
 		"instant failures": {fails, []time.Duration{0, 1e9, 4e9, 14e9}},
 		// Each wait counts from the end of the attempt before it.
-		"answers after 2 s": {after(2*time.Second, fails), []time.Duration{0, 3e9, 8e9, 20e9}},
-		"hangs":             {after(time.Hour, fails), []time.Duration{0, 11e9, 24e9, 44e9}},
+		"responses after 2 s": {after(2*time.Second, fails), []time.Duration{0, 3e9, 8e9, 20e9}},
+		"hangs":               {after(time.Hour, fails), []time.Duration{0, 11e9, 24e9, 44e9}},
 	} {
-		synctest.Test(t, func(t *testing.T) {
-			got, dead := attemptTimes(t, c.reply)
-			// Waits begin when a failure's record is on disk at the earliest; in memory that takes no time.
-			if !slices.Equal(got, c.want) {
+		everywhere(t, func(t *testing.T) {
+			r, got, dead := attemptTimes(t, c.reply)
+			// Waits begin when a failure's record is on disk at the earliest; in memory that takes
+			// no time.
+			if !r.times(got, c.want) {
 				t.Errorf("%s: attempts at %v, want %v", name, got, c.want)
 			}
 			if len(dead) != 1 || dead[0].Attempts != 4 {

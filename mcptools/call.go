@@ -2,11 +2,14 @@ package mcptools
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
 
 	"waoutbox/outbox/api"
 
@@ -14,34 +17,78 @@ import (
 	"github.com/mark3labs/mcp-go/server"
 )
 
-// Time limits of a call. Sending and testing wait for someone else's server.
-const (
-	shortCall = 30 * time.Second
-	longCall  = 60 * time.Second
-)
-
-// tool is one tool: what is declared, and what it does.
-type tool struct {
-	name, title, description string
-	hints                    hints
-	input, output            string // JSON schemas; the arguments are checked against input, see argSpec
-	limit                    time.Duration
-	run                      func(ctx context.Context, c *call) (reply, error)
-	// unsure rewrites a failure after which nobody knows whether the tool did its work. Nil leaves it.
-	unsure func(c *call, e api.Error) api.Error
+// Backend is the part of api.Service the tools use. Its methods are safe for concurrent use, return
+// early when ctx ends, and fail with an *api.Error; any other error is shown to agents as
+// `internal`.
+type Backend interface {
+	Status(ctx context.Context) (api.Status, error)
+	Webhooks(ctx context.Context) ([]api.Webhook, error)
+	PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error)
+	RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error)
+	TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error)
+	DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error)
+	DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error)
+	Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error)
+	PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error)
+	ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error)
+	Unpair(ctx context.Context) (api.UnpairResult, error)
+	Send(ctx context.Context, in api.Send) (api.SendResult, error)
+	Media(ctx context.Context, ref string) (api.Media, error)
+	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)
+	WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error)
+	FindRecipients(ctx context.Context, in api.FindRecipients) (api.FoundRecipients, error)
 }
 
-// call is one invocation: its checked arguments and the way to the Backend.
+// clientOf names who is calling: modern requests say so themselves, older clients said it in their
+// handshake.
+func clientOf(ctx context.Context) ClientInfo {
+	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
+		if info.ClientInfo == nil {
+			return ClientInfo{}
+		}
+		return ClientInfo{Name: printable(info.ClientInfo.Name), Version: printable(info.ClientInfo.Version)}
+	}
+	if session, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo); ok {
+		info := session.GetClientInfo()
+		return ClientInfo{Name: printable(info.Name), Version: printable(info.Version)}
+	}
+	return ClientInfo{}
+}
+
+// printable makes a client's word about itself fit for a header and an audit line.
+func printable(s string) string {
+	const most = 64
+	var b strings.Builder
+	n := 0
+	for _, r := range s {
+		if n == most {
+			break
+		}
+		if unicode.IsPrint(r) && r != unicode.ReplacementChar {
+			b.WriteRune(r)
+			n++
+		}
+	}
+	return strings.TrimSpace(b.String())
+}
+
+// call is one invocation of a tool: the way to the Backend, and what follows the structured result.
 type call struct {
-	args   args
 	client ClientInfo
+	more   []mcp.Content // used by the tool alone until it returns
 
-	open    func(context.Context, ClientInfo) (Backend, error)
-	reached atomic.Bool // backend has answered: from then on the service may have been asked for something
+	open func(context.Context, ClientInfo) (Backend, error)
+	// reached is set once there is a Backend: from then on the service may have been asked for
+	// something.
+	reached atomic.Bool
 }
 
-// backend answers the service. Tools ask for it only after their own checks: a wrong argument starts nothing. It is not kept from
-// one call to the next: a service that ended in between is started again before anything is asked of it.
+// backend returns the service. Tools ask for it only after their own checks: a wrong argument
+// starts nothing. It is not kept from one call to the next: a service that ended in between is
+// started again before anything is asked of it.
+//
+// Nothing here or in mcp-go asks a second time for what failed or was cut off: whether to repeat it
+// is the agent's decision, made from the error's text and its retryable.
 func (c *call) backend(ctx context.Context) (Backend, error) {
 	b, err := c.open(ctx, c.client)
 	if err != nil {
@@ -51,33 +98,41 @@ func (c *call) backend(ctx context.Context) (Backend, error) {
 	return b, nil
 }
 
-// handler is the one middleware: it checks arguments, bounds the call in time even if the Backend ignores its context, and turns
-// every error and panic into a result with isError. It never returns an error: mcp-go would hide it from the model.
+// note adds a line for the model after the result.
+func (c *call) note(format string, a ...any) {
+	c.more = append(c.more, textContent(fmt.Sprintf(format, a...)))
+}
+
+// handler is the one middleware: it checks arguments, bounds the call in time even if the Backend
+// ignores its context, and turns every error and panic into a result with isError. It never returns
+// an error: mcp-go would hide it from the model.
 func (s *Server) handler(t tool) server.ToolHandlerFunc {
-	spec := mustSpec(t.input)
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		start := time.Now()
 		client := clientOf(ctx)
-		result, code := s.invoke(ctx, t, spec, client, req)
+		result, code := s.invoke(ctx, t, client, req.Params.RawArguments)
 		level := slog.LevelDebug
 		if code == api.CodeInternal {
 			level = slog.LevelWarn
 		}
-		s.log.LogAttrs(ctx, level, "tool called", slog.String("tool", t.name), slog.String("client", client.Name),
-			slog.String("client_version", client.Version), slog.String("code", string(code)), slog.Duration("took", time.Since(start)))
+		s.log.LogAttrs(ctx, level, "tool called", slog.String("tool", t.name),
+			slog.String("client", client.Name), slog.String("client_version", client.Version),
+			slog.String("code", string(code)), slog.Duration("took", time.Since(start)))
 		return result, nil
 	}
 }
 
-// invoke answers one call, and the code of its failure.
-func (s *Server) invoke(ctx context.Context, t tool, spec argSpec, client ClientInfo, req mcp.CallToolRequest) (*mcp.CallToolResult, api.Code) {
-	given, bad := spec.check(req.Params.RawArguments)
+// invoke runs one call, and returns its result and the code of its failure, if any.
+func (s *Server) invoke(
+	ctx context.Context, t tool, client ClientInfo, arguments json.RawMessage,
+) (*mcp.CallToolResult, api.Code) {
+	w, bad := t.bind(arguments)
 	if bad != nil {
 		return failure(*bad), bad.Code
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
-	c := &call{args: given, client: client, open: s.opts.Backend}
+	c := &call{client: client, open: s.opts.Backend}
 
 	type outcome struct {
 		result *mcp.CallToolResult
@@ -90,12 +145,12 @@ func (s *Server) invoke(ctx context.Context, t tool, spec argSpec, client Client
 				done <- outcome{err: &panicError{value: p, stack: debug.Stack()}}
 			}
 		}()
-		rep, err := t.run(ctx, c)
+		structured, err := w.run(ctx, c)
 		if err != nil {
 			done <- outcome{err: err}
 			return
 		}
-		result, err := rep.result()
+		result, err := success(structured, c.more)
 		done <- outcome{result, err}
 	})
 	var o outcome
@@ -103,7 +158,7 @@ func (s *Server) invoke(ctx context.Context, t tool, spec argSpec, client Client
 	case o = <-done:
 	case <-ctx.Done():
 		select {
-		case o = <-done: // both at once: the answer counts
+		case o = <-done: // both at once: the result counts
 		default:
 			o.err = ctx.Err()
 		}
@@ -112,10 +167,10 @@ func (s *Server) invoke(ctx context.Context, t tool, spec argSpec, client Client
 		return o.result, ""
 	}
 	e := s.explain(ctx, t, o.err)
-	if t.unsure != nil && c.reached.Load() {
+	if c.reached.Load() {
 		switch e.Code {
 		case api.CodeServiceUnavail, api.CodeTimeout, api.CodeInternal:
-			e = t.unsure(c, e)
+			e = w.unsure(e)
 		}
 	}
 	return failure(e), e.Code

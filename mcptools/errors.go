@@ -11,8 +11,8 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// errorMetaKey is where programs find {code, retryable} of a failed call. It is not in structuredContent: clients that validate
-// that against the output schema throw such an error away.
+// errorMetaKey is where programs find {code, retryable} of a failed call. It is not in
+// structuredContent: clients that validate that against the output schema throw such an error away.
 const errorMetaKey = "waoutbox/error"
 
 // maxErrorText bounds the sentence of an error, in bytes.
@@ -29,8 +29,8 @@ func failure(e api.Error) *mcp.CallToolResult {
 	}
 }
 
-// explain makes the error an agent sees of any error. What is not an *api.Error, and what is internal, is logged under an id and
-// shown only by that id.
+// explain makes the error an agent sees of any error. What is not an *api.Error, and what is
+// internal, is logged under an id and shown only by that id.
 func (s *Server) explain(ctx context.Context, t tool, err error) api.Error {
 	if e, ok := errors.AsType[*api.Error](err); ok && e.Code != api.CodeInternal && e.Code != "" {
 		return s.advise(*e)
@@ -47,9 +47,18 @@ func (s *Server) explain(ctx context.Context, t tool, err error) api.Error {
 	return *api.Errorf(api.CodeInternal, "Something failed inside waoutbox. Tell the user to look for %s in the log of this MCP server (what `waoutbox mcp` writes to stderr).", id)
 }
 
-// advise adds which tool mends a failure: the service's own sentences are written for people, who have commands.
+// mayBeDone is an unsure for a tool that may be called again at will: it adds hint to the sentence.
+func mayBeDone[In any](hint string) func(In, api.Error) api.Error {
+	return func(_ In, e api.Error) api.Error {
+		e.Message = sentence(e.Message) + " " + hint
+		return e
+	}
+}
+
+// advise adds which tool mends a failure: the service's own sentences are written for people, who
+// have commands.
 func (s *Server) advise(e api.Error) api.Error {
-	next := ""
+	var next string
 	switch {
 	case e.Code == api.CodeWebhookNotFound && s.opts.ReadOnly:
 		next = "whatsapp_webhook_list shows all."

@@ -11,13 +11,14 @@ import (
 	"github.com/modelcontextprotocol/go-sdk/mcp"
 )
 
-// TestOfficialClient drives every tool with the client of the official Go SDK, which nobody here wrote: it speaks 2026-07-28 and
-// checks structured results against the output schemas itself.
+// TestOfficialClient drives every tool with the client of the official Go SDK, which nobody here
+// wrote: it speaks 2026-07-28 and checks structured results against the output schemas itself.
 func TestOfficialClient(t *testing.T) {
 	f := newFake()
 	var mu sync.Mutex
 	var agent ClientInfo
 	o := optionsFor(f)
+	o.DownloadDir = t.TempDir()
 	o.Backend = func(_ context.Context, c ClientInfo) (Backend, error) {
 		mu.Lock()
 		defer mu.Unlock()
@@ -43,7 +44,7 @@ func TestOfficialClient(t *testing.T) {
 		t.Errorf("instructions %q", cs.InitializeResult().Instructions)
 	}
 	list, err := cs.ListTools(t.Context(), nil)
-	if err != nil || len(list.Tools) != 9 {
+	if err != nil || len(list.Tools) != toolsListed {
 		t.Fatalf("list: %v %+v", err, list)
 	}
 	check := compileOutputs(t)
@@ -54,9 +55,18 @@ func TestOfficialClient(t *testing.T) {
 		"whatsapp_webhook_test":       {"url": "wh_1"},
 		"whatsapp_connection_status":  {},
 		"whatsapp_get_qr_code":        nil,
-		"whatsapp_send_text":          {"jid": "49151", "text": "hello <b>&</b>"},
-		"whatsapp_dead_letter_list":   {"limit": 5, "includeBody": true},
-		"whatsapp_dead_letter_replay": {"ids": []string{"dl_wh_1_1"}},
+
+		"whatsapp_request_pairing_code": {"phoneNumber": "+49 151 5550100"},
+		"whatsapp_disconnect":           {"logout": true},
+		"whatsapp_send_text":            {"jid": "49151", "text": "hello <b>&</b>"},
+		"whatsapp_send_reaction":        {"jid": "49151", "messageId": "3A", "emoji": "👍"},
+		"whatsapp_find_recipient":       {"query": "bob"},
+		"whatsapp_read_messages":        {"messageKeys": []map[string]any{{"remoteJid": "49151@s.whatsapp.net", "id": "3A"}}},
+		"whatsapp_subscribe_presence":   {"jid": "49151"},
+		"whatsapp_dead_letter_list":     {"limit": 5, "includeBody": true},
+		"whatsapp_dead_letter_replay":   {"ids": []string{"dl_wh_1_1"}},
+		"whatsapp_send_media":           {"jid": "49151", "url": "https://a.example/x.pdf", "mediaType": "document"},
+		"whatsapp_download_media":       {"messageId": "3A"},
 	} {
 		res, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: tool, Arguments: args})
 		if err != nil {

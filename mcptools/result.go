@@ -11,28 +11,20 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// maxText bounds what one result puts before the model, in bytes: a few thousand tokens, well below the clients' own cut.
+// maxText bounds what one result puts before the model, in bytes: a few thousand tokens, well below
+// the clients' own cut.
 const maxText = 20 << 10
 
-// reply is the answer of a tool: the structured result, which is repeated as JSON text, and what follows it.
-type reply struct {
-	structured any
-	more       []mcp.Content
-}
-
-// note adds a line for the model.
-func (r *reply) note(format string, a ...any) {
-	r.more = append(r.more, textContent(fmt.Sprintf(format, a...)))
-}
-
-func (r reply) result() (*mcp.CallToolResult, error) {
-	text, err := jsonText(r.structured)
+// success is the result of a call: the structured result, which is repeated as JSON text, and what
+// follows it.
+func success(structured any, more []mcp.Content) (*mcp.CallToolResult, error) {
+	text, err := jsonText(structured)
 	if err != nil {
 		return nil, fmt.Errorf("encode the result: %w", err)
 	}
 	return &mcp.CallToolResult{
-		Content:           append([]mcp.Content{textContent(text)}, r.more...),
-		StructuredContent: r.structured,
+		Content:           append([]mcp.Content{textContent(text)}, more...),
+		StructuredContent: structured,
 	}, nil
 }
 
@@ -63,7 +55,16 @@ func cut(s string, most int) string {
 	return fmt.Sprintf("%s… [cut: %d of %d bytes]", s[:n], n, len(s))
 }
 
-// fitting answers how many of the first items together stay within most bytes of JSON, at least one if there is one.
+// sentence ends s like one.
+func sentence(s string) string {
+	if s = strings.TrimSpace(s); s == "" || strings.ContainsAny(s[len(s)-1:], ".!?") {
+		return s
+	}
+	return s + "."
+}
+
+// fitting returns how many of the first items together stay within most bytes of JSON, at least one
+// if there is one.
 func fitting[T any](items []T, most int) (int, error) {
 	size := 0
 	for i, item := range items {

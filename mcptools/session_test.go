@@ -32,8 +32,8 @@ func optionsFor(b Backend) Options {
 	}
 }
 
-// patience is for slow machines only; no test waits it out.
-const patience = 40 * time.Second
+// waitLimit is for slow machines only; no test waits it out.
+const waitLimit = 3 * time.Minute
 
 // session is a client that speaks raw lines to a server over pipes.
 type session struct {
@@ -46,9 +46,9 @@ type session struct {
 
 	outputs outputs
 
-	mu   sync.Mutex
-	kept map[string]response
-	next int
+	mu    sync.Mutex
+	early map[string]response // came before they were waited for
+	next  int
 }
 
 type response struct {
@@ -111,7 +111,7 @@ func start(t *testing.T, o Options) *session {
 	ctx, cancel := context.WithCancel(t.Context())
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
-	s := &session{t: t, in: inW, lines: make(chan string, 1000), ended: make(chan error, 1), stop: cancel, log: log, outputs: compileOutputs(t), kept: map[string]response{}}
+	s := &session{t: t, in: inW, lines: make(chan string, 1000), ended: make(chan error, 1), stop: cancel, log: log, outputs: compileOutputs(t), early: map[string]response{}}
 	go func() {
 		s.ended <- srv.ServeStdio(ctx, inR, outW)
 		outW.Close()
@@ -144,39 +144,39 @@ func (s *session) send(line string) {
 	}
 }
 
-// line answers the next line the server wrote, "" at its end.
+// line returns the next line the server wrote, "" at its end.
 func (s *session) line() string {
 	s.t.Helper()
 	select {
 	case l := <-s.lines:
 		return l
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		s.t.Fatal("no line came")
 		return ""
 	}
 }
 
-// answer waits for the response to id, whatever comes before it.
-func (s *session) answer(id string) response {
+// response waits for the response to id, whatever comes before it.
+func (s *session) response(id string) response {
 	s.t.Helper()
 	for {
 		s.mu.Lock()
-		r, ok := s.kept[id]
-		delete(s.kept, id)
+		r, ok := s.early[id]
+		delete(s.early, id)
 		s.mu.Unlock()
 		if ok {
 			return r
 		}
 		l := s.line()
 		if l == "" {
-			s.t.Fatalf("the server ended without answering %s", id)
+			s.t.Fatalf("the server ended without a response to %s", id)
 		}
 		if err := json.Unmarshal([]byte(l), &r); err != nil {
 			s.t.Fatalf("the server wrote no JSON: %v: %s", err, l)
 		}
 		r.raw = l
 		s.mu.Lock()
-		s.kept[string(r.ID)] = r
+		s.early[string(r.ID)] = r
 		s.mu.Unlock()
 	}
 }
@@ -186,7 +186,7 @@ func (s *session) end() error {
 	select {
 	case err := <-s.ended:
 		return err
-	case <-time.After(patience):
+	case <-time.After(waitLimit):
 		s.t.Fatal("ServeStdio did not return")
 		return nil
 	}
@@ -197,7 +197,7 @@ func (s *session) initialize() {
 	s.t.Helper()
 	s.send(initializeLine)
 	s.send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
-	if r := s.answer(`"init"`); r.Error != nil || !strings.Contains(r.raw, `"protocolVersion":"2025-11-25"`) {
+	if r := s.response(`"init"`); r.Error != nil || !strings.Contains(r.raw, `"protocolVersion":"2025-11-25"`) {
 		s.t.Fatalf("initialize: %s", r.raw)
 	}
 }
@@ -208,7 +208,7 @@ func callLine(id int, tool, arguments string) string {
 	return fmt.Sprintf(`{"jsonrpc":"2.0","id":%d,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, id, tool, arguments)
 }
 
-// call calls a tool and answers its result.
+// call calls a tool and returns its result.
 func (s *session) call(tool, arguments string) result {
 	s.t.Helper()
 	s.mu.Lock()
@@ -216,7 +216,7 @@ func (s *session) call(tool, arguments string) result {
 	id := s.next
 	s.mu.Unlock()
 	s.send(callLine(id, tool, arguments))
-	r := s.answer(fmt.Sprint(id))
+	r := s.response(fmt.Sprint(id))
 	if r.Error != nil || r.Result == nil {
 		s.t.Fatalf("%s %s: a protocol error instead of a result: %s", tool, arguments, r.raw)
 	}
@@ -233,7 +233,7 @@ func checkShape(t *testing.T, r response) {
 	if strings.Contains(r.raw, "null") {
 		t.Errorf("a result holds null: %s", r.raw)
 	}
-	if strings.Contains(r.raw, secretText) {
+	if showsSecret(r.raw) {
 		t.Errorf("a result holds the secret: %s", r.raw)
 	}
 	res := r.Result

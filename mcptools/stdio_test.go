@@ -21,11 +21,11 @@ func TestLegacyHandshakeAndList(t *testing.T) {
 	s := start(t, o)
 	s.initialize()
 	s.send(`{"jsonrpc":"2.0","id":2,"method":"tools/list"}`)
-	if r := s.answer("2"); r.Error != nil || strings.Count(r.raw, `"inputSchema"`) != 9 {
+	if r := s.response("2"); r.Error != nil || strings.Count(r.raw, `"inputSchema"`) != toolsListed {
 		t.Errorf("tools/list: %s", r.raw)
 	}
 	s.send(`{"jsonrpc":"2.0","id":3,"method":"ping"}`)
-	if r := s.answer("3"); r.Error != nil {
+	if r := s.response("3"); r.Error != nil {
 		t.Errorf("ping: %s", r.raw)
 	}
 	if opened != 0 {
@@ -33,8 +33,9 @@ func TestLegacyHandshakeAndList(t *testing.T) {
 	}
 }
 
-// A script that pipes its requests in and closes is answered, though mcp-go cancels open calls at EOF.
-func TestOneShotIsAnswered(t *testing.T) {
+// A script that pipes its requests in and closes gets every response, though mcp-go cancels open
+// calls at EOF.
+func TestOneShotGetsEveryResponse(t *testing.T) {
 	for _, last := range []string{"\n", ""} { // printf without a final newline, too
 		f := newFake()
 		started := make(chan struct{})
@@ -61,16 +62,16 @@ func TestOneShotIsAnswered(t *testing.T) {
 			close(release) // after the input has long ended
 		case err := <-done:
 			t.Fatalf("the end of the input came before the call: %v: %s", err, out.String())
-		case <-time.After(patience):
+		case <-time.After(waitLimit):
 			t.Fatal("the call did not reach the backend")
 		}
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
 		if n := strings.Count(out.String(), "\n"); n != 3 || !strings.Contains(out.String(), `"isConnected":true`) {
-			t.Fatalf("%d of 3 answers: %s", n, out.String())
+			t.Fatalf("%d of 3 responses: %s", n, out.String())
 		}
-		for range 2 { // both calls opened the backend, or there would not be three answers
+		for range 2 { // both calls opened the backend, or there would not be three responses
 			if agent, want := <-agents, (ClientInfo{"legacy-client", "9.1"}); agent != want {
 				t.Errorf("the call overtook the handshake: client %+v, want %+v", agent, want)
 			}
@@ -83,19 +84,19 @@ func TestGarbageAndBlankLinesSurvive(t *testing.T) {
 	s.send("")
 	s.send("  \t\r")
 	s.send("hello, is this thing on?")
-	if r := s.answer("null"); r.Error == nil || r.Error.Code != -32700 {
+	if r := s.response("null"); r.Error == nil || r.Error.Code != -32700 {
 		t.Errorf("garbage: %s", r.raw)
 	}
 	s.send(`[{"jsonrpc":"2.0","id":1,"method":"ping"}]`)
-	if r := s.answer("null"); r.Error == nil {
+	if r := s.response("null"); r.Error == nil {
 		t.Errorf("a batch: %s", r.raw)
 	}
 	s.send(`{"jsonrpc":"1.0","id":7,"method":"ping"}`)
-	if r := s.answer("7"); r.Error == nil || r.Error.Code != -32600 {
+	if r := s.response("7"); r.Error == nil || r.Error.Code != -32600 {
 		t.Errorf("wrong version: %s", r.raw)
 	}
 	s.send(callLine(8, "whatsapp_no_such_tool", `{}`))
-	if r := s.answer("8"); r.Error == nil || r.Error.Code != -32602 {
+	if r := s.response("8"); r.Error == nil || r.Error.Code != -32602 {
 		t.Errorf("unknown tool: %s", r.raw)
 	}
 	s.initialize()
@@ -118,6 +119,7 @@ func TestEightMegabytes(t *testing.T) {
 
 func TestLineTooLong(t *testing.T) {
 	s := start(t, optionsFor(newFake()))
+	const maxLine = 16 << 20
 	pad := strings.Repeat("y", maxLine)
 	for line, id := range map[string]string{
 		`{"jsonrpc":"2.0","id":41,"method":"tools/call","params":{"id":5,"text":"` + pad + `"}}`:     "41",
@@ -126,7 +128,7 @@ func TestLineTooLong(t *testing.T) {
 		pad + pad: "null",
 	} {
 		s.send(line)
-		if r := s.answer(id); r.Error == nil || r.Error.Code != -32600 || !strings.Contains(r.Error.Message, "16 MiB") {
+		if r := s.response(id); r.Error == nil || r.Error.Code != -32600 || !strings.Contains(r.Error.Message, "16 MiB") {
 			t.Errorf("a line of %d bytes: %.200s", len(line), r.raw)
 		}
 	}
@@ -135,7 +137,7 @@ func TestLineTooLong(t *testing.T) {
 func TestCancelReachesTheBackend(t *testing.T) {
 	f := newFake()
 	started, ended := make(chan struct{}), make(chan struct{})
-	f.onSend = func(ctx context.Context, _ api.SendText) (api.SendResult, error) {
+	f.onSend = func(ctx context.Context, _ api.Send) (api.SendResult, error) {
 		close(started)
 		<-ctx.Done()
 		close(ended)
@@ -170,6 +172,39 @@ func TestContextEndsTheSession(t *testing.T) {
 	}
 }
 
+// The session ends after the calls whose context ended with it, unless they take longer than
+// lastGrace: what they still do, like their line in the log, is done before the process ends.
+func TestSessionWaitsForItsCalls(t *testing.T) {
+	for takes, want := range map[time.Duration]time.Duration{time.Second: time.Second, time.Hour: lastGrace} {
+		inBubble(t, takes.String(), func(t *testing.T) {
+			f := newFake()
+			started, release := make(chan struct{}), make(chan struct{})
+			defer close(release)
+			f.onStatus = func(ctx context.Context) (api.Status, error) {
+				close(started)
+				<-ctx.Done()
+				select {
+				case <-time.After(takes):
+				case <-release:
+				}
+				return api.Status{}, ctx.Err()
+			}
+			s := start(t, optionsFor(f))
+			s.initialize()
+			s.send(callLine(5, "whatsapp_connection_status", `{}`))
+			<-started
+			s.stop()
+			began := time.Now()
+			if err := s.end(); err != nil {
+				t.Errorf("ServeStdio: %v, want nil", err)
+			}
+			if took := time.Since(began); took != want {
+				t.Errorf("a call that takes %v: the session ended after %v, want %v", takes, took, want)
+			}
+		})
+	}
+}
+
 type brokenPipe struct{}
 
 func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
@@ -193,7 +228,7 @@ func TestBrokenOutputAndInputEndTheSession(t *testing.T) {
 		t.Errorf("an input that breaks: %v", err)
 	}
 	if !strings.Contains(out.String(), `"id":"init"`) {
-		t.Errorf("what came before the break was not answered: %s", out.String())
+		t.Errorf("what came before the break got no response: %s", out.String())
 	}
 }
 
@@ -203,14 +238,14 @@ type iotestErrReader struct{}
 
 func (iotestErrReader) Read([]byte) (int, error) { return 0, errDisk }
 
-// Six slow calls do not hold up a listing, and each gets its own answer.
+// Six slow calls do not hold up a listing, and each gets its own response.
 func TestConcurrentCalls(t *testing.T) {
 	const n = 20
 	f := newFake()
 	var all sync.WaitGroup
 	all.Add(n)
 	release := make(chan struct{})
-	f.onSend = func(_ context.Context, in api.SendText) (api.SendResult, error) {
+	f.onSend = func(_ context.Context, in api.Send) (api.SendResult, error) {
 		all.Done()
 		<-release
 		return api.SendResult{MessageID: "sent to " + in.To, Timestamp: moment}, nil
@@ -222,12 +257,12 @@ func TestConcurrentCalls(t *testing.T) {
 	}
 	all.Wait() // all of them are with the backend at once
 	s.send(`{"jsonrpc":"2.0","id":99,"method":"tools/list"}`)
-	if r := s.answer("99"); r.Error != nil {
+	if r := s.response("99"); r.Error != nil {
 		t.Error(r.raw)
 	}
 	close(release)
 	for i := range n {
-		if r := s.answer(fmt.Sprint(100 + i)); r.Result == nil || !strings.Contains(r.raw, fmt.Sprintf(`sent to %d"`, i)) {
+		if r := s.response(fmt.Sprint(100 + i)); r.Result == nil || !strings.Contains(r.raw, fmt.Sprintf(`sent to %d"`, i)) {
 			t.Errorf("call %d got %s", i, r.raw)
 		}
 	}
@@ -240,10 +275,11 @@ func TestSubscriptionsListenHoldsNothing(t *testing.T) {
 	s.send(`{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{` + meta + `,"notifications":{"toolsListChanged":true}}}`)
 	s.send(`{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{` + meta + `,"name":"whatsapp_webhook_list","arguments":{}}}`)
 	s.in.Close()
-	if r := s.answer("1"); r.Error != nil { // there is nothing to subscribe to, so it ends at once
+	// there is nothing to subscribe to, so it ends at once
+	if r := s.response("1"); r.Error != nil {
 		t.Error(r.raw)
 	}
-	if r := s.answer("2"); r.Result == nil || r.Result.IsError {
+	if r := s.response("2"); r.Result == nil || r.Result.IsError {
 		t.Error(r.raw)
 	}
 	if err := s.end(); err != nil {

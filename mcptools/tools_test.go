@@ -11,11 +11,12 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"waoutbox/outbox/api"
 )
 
-// TestCalls is the table of what each tool asks of the service and answers.
+// TestCalls is the table of what each tool asks of the service and returns.
 func TestCalls(t *testing.T) {
 	f := newFake()
 	s := start(t, optionsFor(f))
@@ -35,7 +36,8 @@ func TestCalls(t *testing.T) {
 			[]string{"PutWebhook http://n8n:5678/w events=message.received,* secret=" + secretText + " ordered=false", "Status"},
 			`{"success":true,"result":"created","message":"Added wh_2: events from now on. Warning: The name does not resolve yet.","url":"http://n8n:5678/w","events":["message.received","*"],` +
 				`"webhook":{"id":"wh_2","url":"http://n8n:5678/w","events":["message.received","*"],"signed":true,"ordered":true,"status":"active","pending":0,"dead":0}}`},
-		{"whatsapp_webhook_register", `{"url":"wh_1","secret":"","events":null}`, // an id; null is left out
+		// an id; null is left out
+		{"whatsapp_webhook_register", `{"url":"wh_1","secret":"","events":null}`,
 			[]string{"PutWebhook wh_1 secret=", "Status"}, ""},
 		{"whatsapp_webhook_unregister", `{"url":"wh_1"}`, []string{"RemoveWebhook wh_1 purge=false"},
 			`{"success":true,"removed":true,"deadLettered":3,"message":"Removed wh_1. 3 undelivered became dead letters: register the URL again, then call whatsapp_dead_letter_replay.","url":"` + hook + `"}`},
@@ -46,9 +48,20 @@ func TestCalls(t *testing.T) {
 			`{"url":"https://a.example/hook","success":true,"status":200,"ms":12}`},
 		{"whatsapp_connection_status", `{}`, []string{"Status"},
 			`{"status":"connected","isConnected":true,"sessionInfo":{"account":"49151@s.whatsapp.net","name":"Alice"},"since":"2026-11-24T09:00:00Z","webhooks":1,"pending":3,"dead":1,"version":"0.1.0"}`},
-		{"whatsapp_send_text", `{"jid":"+49 151","text":"hello"}`, []string{"SendText to=+49 151 text=5 quoted= key="},
+		{"whatsapp_send_text", `{"jid":"+49 151","text":"hello"}`, []string{"Send to=+49 151 text=5 quoted= key="},
 			`{"success":true,"messageId":"3EB0","timestamp":"2026-11-24T09:00:00Z"}`},
-		{"whatsapp_send_text", `{"jid":"1@g.us","text":"hello","quotedMessageId":"3A","idempotencyKey":"k"}`, []string{"SendText to=1@g.us text=5 quoted=3A key=k"}, ""},
+		{"whatsapp_send_text", `{"jid":"1@g.us","text":"hello","quotedMessageId":"3A","idempotencyKey":"k"}`, []string{"Send to=1@g.us text=5 quoted=3A key=k"}, ""},
+		{"whatsapp_send_media", `{"jid":"1@g.us","path":"/srv/a.jpg","caption":"c","idempotencyKey":"k"}`,
+			[]string{"Send to=1@g.us quoted= key=k file={Path:/srv/a.jpg URL: Kind: Caption:c Name: MIME:}"}, `{"success":true,"messageId":"3EB0","timestamp":"2026-11-24T09:00:00Z"}`},
+		{"whatsapp_send_media", `{"jid":"1@g.us","url":"https://a.example/x","mediaType":"document","filename":"x.pdf"}`,
+			[]string{"Send to=1@g.us quoted= key= file={Path: URL:https://a.example/x Kind:document Caption: Name:x.pdf MIME:}"}, ""},
+		{"whatsapp_send_reaction", `{"jid":"1@g.us","messageId":"3A","emoji":""}`, []string{"Send to=1@g.us reaction= on=3A"},
+			`{"success":true,"messageId":"3EB0","timestamp":"2026-11-24T09:00:00Z"}`},
+		{"whatsapp_find_recipient", `{"query":"bob"}`, []string{"FindRecipients bob limit=0"},
+			`{"items":[{"jid":"2048@lid","name":"` + cut(strings.Repeat("x", 200), maxName) + `","kind":"contact","phone":"+15550100123"}],"total":7}`},
+		{"whatsapp_read_messages", `{"messageKeys":[{"remoteJid":"1@g.us","id":"3A","participant":"2048@lid"},{"remoteJid":"2048@lid","id":"3B"}]}`,
+			[]string{"MarkRead [{1@g.us 3A 2048@lid} {2048@lid 3B }]"}, `{"success":true}`},
+		{"whatsapp_subscribe_presence", `{"jid":"+1 555"}`, []string{"WatchPresence +1 555"}, ""},
 		{"whatsapp_dead_letter_list", `{}`, []string{"DeadLetters webhook= event= since= limit=20 cursor="},
 			`{"items":[{"id":"dl_wh_1_1","url":"https://a.example/hook","event":"message.received","attempts":4,"lastError":{"class":"server_error","status":503,"message":"503 Service Unavailable"},"failedAt":"2026-11-24T09:00:00Z"}],"total":1}`},
 		{"whatsapp_dead_letter_list", `{"url":"wh_1","event":"message.sent","since":"2026-11-24","limit":100,"cursor":"c"}`,
@@ -62,7 +75,7 @@ func TestCalls(t *testing.T) {
 		{"whatsapp_dead_letter_replay", `{"url":"https://a.example/hook","dryRun":true}`, []string{"Replay ids= webhook=https://a.example/hook all=false dry=true"}, ""},
 	} {
 		r := s.call(c.tool, c.args)
-		if asked := f.took(); !slices.Equal(asked, c.asked) {
+		if asked := f.recorded(); !slices.Equal(asked, c.asked) {
 			t.Errorf("%s %s asked the service for\n %q, want\n %q", c.tool, c.args, asked, c.asked)
 		}
 		if r.IsError {
@@ -70,10 +83,10 @@ func TestCalls(t *testing.T) {
 			continue
 		}
 		if c.want != "" && !sameJSON(t, r.StructuredContent, c.want) {
-			t.Errorf("%s %s answered\n %s, want\n %s", c.tool, c.args, r.StructuredContent, c.want)
+			t.Errorf("%s %s returned\n %s, want\n %s", c.tool, c.args, r.StructuredContent, c.want)
 		}
 	}
-	if strings.Contains(s.log.String(), "n8n") || strings.Contains(s.log.String(), secretText) {
+	if strings.Contains(s.log.String(), "n8n") || showsSecret(s.log.String()) {
 		t.Errorf("arguments were logged:\n%s", s.log)
 	}
 	if !strings.Contains(s.log.String(), "tool=whatsapp_send_text client=legacy-client client_version=9.1") {
@@ -108,9 +121,9 @@ func TestBadArguments(t *testing.T) {
 		{"whatsapp_webhook_register", `{}`, "invalid_arguments", []string{`"url" is missing`, "where to POST"}},
 		{"whatsapp_webhook_register", `null`, "invalid_arguments", []string{`"url" is missing`}},
 		{"whatsapp_webhook_register", `{"url":null}`, "invalid_arguments", []string{`"url" is missing`}},
-		{"whatsapp_webhook_register", `["url"]`, "invalid_arguments", []string{"one JSON object, not a list", "events, ordered, secret, url"}},
+		{"whatsapp_webhook_register", `["url"]`, "invalid_arguments", []string{"one JSON object, not a list", "chats, events, kinds, notChats, ordered, secret, url"}},
 		{"whatsapp_webhook_register", `"url"`, "invalid_arguments", []string{"one JSON object, not a string"}},
-		{"whatsapp_webhook_register", `{"webhook_url":"https://a.example"}`, "invalid_arguments", []string{`Unknown argument "webhook_url". Did you mean "url"?`, "events, ordered, secret, url"}},
+		{"whatsapp_webhook_register", `{"webhook_url":"https://a.example"}`, "invalid_arguments", []string{`Unknown argument "webhook_url". Did you mean "url"?`, "chats, events, kinds, notChats, ordered, secret, url"}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example","event":[]}`, "invalid_arguments", []string{`Did you mean "events"?`}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example","zzzzzzzz":1}`, "invalid_arguments", []string{`Unknown argument "zzzzzzzz". This tool takes`}},
 		{"whatsapp_webhook_register", `{"url":17}`, "invalid_arguments", []string{`"url" must be a string in quotes, not the number 17`}},
@@ -154,8 +167,9 @@ func TestBadArguments(t *testing.T) {
 		}
 		wantError(t, r, c.code, false, c.say...)
 	}
-	s.send(`{"jsonrpc":"2.0","id":900,"method":"tools/call","params":{"name":"whatsapp_webhook_register"}}`) // no arguments at all
-	if r := s.answer("900"); r.Result == nil || !strings.Contains(r.Result.text(), `"url" is missing`) {
+	// no arguments at all
+	s.send(`{"jsonrpc":"2.0","id":900,"method":"tools/call","params":{"name":"whatsapp_webhook_register"}}`)
+	if r := s.response("900"); r.Result == nil || !strings.Contains(r.Result.text(), `"url" is missing`) {
 		t.Error(r.raw)
 	}
 }
@@ -177,9 +191,9 @@ func TestStatusSaysWhatIsMissing(t *testing.T) {
 		}, []string{"not connected", "Another client took over."}},
 		{"unsigned", func(st *api.Status) { st.Webhooks[0].Signed = false }, []string{"Webhook wh_1 is unsigned"}},
 		{"no webhook", func(st *api.Status) { st.Webhooks = nil }, []string{"No webhook is registered: call whatsapp_webhook_register."}},
-		{"failing", func(st *api.Status) {
-			st.Webhooks[0].Status, st.Webhooks[0].Reason = api.WebhookFailing, "answers 503 since 09:14"
-		}, []string{"Webhook wh_1 is failing: answers 503 since 09:14."}},
+		{"held", func(st *api.Status) {
+			st.Webhooks[0].Status, st.Webhooks[0].Reason = api.WebhookHeld, "it answers 503 since 09:14"
+		}, []string{"Webhook wh_1 is held: it answers 503 since 09:14."}},
 		{"alarm", func(st *api.Status) { st.Alarms = []api.Alarm{{Code: "disk_low", Message: "Free some space"}} }, []string{"Alarm disk_low: Free some space."}},
 		{"other version", func(st *api.Status) { st.Daemon.Version = "0.0.9" }, []string{"different versions"}},
 	} {
@@ -191,7 +205,7 @@ func TestStatusSaysWhatIsMissing(t *testing.T) {
 			return st, nil
 		}
 		r := s.call("whatsapp_connection_status", `{}`)
-		var got statusResult
+		var got statusOutput
 		if err := json.Unmarshal(r.StructuredContent, &got); err != nil {
 			t.Fatal(err)
 		}
@@ -219,21 +233,6 @@ func TestStatusSaysWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestRegisterResults(t *testing.T) {
-	f := newFake()
-	s := start(t, optionsFor(f))
-	s.initialize()
-	for put, want := range map[string]string{api.PutCreated: "created", api.PutUpdated: "updated", api.PutRevived: "created"} {
-		f.onPut = func(context.Context, api.PutWebhook) (api.PutWebhookResult, error) {
-			return api.PutWebhookResult{Result: put, Webhook: api.Webhook{ID: "wh_9", URL: "https://a.example/", Status: api.WebhookActive}, Secret: secretText}, nil
-		}
-		r := s.call("whatsapp_webhook_register", `{"url":"https://a.example/"}`)
-		if !strings.Contains(string(r.StructuredContent), `"result":"`+want+`"`) {
-			t.Errorf("%s: %s", put, r.StructuredContent)
-		}
-	}
-}
-
 func TestEndpointDownIsNoToolError(t *testing.T) {
 	f := newFake()
 	f.onTest = func(context.Context, string) (api.TestWebhookResult, error) {
@@ -242,7 +241,7 @@ func TestEndpointDownIsNoToolError(t *testing.T) {
 	s := start(t, optionsFor(f))
 	s.initialize()
 	r := s.call("whatsapp_webhook_test", `{"url":"wh_1"}`)
-	var got testResult
+	var got testOutput
 	if err := json.Unmarshal(r.StructuredContent, &got); err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +283,7 @@ func TestQRCode(t *testing.T) {
 	f.onQR = func(context.Context) (api.PairStep, error) {
 		return api.PairStep{Step: api.StepLinked, Account: "1@s.whatsapp.net"}, nil
 	}
-	wantError(t, s.call("whatsapp_get_qr_code", `{}`), "already_linked", false, "waoutbox unpair")
+	wantError(t, s.call("whatsapp_get_qr_code", `{}`), "already_linked", false, "whatsapp_disconnect first")
 	f.onQR = func(context.Context) (api.PairStep, error) {
 		return api.PairStep{Step: api.StepFailed, Error: api.Retryf(api.CodePairingUnavail, "WhatsApp is unreachable.")}, nil
 	}
@@ -293,23 +292,56 @@ func TestQRCode(t *testing.T) {
 	wantError(t, s.call("whatsapp_get_qr_code", `{}`), "pairing_unavailable", true)
 }
 
+// A code, the passkey that WhatsApp may ask for, a code to compare, and the end: each result
+// says what the user does and how the call goes on.
+func TestPairingGoesOn(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	says := func(r result, parts ...string) {
+		t.Helper()
+		line := r.Content[len(r.Content)-1].Text
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				t.Errorf("the line %q does not say %q", line, part)
+			}
+		}
+	}
+	f.onQR = func(context.Context) (api.PairStep, error) {
+		return api.PairStep{Step: api.StepCode, Phone: "491515550100", Code: "ABCD-1234", ExpiresAt: moment.Add(time.Minute)}, nil
+	}
+	says(s.call("whatsapp_request_pairing_code", `{"phoneNumber":"+49 151 5550100"}`), "ABCD-1234", "Link with phone number", "09:01:00 UTC")
+	f.onQR = func(context.Context) (api.PairStep, error) {
+		return api.PairStep{Step: api.StepPasskey, Passkey: &api.PairPasskey{Page: "https://web.whatsapp.com", Script: "run()"}, ExpiresAt: moment}, nil
+	}
+	says(s.call("whatsapp_get_qr_code", `{}`), "passkeyResponse", "waoutbox pair")
+	f.next = api.PairStep{Step: api.StepConfirm, Code: "WXYZ-9876", ExpiresAt: moment}
+	says(s.call("whatsapp_get_qr_code", `{"passkeyResponse":"{}"}`), "WXYZ-9876", "codesMatch")
+	f.next = api.PairStep{Step: api.StepLinked, Account: "491515550100@s.whatsapp.net"}
+	says(s.call("whatsapp_get_qr_code", `{"codesMatch":true}`), "Linked")
+	wantError(t, s.call("whatsapp_request_pairing_code", `{"phoneNumber":"+49 151 5550100"}`), "pairing_unavailable", true, "whatsapp_get_qr_code")
+	wantError(t, s.call("whatsapp_disconnect", `{}`), "invalid_arguments", false, "logout true")
+	f.unpaired = api.UnpairResult{Account: "491515550100@s.whatsapp.net", Note: "The phone still lists it."}
+	says(s.call("whatsapp_disconnect", `{"logout":true}`), "still lists")
+}
+
 func TestListsStayBelowTwentyKilobytes(t *testing.T) {
 	f := newFake()
 	for i := range 300 {
 		f.webhooks = append(f.webhooks, api.Webhook{ID: fmt.Sprintf("wh_%d", i), URL: "https://a.example/" + strings.Repeat("p", 100), Events: []string{"*"}, Status: api.WebhookActive})
 	}
-	f.letters = nil
+	f.deadLetters = nil
 	for i := range 200 {
-		l := letter(i)
+		l := deadLetterNo(i)
 		l.LastError.Message = strings.Repeat("long ", 1000)
 		l.Removed = i < 2
-		f.letters = append(f.letters, l)
+		f.deadLetters = append(f.deadLetters, l)
 	}
 	s := start(t, optionsFor(f))
 	s.initialize()
 
 	r := s.call("whatsapp_webhook_list", `{}`)
-	var hooks webhookListResult
+	var hooks webhookListOutput
 	if err := json.Unmarshal(r.StructuredContent, &hooks); err != nil {
 		t.Fatal(err)
 	}
@@ -317,12 +349,12 @@ func TestListsStayBelowTwentyKilobytes(t *testing.T) {
 		t.Errorf("count %d, shown %d, %d bytes", hooks.Count, len(hooks.Webhooks), len(r.text()))
 	}
 	if len(r.Content) != 2 || !strings.Contains(r.Content[1].Text, fmt.Sprintf("%d of 301", len(hooks.Webhooks))) {
-		t.Errorf("the cut is not told: %+v", r.Content[1:])
+		t.Errorf("nothing says that it was cut: %+v", r.Content[1:])
 	}
 
-	f.took()
+	f.recorded()
 	r = s.call("whatsapp_dead_letter_list", `{"limit":100}`)
-	var page deadLetterListResult
+	var page deadLetterListOutput
 	if err := json.Unmarshal(r.StructuredContent, &page); err != nil {
 		t.Fatal(err)
 	}
@@ -330,7 +362,7 @@ func TestListsStayBelowTwentyKilobytes(t *testing.T) {
 	if n < 20 || n >= 100 || len(r.text()) > maxText+1000 || page.Total != 200 || page.NextCursor != fmt.Sprintf("after-%d", n) {
 		t.Errorf("%d items, %d bytes, total %d, cursor %s", n, len(r.text()), page.Total, page.NextCursor)
 	}
-	if !strings.Contains(r.Content[1].Text, fmt.Sprintf("%d letters instead of 100", n)) || !strings.Contains(r.Content[2].Text, "2 of these belong to removed webhooks") {
+	if !strings.Contains(r.Content[1].Text, fmt.Sprintf("%d dead letters instead of 100", n)) || !strings.Contains(r.Content[2].Text, "2 of these belong to removed webhooks") {
 		t.Errorf("the notes: %+v", r.Content[1:])
 	}
 
@@ -346,7 +378,7 @@ func TestListsStayBelowTwentyKilobytes(t *testing.T) {
 		t.Errorf("the notes: %+v", r.Content[1:])
 	}
 
-	f.letters = nil
+	f.deadLetters = nil
 	if r := s.call("whatsapp_dead_letter_list", `{"includeBody":true}`); !sameJSON(t, r.StructuredContent, `{"items":[],"total":0}`) {
 		t.Errorf("an empty list: %s", r.StructuredContent)
 	}
@@ -381,12 +413,12 @@ func TestReadOnly(t *testing.T) {
 	s := start(t, o)
 	s.initialize()
 	s.send(`{"jsonrpc":"2.0","id":50,"method":"tools/list"}`)
-	list := s.answer("50").raw
-	if n := strings.Count(list, `"readOnlyHint":true`); n != 3 || strings.Count(list, `"inputSchema"`) != 3 {
+	list := s.response("50").raw
+	if n := strings.Count(list, `"readOnlyHint":true`); n != 4 || strings.Count(list, `"inputSchema"`) != 4 {
 		t.Errorf("read-only tools: %s", list)
 	}
 	s.send(callLine(51, "whatsapp_send_text", `{"jid":"49151","text":"hi"}`))
-	if r := s.answer("51"); r.Error == nil || r.Error.Code != -32602 {
+	if r := s.response("51"); r.Error == nil || r.Error.Code != -32602 {
 		t.Errorf("a tool that writes: %s", r.raw)
 	}
 	r := s.call("whatsapp_connection_status", `{}`)

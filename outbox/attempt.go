@@ -2,14 +2,15 @@ package outbox
 
 import "time"
 
-// Class says what kind of end an attempt had. Stable words: they are stored, shown, and used as metric labels.
+// Class says what kind of end an attempt had. Stable words: they are stored, shown, and used as
+// metric labels.
 type Class string
 
 const (
 	ClassOK       Class = "ok"       // 2xx
-	ClassHTTP     Class = "http"     // any other answer; the status tells
+	ClassHTTP     Class = "http"     // any other response; the status tells
 	ClassRedirect Class = "redirect" // 3xx, never followed
-	ClassTimeout  Class = "timeout"  // no complete answer within the attempt timeout
+	ClassTimeout  Class = "timeout"  // no complete response within the attempt timeout
 	ClassRefused  Class = "refused"  // connection refused
 	ClassReset    Class = "reset"    // connection broke off
 	ClassDNS      Class = "dns"      // name does not resolve
@@ -17,19 +18,28 @@ const (
 	ClassNetwork  Class = "network"  // any other transport error
 	ClassInternal Class = "internal" // a panic while sending
 	ClassAddress  Class = "address"  // refused by our own address guard: ours, no attempt spent
-	ClassLocal    Class = "local"    // our own trouble (descriptors, disk, key): ours, no attempt spent
+	// our own trouble (descriptors, disk, key): ours, no attempt spent
+	ClassLocal Class = "local"
 )
+
+// Classes lists every Class.
+func Classes() []Class {
+	return []Class{
+		ClassOK, ClassHTTP, ClassRedirect, ClassTimeout, ClassRefused, ClassReset, ClassDNS, ClassTLS, ClassNetwork, ClassInternal, ClassAddress, ClassLocal,
+	}
+}
 
 // Attempt is one POST and its outcome.
 type Attempt struct {
 	N      int           // numbered from 1 within a schedule
 	At     time.Time     // start
-	Took   time.Duration // until the answer or the error
-	Status int           // HTTP status, 0 without an answer
+	Took   time.Duration // until the response or the error
+	Status int           // HTTP status, 0 without a response
 	Class  Class
 }
 
-// MaxAttemptsKept bounds the attempt log: the first and the last ten failed attempts of a delivery stay.
+// MaxAttemptsKept bounds the attempt log: the first and the last ten failed attempts of a delivery
+// stay.
 const MaxAttemptsKept = 20
 
 // MaxExcerpt bounds the kept part of a response body, in bytes.
@@ -42,7 +52,8 @@ type Log struct {
 	Excerpt  []byte    // start of the last response body, at most MaxExcerpt bytes
 }
 
-// Add returns the log with one more failed attempt and what it answered. It never aliases l's attempts.
+// Add returns the log with one more failed attempt and its response. It never aliases l's
+// attempts.
 func (l Log) Add(a Attempt, message string, excerpt []byte) Log {
 	kept := append(make([]Attempt, 0, len(l.Attempts)+1), l.Attempts...)
 	kept = append(kept, a)

@@ -7,15 +7,18 @@ import (
 )
 
 const (
-	// MaxField is the largest key, name, chat or account of an event, and the largest id, in bytes. Real ones are below 100.
+	// MaxField is the largest string of an event besides its body, and the largest id, in bytes.
+	// Real ones are below 100.
 	MaxField = 1 << 10
-	// MaxRecordLog is the largest Record.Log in bytes: twenty attempts and a response excerpt need a tenth of it.
+	// MaxRecordLog is the largest Record.Log in bytes: twenty attempts and a response excerpt need
+	// a tenth of it.
 	MaxRecordLog = 16 << 10
 	// MaxConfig is the largest Subscription.Config and lane state, in bytes.
 	MaxConfig = 256 << 10
 )
 
-// CheckEvents reports why an append cannot be taken whatever the state of the engine; ErrTooLarge for sizes.
+// CheckEvents reports why an append cannot be taken whatever the state of the engine; ErrTooLarge
+// for sizes.
 func CheckEvents(evs []Event) error {
 	if len(evs) > MaxBatch {
 		return fmt.Errorf("append of %d events (at most %d a call): %w", len(evs), MaxBatch, ErrTooLarge)
@@ -28,14 +31,15 @@ func CheckEvents(evs []Event) error {
 		if len(e.Body) > MaxBody {
 			return fmt.Errorf("append of %s: body of %d bytes (at most %d): %w", e.Key, len(e.Body), MaxBody, ErrTooLarge)
 		}
-		if max(len(e.Key), len(e.Name), len(e.Chat), len(e.Account)) > MaxField {
-			return fmt.Errorf("append of event %d of the call: key, name, chat or account above %d bytes: %w", i, MaxField, ErrTooLarge)
+		if max(len(e.Key), len(e.Name), len(e.Chat), len(e.ChatAlt), len(e.Account), len(e.Message)) > MaxField {
+			return fmt.Errorf("append of event %d of the call: key, name, chat, its other address, account or message id above %d bytes: %w", i, MaxField, ErrTooLarge)
 		}
 	}
 	return nil
 }
 
-// CheckChange reports why a change cannot be taken whatever the state of the engine; ErrTooLarge for sizes.
+// CheckChange reports why a change cannot be taken whatever the state of the engine; ErrTooLarge
+// for sizes.
 func CheckChange(c Change) error {
 	if len(c.Set) > MaxChange {
 		return fmt.Errorf("change of %s with %d records (at most %d): %w", c.Sub, len(c.Set), MaxChange, ErrTooLarge)

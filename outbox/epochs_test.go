@@ -53,11 +53,11 @@ func TestPruneEpochs(t *testing.T) {
 		below Seq
 		want  []Seq
 	}{{1, []Seq{1, 5, 9}}, {4, []Seq{1, 5, 9}}, {5, []Seq{5, 9}}, {8, []Seq{5, 9}}, {9, []Seq{9}}, {100, []Seq{9}}} {
-		if got := froms(PruneEpochs(from(1, 5, 9), c.below)); !reflect.DeepEqual(got, c.want) {
+		if got := froms(PruneEpochs(Subscription{Epochs: from(1, 5, 9)}, c.below)); !reflect.DeepEqual(got, c.want) {
 			t.Errorf("epochs 1, 5, 9 below %d: %v, want %v", c.below, got, c.want)
 		}
 	}
-	if got := PruneEpochs(nil, 5); len(got) != 0 {
+	if got := PruneEpochs(Subscription{}, 5); len(got) != 0 {
 		t.Errorf("no epochs become %v", got)
 	}
 }
@@ -74,11 +74,11 @@ func TestPruneKeepsWhatIsOwed(t *testing.T) {
 	}
 	for below := Seq(1); below < 10; below++ {
 		p := s
-		p.Epochs = PruneEpochs(s.Epochs, below)
+		p.Epochs = PruneEpochs(s, below)
 		for seq := below; seq < 12; seq++ {
 			for _, chat := range []string{"a", "b", "c"} {
-				if s.Owes(seq, "n", chat) != p.Owes(seq, "n", chat) {
-					t.Errorf("pruned below %d, %d in chat %s is owed: %v, before %v", below, seq, chat, p.Owes(seq, "n", chat), s.Owes(seq, "n", chat))
+				if s.Owes(seq, EventHead{Name: "n", Chat: chat}) != p.Owes(seq, EventHead{Name: "n", Chat: chat}) {
+					t.Errorf("pruned below %d, %d in chat %s is owed: %v, before %v", below, seq, chat, p.Owes(seq, EventHead{Name: "n", Chat: chat}), s.Owes(seq, EventHead{Name: "n", Chat: chat}))
 				}
 			}
 		}
@@ -130,6 +130,33 @@ func TestChecks(t *testing.T) {
 		if err != nil {
 			t.Errorf("good %s: %v", what, err)
 		}
+	}
+}
+
+// Of a removed subscription the filter it had is kept, so that a revival finds it. Before, nothing
+// was left but the epoch that matches nothing: revived ones wanted everything.
+func TestPruneKeepsTheFilterOfARemovedOne(t *testing.T) {
+	want := Filter{Events: []string{"message.received"}, Chats: []string{"a@lid"}}
+	s := Subscription{ID: "a", Removed: true, Epochs: []Epoch{{From: 1, Filter: Filter{Events: []string{Any}}},
+		{From: 5, Filter: want}, {From: 9}, {From: 12}}}
+	s.Epochs = PruneEpochs(s, 100)
+	if got := s.LastFilter(); !reflect.DeepEqual(got, want) || len(s.Epochs) != 3 {
+		t.Errorf("after pruning the last filter is %+v in %+v", got, s.Epochs)
+	}
+	if cut, ok := s.Cut(); !ok || cut != 9 {
+		t.Errorf("Cut = %d, %v, want 9", cut, ok)
+	}
+	for next, want := range map[Seq]Seq{1: 5, 5: 5, 7: 7, 8: 8, 9: 0, 10: 0, 50: 0} {
+		if first, ok := s.FirstOwed(next); first != want || ok != (want > 0) || s.Ended(next, 0) != (want == 0) || s.Ended(next, 1) {
+			t.Errorf("FirstOwed(%d) = %d, %v; want %d", next, first, ok, want)
+		}
+	}
+	s.Removed = false
+	if s.Epochs = PruneEpochs(s, 100); len(s.Epochs) != 1 {
+		t.Errorf("one that is not removed keeps %+v", s.Epochs)
+	}
+	if cut, ok := (Subscription{Epochs: []Epoch{{From: 1, Filter: want}}}).Cut(); ok {
+		t.Errorf("one that wants something has the cut %d", cut)
 	}
 }
 

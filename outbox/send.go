@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// SendKept is how long a settled send stays in the ledger, so that a repeated call with its idempotency key is answered and
-// not sent twice.
+// SendKept is how long a settled send stays in the ledger at least, so that a repeated call with
+// its idempotency key gets its result and is not sent twice.
 const SendKept = 24 * time.Hour
 
 // ErrDuplicate: another send that did not fail holds this idempotency key. Read it with SendByKey.
@@ -16,9 +16,10 @@ var ErrDuplicate = errors.New("idempotency key is taken by another send")
 type SendState uint8
 
 const (
-	SendPrepared SendState = iota // written before the message leaves; after a crash its outcome is unknown
-	SendSent                      // the server acknowledged it
-	SendFailed                    // it did not leave, or the server refused it
+	// written before the message leaves; after a crash its outcome is unknown
+	SendPrepared SendState = iota
+	SendSent               // the server acknowledged it
+	SendFailed             // it did not leave, or the server refused it
 )
 
 func (s SendState) String() string {
@@ -42,5 +43,5 @@ type Send struct {
 	State          SendState
 	CreatedAt      time.Time
 	SettledAt      time.Time // when it became sent or failed; zero while prepared
-	Result         []byte    // what the caller was answered, opaque to engines
+	Result         []byte    // what the caller was told, opaque to engines
 }

@@ -1,7 +1,5 @@
 package outbox
 
-import "slices"
-
 // State of a delivery. Done has no record: it was not read yet, was delivered, or was purged.
 type State uint8
 
@@ -23,25 +21,23 @@ func (s State) String() string {
 	return "unknown"
 }
 
-// legal returns the moves a delivery may make. From Done: read and unfinished, or buried with its webhook. From Pending:
-// retried (Pending again), delivered, dead. From Dead: replayed, purged.
-func legal(from State) []State {
-	switch from {
-	case Done:
-		return []State{Done, Pending, Dead}
-	case Pending:
-		return []State{Pending, Done, Dead}
-	case Dead:
-		return []State{Pending, Done, Dead}
+// CheckMove returns nil if a record may take the place of another one of its sequence, else a
+// *TransitionError: the writer knows less than the disk. from has State Done when there is none.
+// Every state may follow every other: from Done read and unfinished, redelivered, or dead-lettered
+// with its webhook; from Pending tried again, delivered, dead; from Dead replayed, purged, or part
+// of another run; and the same again, since a Change may be repeated. But a dead letter becomes
+// pending by a replay only, which raises its number, and a pending delivery never goes back to an
+// earlier replay or attempt.
+func CheckMove(sub SubID, from, to Record) error {
+	ok := from.State <= Dead && to.State <= Dead
+	switch {
+	case from.State == Dead && to.State == Pending:
+		ok = ok && to.Replay > from.Replay
+	case from.State == Pending && to.State != Done:
+		ok = ok && (to.Replay > from.Replay || to.Replay == from.Replay && to.Attempts >= from.Attempts)
 	}
-	return nil
-}
-
-// CheckMove returns nil if a record may go from one state to the other, else a *TransitionError. Writing the same state again
-// is always legal: a Change may be repeated.
-func CheckMove(sub SubID, seq Seq, from, to State) error {
-	if slices.Contains(legal(from), to) {
+	if ok {
 		return nil
 	}
-	return &TransitionError{Sub: sub, Seq: seq, From: from, To: to}
+	return &TransitionError{Sub: sub, Seq: to.KeySeq(), From: from.State, To: to.State}
 }

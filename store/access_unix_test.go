@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"waoutbox/store"
+	"waoutbox/store/storetest"
 )
 
 func TestStateTightensLooseModes(t *testing.T) {
@@ -30,7 +31,7 @@ func TestStateRefusesWritableDirectory(t *testing.T) {
 		if err := os.Chmod(dir, m); err != nil {
 			t.Fatal(err)
 		}
-		refused(t, dir, dir, fmt.Sprintf("%04o", m), "chmod go-w")
+		refused(t, store.Writable, dir, dir, fmt.Sprintf("%04o", m))
 	}
 }
 
@@ -43,12 +44,12 @@ func TestStateRefusesOtherOwner(t *testing.T) {
 		}
 		t.Cleanup(func() { os.Chown(dir, 0, -1) })
 	}
-	refused(t, dir, dir, "belongs to user", "--state-dir")
+	refused(t, store.OtherOwner, dir, dir, "belongs to user")
 }
 
 func TestOpenRefusesADirectoryAndAFileOthersCanWrite(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := store.Open(dir, store.DBOptions{}); err == nil {
+	if _, err := store.Open(dir, store.DBOptions{Schema: storetest.Schema()}); err == nil {
 		t.Error("a directory was opened")
 	}
 	path := filepath.Join(dir, store.OutboxFile)
@@ -58,7 +59,7 @@ func TestOpenRefusesADirectoryAndAFileOthersCanWrite(t *testing.T) {
 	if err := os.Chmod(path, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	if db, err := store.Open(path, store.DBOptions{}); err == nil {
+	if db, err := store.Open(path, store.DBOptions{Schema: storetest.Schema()}); err == nil {
 		db.Close()
 		t.Error("a file others can write was opened")
 	}

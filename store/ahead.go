@@ -7,9 +7,10 @@ import (
 	"go.etcd.io/bbolt"
 )
 
-// Ahead tells the operating system that the size bytes of the file from where at lies will be read soon. bbolt maps its file
-// for random access, without read-ahead, so a walk over a cold file waits for the disk at every page: minutes for a million
-// events. at is a key or value of tx; one that is not in the file is ignored. It is a hint and cannot fail.
+// Ahead tells the operating system that the size bytes of the file from where at lies will be read
+// soon. bbolt maps its file for random access, without read-ahead, so a walk over a cold file waits
+// for the disk at every page: minutes for a million events. at is a key or value of tx; one that is
+// not in the file is ignored. It is a hint and cannot fail.
 func (db *DB) Ahead(tx *bbolt.Tx, at []byte, size int) {
 	off, ok := offset(tx, at)
 	if !ok {
@@ -29,7 +30,8 @@ func offset(tx *bbolt.Tx, at []byte) (int64, bool) {
 		return 0, false
 	}
 	base := tx.DB().Info().Data
-	here := uintptr(unsafe.Pointer(unsafe.SliceData(at))) // only compared and subtracted, never turned back into a pointer
+	// only compared and subtracted, never turned back into a pointer
+	here := uintptr(unsafe.Pointer(unsafe.SliceData(at)))
 	if here < base || here-base >= uintptr(tx.Size()) {
 		return 0, false
 	}

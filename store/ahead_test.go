@@ -12,13 +12,17 @@ import (
 // The place that is read ahead is where the value lies.
 func TestOffset(t *testing.T) {
 	path := filepath.Join(t.TempDir(), OutboxFile)
-	db, err := Open(path, DBOptions{MinFree: 1})
+	schema := Schema{App: "test", Migrations: []func(tx *bbolt.Tx) error{func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucket([]byte("items"))
+		return err
+	}}}
+	db, err := Open(path, DBOptions{Schema: schema})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
 	value := bytes.Repeat([]byte("0123456789abcdef"), 4096)
-	err = db.Do(t.Context(), Op{Urgent: true, Apply: func(tx *bbolt.Tx) error { return tx.Bucket([]byte("events")).Put([]byte("k"), value) }})
+	err = db.Do(t.Context(), Op{Urgent: true, Apply: func(tx *bbolt.Tx) error { return tx.Bucket([]byte("items")).Put([]byte("k"), value) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -28,7 +32,7 @@ func TestOffset(t *testing.T) {
 	}
 	defer f.Close()
 	err = db.View(func(tx *bbolt.Tx) error {
-		v := tx.Bucket([]byte("events")).Get([]byte("k"))
+		v := tx.Bucket([]byte("items")).Get([]byte("k"))
 		off, ok := offset(tx, v)
 		got := make([]byte, len(value))
 		if _, err := f.ReadAt(got, off); !ok || err != nil || !bytes.Equal(got, value) {

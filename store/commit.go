@@ -2,42 +2,46 @@ package store
 
 import (
 	"errors"
-	"fmt"
+	"runtime"
 	"runtime/debug"
-	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
 	berrors "go.etcd.io/bbolt/errors"
 
-	"waoutbox/outbox"
+	"waoutbox/store/failpoint"
 )
 
 const (
-	reopenFirst = time.Second // pause after a failed reopening, doubled up to reopenMax
-	reopenMax   = time.Minute
+	// gatherFrom is how many operations of a commit are many.
+	gatherFrom = 16
+	// gatherShare is the part of those who shared a commit that is not waited for: one in as many.
+	gatherShare = 8
+	// gatherMax is how long is waited at most.
+	gatherMax = 300 * time.Microsecond
 )
 
-// run is the committer: the only goroutine that writes. It ends when the store stops taking operations and the queue is empty.
+// run is the committer: it writes all that nobody else writes, one commit after the other. It ends
+// when the store stops taking operations and the queue is empty.
 func (db *DB) run() {
 	defer close(db.stopped)
 	debug.SetPanicOnFault(true)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
-		stopping := false
 		select {
 		case <-db.stopping:
-			stopping = true
+			db.drain()
+			return
 		default:
 		}
-		batch, wait := db.q.take(stopping)
-		if batch != nil {
-			db.commit(batch)
+		db.gather()
+		committed, wait := db.commitNext()
+		if committed {
 			continue
 		}
-		if stopping {
-			return
+		if check := db.recheckFreeSpace(); check > 0 && (wait == 0 || check < wait) {
+			wait = check
 		}
 		var due <-chan time.Time
 		if wait > 0 {
@@ -52,54 +56,119 @@ func (db *DB) run() {
 	}
 }
 
-// commit writes a batch in one transaction, without the operations that fail by themselves, and answers everybody.
-func (db *DB) commit(batch []*request) {
-	batch = db.refuseGrowth(batch)
-	for len(batch) > 0 {
-		if db.bolt == nil || db.fatal.Load() {
-			answerAll(batch, db.closedError())
+// gather waits after a commit that many shared until most of them have come again, and not for
+// long: else the first of them would be written alone, and the others would wait for that.
+func (db *DB) gather() {
+	shared := db.shared.Load()
+	if shared < gatherFrom {
+		return
+	}
+	for began := time.Now(); db.q.queued.Load() < shared-shared/gatherShare; runtime.Gosched() {
+		if time.Since(began) > gatherMax {
+			db.shared.Store(0) // they are gone
 			return
 		}
-		tx, err := db.bolt.Begin(true)
+	}
+}
+
+// commitNext commits what is due, if anything is, and otherwise returns how long to wait for it
+// (0: until woken).
+func (db *DB) commitNext() (committed bool, wait time.Duration) {
+	db.writing <- struct{}{}
+	defer db.release()
+	if db.shut {
+		db.retryOpening()
+		return true, 0
+	}
+	batch, wait := db.q.take()
+	if batch == nil {
+		return false, wait
+	}
+	db.commit(batch)
+	return true, 0
+}
+
+// lead commits what is due in the goroutine of a caller, unless somebody commits at the moment or
+// many are about to share a commit. That saves two changes of goroutine, which on a busy machine
+// take as long as the disk does.
+func (db *DB) lead() {
+	if db.shared.Load() >= gatherFrom {
+		db.q.signal()
+		return
+	}
+	select {
+	case db.writing <- struct{}{}:
+	default:
+		db.q.signal() // who commits may not look into the queue again
+		return
+	}
+	if db.commitOnce() || db.Queued() > 0 {
+		db.q.signal()
+	}
+}
+
+// commitOnce commits what is due and lets others commit. It reports whether the committer has to
+// open the file again.
+func (db *DB) commitOnce() (shut bool) {
+	defer db.release()
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	if batch, _ := db.q.take(); batch != nil {
+		db.commit(batch)
+	}
+	return db.shut
+}
+
+// release lets others commit.
+func (db *DB) release() { <-db.writing }
+
+// drain commits what was queued before the store stopped.
+func (db *DB) drain() {
+	db.writing <- struct{}{}
+	defer db.release()
+	for {
+		batch := db.q.takeLast(db.closedError())
+		if batch == nil {
+			return
+		}
+		db.commit(batch)
+	}
+}
+
+// commit writes a batch in one transaction, without the operations that fail by themselves, and
+// gives everybody the outcome.
+func (db *DB) commit(batch []*request) {
+	began := time.Now()
+	db.shared.Store(int64(len(batch)))
+	db.committing.Store(began.UnixNano())
+	defer db.committing.Store(0)
+	db.appending.Store(hasAppend(batch))
+	defer db.appending.Store(false)
+	batch = db.refuse(batch)
+	for len(batch) > 0 {
+		if db.bolt == nil || db.fatal.Load() {
+			finishAll(batch, db.closedError())
+			return
+		}
+		failpoint.Hit(failpoint.CommitBegin)
+		tx, err := db.begin(db.bolt, true)
 		if err != nil {
-			answerAll(batch, fmt.Errorf("begin a commit: %w", err))
+			db.noteFailure(err)
+			finishAll(batch, newError(Closed, db.path, err, "a commit cannot begin: %v", err))
 			return
 		}
 		i, err := applyAll(tx, batch)
 		if err == nil {
-			db.finish(tx, batch)
+			db.finish(tx, batch, began)
 			return
 		}
 		db.rollback(tx)
 		db.noteFailure(err)
-		batch[i].answer(err)
+		batch[i].finish(err)
 		batch = append(batch[:i:i], batch[i+1:]...)
 	}
 }
 
-// refuseGrowth answers appends with ErrFull while the disk is short; everything else goes on.
-func (db *DB) refuseGrowth(batch []*request) []*request {
-	var rest, appends []*request
-	for _, r := range batch {
-		if r.op.Grows {
-			appends = append(appends, r)
-		} else {
-			rest = append(rest, r)
-		}
-	}
-	if len(appends) == 0 {
-		return batch
-	}
-	err := db.room()
-	if err == nil {
-		return batch
-	}
-	db.noteRoom(err)
-	answerAll(appends, err)
-	return rest
-}
-
-// applyAll runs the operations in order and answers the first that failed.
+// applyAll runs the operations in order and returns the first that failed.
 func applyAll(tx *bbolt.Tx, batch []*request) (failed int, err error) {
 	for i, r := range batch {
 		if err := guarded(func() error { return r.op.Apply(tx) }); err != nil {
@@ -123,112 +192,62 @@ func (db *DB) noteFailure(err error) {
 
 func (db *DB) rollback(tx *bbolt.Tx) {
 	if err := guarded(tx.Rollback); err != nil && !errors.Is(err, berrors.ErrTxClosed) {
-		db.stuck = true
+		db.stuck.Store(true)
 		db.stop("a commit could not be undone: " + err.Error())
 	}
 }
 
-// finish commits, publishes in order and answers.
-func (db *DB) finish(tx *bbolt.Tx, batch []*request) {
+// finish commits, publishes in order and gives everybody the outcome.
+func (db *DB) finish(tx *bbolt.Tx, batch []*request, began time.Time) {
 	id := tx.ID()
-	err := guarded(func() error { return db.around(tx.Commit) })
+	failpoint.Hit(failpoint.CommitApplied)
+	written := false // whole and synced, as far as bbolt knows
+	err := guarded(func() error {
+		return db.commitHook(func() error {
+			err := tx.Commit()
+			written = err == nil
+			return err
+		})
+	})
+	if db.observer != nil {
+		db.observer.Committed(Commit{Writes: len(batch), Took: time.Since(began), Err: err})
+	}
 	if err == nil {
-		db.noteRoom(nil)
-		for _, r := range batch {
-			if r.op.Publish != nil {
-				r.op.Publish()
-			}
-			r.answer(nil)
+		failpoint.Hit(failpoint.CommitSynced)
+		db.committed(hasAppend(batch))
+		if err := guarded(func() error { publish(batch); return nil }); err != nil {
+			db.noteFailure(err)
+			db.stop("what is in memory is not what is in the file: " + err.Error())
+			finishAll(batch, db.unknown(err))
+			return
 		}
+		finishCommitted(batch) // after all is published: they compete for what that needs
+		db.prepare(began, bytesOf(batch))
 		return
 	}
+	err = withCause(err)
 	db.noteFailure(err)
 	db.rollback(tx)
 	if db.fatal.Load() {
-		answerAll(batch, fmt.Errorf("%w: commit: %w", outbox.ErrUnknown, err))
+		finishAll(batch, db.unknown(err))
 		return
 	}
-	db.log.Error("commit of the outbox failed, opening the file again", "error", err.Error())
-	written := db.reopen(id)
-	if errors.Is(err, syscall.ENOSPC) && !written {
-		full := fmt.Errorf("the disk is full (%w): %w", err, outbox.ErrFull)
-		db.noteRoom(full)
-		answerAll(batch, full)
-		return
+	if !written {
+		db.forget = uint64(id)
 	}
-	answerAll(batch, fmt.Errorf("%w: commit: %w", outbox.ErrUnknown, err))
+	db.recover(batch, id, err)
 }
 
-func answerAll(batch []*request, err error) {
+// publish makes the effects of a batch visible, in the order in which they were written.
+func publish(batch []*request) {
 	for _, r := range batch {
-		r.answer(err)
+		if r.op.Publish != nil {
+			r.op.Publish()
+		}
+		failpoint.Hit(failpoint.CommitPublished)
 	}
 }
 
-// reopen closes the file whose last commit failed, opens and checks it, and has what is in memory read anew. While that fails
-// it tries again, answering what comes in with ErrClosed. It reports whether transaction id is in the file.
-func (db *DB) reopen(id int) (written bool) {
-	db.swap(nil)
-	for pause := reopenFirst; ; pause = min(2*pause, reopenMax) {
-		last, err := db.openAgain()
-		if err == nil {
-			db.noteRoom(nil)
-			return last >= id
-		}
-		db.noteRoom(fmt.Errorf("the outbox file cannot be opened after a failed commit: %w", err))
-		if !db.refuseFor(pause) {
-			return true // stopping: nothing is known
-		}
-	}
-}
-
-// swap puts another file in place and closes the old one.
-func (db *DB) swap(next *bbolt.DB) {
-	db.mu.Lock()
-	old := db.bolt
-	db.bolt = next
-	db.mu.Unlock()
-	if old != nil && !db.stuck {
-		if err := guarded(old.Close); err != nil {
-			db.log.Error("close of the outbox file failed", "error", err.Error())
-		}
-	}
-}
-
-func (db *DB) openAgain() (last int, err error) {
-	bolt, err := openExisting(db.path, migrations()) // a file that vanished meanwhile is a fault and no reason for a new one
-	if err != nil {
-		return 0, err
-	}
-	if err := verify(bolt); err != nil {
-		return 0, errors.Join(err, bolt.Close())
-	}
-	if err := bolt.View(func(tx *bbolt.Tx) error { last = tx.ID(); return nil }); err != nil {
-		return 0, errors.Join(err, bolt.Close())
-	}
-	db.swap(bolt)
-	for _, reload := range db.reloads {
-		if err := reload(); err != nil {
-			db.swap(nil)
-			return 0, err
-		}
-	}
-	return last, nil
-}
-
-// refuseFor answers everything that comes in for a while. It reports false when the store is stopping.
-func (db *DB) refuseFor(d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	for {
-		batch, _ := db.q.take(false)
-		answerAll(batch, db.closedError())
-		select {
-		case <-timer.C:
-			return true
-		case <-db.stopping:
-			return false
-		case <-db.q.wake:
-		}
-	}
+func (db *DB) unknown(err error) error {
+	return newError(Unknown, db.path, err, "%s: commit: %v", Unknown, err)
 }

@@ -12,25 +12,41 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.etcd.io/bbolt"
 
-	"waoutbox/outbox"
 	"waoutbox/store"
 	"waoutbox/store/storetest"
 )
 
 // put is a write of one key in the events bucket.
 func put(key string) store.Op {
-	return store.Op{Urgent: true, Apply: func(tx *bbolt.Tx) error { return tx.Bucket([]byte("events")).Put([]byte(key), []byte(key)) }}
+	return store.Op{Urgent: true, Apply: func(tx *bbolt.Tx) error { return tx.Bucket([]byte("items")).Put([]byte(key), []byte(key)) }}
+}
+
+// appendOf is a put that is refused while the disk is short.
+func appendOf(key string) store.Op {
+	op := put(key)
+	op.IsAppend = true
+	return op
+}
+
+// causes are the causes of a store's faults, in order.
+func causes(s store.DBStats) string {
+	var out []string
+	for _, f := range s.Faults {
+		out = append(out, string(f.Cause))
+	}
+	return strings.Join(out, " ")
 }
 
 func keys(t *testing.T, db *store.DB) string {
 	t.Helper()
 	var out []string
 	err := db.View(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte("events")).ForEach(func(k, _ []byte) error { out = append(out, string(k)); return nil })
+		return tx.Bucket([]byte("items")).ForEach(func(k, _ []byte) error { out = append(out, string(k)); return nil })
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -38,7 +54,8 @@ func keys(t *testing.T, db *store.DB) string {
 	return strings.Join(out, " ")
 }
 
-// gate holds the first commit until it is opened, so that what is queued meanwhile becomes one batch.
+// gate holds the first commit until it is opened, so that what is queued meanwhile becomes one
+// batch.
 type gate struct {
 	entered chan struct{}
 	open    chan struct{}
@@ -48,13 +65,13 @@ type gate struct {
 
 func newGate() *gate { return &gate{entered: make(chan struct{}), open: make(chan struct{})} }
 
-func (g *gate) around(commit func() error) error {
+func (g *gate) hold(commit func() error) error {
 	g.commits.Add(1)
 	g.once.Do(func() { close(g.entered); <-g.open })
 	return commit()
 }
 
-// together runs ops so that all of them are in one batch, in order, and answers their errors.
+// together runs ops so that all of them are in one batch, in order, and returns their errors.
 func together(t *testing.T, db *store.DB, g *gate, ops ...store.Op) []error {
 	t.Helper()
 	errs := make([]error, len(ops))
@@ -79,12 +96,13 @@ func together(t *testing.T, db *store.DB, g *gate, ops ...store.Op) []error {
 
 func TestOneBatchOneCommit(t *testing.T) {
 	g := newGate()
-	db := storetest.Open(t, store.DBOptions{Commit: g.around})
+	db := storetest.Open(t, store.DBOptions{CommitHook: g.hold})
 	var order []string
 	var ops []store.Op
 	for i := range 20 {
 		op := put(fmt.Sprintf("%02d", i))
-		op.Publish = func() { order = append(order, fmt.Sprint(i)) } // the committer's goroutine alone
+		// the committer's goroutine alone
+		op.Publish = func() { order = append(order, fmt.Sprint(i)) }
 		ops = append(ops, op)
 	}
 	for i, err := range together(t, db, g, ops...) {
@@ -102,7 +120,7 @@ func TestOneBatchOneCommit(t *testing.T) {
 
 func TestBatchIsBounded(t *testing.T) {
 	g := newGate()
-	db := storetest.Open(t, store.DBOptions{Commit: g.around})
+	db := storetest.Open(t, store.DBOptions{CommitHook: g.hold})
 	var ops []store.Op
 	for i := range 4 {
 		op := put(fmt.Sprint(i))
@@ -118,15 +136,15 @@ func TestBatchIsBounded(t *testing.T) {
 // An operation that fails takes nothing with it, and leaves nothing behind.
 func TestFailuresAreAlone(t *testing.T) {
 	g := newGate()
-	db := storetest.Open(t, store.DBOptions{Commit: g.around})
+	db := storetest.Open(t, store.DBOptions{CommitHook: g.hold})
 	boom := errors.New("boom")
 	bad := put("bad")
 	bad.Apply = func(tx *bbolt.Tx) error {
-		return errors.Join(tx.Bucket([]byte("events")).Put([]byte("bad"), nil), boom)
+		return errors.Join(tx.Bucket([]byte("items")).Put([]byte("bad"), nil), boom)
 	}
 	panics := put("panics")
 	panics.Apply = func(tx *bbolt.Tx) error {
-		_ = tx.Bucket([]byte("events")).Put([]byte("panics"), nil)
+		_ = tx.Bucket([]byte("items")).Put([]byte("panics"), nil)
 		panic("at the disco")
 	}
 	bad.Publish = func() { t.Error("a failed operation was published") }
@@ -144,20 +162,21 @@ func TestFailuresAreAlone(t *testing.T) {
 	if got := keys(t, db); got != "a b c first" {
 		t.Errorf("the file holds %q", got)
 	}
-	if s := db.Stats(); s.Fault != "" {
-		t.Errorf("a panic in one operation became a fault: %s", s.Fault)
+	if s := db.Stats(); len(s.Faults) != 0 {
+		t.Errorf("a panic in one operation became a fault: %v", s.Faults)
 	}
 }
 
-// A commit whose outcome is unknown: every waiter hears so, the file is opened again, and work goes on.
+// A commit whose outcome is unknown: every waiter hears so, the file is opened again, and work goes
+// on.
 func TestUnknownOutcome(t *testing.T) {
 	boom := errors.New("input/output error")
 	for name, written := range map[string]bool{"not written": false, "written": true} {
 		t.Run(name, func(t *testing.T) {
 			g := newGate()
 			var fail atomic.Bool
-			db := storetest.Open(t, store.DBOptions{Commit: func(commit func() error) error {
-				return g.around(func() error {
+			db := storetest.Open(t, store.DBOptions{CommitHook: func(commit func() error) error {
+				return g.hold(func() error {
 					if !fail.CompareAndSwap(true, false) {
 						return commit()
 					}
@@ -173,9 +192,10 @@ func TestUnknownOutcome(t *testing.T) {
 			published.Publish = func() { t.Error("an unknown outcome was published") }
 			fail.Store(false)
 			second := published
-			second.Apply = func(tx *bbolt.Tx) error { fail.Store(true); return published.Apply(tx) } // of the second commit
+			// of the second commit
+			second.Apply = func(tx *bbolt.Tx) error { fail.Store(true); return published.Apply(tx) }
 			for i, err := range together(t, db, g, put("a"), second) {
-				if !errors.Is(err, outbox.ErrUnknown) || !errors.Is(err, boom) {
+				if !errors.Is(err, store.Unknown) || !errors.Is(err, boom) {
 					t.Errorf("waiter %d got %v", i, err)
 				}
 			}
@@ -192,56 +212,101 @@ func TestUnknownOutcome(t *testing.T) {
 			if got := keys(t, db); got != want {
 				t.Errorf("the file holds %q, want %q", got, want)
 			}
-			if s := db.Stats(); s.Fault != "" {
-				t.Errorf("fault %q stays", s.Fault)
+			if s := db.Stats(); len(s.Faults) != 0 {
+				t.Errorf("faults stay: %v", s.Faults)
 			}
 		})
 	}
 }
 
-// While the file cannot be opened again, everything is refused with the reason; then work goes on.
-func TestReopeningIsRepeated(t *testing.T) {
-	var fail atomic.Bool
+// broken is a database whose first commit fails and whose file then cannot be opened again until
+// heal is called. first is what the waiter of that commit was told.
+func broken(t *testing.T, o store.DBOptions) (db *store.DB, heal func(), first error) {
+	t.Helper()
+	var fail, down atomic.Bool
 	fail.Store(true)
-	db := storetest.Open(t, store.DBOptions{Commit: func(commit func() error) error {
+	down.Store(true)
+	o.CommitHook = func(commit func() error) error {
 		if fail.CompareAndSwap(true, false) {
 			return errors.New("input/output error")
 		}
 		return commit()
-	}})
-	down := make(chan struct{})
-	tries := 0
+	}
+	db = storetest.Open(t, o)
 	db.OnReload(func() error {
-		if tries++; tries == 1 {
-			close(down)
+		if down.Load() {
 			return errors.New("no such luck")
 		}
 		return nil
 	})
-	first := make(chan error, 1)
-	go func() { first <- db.Do(t.Context(), put("a")) }()
-	<-down
-	if err := db.Do(t.Context(), put("b")); !errors.Is(err, outbox.ErrClosed) || !strings.Contains(err.Error(), "no such luck") {
-		t.Errorf("while the file is down: %v", err)
+	return db, func() { down.Store(false) }, db.Do(t.Context(), appendOf("a"))
+}
+
+// While the file cannot be opened again, everything is refused with the reason, at once; then work
+// goes on. The waiter of the failed commit is not kept until then.
+//
+// Before, an operation that was not urgent hung for the whole pause (1 s, doubling up to 60 s), and
+// so did the waiter.
+func TestReopeningIsRepeated(t *testing.T) {
+	start := time.Now()
+	db, heal, first := broken(t, store.DBOptions{})
+	if !errors.Is(first, store.Unknown) {
+		t.Errorf("the waiter got %v", first)
 	}
-	if err := <-first; !errors.Is(err, outbox.ErrUnknown) {
-		t.Errorf("the waiter got %v", err)
+	lazy := put("b")
+	lazy.Urgent = false
+	for name, op := range map[string]store.Op{"an append": appendOf("b"), "a settlement": lazy} {
+		if err := db.Do(t.Context(), op); !errors.Is(err, store.Closed) || !strings.Contains(err.Error(), "no such luck") {
+			t.Errorf("%s while the file is down: %v", name, err)
+		}
 	}
-	if err := db.Do(t.Context(), put("c")); err != nil {
+	if err := db.View(func(*bbolt.Tx) error { return nil }); !errors.Is(err, store.Closed) || !strings.Contains(err.Error(), "no such luck") {
+		t.Errorf("a read while the file is down: %v", err)
+	}
+	if s := db.Stats(); causes(s) != "commit reopening" {
+		t.Errorf("faults while the file is down: %v", s.Faults)
+	}
+	if took := time.Since(start); took > 900*time.Millisecond {
+		t.Errorf("all of this took %v, as if the pause of a second were waited for", took)
+	}
+	heal()
+	within(t, func() bool { return db.View(func(*bbolt.Tx) error { return nil }) == nil })
+	if err := db.Do(t.Context(), appendOf("c")); err != nil {
 		t.Errorf("afterwards: %v", err)
+	}
+	if s := db.Stats(); len(s.Faults) != 0 {
+		t.Errorf("faults stay: %v", s.Faults)
+	}
+	if got := keys(t, db); got != "c" {
+		t.Errorf("the file holds %q", got)
+	}
+}
+
+// within waits until ok reports true, at most ten seconds.
+func within(t *testing.T, ok func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(10 * time.Second)
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatal("it did not come true within ten seconds")
+		}
 	}
 }
 
 func TestDiskFullDuringCommit(t *testing.T) {
 	var fail atomic.Bool
 	fail.Store(true)
-	db := storetest.Open(t, store.DBOptions{Commit: func(commit func() error) error {
+	db := storetest.Open(t, store.DBOptions{CommitHook: func(commit func() error) error {
 		if fail.Load() {
 			return fmt.Errorf("write: %w", syscall.ENOSPC)
 		}
 		return commit()
 	}})
-	if err := db.Do(t.Context(), put("a")); !errors.Is(err, outbox.ErrFull) || errors.Is(err, outbox.ErrUnknown) {
+	if err := db.Do(t.Context(), put("a")); !errors.Is(err, store.Full) || errors.Is(err, store.Unknown) {
 		t.Errorf("a full disk gives %v", err)
 	}
 	fail.Store(false)
@@ -256,24 +321,25 @@ func TestDiskFullDuringCommit(t *testing.T) {
 // A short disk refuses what grows, and says so; everything else goes on.
 func TestShortDiskRefusesAppendsOnly(t *testing.T) {
 	g := newGate()
-	db := storetest.Open(t, store.DBOptions{MinFree: math.MaxUint64, Commit: g.around})
-	grows := put("grows")
-	grows.Grows = true
-	errs := together(t, db, g, put("a"), grows, put("b"))
-	if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], outbox.ErrFull) {
+	db := storetest.Open(t, store.DBOptions{MinFree: math.MaxUint64, CommitHook: g.hold})
+	errs := together(t, db, g, put("a"), appendOf("grows"), put("b"))
+	if errs[0] != nil || errs[2] != nil || !errors.Is(errs[1], store.Full) {
 		t.Errorf("a short disk gives %v", errs)
 	}
 	if got := keys(t, db); got != "a b first" {
 		t.Errorf("the file holds %q", got)
 	}
-	if s := db.Stats(); !strings.Contains(s.Fault, "make space") || s.FaultAt.IsZero() || s.Bytes == 0 || s.LiveBytes == 0 || s.LiveBytes > s.Bytes {
+	if s := db.Stats(); !strings.Contains(causes(s), "disk_low") || !strings.Contains(s.Faults[0].Message, "make space") || s.Faults[0].Since.IsZero() || s.Bytes == 0 || s.LiveBytes == 0 || s.LiveBytes > s.Bytes {
 		t.Errorf("Stats = %+v", s)
 	}
 }
 
+// A context withdraws an operation that waits. One that is being written is waited for, whatever
+// the context does, so that its outcome is known. Before, the second was told "context canceled,
+// commit outcome unknown" while its write was still to come.
 func TestCancelledWaiter(t *testing.T) {
 	g := newGate()
-	db := storetest.Open(t, store.DBOptions{Commit: g.around})
+	db := storetest.Open(t, store.DBOptions{CommitHook: g.hold})
 	taken, cancelTaken := context.WithCancel(t.Context())
 	queued, cancelQueued := context.WithCancel(t.Context())
 	errTaken, errQueued := make(chan error, 1), make(chan error, 1)
@@ -284,14 +350,20 @@ func TestCancelledWaiter(t *testing.T) {
 		runtime.Gosched()
 	}
 	cancelQueued()
-	if err := <-errQueued; !errors.Is(err, context.Canceled) || errors.Is(err, outbox.ErrUnknown) {
+	if err := <-errQueued; !errors.Is(err, context.Canceled) || errors.Is(err, store.Unknown) {
 		t.Errorf("a waiter whose operation was queued got %v", err)
 	}
 	cancelTaken()
-	if err := <-errTaken; !errors.Is(err, context.Canceled) || !errors.Is(err, outbox.ErrUnknown) {
-		t.Errorf("a waiter whose operation was being written got %v", err)
+	select {
+	case err := <-errTaken:
+		close(g.open)
+		t.Fatalf("a waiter whose operation is being written got %v before the verdict", err)
+	case <-time.After(50 * time.Millisecond):
 	}
 	close(g.open)
+	if err := <-errTaken; err != nil {
+		t.Errorf("a waiter whose operation was written got %v", err)
+	}
 	if err := db.Do(t.Context(), put("later")); err != nil {
 		t.Fatal(err)
 	}
@@ -314,10 +386,64 @@ func TestLazyOperations(t *testing.T) {
 	}
 }
 
+// One that is to come soon waits less, also behind one that may wait longer and goes along then;
+// and appends are known to come while one is written and for a moment afterwards.
+func TestSoonOperations(t *testing.T) {
+	path := filepath.Join(t.TempDir(), store.OutboxFile)
+	synctest.Test(t, func(t *testing.T) {
+		const writes = 5 * time.Millisecond
+		var db *store.DB
+		appending := false
+		hook := func(commit func() error) error {
+			<-time.After(writes) // of the simulated clock
+			appending = db.Appending()
+			return commit()
+		}
+		var err error
+		if db, err = store.Open(path, store.DBOptions{Schema: storetest.Schema(), CommitHook: hook}); err != nil {
+			t.Fatal(err)
+		}
+		defer db.Close()
+		<-time.After(time.Second)
+		lazy, soon := put("lazy"), put("soon")
+		lazy.Urgent, soon.Urgent, soon.Soon = false, false, true
+		start := time.Now()
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			if err := db.Do(t.Context(), lazy); err != nil {
+				t.Error(err)
+			}
+		})
+		synctest.Wait()
+		if err := db.Do(t.Context(), soon); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if waited := time.Since(start); waited != store.ShareDelay+writes {
+			t.Errorf("both were committed after %v, want %v", waited, store.ShareDelay+writes)
+		}
+		if appending || db.Appending() {
+			t.Error("appends come, where there was none")
+		}
+		one := put("append")
+		one.IsAppend = true
+		if err := db.Do(t.Context(), one); err != nil {
+			t.Fatal(err)
+		}
+		if !appending || !db.Appending() {
+			t.Errorf("while an append was written: %v, just after it: %v, want that appends come", appending, db.Appending())
+		}
+		<-time.After(3 * store.SettleDelay)
+		if db.Appending() {
+			t.Error("appends come for ever")
+		}
+	})
+}
+
 func TestCloseDrains(t *testing.T) {
 	g := newGate()
 	path := filepath.Join(t.TempDir(), store.OutboxFile)
-	db := storetest.OpenAt(t, path, store.DBOptions{Commit: g.around})
+	db := storetest.OpenAt(t, path, store.DBOptions{CommitHook: g.hold})
 	var wg sync.WaitGroup
 	wg.Go(func() { db.Do(t.Context(), put("first")) })
 	<-g.entered
@@ -339,10 +465,10 @@ func TestCloseDrains(t *testing.T) {
 	if err != nil {
 		t.Errorf("an operation queued before Close got %v", err)
 	}
-	if err := db.Do(t.Context(), put("late")); !errors.Is(err, outbox.ErrClosed) {
+	if err := db.Do(t.Context(), put("late")); !errors.Is(err, store.Closed) {
 		t.Errorf("Do after Close: %v", err)
 	}
-	if err := db.View(func(*bbolt.Tx) error { return nil }); !errors.Is(err, outbox.ErrClosed) {
+	if err := db.View(func(*bbolt.Tx) error { return nil }); !errors.Is(err, store.Closed) {
 		t.Errorf("View after Close: %v", err)
 	}
 	if got := keys(t, storetest.OpenAt(t, path, store.DBOptions{})); got != "first lazy" {

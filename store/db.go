@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,71 +13,153 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
-
-	"waoutbox/outbox"
 )
-
-// DefaultMinFree is how much the disk must have free for appends to be taken.
-const DefaultMinFree = 256 << 20
 
 // DBOptions of Open.
 type DBOptions struct {
-	Log     *slog.Logger // nil: nothing is logged
-	MinFree uint64       // appends are refused when the disk has less free, in bytes; 0 = DefaultMinFree
-	// Commit, when set, stands around every commit and may fail before or after it: fault injection for tests. Nil in programs.
-	Commit func(commit func() error) error
+	Schema Schema // what the file is; required
+	// files that only ever lie beside an outbox: when one of them is there and the outbox is
+	// missing or empty, it was lost, and is not begun anew
+	Companions []string
+	Log        *slog.Logger // nil: nothing is logged
+	// appends are refused while the disk has less free, in bytes; 0 = no limit
+	MinFree uint64
+	// appends are refused when the file would hold more, free pages left out, in bytes; 0 = no
+	// limit. Other writes may use Reserve more, and those that free space any.
+	MaxBytes int64
+	// Observer, when set, is told of every commit. It is called before the next one begins, so it
+	// must return at once.
+	Observer Observer
+	// CommitHook, when set, stands around every commit and may fail before or after it: fault
+	// injection for tests. Nil in programs.
+	CommitHook func(commit func() error) error
+	// FreeSpace, when set, says how much the disk of a directory has free, in bytes, instead of the
+	// operating system: for tests. Nil in programs.
+	FreeSpace func(dir string) (uint64, error)
+	// StepHook, when set, is called at each step of a compaction, and may end the process: for
+	// tests. Nil in programs.
+	StepHook func(step string)
+	// SyncDir, when set, makes names in a directory durable instead of the operating system: for
+	// tests. Nil in programs.
+	SyncDir func(dir string) error
 }
 
-// DB is the open outbox file. All writes go through Do and one goroutine; reads go through View. Safe for concurrent use.
-type DB struct {
-	path    string
-	log     *slog.Logger
-	minFree uint64
-	around  func(commit func() error) error
+// Observer is told of commits.
+type Observer interface {
+	Committed(c Commit)
+}
 
-	mu      sync.RWMutex // held shared by every read, exclusively while the file is swapped
-	bolt    *bbolt.DB    // nil while reopening and after Close
-	stuck   bool         // a transaction could not be rolled back: closing would wait for it for ever
+// Commit is how one commit ended.
+type Commit struct {
+	Writes int           // operations that shared it
+	Took   time.Duration // from its beginning until the disk had confirmed it, or failed
+	Err    error         // nil: it is durable
+}
+
+// DB is the open outbox file. All writes go through Do and one goroutine; reads go through View.
+// Safe for concurrent use.
+type DB struct {
+	path       string
+	schema     Schema
+	log        *slog.Logger
+	minFree    uint64
+	maxBytes   int64
+	freeSpace  func(dir string) (uint64, error)
+	commitHook func(commit func() error) error
+	observer   Observer // nil: nobody
+	step       func(string)
+	syncDir    func(dir string) error
+
+	mu   sync.RWMutex // held shared by every read, exclusively while the file is swapped
+	bolt *bbolt.DB    // nil while reopening and after Close
+	// a transaction could not be begun or rolled back: closing would wait for it for ever
+	stuck   atomic.Bool
 	reloads []func() error
+	// a compaction that reads the file, nil if none
+	compacting *compaction
+	compactOne sync.Mutex // held by the one Compact that runs
 
 	q        queue
 	stopping chan struct{} // closed when no operation is taken any more
 	stopped  chan struct{} // closed when the committer ended
 	stopOnce sync.Once
 
-	faultMu sync.Mutex
-	fault   string // why the store stopped or refuses appends
-	faultAt time.Time
-	fatal   atomic.Bool // fault is for good
+	faults   faults
+	fatal    atomic.Bool  // stopped by a fault, for good
+	live     atomic.Int64 // bytes in use after the last commit
+	free     atomic.Int64 // bytes of free pages after it
+	appended atomic.Int64 // when an append was committed last, Unix nanoseconds
+	// the commit that is being made has an append
+	appending atomic.Bool
+	// when the commit that is being made began, Unix nanoseconds; 0 between commits
+	committing atomic.Int64
+
+	checkedAt time.Time // when free space was looked at last; of the committer alone
+
+	// of one place: taken by who commits, the committer or a caller instead of it, and by what must
+	// run between two commits
+	writing chan struct{}
+	// of who commits
+	shared  atomic.Int64 // operations of the last commit
+	shut    bool         // a commit failed, and the file could not be opened again yet
+	renamed bool         // the file has a name that may not be durable yet
+	ground  ground
+	// the transaction whose commit failed, until it is certain that nothing of it counts; 0: none
+	forget uint64
 }
 
-// Open opens or creates the outbox file and starts its committer; Close ends it. A file that is foreign, damaged, cut off or
-// of an unknown format is refused with one sentence and left as it is. Own the state directory (OpenState) first.
+// Open opens or creates the outbox file and starts its committer; Close ends it. A file that is
+// foreign, damaged, cut off or of an unknown format is refused with an *Error and left as it is,
+// and so is the absence of one that was lost (kind Lost). Own the state directory (OpenState)
+// first.
 func Open(path string, o DBOptions) (*DB, error) {
+	if o.Schema.App == "" || o.Schema.newest() == 0 {
+		return nil, fmt.Errorf("open %s: it has no schema", path)
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	bolt, err := openFile(path, o.Log)
+	if o.CommitHook == nil {
+		o.CommitHook = func(commit func() error) error { return commit() }
+	}
+	if o.FreeSpace == nil {
+		o.FreeSpace = freeBytes
+	}
+	if o.StepHook == nil {
+		o.StepHook = func(string) {}
+	}
+	if o.SyncDir == nil {
+		o.SyncDir = syncDir
+	}
+	db := &DB{
+		path: path, schema: o.Schema, log: o.Log, minFree: o.MinFree, maxBytes: o.MaxBytes,
+		freeSpace: o.FreeSpace, commitHook: o.CommitHook, observer: o.Observer, step: o.StepHook, syncDir: o.SyncDir,
+		q:        queue{wake: make(chan struct{}, 1)},
+		stopping: make(chan struct{}), stopped: make(chan struct{}), writing: make(chan struct{}, 1),
+	}
+	bolt, err := openFile(path, o)
 	if err != nil {
 		return nil, err
 	}
-	db := &DB{
-		path: path, log: o.Log, minFree: o.MinFree, around: o.Commit, bolt: bolt,
-		q:        queue{wake: make(chan struct{}, 1)},
-		stopping: make(chan struct{}), stopped: make(chan struct{}),
+	db.bolt = bolt
+	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
+		// a compacted file takes the place of the file, not of the link to it
+		if db.path, err = filepath.EvalSymlinks(path); err != nil {
+			return nil, errors.Join(refusal(path, err), bolt.Close())
+		}
 	}
-	if db.minFree == 0 {
-		db.minFree = DefaultMinFree
-	}
-	if db.around == nil {
-		db.around = func(commit func() error) error { return commit() }
+	db.removeLeftover()
+	db.appended.Store(time.Now().UnixNano())
+	if err := db.measure(); err != nil {
+		return nil, errors.Join(refusal(path, err), bolt.Close())
 	}
 	go db.run()
 	return db, nil
 }
 
-// OnReload names a function that is called after the file had to be closed and opened again, before any waiter is answered:
-// what was kept in memory may differ from the file and must be read anew. Name it before the first Do.
+// OnReload names a function that is called after the file had to be closed and opened again, before
+// any waiter is told: what was kept in memory may differ from the file and must be read anew.
+// Name it before the first Do.
 func (db *DB) OnReload(fn func() error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
@@ -86,15 +169,16 @@ func (db *DB) OnReload(fn func() error) {
 // Done is closed when the store takes no more operations: Close began, or a fault stopped it.
 func (db *DB) Done() <-chan struct{} { return db.stopping }
 
-// View runs fn in a read transaction. It must be short, must copy what it keeps, and must not call View or Do. After Close, and
-// while the file is being reopened, the error wraps outbox.ErrClosed.
+// View runs fn in a read transaction. It must be short, must copy what it keeps, and must not call
+// View or Do. After Close, and while the file is being reopened, the error is of
+// kind Closed.
 func (db *DB) View(fn func(tx *bbolt.Tx) error) error {
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	if db.bolt == nil || db.fatal.Load() {
 		return db.closedError()
 	}
-	err := guarded(func() error { return db.bolt.View(fn) })
+	err := db.view(db.bolt, fn)
 	if p, ok := errors.AsType[*panicError](err); ok {
 		db.log.Error("read of the outbox failed", "error", p.Error(), "stack", string(p.stack))
 		if p.fault {
@@ -104,86 +188,79 @@ func (db *DB) View(fn func(tx *bbolt.Tx) error) error {
 	return err
 }
 
-// DBStats is what the store knows about its file.
-type DBStats struct {
-	Bytes     int64 // size on disk
-	LiveBytes int64 // without free pages
-	Fault     string
-	FaultAt   time.Time
+// view is bbolt's View, with faults and panics turned into errors.
+func (db *DB) view(bolt *bbolt.DB, fn func(tx *bbolt.Tx) error) error {
+	tx, err := db.begin(bolt, false)
+	if err != nil {
+		return err
+	}
+	err = guarded(func() error { return fn(tx) })
+	return errors.Join(err, guarded(tx.Rollback))
 }
 
-// Stats never fails: what cannot be read is 0.
+// begin is bbolt's Begin, which reads the file: a fault in it leaves locks behind.
+func (db *DB) begin(bolt *bbolt.DB, writable bool) (tx *bbolt.Tx, err error) {
+	err = guarded(func() error { tx, err = bolt.Begin(writable); return err })
+	if _, panicked := errors.AsType[*panicError](err); panicked {
+		db.stuck.Store(true)
+	}
+	return tx, err
+}
+
+// DBStats is what the store knows about its file.
+type DBStats struct {
+	Bytes     int64   // size on disk
+	LiveBytes int64   // without free pages, as of the last commit
+	FreeBytes int64   // of free pages, which bbolt uses again and does not give back
+	Faults    []Fault // what is wrong at the moment, oldest first
+}
+
+// Stats never fails, and clears no fault: what cannot be read is 0. It notices a short disk before
+// an append meets it.
 func (db *DB) Stats() DBStats {
 	var s DBStats
 	if info, err := os.Stat(db.path); err == nil {
 		s.Bytes = info.Size()
 	}
-	_ = db.View(func(tx *bbolt.Tx) error { // an error is a stopped store, and shows as Fault
-		st := tx.DB().Stats()
-		s.LiveBytes = tx.Size() - int64(st.FreePageN+st.PendingPageN)*int64(tx.DB().Info().PageSize)
-		return nil
-	})
-	db.noteRoom(db.room())
-	db.faultMu.Lock()
-	defer db.faultMu.Unlock()
-	s.Fault, s.FaultAt = db.fault, db.faultAt
+	s.LiveBytes, s.FreeBytes = db.live.Load(), db.free.Load()
+	if err := db.checkFreeSpace(); err != nil {
+		db.faults.raise(CauseDiskLow, err.Error(), true)
+		db.q.signal() // the committer looks at it from now on
+	}
+	s.Faults = db.faults.all()
 	return s
-}
-
-// room reports that the disk is too full for appends.
-func (db *DB) room() error {
-	free, err := freeBytes(filepath.Dir(db.path))
-	if err != nil || free >= db.minFree { // a file system that cannot tell shows a full disk when a commit fails
-		return nil
-	}
-	return fmt.Errorf("the disk of %s has %d MiB free and appends need %d MiB; make space: %w", db.path, free>>20, db.minFree>>20, outbox.ErrFull)
-}
-
-// noteRoom shows or clears a passing fault. A fatal one stays.
-func (db *DB) noteRoom(err error) {
-	db.faultMu.Lock()
-	defer db.faultMu.Unlock()
-	switch {
-	case db.fatal.Load():
-	case err == nil:
-		db.fault, db.faultAt = "", time.Time{}
-	default:
-		if db.fault == "" {
-			db.faultAt = time.Now()
-		}
-		db.fault = err.Error()
-	}
 }
 
 // stop ends the store for good: nothing is read as truth from a file that cannot be read.
 func (db *DB) stop(why string) {
-	db.faultMu.Lock()
-	if db.fatal.CompareAndSwap(false, true) {
-		db.fault, db.faultAt = why, time.Now()
+	if _, stopped := db.faults.find(CauseStopped); !stopped { // the first reason counts
+		db.faults.raise(CauseStopped, why, false)
 	}
-	db.faultMu.Unlock()
+	db.fatal.Store(true)
 	db.endTaking()
 }
 
 func (db *DB) endTaking() { db.stopOnce.Do(func() { close(db.stopping) }) }
 
+// closedError says that nothing can be read or written, and why if a fault is the reason.
 func (db *DB) closedError() error {
-	db.faultMu.Lock()
-	defer db.faultMu.Unlock()
-	if db.fault != "" {
-		return fmt.Errorf("%s: %w", db.fault, outbox.ErrClosed)
+	for _, cause := range []Cause{CauseStopped, CauseReopening, CauseCommit, CauseDiskFull} {
+		if f, ok := db.faults.find(cause); ok {
+			return newError(Closed, db.path, nil, "%s: %s", f.Message, Closed)
+		}
 	}
-	return outbox.ErrClosed
+	return newError(Closed, db.path, nil, "%s", Closed)
 }
 
-// Close takes no more operations, commits what is queued, and closes the file. It waits for reads to end. A second call waits
-// for the first and does nothing more.
+// Close takes no more operations, commits what is queued, and closes the file. It waits for reads
+// to end. A second call waits for the first and does nothing more.
 func (db *DB) Close() error {
 	db.endTaking()
 	<-db.stopped
+	db.endCompaction()
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	if db.bolt == nil || db.stuck {
+	if db.bolt == nil || db.stuck.Load() {
 		return nil
 	}
 	bolt := db.bolt
@@ -194,8 +271,11 @@ func (db *DB) Close() error {
 	return nil
 }
 
-// Do runs one write and answers when it is durable. An error of op.Apply comes back as it is and nothing of op is stored. When
-// ctx ends first, the error is ctx's if op was withdrawn, and wraps outbox.ErrUnknown as well if it was already being written.
+// Do runs one write and returns its outcome. nil: it is durable. ctx withdraws op only while it
+// waits in the queue; once it is being written Do waits for the verdict, whatever ctx does, so
+// ctx's error means that nothing of op is stored. An error of op.Apply comes back as it is, and
+// nothing of op is stored then either. Other errors are of kind Full, Closed (both: nothing is
+// stored) or Unknown: the disk did not confirm the commit; what is read from now on is the outcome.
 func (db *DB) Do(ctx context.Context, op Op) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -206,8 +286,15 @@ func (db *DB) Do(ctx context.Context, op Op) error {
 		return db.closedError()
 	default:
 	}
-	if !db.q.put(r) {
-		return db.closedError()
+	first, err := db.q.put(r)
+	if err != nil {
+		return err
+	}
+	switch {
+	case op.Urgent:
+		db.lead()
+	case op.Soon || first:
+		db.q.signal()
 	}
 	select {
 	case err := <-r.done:
@@ -217,10 +304,5 @@ func (db *DB) Do(ctx context.Context, op Op) error {
 	if db.q.withdraw(r) {
 		return ctx.Err()
 	}
-	select {
-	case err := <-r.done: // it was answered at the same moment
-		return err
-	default:
-		return fmt.Errorf("%w: %w", outbox.ErrUnknown, ctx.Err())
-	}
+	return <-r.done
 }

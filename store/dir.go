@@ -18,15 +18,17 @@ const (
 	WhatsAppFile = "whatsapp.db" // the library's own device store (SQLite)
 	SocketFile   = "control.sock"
 	LogFile      = "serve.log"
+	MediaDir     = "media" // files of messages, a directory
 )
 
-// DefaultDir is where the state lives when no flag names another place: $WAOUTBOX_STATE_DIR, else the place the operating
-// system goos keeps the state of programs in. It never answers a relative path: the state must not depend on the working
-// directory.
+// DefaultDir is where the state lives when no flag names another place: $WAOUTBOX_STATE_DIR, else
+// the place the operating system goos keeps the state of programs in. It never returns a relative
+// path: the state must not depend on the working directory. Errors are of kind NotAbsolute or
+// NoPlace.
 func DefaultDir(goos string, getenv func(string) string) (string, error) {
 	if dir := getenv("WAOUTBOX_STATE_DIR"); dir != "" {
 		if !absolute(goos, dir) {
-			return "", fmt.Errorf("WAOUTBOX_STATE_DIR is %q: give it an absolute path", dir)
+			return "", newError(NotAbsolute, dir, nil, "WAOUTBOX_STATE_DIR is %q: give it an absolute path", dir)
 		}
 		return dir, nil
 	}
@@ -35,20 +37,21 @@ func DefaultDir(goos string, getenv func(string) string) (string, error) {
 		if home := getenv("USERPROFILE"); absolute(goos, home) {
 			return home + `\.waoutbox`, nil
 		}
-		return "", errors.New("no place for the state: USERPROFILE is not set; name a directory with --state-dir")
+		return "", newError(NoPlace, "", nil, "no place for the state: USERPROFILE is not set")
 	case "darwin":
 		if home := getenv("HOME"); absolute(goos, home) {
 			return home + "/Library/Application Support/waoutbox", nil
 		}
 	default:
-		if xdg := getenv("XDG_STATE_HOME"); absolute(goos, xdg) { // a relative one is to be ignored, says its specification
+		// a relative one is to be ignored, says its specification
+		if xdg := getenv("XDG_STATE_HOME"); absolute(goos, xdg) {
 			return strings.TrimRight(xdg, "/") + "/waoutbox", nil
 		}
 		if home := getenv("HOME"); absolute(goos, home) {
 			return strings.TrimRight(home, "/") + "/.local/state/waoutbox", nil
 		}
 	}
-	return "", errors.New("no place for the state: HOME is not set; name a directory with --state-dir")
+	return "", newError(NoPlace, "", nil, "no place for the state: HOME is not set")
 }
 
 // absolute is filepath.IsAbs for a named operating system.
@@ -59,31 +62,34 @@ func absolute(goos, path string) bool {
 	return strings.HasPrefix(path, "/")
 }
 
-// CheckDir reports in one sentence why dir cannot be a state directory: missing (wraps fs.ErrNotExist), not a directory, of
-// another owner, or writable by others. It creates and changes nothing, so clients may call it beside a living owner.
+// CheckDir reports why dir cannot be a state directory: Missing (wraps fs.ErrNotExist too),
+// NotDirectory, OtherOwner, Writable, or System. It creates and changes nothing, so clients may
+// call it beside a living owner.
 func CheckDir(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("there is no state in %s yet: %w", dir, fs.ErrNotExist)
+		return newError(Missing, dir, fs.ErrNotExist, "no state at %s", dir)
 	}
 	if err != nil {
-		return Unusable(err, fmt.Sprintf("state directory %s cannot be used", dir))
+		return systemError(err, dir, fmt.Sprintf("state directory %s cannot be used", dir))
 	}
 	if !info.IsDir() {
-		return unusable(nil, "state directory %s is not a directory: name another one with --state-dir", dir)
+		return newError(NotDirectory, dir, nil, "state directory %s is not a directory", dir)
 	}
 	return checkAccess(dir, info)
 }
 
-// makeDir creates dir for its owner alone, or checks and tightens an existing one.
-func makeDir(dir string) error {
+// MakeDir creates dir and what is above it for its owner alone (mode 0700), or checks an existing
+// one as CheckDir does and takes other permissions away. dir must be absolute. Safe beside a living
+// owner.
+func MakeDir(dir string) error {
 	if dir == "" || !filepath.IsAbs(dir) {
-		return fmt.Errorf("state directory %q: give it an absolute path", dir)
+		return newError(NotAbsolute, dir, nil, "state directory %q: give it an absolute path", dir)
 	}
 	err := CheckDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return Unusable(err, fmt.Sprintf("state directory %s cannot be created", dir))
+			return systemError(err, dir, fmt.Sprintf("state directory %s cannot be created", dir))
 		}
 		err = CheckDir(dir)
 	}

@@ -10,5 +10,6 @@ func freeBytes(dir string) (uint64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	return uint64(st.Bavail) * uint64(st.Bsize), nil
+	// their types differ by system
+	return uint64(st.Bavail) * uint64(st.Bsize), nil //nolint:unconvert
 }

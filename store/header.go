@@ -9,9 +9,9 @@ import (
 	"os"
 )
 
-// The header of a bbolt file: two meta pages, of which the valid one with the higher transaction number counts. It is read
-// here before bbolt sees the file, because bbolt would write into an empty one and map a cut-off one, and reading beyond the
-// end of a mapped file kills the process.
+// The header of a bbolt file: two meta pages, of which the valid one with the higher transaction
+// number counts. It is read here before bbolt sees the file, because bbolt would write into an
+// empty one and map a cut-off one, and reading beyond the end of a mapped file kills the process.
 const (
 	boltMagic      = 0xED0CDAED
 	boltVersion    = 2
@@ -25,6 +25,8 @@ const (
 var (
 	errForeign = errors.New("it is not an outbox database")
 	errCutOff  = errors.New("it is cut off")
+
+	errIncomplete = errors.New("a part of it is lost")
 )
 
 type metaPage struct {
@@ -58,25 +60,22 @@ func checkHeader(path string) error {
 }
 
 func newestMeta(f io.ReaderAt) (metaPage, error) {
-	best, found := metaPage{}, false
 	if m, ok := readMeta(f, 0); ok {
-		best, found = m, true
+		best := m
 		if second, ok := readMeta(f, int64(m.pageSize)); ok && second.txid > m.txid {
 			best = second
 		}
 		return best, nil
 	}
-	// The first page is torn, as a crash may leave it: the second lies one page on, whatever the page size.
+	// The first page is torn, as a crash may leave it: the second lies one page on, whatever the
+	// page size.
 	for i := range pageSizesTried {
 		size := int64(smallestPage) << i
 		if m, ok := readMeta(f, size); ok && int64(m.pageSize) == size {
 			return m, nil
 		}
 	}
-	if !found {
-		return metaPage{}, fmt.Errorf("its header cannot be read; %w", errForeign)
-	}
-	return best, nil
+	return metaPage{}, fmt.Errorf("its header cannot be read; %w", errForeign)
 }
 
 func readMeta(f io.ReaderAt, at int64) (metaPage, bool) {
@@ -95,4 +94,69 @@ func readMeta(f io.ReaderAt, at int64) (metaPage, bool) {
 		return metaPage{}, false
 	}
 	return m, true
+}
+
+// metaTxid is where the transaction number lies in a header.
+const metaTxid = 48
+
+// raiseTxid has the closed database at path count its transactions from at least txid on, durably:
+// a number is never given twice, also not by a copy that takes the place of the file.
+func raiseTxid(path string, txid uint64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(raiseIn(f, txid), f.Close())
+}
+
+func raiseIn(f *os.File, txid uint64) error {
+	newest, err := newestMeta(f)
+	if err != nil || newest.txid >= txid {
+		return err
+	}
+	txid += (txid - newest.txid) % 2 // even ones lie in the first page, odd ones in the second
+	at := int64(newest.txid%2)*int64(newest.pageSize) + metaOffset
+	b := make([]byte, metaSize)
+	if _, err := f.ReadAt(b, at); err != nil {
+		return err
+	}
+	binary.NativeEndian.PutUint64(b[metaTxid:], txid)
+	sum := fnv.New64a()
+	sum.Write(b[:metaSummed])
+	binary.NativeEndian.PutUint64(b[metaSummed:], sum.Sum64())
+	if _, err := f.WriteAt(b, at); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// forgetCommit makes sure that a transaction whose commit failed does not count, durably: the file
+// is that of the transaction before, whose pages are untouched. After a sync that failed, the
+// system may show pages that are not on the disk and never will be; what stood on them would be
+// lost with them.
+func forgetCommit(path string, txid uint64) error {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	return errors.Join(forgetIn(f, txid), f.Close())
+}
+
+func forgetIn(f *os.File, txid uint64) error {
+	newest, err := newestMeta(f)
+	if err != nil {
+		return err
+	}
+	at := int64(0)
+	if m, ok := readMeta(f, 0); !ok || m.txid != newest.txid {
+		at = int64(newest.pageSize)
+	}
+	other, ok := readMeta(f, int64(newest.pageSize)-at)
+	if newest.txid == txid && ok && other.txid < txid {
+		// within one sector, so that it is there or not
+		if _, err := f.WriteAt(make([]byte, 8), at+metaOffset); err != nil {
+			return err
+		}
+	}
+	return f.Sync()
 }

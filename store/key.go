@@ -8,35 +8,37 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 )
-
-// ErrKeyMissing: secrets were sealed with a key file that is gone. What they sign must be held, never sent unsigned.
-var ErrKeyMissing = errors.New("the key file is missing")
 
 const (
 	keySize    = 32 // AES-256
 	sealFormat = 1  // version byte of sealed bytes: AES-256-GCM, random 12-byte nonce in front
 )
 
-// Key seals secrets at rest, so that a copy of the database without the key file holds none. Safe for concurrent use.
-type Key struct{ aead cipher.AEAD }
+// Key seals secrets at rest, so that a copy of the database without the key file holds none. Safe
+// for concurrent use.
+type Key struct {
+	path string
+	aead cipher.AEAD
+}
 
-// OpenKey reads the key at path. When there is none, it makes one, unless sealedExists says that secrets were sealed with it
-// already: then the error wraps ErrKeyMissing. It refuses a file that is not a key or that others may write.
+// OpenKey reads the key at path. When there is none, it makes one, unless sealedExists says that
+// secrets were sealed with it already: then the error is of kind KeyMissing, and what was sealed
+// must be held, never sent unsigned. It refuses a file that is not a key (WrongKey) or that others
+// may write.
 func OpenKey(path string, sealedExists bool) (*Key, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if sealedExists {
-			return nil, fmt.Errorf("secrets in the outbox were sealed with %s; put that file back from a backup, or set the secrets again: %w", path, ErrKeyMissing)
+			return nil, newError(KeyMissing, path, err, "secrets in the outbox were sealed with %s, and that file is missing", path)
 		}
 		if err := makeKey(path); err != nil {
-			return nil, Unusable(err, fmt.Sprintf("key %s cannot be created", path))
+			return nil, systemError(err, path, fmt.Sprintf("key %s cannot be created", path))
 		}
 		info, err = os.Stat(path)
 	}
 	if err != nil {
-		return nil, Unusable(err, fmt.Sprintf("key %s cannot be used", path))
+		return nil, systemError(err, path, fmt.Sprintf("key %s cannot be used", path))
 	}
 	if err := checkAccess(path, info); err != nil {
 		return nil, err
@@ -46,10 +48,10 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	}
 	raw, err := os.ReadFile(path)
 	if err != nil {
-		return nil, Unusable(err, fmt.Sprintf("key %s cannot be read", path))
+		return nil, systemError(err, path, fmt.Sprintf("key %s cannot be read", path))
 	}
 	if len(raw) != keySize {
-		return nil, unusable(nil, "key %s has %d bytes, a key has %d: put the right file back from a backup", path, len(raw), keySize)
+		return nil, newError(WrongKey, path, nil, "key %s has %d bytes, a key has %d", path, len(raw), keySize)
 	}
 	block, err := aes.NewCipher(raw)
 	if err != nil {
@@ -59,30 +61,18 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use key %s: %w", path, err)
 	}
-	return &Key{aead: aead}, nil
+	return &Key{path: path, aead: aead}, nil
 }
 
-// makeKey writes a whole key under another name first: a crash leaves either no key or a good one.
+// makeKey writes a new key whole: a crash leaves either no key or a good one.
 func makeKey(path string) error {
 	raw := make([]byte, keySize)
-	rand.Read(raw)                                                  //nolint:errcheck // documented to never fail
-	tmp, err := os.CreateTemp(filepath.Dir(path), KeyFile+".new-*") // mode 0600
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(raw)
-	err = errors.Join(err, tmp.Sync(), tmp.Close())
-	if err == nil {
-		err = os.Rename(tmp.Name(), path)
-	}
-	if err != nil {
-		return errors.Join(err, os.Remove(tmp.Name()))
-	}
-	return syncDir(filepath.Dir(path))
+	rand.Read(raw) // never fails
+	return WriteFile(path, raw)
 }
 
-// Seal encrypts plain. The same context (what the secret belongs to) must be given to Open: a sealed secret cannot be moved to
-// another owner.
+// Seal encrypts plain. The same context (what the secret belongs to) must be given to Open: a
+// sealed secret cannot be moved to another owner.
 func (k *Key) Seal(plain []byte, context string) ([]byte, error) {
 	return k.aead.Seal([]byte{sealFormat}, nil, plain, sealContext(context)), nil
 }

@@ -23,7 +23,7 @@ func openKey(t *testing.T, path string) *store.Key {
 
 func TestKeySeals(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.KeyFile)
-	if _, err := store.OpenKey(path, true); !errors.Is(err, store.ErrKeyMissing) || !strings.Contains(err.Error(), path) {
+	if _, err := store.OpenKey(path, true); !errors.Is(err, store.KeyMissing) || !strings.Contains(err.Error(), path) {
 		t.Fatalf("a missing key beside sealed secrets: %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {

@@ -5,49 +5,84 @@ import (
 	"fmt"
 
 	"go.etcd.io/bbolt"
+
+	"waoutbox/store/failpoint"
 )
 
-// Meta bucket and its keys. They keep their names for ever: every version of the program finds the format here.
+// Meta bucket and its keys. They keep their names for ever: every version of the program finds the
+// format here.
 const (
 	metaBucket = "meta"
-	metaApp    = "app"    // appName
+	metaApp    = "app"    // Schema.App
 	metaFormat = "format" // big-endian uint32
-	appName    = "waoutbox"
 )
 
-// migrations lead from one format to the next: the first from an empty file to format 1. A shipped one never changes, which is
-// why bucket names are spelled out here. Each runs in one transaction together with the format number it reaches.
-func migrations() []func(*bbolt.Tx) error {
-	return []func(*bbolt.Tx) error{
-		func(tx *bbolt.Tx) error {
-			for _, name := range []string{"events", "seen", "subs", "cursors", "pending", "dead", "sends", "audit"} {
-				if _, err := tx.CreateBucket([]byte(name)); err != nil {
-					return fmt.Errorf("create bucket %s: %w", name, err)
-				}
-			}
-			return nil
-		},
-	}
+// Schema is what the user of the database gives it: whose it is, and how it came to be.
+type Schema struct {
+	// App tells files of this use from other bbolt files.
+	App string
+	// Migrations lead from one format to the next: the first from an empty file to format 1. A
+	// shipped one never changes. Each runs in one transaction together with the format number it
+	// reaches, and leaves the bucket "meta" to the store except for keys of its own.
+	Migrations []func(tx *bbolt.Tx) error
+	// Rising are buckets whose keys only rise. Their pages are filled when the file is compacted.
+	Rising []string
+	// Buckets are those that every file of the newest format has. A file that lacks one is damaged,
+	// and is refused when it is opened.
+	Buckets []string
+	// Earlier are those of each format before, from format 1 on: such a file is refused before it
+	// is changed.
+	Earlier [][]string
 }
 
-// checkFormat reports why tx's database is not one this program can use.
-func checkFormat(tx *bbolt.Tx, newest int) error {
+// newest is the format the migrations lead to.
+func (s Schema) newest() int { return len(s.Migrations) }
+
+// check reports why tx's database is not one this program can use.
+func (s Schema) check(tx *bbolt.Tx) error {
 	meta := tx.Bucket([]byte(metaBucket))
-	if meta == nil || string(meta.Get([]byte(metaApp))) != appName {
+	if meta == nil || string(meta.Get([]byte(metaApp))) != s.App {
 		return errForeign
 	}
 	v := meta.Get([]byte(metaFormat))
 	if len(v) != 4 {
 		return fmt.Errorf("its format number cannot be read; %w", errForeign)
 	}
-	if n := binary.BigEndian.Uint32(v); n < 1 || n > uint32(newest) {
-		return fmt.Errorf("it has format %d and this program knows formats up to %d: use the version that wrote it, or a newer one", n, newest)
+	n := binary.BigEndian.Uint32(v)
+	if n < 1 || n > uint32(s.newest()) {
+		return &formatError{found: n, newest: s.newest()}
+	}
+	switch {
+	case int(n) == s.newest():
+		return complete(tx, s.Buckets)
+	case int(n) <= len(s.Earlier):
+		return complete(tx, s.Earlier[n-1])
+	}
+	return nil // the last migration looks
+}
+
+// complete returns an error when a bucket is missing: whoever reads it later would find none.
+func complete(tx *bbolt.Tx, names []string) error {
+	for _, name := range names {
+		if tx.Bucket([]byte(name)) == nil {
+			return fmt.Errorf("%w: the bucket %s is missing", errIncomplete, name)
+		}
 	}
 	return nil
 }
 
+// formatError is a format this program does not know.
+type formatError struct {
+	found  uint32
+	newest int
+}
+
+func (e *formatError) Error() string {
+	return fmt.Sprintf("it has format %d and this program knows formats up to %d", e.found, e.newest)
+}
+
 // migrate brings db to the newest format.
-func migrate(db *bbolt.DB, steps []func(*bbolt.Tx) error) error {
+func (s Schema) migrate(db *bbolt.DB) error {
 	for {
 		done := false
 		err := db.Update(func(tx *bbolt.Tx) error {
@@ -59,27 +94,34 @@ func migrate(db *bbolt.DB, steps []func(*bbolt.Tx) error) error {
 			if v := meta.Get([]byte(metaFormat)); len(v) == 4 {
 				at = binary.BigEndian.Uint32(v)
 			}
-			if int(at) >= len(steps) {
+			if int(at) >= s.newest() {
 				done = true
 				return nil
 			}
-			if err := steps[at](tx); err != nil {
+			if err := s.Migrations[at](tx); err != nil {
 				return fmt.Errorf("migrate to format %d: %w", at+1, err)
 			}
-			if err := meta.Put([]byte(metaApp), []byte(appName)); err != nil {
+			if int(at)+1 == s.newest() {
+				if err := complete(tx, s.Buckets); err != nil {
+					return err
+				}
+			}
+			if err := meta.Put([]byte(metaApp), []byte(s.App)); err != nil {
 				return err
 			}
+			failpoint.Hit(failpoint.MigrateApplied)
 			return meta.Put([]byte(metaFormat), binary.BigEndian.AppendUint32(nil, at+1))
 		})
 		if err != nil || done {
 			return err
 		}
+		failpoint.Hit(failpoint.MigrateCommitted)
 	}
 }
 
 // current reports whether db already has the newest format, so that opening writes nothing.
-func current(tx *bbolt.Tx, newest int) bool {
+func (s Schema) current(tx *bbolt.Tx) bool {
 	meta := tx.Bucket([]byte(metaBucket))
 	v := meta.Get([]byte(metaFormat))
-	return len(v) == 4 && int(binary.BigEndian.Uint32(v)) == newest
+	return len(v) == 4 && int(binary.BigEndian.Uint32(v)) == s.newest()
 }

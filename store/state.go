@@ -15,15 +15,13 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
-
-	"waoutbox/outbox"
 )
 
 const (
 	defaultLockTimeout = 2 * time.Second
 	lockRetry          = 20 * time.Millisecond
-	// ownerAt is where the owner's line begins in the lock file. Windows locks byte 0 against readers too; the line must stay
-	// readable while the lock is held.
+	// ownerAt is where the owner's line begins in the lock file. Windows locks byte 0 against
+	// readers too; the line must stay readable while the lock is held.
 	ownerAt = 1
 	// ownerSize is the fixed length of that line: it is overwritten in place, never truncated.
 	ownerSize = 127
@@ -42,11 +40,12 @@ type State struct {
 	close func() error
 }
 
-// OpenState takes the directory: it creates it when missing (mode 0700), refuses one of another owner or writable by others,
-// tightens other loose modes, and takes the lock, waiting at most LockTimeout or until ctx ends. When another process holds it,
-// the error wraps outbox.ErrOwned and says who. Nothing is changed on refusal.
+// OpenState takes the directory: it creates it when missing (mode 0700), refuses one of another
+// owner or writable by others, tightens other loose modes, and takes the lock, waiting at most
+// LockTimeout or until ctx ends. When another process holds it, the error is of kind Owned and says
+// who. Nothing is changed on refusal.
 func OpenState(ctx context.Context, dir string, o Options) (*State, error) {
-	if err := makeDir(dir); err != nil {
+	if err := MakeDir(dir); err != nil {
 		return nil, err
 	}
 	if o.LockTimeout == 0 {
@@ -64,7 +63,7 @@ func OpenState(ctx context.Context, dir string, o Options) (*State, error) {
 		return nil, ownedError(dir)
 	}
 	if err != nil {
-		return nil, Unusable(err, fmt.Sprintf("lock file %s cannot be used", path))
+		return nil, systemError(err, path, fmt.Sprintf("lock file %s cannot be used", path))
 	}
 	if err := errors.Join(tighten(path, 0o600), writeOwner(path, Owner{PID: os.Getpid(), Version: o.Version})); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
@@ -78,7 +77,8 @@ func (s *State) Dir() string { return s.dir }
 // Path is the place of a file in the state directory.
 func (s *State) Path(name string) string { return filepath.Join(s.dir, name) }
 
-// Close gives the directory up. Close everything that lives in it first. A second call does nothing more.
+// Close gives the directory up. Close everything that lives in it first. A second call does nothing
+// more.
 func (s *State) Close() error {
 	if err := s.close(); err != nil {
 		return fmt.Errorf("unlock %s: %w", s.dir, err)
@@ -92,15 +92,10 @@ func ownedError(dir string) error {
 	if err == nil && o.PID != 0 {
 		who += fmt.Sprintf(" (pid %d, version %s)", o.PID, o.Version)
 	}
-	return &heldError{text: fmt.Sprintf("%s owns %s. Talk to it: %s. Stop it: %s", who, dir,
-		Command(dir, os.Getenv, "status"), Command(dir, os.Getenv, "stop"))}
+	owned := newError(Owned, dir, nil, "%s owns %s", who, dir)
+	owned.Owner = o
+	return owned
 }
-
-// heldError is outbox.ErrOwned in words for the user.
-type heldError struct{ text string }
-
-func (e *heldError) Error() string { return e.text }
-func (e *heldError) Unwrap() error { return outbox.ErrOwned }
 
 // Owner is the process that holds the lock.
 type Owner struct {
@@ -108,20 +103,20 @@ type Owner struct {
 	Version string
 }
 
-// ReadOwner says whether some process owns dir, and which. A missing directory or lock file is held by nobody. It creates and
-// changes nothing; an opening owner that meets the probe tries again.
+// ReadOwner says whether some process owns dir, and which. A missing directory or lock file is held
+// by nobody. It creates and changes nothing; an opening owner that meets the probe tries again.
 func ReadOwner(dir string) (o Owner, held bool, err error) {
 	path := filepath.Join(dir, LockFile)
 	if _, err := os.Stat(path); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return Owner{}, false, nil
 		}
-		return Owner{}, false, Unusable(err, fmt.Sprintf("lock file %s cannot be read", path))
+		return Owner{}, false, systemError(err, path, fmt.Sprintf("lock file %s cannot be read", path))
 	}
 	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	free, err := probe.TryRLock()
 	if err != nil {
-		return Owner{}, false, Unusable(err, fmt.Sprintf("lock file %s cannot be read", path))
+		return Owner{}, false, systemError(err, path, fmt.Sprintf("lock file %s cannot be read", path))
 	}
 	if free {
 		return Owner{}, false, probe.Unlock()
@@ -133,7 +128,7 @@ func ReadOwner(dir string) (o Owner, held bool, err error) {
 func writeOwner(path string, o Owner) error {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
-		return Unusable(err, fmt.Sprintf("lock file %s cannot be written", path))
+		return systemError(err, path, fmt.Sprintf("lock file %s cannot be written", path))
 	}
 	defer f.Close()
 	line := fmt.Appendf(nil, "%d %s", o.PID, strings.Join(strings.Fields(o.Version), "-"))
@@ -142,7 +137,7 @@ func writeOwner(path string, o Owner) error {
 	}
 	line = append(line, bytes.Repeat([]byte(" "), ownerSize-1-len(line))...)
 	if _, err := f.WriteAt(append(line, '\n'), ownerAt); err != nil {
-		return Unusable(err, fmt.Sprintf("lock file %s cannot be written", path))
+		return systemError(err, path, fmt.Sprintf("lock file %s cannot be written", path))
 	}
 	return nil
 }
@@ -161,7 +156,8 @@ func readOwnerLine(path string) (Owner, error) {
 	var o Owner
 	fields := strings.Fields(string(line[:n]))
 	if len(fields) > 0 {
-		o.PID, _ = strconv.Atoi(fields[0]) // an owner that died while writing left no number: 0, unknown
+		// an owner that died while writing left no number: 0, unknown
+		o.PID, _ = strconv.Atoi(fields[0])
 	}
 	if len(fields) > 1 {
 		o.Version = fields[1]

@@ -17,7 +17,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"waoutbox/outbox"
 	"waoutbox/store"
 )
 
@@ -27,6 +26,9 @@ const holdEnv = "WAOUTBOX_TEST_HOLD"
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(holdEnv); dir != "" {
 		os.Exit(hold(dir))
+	}
+	if spec := os.Getenv(compactChildEnv); spec != "" {
+		os.Exit(compactChild(spec))
 	}
 	goleak.VerifyTestMain(m)
 }
@@ -64,8 +66,9 @@ func mode(t *testing.T, path string) fs.FileMode {
 	return info.Mode().Perm()
 }
 
-// refused wants one sentence with the given words, from opening as from a client's check, and an unchanged directory.
-func refused(t *testing.T, dir string, words ...string) {
+// refused wants one sentence of a kind with the given words, from opening as from a client's check,
+// and an unchanged directory.
+func refused(t *testing.T, kind store.Kind, dir string, words ...string) {
 	t.Helper()
 	before, err := os.Lstat(dir)
 	if err != nil {
@@ -75,6 +78,9 @@ func refused(t *testing.T, dir string, words ...string) {
 	for what, err := range map[string]error{"OpenState": openErr, "CheckDir": store.CheckDir(dir)} {
 		if err == nil {
 			t.Fatalf("%s took the directory", what)
+		}
+		if e, ok := errors.AsType[*store.Error](err); !ok || e.Kind != kind || e.Path != dir {
+			t.Errorf("%s: %#v is not of kind %q for %s", what, err, kind, dir)
 		}
 		for _, w := range words {
 			if !strings.Contains(err.Error(), w) {
@@ -115,7 +121,7 @@ func TestStateRefusesFileAndRelativePath(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	refused(t, file, "not a directory")
+	refused(t, store.NotDirectory, file, "not a directory")
 	if _, err := store.OpenState(t.Context(), "state", store.Options{}); err == nil || !strings.Contains(err.Error(), "absolute") {
 		t.Errorf("a relative path: %v", err)
 	}
@@ -146,8 +152,8 @@ func TestLockNamesItsOwner(t *testing.T) {
 		t.Fatalf("holder said %q, %v", line, err)
 	}
 	_, err = store.OpenState(t.Context(), dir, store.Options{LockTimeout: 50 * time.Millisecond})
-	want := fmt.Sprintf("another waoutbox (pid %d, version 9.9.9) owns %s. Talk to it: waoutbox --state-dir %s status. Stop it: waoutbox --state-dir %s stop", cmd.Process.Pid, dir, dir, dir)
-	if !errors.Is(err, outbox.ErrOwned) || err.Error() != want {
+	want := fmt.Sprintf("another waoutbox (pid %d, version 9.9.9) owns %s", cmd.Process.Pid, dir)
+	if e, ok := errors.AsType[*store.Error](err); !ok || !errors.Is(err, store.Owned) || err.Error() != want || e.Owner.PID != cmd.Process.Pid {
 		t.Errorf("a held lock gives %v, want %q", err, want)
 	}
 	if o, held, err := store.ReadOwner(dir); !held || err != nil || o != (store.Owner{PID: cmd.Process.Pid, Version: "9.9.9"}) {

@@ -7,36 +7,58 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"waoutbox/dispatcher"
 	"waoutbox/outbox"
+	"waoutbox/outbox/retention"
+	"waoutbox/store"
 )
 
 const (
-	// childLimit bounds a child whose parent is gone.
+	// childLimit bounds a child whose parent has ended.
 	childLimit = 30 * time.Minute
 	// childAfterlife bounds how long a filled child goes on appending when nobody kills it.
 	childAfterlife = 30 * time.Second
 	memoryStep     = 20 * time.Millisecond
 )
 
-// filled is what a child that filled an outbox tells: appends/s of the first and last tenth, and its anonymous memory.
+// filled is what a child that filled an outbox reports: appends/s of the first and last tenth, and
+// its anonymous memory.
 type filled struct {
 	First, Last float64
 	Anon, Peak  int64 // bytes
 }
 
-// resumed is what a child that delivered a backlog tells.
+// resumed is what a child that delivered a backlog reports.
 type resumed struct {
-	Ready  time.Duration // from the opening of the state until the outbox is open and every lane has loaded
+	// from the opening of the state until the outbox is open and every lane has loaded
+	Ready  time.Duration
 	Posted time.Duration // until the first POST is finished
 	Rate   float64       // deliveries/s
 	Peak   int64         // bytes of anonymous memory
+	// the file once all that was delivered is removed and the service had a minute: how long it
+	// took to become small, and what it is then, in bytes
+	Small      time.Duration
+	File, Live int64
 }
 
-// backlogChild is `wabench backlog-child fill|resume DIR URL EVENTS`: one JSON line on out when it has done its work.
+// What a child does.
+const (
+	childFill   = "fill"   // appends a backlog
+	childResume = "resume" // delivers it
+	childAppend = "append" // appends and delivers until it is killed
+	childDrain  = "drain"  // delivers until it is killed
+	childLanes  = "lanes"  // fills lanes, as many as follow after a colon
+)
+
+// backlogChild is `wabench backlog-child WHAT DIR URL N`: one JSON line on out when it has done its
+// work, or has begun what it does until it is killed. N is the number of events, or of attempts at
+// once.
 func backlogChild(ctx context.Context, args []string, out io.Writer) error {
 	if len(args) != 4 {
 		return fmt.Errorf("backlog-child is run by wabench itself: %w", errUsage)
@@ -49,19 +71,29 @@ func backlogChild(ctx context.Context, args []string, out io.Writer) error {
 	defer cancel()
 	peak := watchMemory(ctx)
 	enc := json.NewEncoder(out)
-	switch args[0] {
-	case "fill":
+	switch what, count, _ := strings.Cut(args[0], ":"); what {
+	case childFill:
 		return fillBacklog(ctx, args[1], args[2], n, peak, enc)
-	case "resume":
+	case childResume:
 		return resumeBacklog(ctx, args[1], n, peak, enc)
+	case childAppend:
+		return runChild(ctx, args[1], args[2], n, 256, enc)
+	case childDrain:
+		return runChild(ctx, args[1], args[2], n, 0, enc)
+	case childLanes:
+		webhooks, err := strconv.Atoi(count)
+		if err != nil {
+			return fmt.Errorf("%w: %w", err, errUsage)
+		}
+		return lanesChild(ctx, args[1], args[2], webhooks, n, peak, enc)
 	}
 	return fmt.Errorf("backlog-child %s: %w", args[0], errUsage)
 }
 
-// watchMemory samples the anonymous memory until ctx ends; what it answers says the highest so far.
+// watchMemory samples the anonymous memory until ctx ends; what it returns is the highest so far.
 func watchMemory(ctx context.Context) (peak func() int64) {
 	var highest atomic.Int64
-	look := func() int64 {
+	sample := func() int64 {
 		if n, ok := anonBytes(); ok && n > highest.Load() {
 			highest.Store(n)
 		}
@@ -73,16 +105,17 @@ func watchMemory(ctx context.Context) (peak func() int64) {
 		for {
 			select {
 			case <-tick.C:
-				look()
+				sample()
 			case <-ctx.Done():
 				return
 			}
 		}
 	}()
-	return look
+	return sample
 }
 
-// fillBacklog appends n events for a webhook nobody serves, tells its figures, and goes on appending until it is killed.
+// fillBacklog appends n events for a webhook nobody serves, reports its figures, and goes on
+// appending until it is killed.
 func fillBacklog(ctx context.Context, dir, url string, n int, peak func() int64, enc *json.Encoder) (err error) {
 	s, err := openService(ctx, dir, 16)
 	if err != nil {
@@ -122,10 +155,10 @@ func fillBacklog(ctx context.Context, dir, url string, n int, peak func() int64,
 func resumeBacklog(ctx context.Context, dir string, n int, peak func() int64, enc *json.Encoder) (err error) {
 	began := time.Now()
 	watch := &watchedSender{began: began, want: int64(n), all: make(chan struct{})}
-	s, err := openServiceWith(ctx, dir, 16, func(real dispatcher.Sender) dispatcher.Sender {
-		watch.real = real
+	s, err := openServiceWith(ctx, dir, 16, around{sender: func(sender dispatcher.Sender) dispatcher.Sender {
+		watch.sender = sender
 		return watch
-	})
+	}})
 	if err != nil {
 		return err
 	}
@@ -135,12 +168,11 @@ func resumeBacklog(ctx context.Context, dir string, n int, peak func() int64, en
 		return err
 	}
 	s.run(ctx)
+	release := s.retain(ctx)
+	defer func() { err = errors.Join(err, release()) }()
 	for _, sub := range subs {
-		for s.disp.State(sub.ID).Status == "" {
-			if err := ctx.Err(); err != nil {
-				return err
-			}
-			time.Sleep(50 * time.Microsecond)
+		if err := s.loaded(ctx, sub.ID); err != nil {
+			return err
 		}
 	}
 	r := resumed{Ready: time.Since(began)}
@@ -152,22 +184,70 @@ func resumeBacklog(ctx context.Context, dir string, n int, peak func() int64, en
 	r.Posted = time.Duration(watch.first.Load())
 	r.Rate = float64(n) / (time.Since(began) - r.Posted).Seconds()
 	r.Peak = peak()
+	if err := s.settled(ctx); err != nil {
+		return err
+	}
+	if err := s.shrink(ctx, &r); err != nil {
+		return err
+	}
 	return enc.Encode(r)
 }
 
-// watchedSender is the real sender, with a look at when the first POST and the last wanted one were finished.
+const (
+	// shrinkLimit is how long the file may take to become small after a drain.
+	shrinkLimit = time.Minute
+	// smallFile is a file that is small however little lives in it.
+	smallFile = 64 << 20
+)
+
+// retain removes what was delivered, and compacts, as a service does that retains nothing. release
+// ends it.
+func (s *service) retain(ctx context.Context) (release func() error) {
+	const month = 30 * 24 * time.Hour
+	ctx, cancel := context.WithCancel(ctx)
+	keep := retention.New(s.box, s.disp, retention.Policy{Pending: month, Dead: month}, time.Time{}, s.log)
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return keep.Run(ctx) })
+	g.Go(func() error { return s.db.RunCompaction(ctx, store.DefaultCompactPolicy()) })
+	return func() error {
+		cancel()
+		return g.Wait()
+	}
+}
+
+// shrink waits until the file is small, or the time is over.
+func (s *service) shrink(ctx context.Context, r *resumed) error {
+	ctx, cancel := context.WithTimeout(ctx, shrinkLimit)
+	defer cancel()
+	began := time.Now()
+	err := poll(ctx, 100*time.Millisecond, func() (bool, error) {
+		stats, err := s.box.Stats(ctx)
+		if err == nil {
+			r.File, r.Live = stats.Bytes, stats.LiveBytes
+		}
+		return stats.Events == 0 && stats.Bytes <= max(smallFile, 3*stats.LiveBytes), err
+	})
+	r.Small = time.Since(began)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil // the figure says so
+	}
+	return err
+}
+
+// watchedSender is the real sender; it notes when the first POST and the last wanted one were
+// finished.
 type watchedSender struct {
-	real  dispatcher.Sender
-	began time.Time
-	want  int64
-	first atomic.Int64 // nanoseconds after began
-	done  atomic.Int64
-	all   chan struct{}
+	sender dispatcher.Sender
+	began  time.Time
+	want   int64
+	first  atomic.Int64 // nanoseconds after began
+	done   atomic.Int64
+	all    chan struct{}
 }
 
 // Send makes the attempt through the real sender.
 func (w *watchedSender) Send(ctx context.Context, r dispatcher.Request) dispatcher.Result {
-	res := w.real.Send(ctx, r)
+	res := w.sender.Send(ctx, r)
 	if res.Class == outbox.ClassOK {
 		w.first.CompareAndSwap(0, int64(time.Since(w.began)))
 		if w.done.Add(1) == w.want {

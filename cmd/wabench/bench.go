@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -13,16 +14,17 @@ import (
 	"time"
 )
 
-// bench is what every benchmark gets: where it may write, how often it repeats, and the process of receivers beside it.
+// bench is what every benchmark gets: where it may write, how often it repeats, and the process of
+// receivers beside it.
 type bench struct {
-	dir    string // temporary, on a real disk; removed at the end
-	rounds int
-	sink   *sinkProc
-	say    func(format string, args ...any) // progress, for a person
-	dirs   int
+	dir       string // temporary, on a real disk; removed at the end
+	rounds    int
+	receivers *receiverProcess
+	progress  func(format string, args ...any) // progress, for a person
+	dirs      int
 }
 
-// newDir answers a fresh directory for one outbox.
+// newDir returns a fresh directory for one outbox.
 func (b *bench) newDir() string {
 	b.dirs++
 	return filepath.Join(b.dir, fmt.Sprintf("state-%d", b.dirs))
@@ -38,14 +40,15 @@ type options struct {
 	cpuProfile, memProfile string
 }
 
-// measure parses args, runs one benchmark and prints its report. It leaves neither files nor processes behind.
+// measure parses args, runs one benchmark and prints its report. It leaves neither files nor
+// processes behind.
 func measure(ctx context.Context, c command, args []string, stdout, stderr io.Writer) (err error) {
 	fs := flag.NewFlagSet("wabench "+c.name, flag.ContinueOnError)
 	fs.SetOutput(stderr)
 	var o options
 	fs.StringVar(&o.dir, "dir", ".", "where the temporary state goes: a real disk, no tmpfs")
 	fs.IntVar(&o.rounds, "rounds", 3, "interleaved rounds")
-	fs.DurationVar(&o.timeout, "timeout", 10*time.Minute, "ends everything after this time")
+	fs.DurationVar(&o.timeout, "timeout", cmp.Or(c.limit, 10*time.Minute), "ends everything after this time")
 	fs.BoolVar(&o.json, "json", false, "print JSON")
 	fs.BoolVar(&o.anyDisk, "any-disk", false, "also take a tmpfs: to try the program out, the figures mean nothing")
 	fs.StringVar(&o.cpuProfile, "cpuprofile", "", "write a CPU profile of this process")
@@ -97,23 +100,26 @@ func openBench(ctx context.Context, o options, stderr io.Writer) (*bench, func()
 	if fs := fileSystem(o.dir); !o.anyDisk && (fs == "tmpfs" || fs == "ramfs") {
 		return nil, nil, fmt.Errorf("%s lies on %s, which syncs nothing: name a directory on a disk with --dir: %w", o.dir, fs, errUsage)
 	}
-	dir, err := os.MkdirTemp(o.dir, "wabench-")
+	dir, err := filepath.Abs(o.dir) // a state has an absolute path
+	if err == nil {
+		dir, err = os.MkdirTemp(dir, "wabench-")
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("make a directory for the measurements: %w", err)
 	}
-	sink, err := startSink(ctx)
+	recv, err := startReceivers(ctx)
 	if err != nil {
 		return nil, nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	b := &bench{dir: dir, rounds: o.rounds, sink: sink, say: func(format string, args ...any) {
+	b := &bench{dir: dir, rounds: o.rounds, receivers: recv, progress: func(format string, args ...any) {
 		if !o.json {
 			fmt.Fprintf(stderr, format+"\n", args...)
 		}
 	}}
-	return b, func() error { return errors.Join(sink.close(), os.RemoveAll(dir)) }, nil
+	return b, func() error { return errors.Join(recv.close(), os.RemoveAll(dir)) }, nil
 }
 
-// startProfiles begins what was asked for; the function it answers writes the files.
+// startProfiles begins what was asked for; the function it returns writes the files.
 func startProfiles(o options) (stop func() error, err error) {
 	var cpu *os.File
 	if o.cpuProfile != "" {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// cpuTime is what this process has used of the processors, user and system. Other load on the machine does not change it much.
+// cpuTime is what this process has used of the processors, user and system. Other load on the
+// machine does not change it much.
 func cpuTime() time.Duration {
 	var u syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {

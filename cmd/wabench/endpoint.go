@@ -20,7 +20,12 @@ const (
 	answer503    = "503"    // 503
 	answerHang   = "hang"   // nothing, until the sender gives up
 	answerRefuse = "refuse" // nobody listens
+	// 200 for the first throttleRate of each second, 429 for the rest of it
+	answerThrottle = "throttle"
 )
+
+// throttleRate is how many POSTs a second a throttled endpoint takes.
+const throttleRate = 5
 
 const (
 	// maxSamples bounds the latencies one endpoint keeps.
@@ -29,17 +34,19 @@ const (
 	maxSequence = 8 << 20
 )
 
-// tallied is what an endpoint counted since its last reset. Times are unix nanoseconds.
-type tallied struct {
-	Posts     int             `json:"posts"`
-	Distinct  int             `json:"distinct"` // by sequence
-	Invalid   int             `json:"invalid"`  // signature wrong or absent, or an unreadable sequence
-	First     int64           `json:"first"`    // arrival
-	Last      int64           `json:"last"`     // arrival of the newest distinct one
+// postCounts is what an endpoint counted since its last reset. Times are unix nanoseconds.
+type postCounts struct {
+	Posts    int `json:"posts"`
+	Distinct int `json:"distinct"` // by sequence
+	// signature wrong or absent, or an unreadable sequence
+	Invalid   int             `json:"invalid"`
+	First     int64           `json:"first"` // arrival
+	Last      int64           `json:"last"`  // arrival of the newest distinct one
 	Latencies []time.Duration `json:"latencies,omitempty"`
 }
 
-// endpoint is one webhook in the receiver process: as little work for a POST as allows to believe in it.
+// endpoint is one webhook in the receiver process: as little work for a POST as allows to believe
+// in it.
 type endpoint struct {
 	answer string
 	url    string
@@ -47,15 +54,18 @@ type endpoint struct {
 	done   chan struct{} // closed when Serve returned
 	hang   chan struct{} // closed to let hanging POSTs go
 
-	mu   sync.Mutex
-	t    tallied
-	seen []uint64 // one bit a sequence
+	mu     sync.Mutex
+	second int64 // unix, that taken counts in
+	taken  int
+	t      postCounts
+	seen   []uint64 // one bit a sequence
 }
 
-// openEndpoint listens on a free loopback port; an endpoint that refuses has one that is closed again.
+// openEndpoint listens on a free loopback port; an endpoint that refuses has one that is closed
+// again.
 func openEndpoint(answer string) (*endpoint, error) {
 	switch answer {
-	case answerOK, answer503, answerHang, answerRefuse:
+	case answerOK, answer503, answerHang, answerRefuse, answerThrottle:
 	default:
 		return nil, fmt.Errorf("%q is no answer of an endpoint", answer)
 	}
@@ -96,6 +106,10 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	seq, err := strconv.ParseUint(q.Header.Get("X-Webhook-Sequence"), 10, 64)
 	valid := err == nil && seq < maxSequence && signed(q.Header.Get("X-Webhook-Signature"), b)
 	sent, dated := sentAt(b)
+	if e.answer == answerThrottle && !e.takes(now) {
+		w.WriteHeader(http.StatusTooManyRequests)
+		return
+	}
 	e.count(now, seq, valid, dated, now.Sub(sent))
 	switch e.answer {
 	case answer503:
@@ -107,6 +121,17 @@ func (e *endpoint) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		}
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// takes reports whether a throttled endpoint takes another POST at this moment.
+func (e *endpoint) takes(now time.Time) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if now.Unix() != e.second {
+		e.second, e.taken = now.Unix(), 0
+	}
+	e.taken++
+	return e.taken <= throttleRate
 }
 
 func (e *endpoint) count(now time.Time, seq uint64, valid, dated bool, latency time.Duration) {
@@ -139,7 +164,7 @@ func (e *endpoint) count(now time.Time, seq uint64, valid, dated bool, latency t
 func (e *endpoint) reset() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.t = tallied{Latencies: e.t.Latencies[:0]}
+	e.t = postCounts{Latencies: e.t.Latencies[:0]}
 	clear(e.seen)
 }
 
@@ -149,8 +174,8 @@ func (e *endpoint) distinct() int {
 	return e.t.Distinct
 }
 
-// take answers a copy of what was counted, its latencies only when asked for: they are many.
-func (e *endpoint) take(samples bool) tallied {
+// take returns a copy of what was counted, its latencies only when asked for: they are many.
+func (e *endpoint) take(samples bool) postCounts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	t := e.t

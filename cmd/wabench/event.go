@@ -17,8 +17,8 @@ const (
 	sentDigits = 19
 )
 
-// body makes a request body of bodySize bytes that tells when it was handed over: receivers on the same machine read their
-// latency from it.
+// body makes a request body of bodySize bytes that says when it was handed over: receivers on the
+// same machine read their latency from it.
 func body(sent time.Time) []byte {
 	b := make([]byte, 0, bodySize)
 	b = fmt.Appendf(b, `{"event":"message.received","timestamp":%d,"data":{%s%d,"pad":"`, sent.UnixMilli(), sentMark, sent.UnixNano())

@@ -12,14 +12,15 @@ import (
 
 // isolation measures promise P6: what healthy endpoints notice of a bad one beside them.
 type isolation struct {
-	endpoints int           // the last one is the bad one
-	rate      int           // events/s while latencies are taken
-	pairRate  int           // the same with two endpoints: one healthy endpoint alone gives few samples
-	warm      time.Duration // before that, not counted
-	paced     time.Duration
-	burst     int // events appended at once to take the rate of delivery
-	inFlight  int
-	bad       []string // answers of the bad one
+	endpoints int // the last one is the bad one
+	rate      int // events/s while latencies are taken
+	// the same with two endpoints: one healthy endpoint alone gives few samples
+	pairRate int
+	warm     time.Duration // before that, not counted
+	paced    time.Duration
+	burst    int // events appended at once to take the rate of delivery
+	inFlight int
+	bad      []string // answers of the bad one
 }
 
 // settleLimit bounds each wait for the healthy endpoints.
@@ -65,11 +66,11 @@ func (x isolation) measure(ctx context.Context, b *bench) (report, error) {
 	}
 	pair := x
 	pair.rate = x.pairRate
-	rows, err := pair.against(ctx, b, 2, answerHang, "issue")
+	rows, err := pair.against(ctx, b, 2, answerHang, "7a")
 	if err != nil {
 		return report{}, err
 	}
-	for i := range rows { // the issue asks for the p99 alone
+	for i := range rows { // here only the p99 has a bound
 		if !strings.HasSuffix(rows[i].Name, "p99") {
 			rows[i].Floor, rows[i].Aim = 0, 0
 		} else {
@@ -97,7 +98,7 @@ func (x isolation) against(ctx context.Context, b *bench, endpoints int, bad, de
 			if err != nil {
 				return nil, fmt.Errorf("%d endpoints, one %s: %w", endpoints, last, err)
 			}
-			b.say("round %d, %d endpoints, the last one: %-6s  p50 %s ms  p99 %s ms  %s deliveries/s", round+1, endpoints, last,
+			b.progress("round %d, %d endpoints, the last one: %-6s  p50 %s ms  p99 %s ms  %s deliveries/s", round+1, endpoints, last,
 				number(h.p50), number(h.p99), number(h.rate))
 			i := 0
 			if last == bad {
@@ -114,12 +115,13 @@ func (x isolation) against(ctx context.Context, b *bench, endpoints int, bad, de
 	}, nil
 }
 
-// once is one run on a fresh outbox: warm up, take latencies at a steady rate, then deliver a burst.
+// once is one run on a fresh outbox: warm up, take latencies at a steady rate, then deliver a
+// burst.
 func (x isolation) once(ctx context.Context, b *bench, endpoints int, last string) (h healthy, err error) {
 	answers := slices.Repeat([]string{answerOK}, endpoints)
 	answers[endpoints-1] = last
 	good := endpoints - 1
-	urls, err := b.sink.open(answers...)
+	urls, err := b.receivers.open(answers...)
 	if err != nil {
 		return h, err
 	}
@@ -141,18 +143,18 @@ func (x isolation) once(ctx context.Context, b *bench, endpoints int, last strin
 
 func (x isolation) latencies(ctx context.Context, b *bench, s *service, good int) (latencies, error) {
 	for _, d := range []time.Duration{x.warm, x.paced} {
-		if err := b.sink.reset(); err != nil {
+		if err := b.receivers.reset(); err != nil {
 			return latencies{}, err
 		}
 		n := max(1, int(d.Seconds()*float64(x.rate)))
 		if err := s.appendPaced(ctx, x.rate, n, chatsPaced); err != nil {
 			return latencies{}, err
 		}
-		if err := b.sink.wait(good, n, settleLimit); err != nil {
+		if err := b.receivers.wait(good, n, settleLimit); err != nil {
 			return latencies{}, err
 		}
 	}
-	counted, err := b.sink.take(true)
+	counted, err := b.receivers.take(true)
 	if err != nil {
 		return latencies{}, err
 	}
@@ -164,16 +166,16 @@ func (x isolation) latencies(ctx context.Context, b *bench, s *service, good int
 }
 
 func (x isolation) burstRate(ctx context.Context, b *bench, s *service, good int) (float64, error) {
-	if err := b.sink.reset(); err != nil {
+	if err := b.receivers.reset(); err != nil {
 		return 0, err
 	}
 	if err := s.appendAll(ctx, x.burst, chatsBurst); err != nil {
 		return 0, err
 	}
-	if err := b.sink.wait(good, x.burst, settleLimit); err != nil {
+	if err := b.receivers.wait(good, x.burst, settleLimit); err != nil {
 		return 0, err
 	}
-	counted, err := b.sink.take(false)
+	counted, err := b.receivers.take(false)
 	if err != nil {
 		return 0, err
 	}

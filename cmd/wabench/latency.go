@@ -63,7 +63,7 @@ func (x latency) measure(ctx context.Context, b *bench) (_ report, err error) {
 				return report{}, err
 			}
 		}
-		b.say("round %d: p50/p99 in ms: bare POST %s/%s, event to POST %s/%s, fdatasync %s/%s", round+1,
+		b.progress("round %d: p50/p99 in ms: bare POST %s/%s, event to POST %s/%s, fdatasync %s/%s", round+1,
 			number(bare.p50[round]), number(bare.p99[round]), number(ours.p50[round]), number(ours.p99[round]),
 			number(disk.p50[round]), number(disk.p99[round]))
 	}
@@ -88,14 +88,14 @@ func (x latency) count() int { return max(1, int(x.each.Seconds()*float64(x.rate
 const warmUp = 20
 
 func (x latency) bare(ctx context.Context, b *bench) (latencies, error) {
-	urls, err := b.sink.open(answerOK)
+	urls, err := b.receivers.open(answerOK)
 	if err != nil {
 		return latencies{}, err
 	}
 	c := newRawClient(rawConnections)
 	defer c.close()
 	for _, n := range []int{warmUp, x.count()} {
-		if err := b.sink.reset(); err != nil {
+		if err := b.receivers.reset(); err != nil {
 			return latencies{}, err
 		}
 		var mu sync.Mutex
@@ -119,7 +119,7 @@ func (x latency) bare(ctx context.Context, b *bench) (latencies, error) {
 }
 
 func (x latency) ours(ctx context.Context, b *bench) (l latencies, err error) {
-	urls, err := b.sink.open(answerOK)
+	urls, err := b.receivers.open(answerOK)
 	if err != nil {
 		return l, err
 	}
@@ -133,13 +133,13 @@ func (x latency) ours(ctx context.Context, b *bench) (l latencies, err error) {
 	}
 	s.run(ctx)
 	for _, n := range []int{warmUp, x.count()} {
-		if err := b.sink.reset(); err != nil {
+		if err := b.receivers.reset(); err != nil {
 			return l, err
 		}
 		if err := s.appendPaced(ctx, x.rate, n, x.chats); err != nil {
 			return l, err
 		}
-		if err := b.sink.wait(1, n, settleLimit); err != nil {
+		if err := b.receivers.wait(1, n, settleLimit); err != nil {
 			return l, err
 		}
 	}
@@ -147,7 +147,7 @@ func (x latency) ours(ctx context.Context, b *bench) (l latencies, err error) {
 }
 
 func (x latency) taken(b *bench) (latencies, error) {
-	counted, err := b.sink.take(true)
+	counted, err := b.receivers.take(true)
 	if err != nil {
 		return latencies{}, err
 	}

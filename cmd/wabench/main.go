@@ -1,5 +1,6 @@
-// Command wabench measures waoutbox on the machine it runs on: every figure is a ratio against a limit that was measured in the
-// same run (docs/BENCHMARKS.md). It uses the real outbox, dispatcher and webhook sender; receivers run in a process of their own.
+// Command wabench measures waoutbox on the machine it runs on: every figure is a ratio against a
+// limit that was measured in the same run (docs/BENCHMARKS.md). It uses the real outbox, dispatcher
+// and webhook sender; receivers run in a process of their own.
 package main
 
 import (
@@ -11,6 +12,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Exit codes. A figure below its floor is no failure: it is printed.
@@ -31,12 +33,20 @@ const usage = `wabench measures waoutbox against limits of this machine, taken i
   wabench latency   [flags]   what an event takes on its way to the POST at 100 events/s
   wabench written   [flags]   bytes written per event and per delivery
   wabench backlog   [flags]   memory, cold start and appending with a backlog on disk
-  wabench all       [flags]   all of them, one after the other
+  wabench removed   [flags]   what 1,000 removed webhooks cost an append, a start and a status
+  wabench kill      [flags]   what kill -9 has sent again
+  wabench lanes     [flags]   memory of lanes that are full
+  wabench all       [flags]   all of these, one after the other
+  wabench soak      [flags]   ten minutes beside endpoints of every kind: memory, descriptors, goroutines, file
+  wabench idle --program P    what the program takes while nothing happens
+  wabench path --program P    WhatsApp message to POST, whole path, against the WhatsApp library alone
+  wabench media --program P   what the program takes while large files come in and go out
+  wabench compare BEFORE AFTER   two files of --json reports, figure by figure
 
 Flags of all:
   --dir DIR       where the temporary state goes: a real disk, no tmpfs (default: the working directory)
   --rounds N      interleaved rounds; the medians are printed (default 3)
-  --timeout D     ends everything after this time (default 10m)
+  --timeout D     ends everything after this time (default 10m; of path 1h, of soak and idle 12h)
   --json          one JSON object a benchmark instead of a table
   --cpuprofile F, --memprofile F   for go tool pprof
 "wabench COMMAND --help" lists the rest. Exit code 0 when it was measured, whatever the figures; 1 failed; 2 usage.
@@ -51,22 +61,31 @@ func main() {
 // command is one subcommand: its flags beyond the common ones, and what it measures.
 type command struct {
 	name  string
+	apart bool          // not part of all
+	limit time.Duration // default of --timeout; 0: 10 min
 	flags func(*flag.FlagSet) func(context.Context, *bench) (report, error)
 }
 
 // commands lists what can be measured, in the order of `all`.
 func commands() []command {
 	return []command{
-		{"isolation", isolationFlags},
-		{"deliver", deliverFlags},
-		{"append", appendFlags},
-		{"latency", latencyFlags},
-		{"written", writtenFlags},
-		{"backlog", backlogFlags},
+		{name: "isolation", flags: isolationFlags},
+		{name: "deliver", flags: deliverFlags},
+		{name: "append", flags: appendFlags},
+		{name: "latency", flags: latencyFlags},
+		{name: "written", flags: writtenFlags},
+		{name: "backlog", flags: backlogFlags},
+		{name: "removed", flags: removedFlags},
+		{name: "kill", flags: killFlags},
+		{name: "lanes", flags: lanesFlags},
+		{name: "idle", flags: idleFlags, apart: true, limit: 12 * time.Hour},
+		{name: "path", flags: pathFlags, apart: true, limit: time.Hour},
+		{name: "media", flags: mediaFlags, apart: true},
+		{name: "soak", flags: soakFlags, apart: true, limit: 12 * time.Hour},
 	}
 }
 
-// run executes one command line and answers its exit code.
+// run executes one command line and returns its exit code.
 func run(ctx context.Context, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	err := dispatch(ctx, args, stdin, stdout, stderr)
 	switch {
@@ -89,12 +108,19 @@ func dispatch(ctx context.Context, args []string, stdin io.Reader, stdout, stder
 	case "-h", "--help", "help":
 		fmt.Fprint(stdout, usage)
 		return nil
-	case "receiver": // the process beside: see sink.go
-		return serveSink(ctx, stdin, stdout)
+	case "receiver": // the process beside: see receivers.go
+		return serveReceivers(ctx, stdin, stdout)
 	case "backlog-child": // the outbox in a process of its own: see backlog_child.go
 		return backlogChild(ctx, args[1:], stdout)
+	case "bare-client": // the WhatsApp library alone: see bare.go
+		return bareClient(ctx, args[1:], stdin, stdout)
+	case "compare":
+		return compare(args[1:], stdout)
 	case "all":
 		for _, c := range commands() {
+			if c.apart {
+				continue
+			}
 			if err := measure(ctx, c, args[1:], stdout, stderr); err != nil {
 				return fmt.Errorf("%s: %w", c.name, err)
 			}

@@ -6,12 +6,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"math"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"waoutbox/outbox"
 )
 
 // TestMain lets the test binary run itself as the processes beside, as wabench does.
@@ -22,7 +26,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// measured runs wabench at a tiny size and answers its report.
+// measured runs wabench at a tiny size and returns its report.
 func measured(t *testing.T, args ...string) (r struct {
 	Bench    string         `json:"bench"`
 	Machine  machine        `json:"machine"`
@@ -36,6 +40,7 @@ func measured(t *testing.T, args ...string) (r struct {
 		Ratio   *struct{ Median float64 }
 		Verdict string
 	} `json:"rows"`
+	Series []sample `json:"series"`
 }) {
 	t.Helper()
 	dir := t.TempDir()
@@ -48,8 +53,10 @@ func measured(t *testing.T, args ...string) (r struct {
 		t.Fatalf("%v in %s", err, out.String())
 	}
 	for _, row := range r.Rows {
-		unknown := strings.Contains(row.Name, "memory") || strings.Contains(row.Name, "written") // not told by every system
-		noisy := strings.HasPrefix(row.Name, "added")                                            // a difference
+		// not reported by every system
+		unknown := strings.Contains(row.Name, "memory") || strings.Contains(row.Name, "written")
+		// a difference
+		noisy := strings.HasPrefix(row.Name, "added") || strings.Contains(row.Name, "drain") || strings.HasSuffix(row.Name, "a minute")
 		if row.Value == nil || row.Value.Median <= 0 && !unknown && !noisy {
 			t.Errorf("%s: nothing was measured", row.Name)
 		}
@@ -80,8 +87,8 @@ func TestDeliverMeasuresBothNumbersOfSubscriptions(t *testing.T) {
 }
 
 func TestAppendMeasuresOneAndManyWriters(t *testing.T) {
-	r := measured(t, "append", "--rounds", "1", "--for", "60ms")
-	if len(r.Rows) != 2 || r.Rows[0].Ratio == nil || r.Rows[1].Ratio == nil {
+	r := measured(t, "append", "--rounds", "1", "--for", "60ms", "--known", "2000", "--slower", "100us")
+	if len(r.Rows) != 4 || r.Rows[0].Ratio == nil || r.Rows[1].Ratio == nil || r.Rows[2].Ratio == nil || r.Rows[3].Ratio == nil {
 		t.Errorf("report %+v", r)
 	}
 }
@@ -110,8 +117,89 @@ func TestWrittenCountsBytes(t *testing.T) {
 
 func TestBacklogSurvivesTheKillAndIsDelivered(t *testing.T) {
 	r := measured(t, "backlog", "--rounds", "1", "--events", "1000")
-	if len(r.Rows) != 7 {
+	if len(r.Rows) != 9 {
 		t.Errorf("report %+v", r)
+	}
+}
+
+func TestRemovedComparesAppendStartAndStatus(t *testing.T) {
+	r := measured(t, "removed", "--rounds", "2", "--webhooks", "5", "--batches", "2", "--asks", "2")
+	if len(r.Rows) != 8 || r.Settings["removed_webhooks"] != 5.0 {
+		t.Fatalf("report %+v", r)
+	}
+	for _, row := range r.Rows {
+		if row.Ratio == nil || row.Ratio.Median <= 0 || len(row.Value.Rounds) != 2 {
+			t.Errorf("%s: %+v", row.Name, row)
+		}
+	}
+	for _, row := range r.Rows {
+		if row.Verdict == "" && !strings.Contains(row.Name, "first status") {
+			t.Errorf("%s is held against nothing", row.Name)
+		}
+	}
+}
+
+// TestRemovedPreparesWhatItNames: an outbox with removed webhooks has their dead letters and
+// nothing pending, so that the comparison is about what its name says.
+func TestRemovedPreparesWhatItNames(t *testing.T) {
+	p, err := startReceivers(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.close()
+	urls, err := p.open(answerOK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// dead letters by webhook in use, or removed with some
+	for kind, want := range map[int]map[outbox.SubID]int64{
+		withoutRemoved: {subID(0): 0},
+		removedEmpty:   {subID(0): 0},
+		removedDead:    {subID(0): 0, subID(1): outbox.MaxBatch, subID(2): outbox.MaxBatch},
+	} {
+		dir := t.TempDir()
+		if err := (removed{webhooks: 2}).prepare(t.Context(), dir, urls[0], kind); err != nil {
+			t.Fatal(err)
+		}
+		s, err := openService(t.Context(), dir, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.close()
+		stats, err := s.box.Stats(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := map[outbox.SubID]int64{}
+		for id, sub := range stats.Subs {
+			got[id] = sub.Dead
+			if sub.Pending != 0 {
+				t.Errorf("kind %d: %s has %d pending", kind, id, sub.Pending)
+			}
+		}
+		holding, err := s.box.WithDead(t.Context(), "", 10)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, sub := range holding {
+			letters, err := s.box.Dead(t.Context(), sub.ID, 0, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, l := range letters {
+				got[sub.ID] += int64(max(1, l.Count))
+			}
+		}
+		if n := stats.RemovedDead; n != got[subID(1)]+got[subID(2)] {
+			t.Errorf("kind %d: %d dead letters of removed webhooks counted", kind, n)
+		}
+		if !maps.Equal(got, want) {
+			t.Errorf("kind %d: dead letters %v, want %v", kind, got, want)
+		}
+		list, err := s.box.Removed(t.Context(), "", 10)
+		if err != nil || (len(list) == 2) != (kind != withoutRemoved) {
+			t.Errorf("kind %d: %d removed webhooks, %v", kind, len(list), err)
+		}
 	}
 }
 
@@ -119,7 +207,7 @@ func TestUsageMistakesAreExitCode2(t *testing.T) {
 	for _, args := range [][]string{
 		nil, {"nonsense"}, {"isolation", "--nonsense"}, {"isolation", "extra"}, {"isolation", "--rounds", "0"},
 		{"isolation", "--endpoints", "1"}, {"isolation", "--bad", "ok"},
-		{"deliver", "--subs", "none"}, {"deliver", "--count", "1"},
+		{"deliver", "--subs", "none"}, {"deliver", "--count", "1"}, {"removed", "--webhooks", "0"},
 	} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), args, nil, &out, &errs); code != exitUsage || errs.Len() == 0 {
@@ -148,7 +236,7 @@ func TestTimeoutEndsEverythingAndSaysSo(t *testing.T) {
 }
 
 func TestEndpointCountsDistinctSignedEvents(t *testing.T) {
-	p, err := startSink(t.Context())
+	p, err := startReceivers(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,5 +336,51 @@ func TestPacedKeepsItsBeatAndEnds(t *testing.T) {
 	err := paced(ctx, 1000, 5, func(int) { cancel() })
 	if !errors.Is(err, context.Canceled) {
 		t.Error(fmt.Errorf("after its context ended: %w", err))
+	}
+}
+
+func TestSoakWatchesWhatTheServiceHolds(t *testing.T) {
+	r := measured(t, "soak", "--for", "1s", "--every", "100ms", "--rate", "40")
+	if len(r.Rows) != 10 || len(r.Series) < 5 || r.Series[4].Appended == 0 || len(r.Series[4].Pending) != 4 {
+		t.Errorf("report %+v", r)
+	}
+}
+
+func TestSlope(t *testing.T) {
+	for _, c := range []struct {
+		x, y series
+		want float64
+	}{
+		{series{1, 2, 3}, series{5, 7, 9}, 2},
+		{series{1, 2, 3, 4}, series{3, 3, 3, 3}, 0},
+		{series{1, 2, 3}, series{3, 1, 2}, -0.5},
+		{series{1}, series{3}, 0},
+	} {
+		if got := slopeOf(c.x, c.y); math.Abs(got-c.want) > 1e-9 {
+			t.Errorf("the slope of %v is %v, want %v", c.y, got, c.want)
+		}
+	}
+}
+
+func TestKillCountsRepeats(t *testing.T) {
+	r := measured(t, "kill", "--rounds", "1", "--kills", "1", "--backlog", "4000")
+	if len(r.Rows) != 4 || r.Rows[0].Value == nil || r.Rows[2].Value == nil {
+		t.Errorf("report %+v", r)
+	}
+}
+
+func TestLanesFill(t *testing.T) {
+	r := measured(t, "lanes", "--rounds", "1", "--lanes", "2", "--unfinished", "200")
+	if len(r.Rows) != 2 {
+		t.Errorf("report %+v", r)
+	}
+}
+
+func TestTheProgramIsNeeded(t *testing.T) {
+	for _, command := range []string{"idle", "path", "media"} {
+		var out, errs bytes.Buffer
+		if code := run(t.Context(), []string{command, "--any-disk", "--dir", t.TempDir()}, nil, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "--program") {
+			t.Errorf("%s: exit %d, %q", command, code, errs.String())
+		}
 	}
 }

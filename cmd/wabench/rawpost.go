@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// rawClient is the limit deliveries are read against: net/http and one HMAC, nothing else. Safe for concurrent use.
+// rawClient is the limit deliveries are read against: net/http and one HMAC, nothing else. Safe for
+// concurrent use.
 type rawClient struct{ transport *http.Transport }
 
 func newRawClient(connections int) *rawClient {
@@ -50,8 +51,9 @@ func (c *rawClient) send(ctx context.Context, url string, seq int, b []byte, sig
 	return nil
 }
 
-// flood makes n signed POSTs over the given number of connections, spread over urls, as fast as they go.
-func (c *rawClient) flood(ctx context.Context, urls []string, n, connections int) error {
+// postMany makes n signed POSTs over the given number of connections, spread over urls, as fast as
+// they go.
+func (c *rawClient) postMany(ctx context.Context, urls []string, n, connections int) error {
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	failed := make(chan error, connections)

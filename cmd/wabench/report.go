@@ -30,19 +30,23 @@ type report struct {
 	Settings map[string]any `json:"settings"`
 	Rows     []row          `json:"rows"`
 	Notes    []string       `json:"notes,omitempty"`
+	// what was sampled over time, in a measurement that has such
+	Series []sample `json:"series,omitempty"`
 }
 
-// row is one figure beside the limit it is read against. Floor and Aim are of the ratio; both 0 means that none is set.
+// row is one figure beside the limit it is read against. Floor and Aim are of the ratio; both 0
+// means that none is set.
 type row struct {
-	Design string // row of the speed table in DESIGN section 8, or the issue
+	Design string // row of the table in docs/BENCHMARKS.md, "" if it has none
 	Name   string
 	Unit   string // of Value and Limit
 	Value  series // one a round
-	Limit  series // of the same rounds; nil when the figure is not a ratio: then Floor and Aim are in Unit
-	Ratio  series
-	Floor  float64
-	Aim    float64
-	Lower  bool // lower is better
+	// of the same rounds; nil when the figure is not a ratio: then Floor and Aim are in Unit
+	Limit series
+	Ratio series
+	Floor float64
+	Aim   float64
+	Lower bool // lower is better
 }
 
 // ratio makes a row whose ratio is taken round by round.
@@ -113,7 +117,8 @@ func (r report) writeJSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// write prints the report as a table; a figure that is below its floor stands out by its last column.
+// write prints the report as a table; a figure that is below its floor stands out by its last
+// column.
 func (r report) write(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(w, "wabench %s   %s/%s, %d cpus, %s, %s\n", r.Bench, m.OS, m.Arch, m.CPUs, m.Go, m.FileSystem)
@@ -133,6 +138,9 @@ func (r report) write(w io.Writer) error {
 	}
 	if err := tw.Flush(); err != nil {
 		return err
+	}
+	for _, s := range r.Series {
+		fmt.Fprintln(w, s)
 	}
 	for _, n := range r.Notes {
 		fmt.Fprintln(w, "-", n)

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"waoutbox/cmd/internal/garbage"
 	"waoutbox/dispatcher"
 	"waoutbox/dispatcher/webhook"
 	"waoutbox/outbox"
@@ -20,8 +21,9 @@ import (
 // drainTime is short: what hangs at the end of a measurement is of no interest.
 const drainTime = 50 * time.Millisecond
 
-// service is the product without WhatsApp and the socket, put together as `waoutbox serve` does it: real file, real committer,
-// real dispatcher, real sender. It logs like the product at its default level, into nothing.
+// service is the product without WhatsApp and the socket, put together as `waoutbox serve` does it:
+// real file, real committer, real dispatcher, real sender. It logs like the product at its default
+// level, into nothing.
 type service struct {
 	dir    string
 	state  *store.State
@@ -30,29 +32,37 @@ type service struct {
 	key    *store.Key
 	sender *webhook.Sender
 	disp   *dispatcher.Dispatcher
+	log    *slog.Logger
 
-	stop context.CancelFunc
-	ran  chan error // nil until run
+	unbound func() // lets garbage grow as the collector would have it
+	stop    context.CancelFunc
+	ran     chan error // nil until run
 }
 
 // openService opens or creates the outbox in dir. Nothing is delivered before run.
 func openService(ctx context.Context, dir string, maxInFlight int) (*service, error) {
-	return openServiceWith(ctx, dir, maxInFlight, func(real dispatcher.Sender) dispatcher.Sender { return real })
+	return openServiceWith(ctx, dir, maxInFlight, around{})
 }
 
-// openServiceWith lets around stand between the dispatcher and the real sender.
-func openServiceWith(ctx context.Context, dir string, maxInFlight int, around func(dispatcher.Sender) dispatcher.Sender) (_ *service, err error) {
-	s := &service{dir: dir}
+// around is what a measurement puts around parts of the service; nil: nothing.
+type around struct {
+	sender func(dispatcher.Sender) dispatcher.Sender
+	commit func(commit func() error) error
+}
+
+func openServiceWith(ctx context.Context, dir string, maxInFlight int, with around) (_ *service, err error) {
+	// Formatting costs what it costs the product; slog.DiscardHandler would skip it.
+	log := slog.New(slog.NewTextHandler(io.Discard, nil)) //nolint:sloglint // see above
+	s := &service{dir: dir, log: log, unbound: garbage.Bound(os.Getenv)}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	log := slog.New(slog.NewTextHandler(io.Discard, nil))
 	if s.state, err = store.OpenState(ctx, dir, store.Options{Version: "wabench"}); err != nil {
 		return nil, err
 	}
-	if s.db, err = store.Open(s.state.Path(store.OutboxFile), store.DBOptions{Log: log}); err != nil {
+	if s.db, err = store.Open(s.state.Path(store.OutboxFile), store.DBOptions{Schema: boltbox.Schema(), MinFree: store.DefaultMinFree, Log: log, CommitHook: with.commit}); err != nil {
 		return nil, err
 	}
 	if s.box, err = boltbox.Open(ctx, s.db, boltbox.Options{Log: log}); err != nil {
@@ -62,8 +72,12 @@ func openServiceWith(ctx context.Context, dir string, maxInFlight int, around fu
 		return nil, err
 	}
 	s.sender = webhook.New(webhook.Options{Unseal: s.key.Open, UserAgent: "waoutbox/wabench", Log: log})
+	sender := dispatcher.Sender(s.sender)
+	if with.sender != nil {
+		sender = with.sender(sender)
+	}
 	s.disp = dispatcher.New(dispatcher.Options{
-		Source: s.box, Subscriptions: s.box, Sender: around(s.sender), Log: log,
+		Source: s.box, Subscriptions: s.box, Sender: sender, Log: log,
 		MaxInFlight: maxInFlight, Drain: drainTime,
 	})
 	return s, nil
@@ -72,28 +86,78 @@ func openServiceWith(ctx context.Context, dir string, maxInFlight int, around fu
 // subscribe registers a signed webhook for every event and each URL.
 func (s *service) subscribe(ctx context.Context, urls ...string) error {
 	for i, url := range urls {
-		id := outbox.SubID(fmt.Sprintf("wh_%03d", i))
-		sealed, err := s.key.Seal([]byte(secret), string(id)+"/secret")
-		if err != nil {
-			return fmt.Errorf("seal a secret: %w", err)
-		}
-		cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: url, Secret: sealed, CreatedAt: time.Now(), UpdatedAt: time.Now()})
-		if err != nil {
-			return err
-		}
-		sub := outbox.Subscription{ID: id, Config: cfg, Epochs: []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}}
-		if _, err := s.box.PutSub(ctx, sub); err != nil {
+		if err := s.subscribeAs(ctx, subID(i), outbox.Webhook{URL: url}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// subscribeAs registers a webhook with these settings, signed, for every event.
+func (s *service) subscribeAs(ctx context.Context, id outbox.SubID, hook outbox.Webhook) (err error) {
+	if hook.Secret, err = s.key.Seal([]byte(secret), outbox.SecretContext(id)); err != nil {
+		return fmt.Errorf("seal a secret: %w", err)
+	}
+	hook.CreatedAt, hook.UpdatedAt = time.Now(), time.Now()
+	cfg, err := outbox.EncodeWebhook(hook)
+	if err != nil {
+		return err
+	}
+	_, err = s.box.PutSub(ctx, outbox.Subscription{ID: id, Config: cfg, Epochs: []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}})
+	return err
+}
+
+// subID is the id of the ith webhook that subscribe makes.
+func subID(i int) outbox.SubID { return outbox.SubID(fmt.Sprintf("wh_%03d", i)) }
+
 // run starts the dispatcher; halt or close ends it.
 func (s *service) run(ctx context.Context) {
 	ctx, s.stop = context.WithCancel(ctx)
 	s.ran = make(chan error, 1)
 	go func() { s.ran <- s.disp.Run(ctx) }()
+}
+
+// loaded returns when the lane of each of ids has read its state from the disk.
+func (s *service) loaded(ctx context.Context, ids ...outbox.SubID) error {
+	for _, id := range ids {
+		if err := poll(ctx, 50*time.Microsecond, func() (bool, error) { return s.disp.State(id).Status != "", nil }); err != nil {
+			return fmt.Errorf("wait for the lane of %s: %w", id, err)
+		}
+	}
+	return nil
+}
+
+// settled returns when no delivery is pending any more.
+func (s *service) settled(ctx context.Context) error {
+	err := poll(ctx, 10*time.Millisecond, func() (bool, error) {
+		stats, err := s.box.Stats(ctx)
+		for _, sub := range stats.Subs {
+			if sub.Pending > 0 {
+				return false, err
+			}
+		}
+		return true, err
+	})
+	if err != nil {
+		return fmt.Errorf("wait until everything is settled: %w", err)
+	}
+	return nil
+}
+
+// poll calls done every step until it reports true or fails.
+func poll(ctx context.Context, step time.Duration, done func() (bool, error)) error {
+	tick := time.NewTicker(step)
+	defer tick.Stop()
+	for {
+		if ok, err := done(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // halt ends the dispatcher and waits for it. The outbox stays open.
@@ -109,6 +173,7 @@ func (s *service) halt() error {
 
 // close gives everything back. Safe on a partly opened service, and when halted before.
 func (s *service) close() error {
+	s.unbound()
 	errs := []error{s.halt()}
 	if s.sender != nil {
 		s.sender.Close()
@@ -125,7 +190,8 @@ func (s *service) close() error {
 // discard closes the service and removes its files.
 func (s *service) discard() error { return errors.Join(s.close(), os.RemoveAll(s.dir)) }
 
-// appendAll appends n events as fast as batches of the largest size go: to make a backlog, not to measure appends.
+// appendAll appends n events as fast as batches of the largest size go: to make a backlog, not to
+// measure appends.
 func (s *service) appendAll(ctx context.Context, n, chats int) error {
 	for i := 0; i < n; {
 		var evs []outbox.Event
@@ -139,8 +205,9 @@ func (s *service) appendAll(ctx context.Context, n, chats int) error {
 	return nil
 }
 
-// appendPaced appends n events, one every 1/rate seconds, on the beat: a slow append does not hold up the next one. Every event
-// carries the moment before its append. It returns when the last is on disk.
+// appendPaced appends n events, one every 1/rate seconds, on the beat: a slow append does not hold
+// up the next one. Every event carries the moment before its append. It returns when the last is on
+// disk.
 func (s *service) appendPaced(ctx context.Context, rate, n, chats int) error {
 	var mu sync.Mutex
 	var failed error

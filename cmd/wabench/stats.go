@@ -51,7 +51,8 @@ func minus(s, other series) series {
 	return out
 }
 
-// quantile answers the nearest-rank quantile of ascending values: the smallest value that at least q of all do not exceed.
+// quantile returns the nearest-rank quantile of ascending values: the smallest value that at least
+// q of all do not exceed.
 func quantile[T cmp.Ordered](sorted []T, q float64) T {
 	var none T
 	if len(sorted) == 0 {

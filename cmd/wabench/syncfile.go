@@ -14,11 +14,14 @@ const (
 	syncSize = 4 << 20 // bytes of the preallocated file
 )
 
-// syncFile is the limit of everything durable: a preallocated file in which one page at a time is overwritten and synced.
+// syncFile is the limit of everything durable: a preallocated file in which one page at a time is
+// overwritten and synced.
 type syncFile struct {
 	f    *os.File
 	page []byte
 	at   int64
+	// how much longer each sync takes than on this disk
+	slower time.Duration
 }
 
 func newSyncFile(dir string) (*syncFile, error) {
@@ -46,10 +49,11 @@ func (s *syncFile) once() error {
 	if err := dataSync(s.f); err != nil {
 		return fmt.Errorf("sync a page: %w", err)
 	}
+	time.Sleep(s.slower)
 	return nil
 }
 
-// rate answers how many a second there are when one follows the other for d.
+// rate returns how many a second there are when one follows the other for d.
 func (s *syncFile) rate(ctx context.Context, d time.Duration) (float64, error) {
 	began := time.Now()
 	for n := 1; ; n++ {
@@ -62,7 +66,7 @@ func (s *syncFile) rate(ctx context.Context, d time.Duration) (float64, error) {
 	}
 }
 
-// paced answers how long each of n takes, rate a second.
+// paced returns how long each of n takes, rate a second.
 func (s *syncFile) paced(ctx context.Context, rate, n int) ([]time.Duration, error) {
 	var took []time.Duration
 	var failed error

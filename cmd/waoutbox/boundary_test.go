@@ -19,7 +19,8 @@ type pkg struct {
 
 const module = "waoutbox"
 
-// TestBoundaries holds who may import whom. A broken rule names the package, the import and the rule.
+// TestBoundaries holds who may import whom. A broken rule names the package, the import and the
+// rule.
 func TestBoundaries(t *testing.T) {
 	pkgs := listPackages(t)
 	if len(pkgs) < 10 {
@@ -59,16 +60,36 @@ func TestBoundaryRules(t *testing.T) {
 		{"waoutbox/dispatcher/webhook", "waoutbox/dispatcher", true},
 		{"waoutbox/connection", "waoutbox/mcptools", false},
 		{"waoutbox/connection", "go.mau.fi/whatsmeow/types", true},
+		{"waoutbox/connection", "waoutbox/connection/translate", true},
+		{"waoutbox/connection/translate", "go.mau.fi/whatsmeow/types/events", true},
+		{"waoutbox/connection/translate", "waoutbox/outbox", true},
+		{"waoutbox/connection/translate", "waoutbox/connection/wajson", true},
+		{"waoutbox/connection/translate", "waoutbox/connection", false},
+		{"waoutbox/connection/translate", "waoutbox/outbox/api", false},
 		{"waoutbox/connection/wajson", "waoutbox/outbox", false},
 		{"waoutbox/connection/wasim", "waoutbox/connection", false},
 		{"waoutbox/mcptools", "waoutbox/outbox/api", true},
 		{"waoutbox/mcptools", "waoutbox/cmd/internal/control", false},
+		{"waoutbox/cmd/internal/control/socket", "github.com/Microsoft/go-winio", true},
+		{"waoutbox/cmd/internal/control", "github.com/Microsoft/go-winio", false},
+		{"waoutbox/cmd/internal/control/daemon", "waoutbox/cmd/internal/control", true},
+		{"waoutbox/cmd/internal/control", "waoutbox/cmd/internal/control/daemon", false},
+		{"waoutbox/cmd/internal/control/socket", "waoutbox/cmd/internal/control", false},
+		{"waoutbox/cmd/internal/control/daemon", "gopkg.in/natefinch/lumberjack.v2", true},
+		{"waoutbox/cmd/waoutbox", "gopkg.in/natefinch/lumberjack.v2", false},
+		{"waoutbox/cmd/internal/metrics", "github.com/prometheus/client_golang/prometheus", true},
+		{"waoutbox/dispatcher", "github.com/prometheus/client_golang/prometheus", false},
+		{"waoutbox/store", "github.com/prometheus/client_golang/prometheus", false},
 		{"waoutbox/mcptools", "github.com/mark3labs/mcp-go/mcp", true},
 		{"waoutbox/cmd/internal/admin", "github.com/mark3labs/mcp-go/mcp", false},
 		{"waoutbox/cmd/internal/admin", "go.mau.fi/whatsmeow", false},
 		{"waoutbox/store/device", "go.mau.fi/whatsmeow/store/sqlstore", true},
 		{"waoutbox/store", "go.mau.fi/whatsmeow", false},
-		{"waoutbox/store", "waoutbox/outbox", true},
+		{"waoutbox/store", "waoutbox/outbox", false},
+		{"waoutbox/store", "waoutbox/store/device", false},
+		{"waoutbox/store", "waoutbox/store/failpoint", true},
+		{"waoutbox/store/device", "waoutbox/outbox", false},
+		{"waoutbox/outbox/boltbox", "waoutbox/cmd/internal/explain", false},
 		{"waoutbox/store", "waoutbox/dispatcher", false},
 		{"waoutbox/cmd/waoutbox", "github.com/spf13/cobra", true},
 		{"waoutbox/cmd/internal/admin", "github.com/spf13/cobra", false},
@@ -87,7 +108,7 @@ func TestBoundaryRules(t *testing.T) {
 	}
 }
 
-// brokenRules answers the rules that an import outside tests breaks.
+// brokenRules returns the rules that an import outside tests breaks.
 func brokenRules(from, to string) (broken []string) {
 	say := func(rule string) { broken = append(broken, rule) }
 	standard := !strings.Contains(strings.Split(to, "/")[0], ".") && !strings.HasPrefix(to, module)
@@ -110,10 +131,8 @@ func brokenRules(from, to string) (broken []string) {
 			}
 		}
 	}
-	for _, other := range []string{"connection", "dispatcher", "mcptools", "outbox/boltbox"} {
-		if within(from, "store") && within(to, other) {
-			say("store lies below everything but outbox")
-		}
+	if within(from, "store") && strings.HasPrefix(to, module) && !strings.HasSuffix(from, "test") && to != module+"/store/failpoint" && to != module+"/store/compact" {
+		say("store and what lies in it import no package of this project outside it")
 	}
 	if within(from, "outbox") && (within(to, "connection") || within(to, "dispatcher") || within(to, "mcptools")) {
 		say("outbox and its engines lie below their users")
@@ -121,25 +140,36 @@ func brokenRules(from, to string) (broken []string) {
 	if exactly("dispatcher") && (to == "net/http" || to == "net") {
 		say("dispatcher knows no HTTP; dispatcher/webhook does")
 	}
-	for _, alone := range []string{"connection/wajson", "connection/wasim", "dispatcher/receiver"} {
+	if within(from, "connection/translate") && strings.HasPrefix(to, module) &&
+		!within(to, "connection/wajson") && !within(to, "connection/translate") && to != module+"/outbox" {
+		say("connection/translate imports outbox and wajson only")
+	}
+	for _, alone := range []string{"connection/wajson", "connection/wasim", "connection/whatsappurl", "dispatcher/receiver"} {
 		if within(from, alone) && strings.HasPrefix(to, module) && !within(to, alone) {
 			say(alone + " imports no other package of this project")
 		}
 	}
 
+	if exactly("cmd/internal/control/socket") && within(to, "cmd/internal/control") ||
+		exactly("cmd/internal/control") && within(to, "cmd/internal/control/daemon") {
+		say("control/daemon lies above control, control above control/socket")
+	}
+
 	// One home per dependency.
 	for prefix, homes := range map[string][]string{
-		"go.mau.fi/whatsmeow":           {"connection", "store/device"},
-		"go.etcd.io/bbolt":              {"store", "outbox/boltbox"},
-		"github.com/mark3labs/mcp-go":   {"mcptools"},
-		"github.com/cenkalti/backoff":   {"dispatcher", "connection"},
-		"github.com/spf13/cobra":        {"cmd/waoutbox"},
-		"github.com/spf13/pflag":        {"cmd/waoutbox"},
-		"modernc.org/sqlite":            {"store/device"},
-		"code.dny.dev/ssrf":             {"dispatcher/webhook"},
-		"github.com/jedib0t/go-pretty":  {"cmd/internal/term"},
-		"github.com/mdp/qrterminal":     {"cmd/internal/term"},
-		"github.com/Microsoft/go-winio": {"cmd/internal/control"},
+		"go.mau.fi/whatsmeow":              {"connection", "store/device"},
+		"go.etcd.io/bbolt":                 {"store", "store/compact", "outbox/boltbox"},
+		"github.com/mark3labs/mcp-go":      {"mcptools"},
+		"github.com/cenkalti/backoff":      {"dispatcher", "connection"},
+		"github.com/spf13/cobra":           {"cmd/waoutbox"},
+		"github.com/spf13/pflag":           {"cmd/waoutbox"},
+		"modernc.org/sqlite":               {"store/device"},
+		"code.dny.dev/ssrf":                {"dispatcher/webhook"},
+		"github.com/jedib0t/go-pretty":     {"cmd/internal/term"},
+		"github.com/mdp/qrterminal":        {"cmd/internal/term"},
+		"github.com/Microsoft/go-winio":    {"cmd/internal/control/socket"},
+		"gopkg.in/natefinch/lumberjack.v2": {"cmd/internal/control/daemon"},
+		"github.com/prometheus":            {"cmd/internal/metrics"},
 	} {
 		if to != prefix && !strings.HasPrefix(to, prefix+"/") {
 			continue

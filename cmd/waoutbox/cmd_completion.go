@@ -4,7 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/config"
-	"waoutbox/connection"
+	"waoutbox/connection/translate"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
@@ -42,7 +42,8 @@ func (e *env) completeWebhooks(cmd *cobra.Command, args []string, _ string) (out
 	if len(args) > 0 {
 		return nil, cobra.ShellCompDirectiveNoFileComp
 	}
-	_ = e.withService(cmd.Context(), needDaemon, func(svc api.Service) error { // no daemon, no offers
+	// no daemon, no offers
+	_ = e.withService(cmd.Context(), modeDaemon, func(svc api.Service) error {
 		hooks, err := svc.Webhooks(cmd.Context())
 		for _, w := range hooks {
 			out = append(out, cobra.CompletionWithDesc(w.ID, shownURL(w.URL)))
@@ -52,9 +53,9 @@ func (e *env) completeWebhooks(cmd *cobra.Command, args []string, _ string) (out
 	return out, cobra.ShellCompDirectiveNoFileComp
 }
 
-// completeLetters offers the ids of the oldest dead letters.
-func (e *env) completeLetters(cmd *cobra.Command, _ []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
-	_ = e.withService(cmd.Context(), needDaemon, func(svc api.Service) error {
+// completeDeadLetters offers the ids of the oldest dead letters.
+func (e *env) completeDeadLetters(cmd *cobra.Command, _ []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
+	_ = e.withService(cmd.Context(), modeDaemon, func(svc api.Service) error {
 		page, err := svc.DeadLetters(cmd.Context(), api.DeadLetterQuery{Limit: listShown})
 		for _, l := range page.Items {
 			out = append(out, cobra.CompletionWithDesc(l.ID, nameOr(l.Event, "expired")+"  "+lastErrorText(l.LastError)))
@@ -80,14 +81,17 @@ func completeSettings(_ *cobra.Command, args []string, _ string) (out []cobra.Co
 func (e *env) completeFlags(cmd *cobra.Command) {
 	offers := map[string]cobra.CompletionFunc{
 		"event": func(cmd *cobra.Command, _ []string, _ string) (out []cobra.Completion, _ cobra.ShellCompDirective) {
-			for _, ev := range connection.Catalog() {
+			for _, ev := range translate.Catalog() {
 				out = append(out, cobra.CompletionWithDesc(ev.Name, ev.Description))
 			}
-			if cmd.Flags().Lookup("chat") != nil { // a webhook's filter; dead letters of every event are those without one
+			// a webhook's filter; listings of every event are those without one
+			if cmd.Flags().Lookup("not-chat") != nil {
 				out = append(out, cobra.CompletionWithDesc(outbox.Any, "every event"))
 			}
 			return out, cobra.ShellCompDirectiveNoFileComp
 		},
+		"kind":   cobra.FixedCompletions(outbox.ChatKinds(), cobra.ShellCompDirectiveNoFileComp),
+		"state":  cobra.FixedCompletions(typingStates(), cobra.ShellCompDirectiveNoFileComp),
 		"verify": cobra.FixedCompletions([]cobra.Completion{"node", "python", "go"}, cobra.ShellCompDirectiveNoFileComp),
 		"url": func(cmd *cobra.Command, _ []string, typed string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			return e.completeWebhooks(cmd, nil, typed)
@@ -95,7 +99,8 @@ func (e *env) completeFlags(cmd *cobra.Command) {
 	}
 	for name, offer := range offers {
 		if cmd.Flags().Lookup(name) != nil {
-			_ = cmd.RegisterFlagCompletionFunc(name, offer) // fails only for a flag that is not there
+			// fails only for a flag that is not there
+			_ = cmd.RegisterFlagCompletionFunc(name, offer)
 		}
 	}
 	if cmd.ValidArgsFunction == nil && len(cmd.ValidArgs) == 0 {

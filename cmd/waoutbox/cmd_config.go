@@ -10,11 +10,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/config"
+	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/store"
 )
 
-// configLine is one line of `config list --json`, and `config get --json`. A secret's value is never in it.
+// configLine is one line of `config list --json`, and `config get --json`. A secret's value is
+// never in it.
 type configLine struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
@@ -33,9 +35,10 @@ what it read when it started.`,
 	return cmd
 }
 
-func (e *env) configPath() string { return filepath.Join(e.stateDir, "config.json") }
+func (e *env) configPath() string { return filepath.Join(e.stateDir, store.ConfigFile) }
 
-// config answers the settings in force: flags of this command over environment over file over defaults.
+// config returns the settings in force: flags of this command over environment over file over
+// defaults.
 func (e *env) config() (config.Config, error) {
 	if err := e.checkStateDir(); err != nil {
 		return config.Config{}, err
@@ -44,11 +47,11 @@ func (e *env) config() (config.Config, error) {
 	return c, configError(err)
 }
 
-// checkStateDir refuses a directory that others can write, or that is none, before anything in it is believed; one that is not there
-// yet is fine.
+// checkStateDir refuses a directory that others can write, or that is none, before anything in it
+// is believed; one that is not there yet is fine.
 func (e *env) checkStateDir() error {
 	if err := store.CheckDir(e.stateDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return explain.State(err)
 	}
 	return nil
 }
@@ -124,9 +127,11 @@ func newConfigGetCmd(e *env) *cobra.Command {
 
 func newConfigSetCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:     "set SETTING VALUE",
-		Short:   "Change a setting in config.json",
-		Example: "  waoutbox config set max-in-flight 64",
+		Use:   "set SETTING VALUE",
+		Short: "Change a setting in config.json",
+		Long: `Writes a setting to config.json. A VALUE of - is read from stdin: for one that holds a password. The
+credentials of whatsapp-proxy are sealed with the key of this state, and never shown.`,
+		Example: "  waoutbox config set max-in-flight 64\n  waoutbox config set whatsapp-proxy - <proxy.txt",
 		Args:    arguments(2, 2, "the name of a setting and its value"),
 
 		ValidArgsFunction: completeSettings,
@@ -134,12 +139,38 @@ func newConfigSetCmd(e *env) *cobra.Command {
 			if err := e.checkStateDir(); err != nil {
 				return err
 			}
-			if err := config.Set(e.configPath(), args[0], args[1]); err != nil {
+			value, err := e.valueToSet(args[0], args[1])
+			if err != nil {
+				return err
+			}
+			if err := config.Set(e.configPath(), args[0], value); err != nil {
 				return configError(err)
 			}
 			return e.configChanged(args[0])
 		},
 	}
+}
+
+// valueToSet is a value as it is written to the file.
+func (e *env) valueToSet(key, value string) (string, error) {
+	if value == "-" {
+		read, err := e.secretFromStdin()
+		if err != nil {
+			return "", err
+		}
+		value = *read
+	}
+	if key != config.KeyWhatsAppProxy || !config.HasProxyCredentials(value) {
+		return value, nil
+	}
+	k, err := store.OpenKey(filepath.Join(e.stateDir, store.KeyFile), true)
+	if errors.Is(err, store.KeyMissing) { // before the first start, which seals them
+		return value, nil
+	}
+	if err != nil {
+		return "", explain.State(err)
+	}
+	return config.SealProxy(value, k.Seal)
 }
 
 func newConfigUnsetCmd(e *env) *cobra.Command {
@@ -256,7 +287,7 @@ func addSettingFlags(cmd *cobra.Command) {
 	}
 }
 
-// givenSettings answers the settings that were given as flags.
+// givenSettings returns the settings that were given as flags.
 func givenSettings(cmd *cobra.Command) map[string]string {
 	given := map[string]string{}
 	for _, s := range config.Keys() {

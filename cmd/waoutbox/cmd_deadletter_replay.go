@@ -2,7 +2,7 @@ package main
 
 import (
 	"context"
-	"math"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -13,16 +13,16 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// selection is what replay and purge work on: ids, filters, or everything, never two of them.
+// selection is what replay and purge work on: ids, or what filters leave of everything.
 type selection struct {
-	letterFilter
+	deadLetterFilter
 	all bool
 	ids []string
 }
 
 func (s *selection) flags(cmd *cobra.Command) {
-	s.letterFilter.flags(cmd)
-	cmd.Flags().BoolVar(&s.all, "all", false, "every dead letter")
+	s.deadLetterFilter.flags(cmd)
+	cmd.Flags().BoolVar(&s.all, "all", false, "every dead letter that the filters leave")
 }
 
 // resolve reads ids and flags. Selecting nothing is left to the caller, whose sentence differs.
@@ -32,154 +32,161 @@ func (s *selection) resolve(verb string, ids []string, loc *time.Location) (api.
 	if err != nil {
 		return f, err
 	}
-	if len(s.ids) > 0 && (s.all || !s.letterFilter.empty()) || s.all && !s.letterFilter.empty() {
-		return f, usagef("%s takes ids, or filters (--url, --event, --since), or --all: choose one", verb)
+	if len(s.ids) > 0 && (s.all || !s.deadLetterFilter.empty()) {
+		return f, usagef("%s takes ids, or filters (%s) and --all: with ids leave the others out", verb, selectionFlags)
 	}
 	f.IDs = s.ids
 	return f, nil
 }
 
-func (s *selection) none() bool { return len(s.ids) == 0 && !s.all && s.letterFilter.empty() }
-
-// count is what a selection holds: letters that can be replayed, letters of removed webhooks, ids that are no dead letters, and the
-// webhooks the first belong to.
-type count struct {
-	live, removed int64
-	missing       []string
-	webhooks      []string // ids
-	urls          []string // of live, without queries
-	revive        []string // ids of removed webhooks
-}
-
-// count looks what the filter selects.
-func (s *selection) count(ctx context.Context, svc api.Service, f api.DeadLetterFilter) (count, error) {
-	c := count{missing: []string{}}
-	add := func(webhook, url string, removed bool, n int64) {
-		if removed {
-			c.removed += n
-			c.revive = unique(append(c.revive, webhook))
-			return
-		}
-		c.live += n
-		c.webhooks = unique(append(c.webhooks, webhook))
-		c.urls = unique(append(c.urls, shownURL(url)))
-	}
-	if len(f.IDs) == 0 {
-		groups, err := svc.DeadLetterSummary(ctx, f)
-		for _, g := range groups {
-			add(g.Webhook, g.URL, g.Removed, g.Count)
-		}
-		return c, err
-	}
-	for chunk := range slices.Chunk(f.IDs, pageSize) {
-		found, err := lettersByID(ctx, svc, chunk)
-		if err != nil {
-			return c, err
-		}
-		for _, id := range chunk {
-			l, ok := found[id]
-			if !ok {
-				c.missing = append(c.missing, id)
-				continue
-			}
-			add(l.Webhook, l.URL, l.Removed, 1)
-		}
-	}
-	return c, nil
-}
-
-// lettersByID answers those of at most pageSize ids that are dead letters now.
-func lettersByID(ctx context.Context, svc api.Service, ids []string) (map[string]api.DeadLetter, error) {
-	page, err := svc.DeadLetters(ctx, api.DeadLetterQuery{DeadLetterFilter: api.DeadLetterFilter{IDs: ids}, Limit: pageSize})
-	if err != nil {
-		return nil, err
-	}
-	found := make(map[string]api.DeadLetter, len(page.Items))
-	for _, l := range page.Items {
-		found[l.ID] = l
-	}
-	return found, nil
-}
+func (s *selection) none() bool { return len(s.ids) == 0 && !s.all && s.deadLetterFilter.empty() }
 
 func newDeadLetterReplayCmd(e *env) *cobra.Command {
 	var sel selection
-	var rate float64
-	var dryRun, keepGoing bool
+	var pace replayPace
+	var about replayAbout
 	cmd := &cobra.Command{
-		Use:   "replay (ID… | --url U | --event E | --since T | --all)",
+		Use:   "replay (ID… | --url U | --event E | --chat C | --reason R | --since T | --until T | --all)",
 		Short: "Deliver dead letters again, in their original order",
 		Long: `Delivers dead letters again with the same event id and the same bytes, and waits for the outcome.
 Each gets the full schedule of four attempts. Replayed events arrive after newer ones of the same
-chat. It stops after ten failures in a row and leaves the rest untouched; running it again
-continues. Without a daemon the letters are queued for its next start.`,
+chat. Filters narrow one another.
+
+The service does it, one replay at a time for each webhook, and goes on when this command is
+interrupted: --watch follows it, --status says how far it is, --stop ends it, from any terminal;
+the redrive of an outage (webhook add --redrive) is shown and stopped by them too.
+It stops by itself after ten failures in a row and leaves the rest untouched. Nothing of it is
+stored but what it has queued: after a stop, a failure or a restart, running the same again goes on.
+Without a service the first letters, at most 256 of a webhook, are queued for its next start.`,
 		Example: `  waoutbox deadletter replay --url https://crm.example/hook
-  waoutbox deadletter replay --all --since 2h --dry-run`,
-		ValidArgsFunction: e.completeLetters,
+  waoutbox deadletter replay --all --since 2h --dry-run
+  waoutbox deadletter replay --reason timeout --rate 5 --detach
+  waoutbox deadletter replay --stop`,
+		ValidArgsFunction: e.completeDeadLetters,
 		RunE: func(cmd *cobra.Command, ids []string) error {
+			ctx := cmd.Context()
+			if about.any() {
+				if err := about.alone(cmd, ids); err != nil {
+					return err
+				}
+				return e.withService(ctx, modeState, func(svc api.Service) error { return e.aboutReplays(ctx, svc, about, sel.url) })
+			}
 			f, err := sel.resolve("replay", ids, e.loc)
 			if err != nil {
 				return err
 			}
 			if sel.none() {
-				return usagef("nothing is selected to replay: name ids, a webhook (--url), an event (--event), a time (--since), or --all. See: %s", e.command("deadletter"))
+				return usagef("nothing is selected to replay: name ids, a webhook (--url), an event (--event), a time (--since), another filter, or --all. See: %s", e.command("deadletter"))
 			}
-			if !(rate >= 0) || math.IsInf(rate, 0) { // NaN compares with nothing
-				return usagef("--rate %g is no rate: write deliveries per second, like 20 or 0.5, or 0 for no limit", rate)
+			if err := pace.check(); err != nil {
+				return err
 			}
-			ctx := cmd.Context()
-			return e.withService(ctx, needState, func(svc api.Service) error {
-				st, err := svc.Status(ctx)
-				if err != nil {
-					return err
-				}
-				c, err := sel.count(ctx, svc, f)
-				if err != nil {
-					return err
-				}
-				switch {
-				case c.live == 0:
-					return e.nothingToReplay(c, &sel)
-				case dryRun:
-					e.showDryRun(c)
-					return nil
-				case st.Daemon == nil:
-					return e.queueReplay(ctx, svc, f, &sel, c)
-				}
-				return e.replayAndWatch(ctx, newReplayer(svc, f, c, rate, keepGoing))
+			return e.withService(ctx, modeState, func(svc api.Service) error {
+				in := api.StartReplay{DeadLetterFilter: f, All: sel.all, ReplayPace: pace.asked()}
+				return e.replayDeadLetters(ctx, svc, in, &sel, pace)
 			})
 		},
 	}
 	sel.flags(cmd)
-	cmd.Flags().Float64Var(&rate, "rate", 20, "most deliveries per second; 0 is no limit")
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "only say what would be replayed")
-	cmd.Flags().BoolVar(&keepGoing, "keep-going", false, "do not stop after ten failures in a row")
+	pace.flags(cmd)
+	about.flags(cmd)
 	return cmd
 }
 
-// nothingToReplay tells why a selection holds nothing: it is empty, delivered long since, or of removed webhooks only.
-func (e *env) nothingToReplay(c count, sel *selection) error {
+// replayDeadLetters counts what is selected, and replays it in the service, or queues the first of
+// it where none runs.
+func (e *env) replayDeadLetters(ctx context.Context, svc api.Service, in api.StartReplay, sel *selection, pace replayPace) error {
+	st, err := svc.Status(ctx)
+	if err != nil {
+		return err
+	}
+	dry := in
+	dry.DryRun = pace.dryRun || st.Daemon == nil
+	res, err := svc.StartReplay(ctx, dry)
+	switch {
+	case err != nil:
+		return err
+	case len(res.Runs) == 0:
+		return e.nothingToReplay(res, sel)
+	case pace.dryRun:
+		e.showDryRun(res, "dead letter", "dead letters")
+		return nil
+	case st.Daemon == nil:
+		return e.queueReplay(ctx, svc, in, res)
+	}
+	return e.followStarted(ctx, svc, res, pace)
+}
+
+// followStarted says what runs besides, and watches what was begun, or leaves it to the service.
+func (e *env) followStarted(ctx context.Context, svc api.Service, res api.StartReplayResult, pace replayPace) error {
+	for _, busy := range res.Busy {
+		e.note("left out: another replay of %s runs (%s)", term.Clean(busy.Webhook), replayCounts(busy))
+	}
+	if !pace.detach {
+		return e.watchReplays(ctx, svc, res)
+	}
+	w := &watchedReplays{runs: res.Runs}
 	if e.json {
-		e.printJSON(api.ReplayResult{Remaining: c.removed, Missing: c.missing})
+		out := replayResult(w.sum(), res)
+		out.Queued, out.Remaining = w.sum().Total, res.Removed
+		out.Runs = res.Runs
+		e.printJSON(out)
+		return nil
+	}
+	title := e.replayTitle(res.Runs)
+	e.printf("The service is %s.\n", title)
+	e.leftOut(res)
+	e.printf("Stop it: %s\n", e.command("deadletter replay --stop"))
+	e.next("waoutbox deadletter replay --watch")
+	return nil
+}
+
+// nothingToReplay tells why a selection holds nothing: it is empty, delivered long since, or of
+// removed webhooks or without bodies only.
+func (e *env) nothingToReplay(res api.StartReplayResult, sel *selection) error {
+	if e.json {
+		e.printJSON(replayResult(api.ReplayRun{}, res))
 	}
 	switch {
-	case c.removed > 0:
+	case res.Removed > 0:
 		return api.Errorf(api.CodeWebhookNotFound, "%s of a removed webhook. Add it again, then replay: %s",
-			term.Plural(c.removed, "dead letter is", "dead letters are all"), e.revivals(c.revive))
+			term.Plural(res.Removed, "dead letter is", "dead letters are all"), e.revivals(res.RemovedWebhooks))
+	case res.Unreplayable > 0:
+		return api.Errorf(api.CodeNotReplayable, "%s cannot be replayed: what expired has no body any more, and damaged bytes are never sent. How to discard them: %s",
+			term.Plural(res.Unreplayable, "dead letter", "dead letters"), e.command("deadletter"))
 	case len(sel.ids) > 0:
-		return api.Errorf(api.CodeNotFound, "no such dead letter: %s. It was delivered or purged, or was never there. See: %s", strings.Join(c.missing, ", "), e.command("deadletter list"))
+		return api.Errorf(api.CodeNotFound, "no such dead letter: %s. It was delivered or purged, or was never there. See: %s", strings.Join(res.Missing, ", "), e.command("deadletter list"))
 	case !e.json:
-		e.noLetters(&sel.letterFilter)
+		e.sayNoDeadLetters(&sel.deadLetterFilter)
 	}
 	return nil
 }
 
-func (e *env) showDryRun(c count) {
+// showDryRun says what a replay would do.
+func (e *env) showDryRun(res api.StartReplayResult, one, many string) {
+	w := &watchedReplays{runs: res.Runs}
+	s := w.sum()
 	if e.json {
-		e.printJSON(api.ReplayResult{Queued: c.live, Remaining: c.removed, Missing: c.missing})
+		e.printJSON(api.ReplayResult{Queued: s.Total, Remaining: res.Removed, Missing: append([]string{}, res.Missing...), Unreplayable: res.Unreplayable})
 		return
 	}
-	e.printf("%s would be replayed, oldest first, to %s. Nothing was changed.\n", term.Plural(c.live, "dead letter", "dead letters"), strings.Join(c.urls, ", "))
-	e.leftOut(c)
+	var urls []string
+	longest := time.Duration(0)
+	for _, r := range res.Runs {
+		urls = append(urls, shownURL(r.URL))
+		if r.Rate > 0 {
+			longest = max(longest, time.Duration(float64(r.Total)/r.Rate*float64(time.Second)))
+		}
+	}
+	takes := ""
+	if longest >= 2*time.Second {
+		takes = fmt.Sprintf(" in %s at least", term.Age(longest))
+	}
+	e.printf("%s would be replayed, oldest first, to %s%s. Nothing was changed.\n", term.Plural(s.Total, one, many), strings.Join(unique(urls), ", "), takes)
+	for _, busy := range res.Busy {
+		e.note("another replay of %s runs (%s)", term.Clean(busy.Webhook), replayCounts(busy))
+	}
+	e.leftOut(res)
 	e.next("the same without --dry-run")
 }
 
@@ -193,45 +200,47 @@ func (e *env) revivals(ids []string) string {
 }
 
 // leftOut names what a selection holds that cannot be replayed.
-func (e *env) leftOut(c count) {
-	if c.removed > 0 {
-		e.note("%s of a removed webhook left out. Add it again first: %s", term.Plural(c.removed, "dead letter", "dead letters"), e.revivals(c.revive))
+func (e *env) leftOut(res api.StartReplayResult) {
+	if res.Removed > 0 {
+		e.note("%s of a removed webhook left out. Add it again first: %s", term.Plural(res.Removed, "dead letter", "dead letters"), e.revivals(res.RemovedWebhooks))
 	}
-	if len(c.missing) > 0 {
-		e.note("not dead letters (delivered, purged or never there): %s", term.Clean(strings.Join(c.missing, ", ")))
+	if res.Unreplayable > 0 {
+		e.note("%s left out: expired or damaged, so there is nothing to send", term.Plural(res.Unreplayable, "dead letter", "dead letters"))
+	}
+	if len(res.Missing) > 0 {
+		e.note("not dead letters (delivered, purged or never there): %s", term.Clean(strings.Join(res.Missing, ", ")))
 	}
 }
 
 // queueReplay moves letters into delivery while no daemon runs: as many as there is room for.
-func (e *env) queueReplay(ctx context.Context, svc api.Service, f api.DeadLetterFilter, sel *selection, c count) error {
+func (e *env) queueReplay(ctx context.Context, svc api.Service, in api.StartReplay, counted api.StartReplayResult) error {
 	total := api.ReplayResult{Missing: []string{}}
-	steps := []api.DeadLetterFilter{f}
-	if len(f.IDs) > 0 {
+	steps := []api.DeadLetterFilter{in.DeadLetterFilter}
+	if len(in.IDs) > 0 {
 		steps = steps[:0]
-		for chunk := range slices.Chunk(f.IDs, pageSize) {
+		for chunk := range slices.Chunk(in.IDs, pageSize) {
 			steps = append(steps, api.DeadLetterFilter{IDs: chunk})
 		}
 	}
 	for _, step := range steps {
 		for {
-			res, err := svc.Replay(ctx, api.ReplayRequest{DeadLetterFilter: step, All: sel.all})
+			res, err := svc.Replay(ctx, api.ReplayRequest{DeadLetterFilter: step, All: in.All})
 			if err != nil {
 				return err
 			}
 			total.Queued += res.Queued
 			total.Missing = append(total.Missing, res.Missing...)
-			if res.Queued == 0 || res.Remaining == 0 || len(f.IDs) > 0 {
+			if res.Queued == 0 || res.Remaining == 0 || len(in.IDs) > 0 {
 				break
 			}
 		}
 	}
-	total.Missing = unique(total.Missing)
-	total.Remaining = max(0, c.live-total.Queued) + c.removed
+	total.Missing = append([]string{}, unique(total.Missing)...)
+	total.Unreplayable = counted.Unreplayable
+	left := (&watchedReplays{runs: counted.Runs}).sum().Total - total.Queued
+	total.Remaining = max(0, left) + counted.Removed
 	if e.json {
 		total.Note = "no daemon runs: queued for its next start"
-		if total.Missing == nil {
-			total.Missing = []string{}
-		}
 		e.printJSON(total)
 		return nil
 	}
@@ -240,9 +249,9 @@ func (e *env) queueReplay(ctx context.Context, svc api.Service, f api.DeadLetter
 		what = "it is"
 	}
 	e.printf("%s queued; no daemon runs, so %s delivered when the service starts.\n", term.Plural(total.Queued, "dead letter", "dead letters"), what)
-	e.leftOut(c)
-	if more := total.Remaining - c.removed; more > 0 {
-		e.printf("%s left: a webhook has at most %d replayed events waiting. Start the service and run this again.\n", term.Count(more), pageSize)
+	e.leftOut(counted)
+	if left > 0 {
+		e.printf("%s left: a webhook has at most %d replayed events waiting. Start the service and run this again.\n", term.Count(left), pageSize)
 	}
 	e.next("waoutbox start")
 	return nil

@@ -16,39 +16,51 @@ func newDeadLetterShowCmd(e *env) *cobra.Command {
 		Short: "Show one dead letter: every attempt, the last answer and the body",
 		Args:  arguments(1, 1, "the id of one dead letter (dl_…)"),
 
-		ValidArgsFunction: e.completeLetters,
+		ValidArgsFunction: e.completeDeadLetters,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeState, func(svc api.Service) error {
 				d, err := svc.DeadLetter(cmd.Context(), args[0])
 				if err != nil {
 					return err
 				}
 				switch {
+				case curl && d.Unreplayable != "":
+					return api.Errorf(api.CodeNotReplayable, "%s has no body that could be sent: %s", d.ID, d.Unreplayable)
+				case curl && e.json:
+					return usagef("--curl prints a script, not JSON: leave out --json, which has the body as it is")
 				case curl:
 					e.showCurl(d)
 				case e.json:
 					e.printJSON(d)
 				default:
-					e.showLetter(d)
+					e.showDeadLetter(d)
 				}
 				return nil
 			})
 		},
 	}
-	cmd.Flags().BoolVar(&curl, "curl", false, "print the request as a curl command, unsigned and with the whole URL")
+	cmd.Flags().BoolVar(&curl, "curl", false, "print the request as a shell script with curl, with the whole URL; it signs with the secret that you set")
 	return cmd
 }
 
-func (e *env) showLetter(d api.DeadLetterDetail) {
-	e.printf("%s  %s  chat %s  to %s %s%s\n", e.style.Bold(nameOr(d.Event, "(expired)")), nameOr(d.EventID, term.None), term.Clean(d.Chat),
+func (e *env) showDeadLetter(d api.DeadLetterDetail) {
+	e.printf("%s  %s  chat %s  to %s %s%s\n", e.style.Bold(eventText(d.DeadLetter)), nameOr(d.EventID, term.None), nameOr(d.Chat, term.None),
 		term.Clean(d.Webhook), shownURL(d.URL), removedMark(d.Removed))
 	e.printf("dead since %s: %s\n", e.clock(d.FailedAt), deathText(d.DeadLetter))
+	if d.Count > 0 {
+		e.printf("It stands for %s, of the sequences %d to %d.\n", term.Plural(d.Count, "event", "events"), d.First, d.Sequence)
+	}
+	if d.Replay > 0 {
+		e.printf("Replayed %s before; the attempts below are of all replays.\n", times(d.Replay))
+	}
 	if len(d.AttemptLog) > 0 {
 		e.printf("\n")
 		e.attempts(d)
 	}
 	e.printf("\n")
 	switch {
+	case d.Damaged:
+		e.printf("The stored bytes are damaged, so they are not shown. They stay in outbox.db as evidence: keep a copy of it, and check the disk.\n")
 	case d.Body == "":
 		e.printf("The body is gone: the event passed its retention.\n")
 	case e.live:
@@ -57,6 +69,10 @@ func (e *env) showLetter(d api.DeadLetterDetail) {
 		e.printf("%s\n", d.Body) // a pipe gets the exact bytes
 	}
 	e.printf("\n")
+	if d.Unreplayable != "" {
+		e.printf("It cannot be replayed: %s. Discard it: %s\n", term.Clean(d.Unreplayable), e.command("deadletter purge %s", d.ID))
+		return
+	}
 	if d.Removed {
 		e.printf("Its webhook was removed. Add it again, then replay: %s\n", e.addAgain(d.Webhook))
 		return
@@ -64,10 +80,18 @@ func (e *env) showLetter(d api.DeadLetterDetail) {
 	e.printf("Replay: %s      As a request: add --curl\n", e.command("deadletter replay %s", d.ID))
 }
 
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+	return term.Count(int64(n)) + " times"
+}
+
 // deathText says why it is dead.
 func deathText(d api.DeadLetter) string {
-	if d.LastError.Class == "unregistered" {
-		return lastErrorText(d.LastError)
+	switch d.LastError.Class {
+	case api.ReasonUnregistered, api.ReasonSkipped, api.ReasonExpired, api.ReasonCorrupt:
+		return term.Clean(d.LastError.Message)
 	}
 	text := term.Plural(int64(d.Attempts), "attempt", "attempts") + " failed"
 	if d.LastError.Message != "" {
@@ -95,16 +119,4 @@ func (e *env) attempts(d api.DeadLetterDetail) {
 // quoteShort shows the start of an answer on one line.
 func quoteShort(s string) string {
 	return `"` + term.Clean(term.Short(strings.Join(strings.Fields(s), " "), 120)) + `"`
-}
-
-// showCurl prints the request, ready to paste. The signature is left out: the secret never leaves the state directory.
-func (e *env) showCurl(d api.DeadLetterDetail) {
-	e.printf("curl -i -X POST %s", shellQuote(d.URL))
-	for _, h := range []string{"Content-Type: application/json", "X-Webhook-Id: " + d.EventID, "X-Webhook-Event: " + d.Event,
-		"X-Webhook-Subscription: " + d.Webhook, "Idempotency-Key: " + d.EventID} {
-		e.printf(" \\\n  -H %s", shellQuote(h))
-	}
-	e.printf(" \\\n  --data-binary %s\n", shellQuote(d.Body))
-	e.note("note: left out are the signature (the secret is not shown), the attempt, the account and the sequence. A receiver that checks X-Webhook-Signature answers 401;\n"+
-		"for a signed request: %s", e.command("deadletter replay %s", d.ID))
 }

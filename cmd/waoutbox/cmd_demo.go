@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/demo"
+	"waoutbox/cmd/internal/term"
 )
 
 func newDemoCmd(e *env) *cobra.Command {
@@ -44,15 +45,16 @@ func runDemo(cmd *cobra.Command, e *env, stay bool) error {
 	if err != nil {
 		return fmt.Errorf("find this program, to run it as the service: %w", err)
 	}
-	// A reader that goes away (`demo | head`) must not kill this process before it has ended the service it started: writes fail
-	// instead, and the first that does ends the story.
+	// A reader that goes away (`demo | head`) must not kill this process before it has ended the
+	// service it started: writes fail instead, and the first that does ends the story.
 	ctx, cancel := context.WithCancel(cmd.Context())
 	defer cancel()
 	pipe := make(chan os.Signal, 1)
 	signal.Notify(pipe, syscall.SIGPIPE)
 	defer signal.Stop(pipe)
 	o := demo.Options{Executable: exe, Stay: stay, Ready: func(h demo.Hints) {
-		e.printf("\nStill running, until Ctrl-C. In another terminal:\n  waoutbox --state-dir %s status\n  waoutbox --state-dir %s deadletter list\n  curl %s/        (the simulator's control API)\n", h.StateDir, h.StateDir, h.ControlURL)
+		e.printf("\nStill running, until Ctrl-C. In another terminal:\n  %s\n  %s\n  curl %s/        (the simulator's control API)\n",
+			term.Command(h.StateDir, "status"), term.Command(h.StateDir, "deadletter list"), h.ControlURL)
 	}}
 	if !e.json {
 		e.printf("A WhatsApp server, two receivers and waoutbox, all on this machine. No phone, no internet.\n\n")

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/control"
-	"waoutbox/connection"
+	"waoutbox/cmd/internal/control/daemon"
+	"waoutbox/connection/translate"
 	"waoutbox/mcptools"
 )
 
@@ -21,9 +24,10 @@ call if it does not run, and stays when the agent ends.`,
 		Example: `  claude mcp add whatsapp -- waoutbox mcp`,
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn})) // stdout is the protocol's
+			// stdout is the protocol's
+			log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			server := mcptools.New(mcptools.Options{
-				Version: version, Events: eventNames(), ReadOnly: readOnly, Log: log,
+				Version: version, Events: eventNames(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
 				Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
 					return e.agentBackend(ctx, client, noSpawn)
 				},
@@ -36,9 +40,10 @@ call if it does not run, and stays when the agent ends.`,
 	return cmd
 }
 
-// agentBackend answers the service for a tool call, starting it if need be. The agent's own name goes into the audit trail.
+// agentBackend returns the service for a tool call, starting it if need be. The agent's own name
+// goes into the audit trail.
 func (e *env) agentBackend(ctx context.Context, client mcptools.ClientInfo, noSpawn bool) (mcptools.Backend, error) {
-	c, err := control.Ensure(ctx, control.EnsureOptions{
+	c, err := daemon.Ensure(ctx, daemon.Options{
 		StateDir: e.stateDir, NoSpawn: noSpawn, Agent: control.Agent{Name: client.Name, Version: client.Version, Build: version},
 	})
 	if err != nil {
@@ -49,8 +54,18 @@ func (e *env) agentBackend(ctx context.Context, client mcptools.ClientInfo, noSp
 
 func eventNames() []mcptools.EventName {
 	var names []mcptools.EventName
-	for _, ev := range connection.Catalog() {
+	for _, ev := range translate.Catalog() {
 		names = append(names, mcptools.EventName{Name: ev.Name, Description: ev.Description})
 	}
 	return names
+}
+
+// downloadDir is where an agent finds the files that it downloads: outside the state, which is not
+// for agents. "" where the user has no place for what may be thrown away.
+func downloadDir() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "waoutbox", "media")
 }

@@ -2,106 +2,133 @@ package main
 
 import (
 	"context"
-	"strconv"
-	"time"
+	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
-	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 )
 
+// maxResponseRead bounds a passkey's response: browsers make some 1,500 bytes.
+const maxResponseRead = 64 << 10
+
 func newPairCmd(e *env) *cobra.Command {
+	var in api.PairRequest
+	var png string
 	cmd := &cobra.Command{
 		Use:   "pair",
-		Short: "Link WhatsApp by scanning a QR code",
-		Long: `Shows QR codes until one is scanned or the round is over (six codes, under three minutes), starting
-the service if it does not run. With --json every step is one line: {"step":"qr","qr":…}, then
+		Short: "Link WhatsApp: scan a QR code, or type a code into the phone",
+		Long: `Shows QR codes until one is scanned or the session is over (six codes, under three minutes), starting
+the service if it does not run. With --phone it shows a code to type into that phone instead, with --png
+each QR code is written to an image file as well. Where WhatsApp asks for the account's passkey besides,
+pair says how to give it. With --json every step is one line: {"step":"qr","qr":…} or
+{"step":"code","code":…}, perhaps {"step":"passkey","passkey":…} and {"step":"confirm","code":…}, then
 {"step":"linked","account":…}.`,
-		Args: noArguments,
+		Example: `  waoutbox pair
+  waoutbox pair --phone "+49 151 5550100"
+  waoutbox pair --png ~/whatsapp.png`,
+		Args: knownSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if in.Phone != "" && png != "" {
+				return usagef("--phone shows a code to type, --png one to scan: give one of them")
+			}
+			if cmd.Flags().Changed("phone") && in.Phone == "" || cmd.Flags().Changed("png") && png == "" {
+				return usagef("--phone needs a number with its country code, --png a file name")
+			}
 			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
-				return pairOnTerminal(ctx, e, svc)
+				return pairOnTerminal(ctx, e, svc, in, png)
 			})
 		},
 	}
+	cmd.Flags().StringVar(&in.Phone, "phone", "", "show a code to type into the phone with this number (with its country code)")
+	cmd.Flags().StringVar(&png, "png", "", "write each QR code to this image file, which is removed at the end")
 	addSettingFlags(cmd)
+	cmd.AddCommand(newPairPasskeyCmd(e), newPairConfirmCmd(e))
 	return cmd
 }
 
-// pairer is a pairing round: api.Service's, or the link's own in `serve`.
-type pairer interface {
-	Pair(ctx context.Context, step func(api.PairStep) error) error
-}
-
-// pairOnTerminal runs a pairing round and shows its codes on stdout.
-func pairOnTerminal(ctx context.Context, e *env, link pairer) error {
-	p := pairView{e: e}
-	return link.Pair(ctx, p.step)
-}
-
-// pairView shows the steps of a pairing round, on a terminal each code in the place of the one before.
-type pairView struct {
-	e     *env
-	drawn int // lines of the last code on the screen
-}
-
-// scanHint is what a person does with the code.
-const scanHint = "On your phone: WhatsApp > Settings > Linked devices > Link a device, then scan:"
-
-func (p *pairView) step(s api.PairStep) error {
-	e := p.e
-	if e.json {
-		e.printJSON(s)
-		return e.written.err
+func newPairPasskeyCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "passkey [FILE]",
+		Short: "Give the passkey's response that pairing waits for",
+		Long: `Hands what the browser showed for the passkey to the pairing that runs, from FILE or from stdin (-).
+On a terminal pair asks for it itself; this is for pair --json and for pairing by an agent.`,
+		Example: `  waoutbox pair passkey response.json
+  waoutbox pair passkey - < response.json`,
+		Args: arguments(0, 1, "at most one file"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			text, err := e.readResponse(args)
+			if err != nil {
+				return err
+			}
+			return e.continuePairing(cmd.Context(), api.ContinuePairing{Passkey: text})
+		},
 	}
-	switch s.Step {
-	case api.StepQR:
-		return p.code(s)
-	case api.StepLinked:
-		p.erase()
-		e.printf("Linked as %s.\n", person(s.Account, s.Name))
-		e.next("waoutbox webhook add http://localhost:5678/webhook/whatsapp")
-	}
-	return e.written.err // StepFailed: the error that follows says it
 }
 
-// code draws one QR code, or says what else works when the terminal is too small for it.
-func (p *pairView) code(s api.PairStep) error {
-	e := p.e
-	qr, err := term.DrawQR(s.QR, e.style)
+func newPairConfirmCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "confirm",
+		Short: "Say that the phone shows the same code as pair",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return e.continuePairing(cmd.Context(), api.ContinuePairing{Confirm: true})
+		},
+	}
+}
+
+// readResponse reads the passkey's response from a file or stdin.
+func (e *env) readResponse(args []string) (string, error) {
+	from := e.stdin
+	if len(args) > 0 && args[0] != "-" {
+		f, err := os.Open(args[0])
+		if err != nil {
+			return "", usagef("the passkey's response cannot be read: %v", err)
+		}
+		defer f.Close()
+		from = f
+	}
+	raw, err := io.ReadAll(io.LimitReader(from, maxResponseRead+1))
 	if err != nil {
-		return err
+		return "", err
 	}
-	p.erase()
-	caption := ""
-	if s.Of > 0 {
-		caption = "code " + term.Count(int64(s.N)) + " of " + term.Count(int64(s.Of))
+	if len(raw) > maxResponseRead {
+		return "", usagef("this is no passkey's response: it is longer than %d bytes", maxResponseRead)
 	}
-	if left := time.Until(s.ExpiresAt); !s.ExpiresAt.IsZero() && left > 0 {
-		caption += comma(caption) + "renews in " + strconv.Itoa(int(left.Round(time.Second)/time.Second)) + " s"
+	if len(raw) == 0 {
+		return "", usagef("the passkey's response is empty: give the text that the browser showed")
 	}
-	cols, rows := term.Size(e.stdout)
-	need := len(qr.Lines) + 2
-	if e.live && cols > 0 && (cols < qr.Cols || rows < need) {
-		e.printf("The code needs %d columns and %d rows, this terminal has %d and %d. Make it larger, or its font smaller,\n"+
-			"or let an agent show it (whatsapp_get_qr_code), or draw the text of: %s   %s\n", qr.Cols, need, cols, rows, e.command("pair --json"), caption)
-		p.drawn = 2
-		return e.written.err
-	}
-	e.printf("%s\n", scanHint)
-	for _, line := range qr.Lines {
-		e.printf("%s\n", line)
-	}
-	e.printf("%s\n", caption)
-	p.drawn = need
-	return e.written.err
+	return string(raw), nil
 }
 
-// erase takes the last code off a terminal, so that only the valid one is on it.
-func (p *pairView) erase() {
-	if p.e.live && p.drawn > 0 {
-		p.e.printf("\x1b[%dA\x1b[J", p.drawn)
-	}
-	p.drawn = 0
+// continuePairing gives the pairing that runs what it waits for, and says what follows.
+func (e *env) continuePairing(ctx context.Context, in api.ContinuePairing) error {
+	return e.withService(ctx, modeDaemon, func(svc api.Service) error {
+		step, err := svc.ContinuePairing(ctx, in)
+		if err != nil {
+			return err
+		}
+		if e.json {
+			e.printJSON(step)
+			return nil
+		}
+		switch step.Step {
+		case api.StepLinked:
+			e.linked(step)
+		case api.StepConfirm:
+			e.printf("The phone shows a code. Is it %s?\n", step.Code)
+			e.next("waoutbox pair confirm")
+		default:
+			e.printf("Taken.\n")
+			e.next("waoutbox status")
+		}
+		return nil
+	})
+}
+
+// linked is the end of every pairing that succeeded.
+func (e *env) linked(step api.PairStep) {
+	e.printf("Linked as %s.\n", person(step.Account, step.Name))
+	e.next("waoutbox webhook add http://localhost:5678/webhook/whatsapp")
 }

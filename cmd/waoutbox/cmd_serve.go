@@ -10,37 +10,46 @@ import (
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/control"
+	"waoutbox/cmd/internal/control/daemon"
+	"waoutbox/cmd/internal/control/socket"
+	"waoutbox/cmd/internal/garbage"
 	"waoutbox/connection"
+	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 	"waoutbox/store/device"
 )
 
-// daemon is what `serve` runs: the one place where every package meets.
-type daemon struct {
-	*stack
-	dev    *device.Store
-	client *connection.Client
-	server *control.Server
-}
-
 func newServeCmd(e *env) *cobra.Command {
+	newOutbox := false
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service in the foreground",
-		Long:  "Owns the state, the WhatsApp link and the deliveries, until it is stopped. Logs to stderr; on a terminal to serve.log beside the state,\nand the terminal shows the QR code while no account is linked, and the link as it changes.",
-		Args:  noArguments,
+		Long: `Owns the state, the WhatsApp link and the deliveries, until it is stopped. Logs to stderr; on a terminal,
+and started in the background, to serve.log beside the state (three files of 10 MiB). A terminal shows the
+QR code while no account is linked, and the link as it changes.`,
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e.settings = givenSettings(cmd)
-			return serve(cmd.Context(), e)
+			starter := daemon.Inherited(e.getenv)
+			err := serve(cmd.Context(), e, newOutbox, starter)
+			if err != nil {
+				starter.Failed(codeOf(err), err.Error())
+			}
+			return err
 		},
 	}
 	addSettingFlags(cmd)
+	cmd.Flags().BoolVar(&newOutbox, "new-outbox", false, "begin an empty outbox where the old one was lost (its webhooks and events with it)")
 	return cmd
 }
 
-// serve opens everything in order, runs until ctx ends or a part fails, and stops in reverse order: link, dispatcher, control,
-// store. What was accepted is on disk at every instant; the order only decides how much is delivered twice.
-func serve(ctx context.Context, e *env) (err error) {
+// serve opens everything in order, tells starter that it is ready, runs until ctx ends or a part
+// fails, and stops in reverse order: link, replays, dispatcher, control, store. What was accepted
+// is on disk at every instant; the order only decides how much is delivered twice, and keeps the
+// store open until the last call has ended. starter is nil for a service that somebody started by
+// hand.
+func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) (err error) {
 	began := time.Now()
 	if err := e.checkStateDir(); err != nil { // before anything in it is believed
 		return err
@@ -49,43 +58,62 @@ func serve(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return err
 	}
-	out := e.serveLog()
+	out := e.serveLog(starter != nil)
 	defer out.close()
 	log := newLogger(out, cfg)
-	server, err := connection.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
+	defer garbage.Bound(e.getenv)()
+	server, err := wire.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
 	if err != nil {
 		return usageError(err)
 	}
-	st, err := openStack(ctx, e.stateDir, cfg, log)
+	a, err := openApp(ctx, e.stateDir, cfg, newOutbox, log)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, st.close()) }()
-
-	d := &daemon{stack: st}
+	defer func() { err = errors.Join(err, a.close()) }()
+	proxy, err := a.proxy(e.configPath(), cfg)
+	if err != nil {
+		return usageError(err)
+	}
 	rootKey := ""
 	if server != nil {
 		rootKey = server.RootKeyHex()
 	}
-	if d.dev, err = device.Open(ctx, st.state.Path("whatsapp.db"), rootKey, log); err != nil {
+	dev, err := device.Open(ctx, a.state.Path(store.WhatsAppFile), rootKey, log)
+	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, d.dev.Close()) }()
-	var downSince time.Time // when this service was last seen alive, for the gap in connection.update
-	if ev, err := st.box.Newest(ctx); err == nil {
+	defer func() { err = errors.Join(err, dev.Close()) }()
+	// when this service was last seen alive, for the gap in connection.update
+	var downSince time.Time
+	if ev, err := a.box.Newest(ctx); err == nil {
 		downSince = ev.Time
 	}
-	if d.client, err = connection.New(connection.Options{
-		Device: d.dev, Appender: st.box, Sends: st.box, Messages: quotable{st.box}, Server: server, Log: log, Version: version, DownSince: downSince,
-	}); err != nil {
+	spool, err := a.openSpool(cfg)
+	if err != nil {
 		return err
 	}
+	client, err := connection.New(connection.Options{
+		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: wire.Route{Server: server, Proxy: proxy}, Log: log, Version: version, DownSince: downSince,
+		MaxSends: cfg.MaxSends, Spool: spool,
+	})
+	if err != nil {
+		return err
+	}
+	if err := client.Look(ctx); err != nil {
+		return err
+	}
+	files, err := a.openMedia(cfg, spool, client, log)
+	if err != nil {
+		return err
+	}
+	keep := a.retention(cfg, downSince)
 	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond)}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	svc := st.service(d.client, &info)
-	d.server = control.NewServer(control.ServerOptions{Service: svc, Daemon: info, Stop: stop, Log: log})
-	ln, err := control.Listen(e.stateDir)
+	svc := a.service(client, &info, files)
+	calls := control.NewServer(control.ServerOptions{Service: svc, Metrics: a.metrics(svc), Daemon: info, Stop: stop, Log: log})
+	ln, err := socket.Listen(e.stateDir)
 	if err != nil {
 		return err
 	}
@@ -94,12 +122,22 @@ func serve(ctx context.Context, e *env) (err error) {
 		fmt.Fprintf(e.stdout, "log in %s\n", out.path)
 	}
 	log.Info("service started", "version", version, "pid", info.PID)
-
-	stages := []stage{ // stopped from the first to the last
-		{"whatsapp link", d.client.Run},
-		{"dispatcher", st.disp.Run},
-		{"control", func(ctx context.Context) error { return d.server.Serve(ctx, ln) }},
-		{"log", func(ctx context.Context) error { return control.CapLog(ctx, e.stateDir, out.file(), log) }},
+	if client.Link().Account == "" {
+		log.Info("no account is linked: no events arrive until one is")
 	}
-	return runStages(ctx, log, stages, func(ctx context.Context) { foreground(ctx, e, d.client) })
+	starter.Ready(info)
+
+	parts := []part{ // stopped from the first to the last
+		{"whatsapp link", client.Run},
+		{"replays", svc.Run},
+		{"samples", svc.RunSamples},
+		{"retention", keep.Run}, // its steps go through the lanes
+		{"dispatcher", a.disp.Run},
+		{"control", func(ctx context.Context) error { return calls.Serve(ctx, ln) }},
+		{"compaction", func(ctx context.Context) error { return a.db.RunCompaction(ctx, store.DefaultCompactPolicy()) }},
+	}
+	if files.kept != nil { // it ends before the link that it fetches by
+		parts = append([]part{{"kept media", files.kept.Run}}, parts...)
+	}
+	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client) })
 }

@@ -14,7 +14,7 @@ func newStartCmd(e *env) *cobra.Command {
 		Use:   "start",
 		Short: "Start the service in the background",
 		Long: `Starts the service detached from this terminal, logging to serve.log in the state directory, and
-returns when it answers. Settings given as flags are for this run; waoutbox config set keeps them.`,
+returns when it is ready. Settings given as flags are for this run; waoutbox config set keeps them.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
@@ -38,15 +38,15 @@ returns when it answers. Settings given as flags are for this run; waoutbox conf
 	return cmd
 }
 
-// withStarted runs do with the daemon, started with the settings cmd was given if none runs. Settings for a daemon that already runs
-// are refused rather than ignored.
+// withStarted runs do with the daemon, started with the settings cmd was given if none runs.
+// Settings for a daemon that already runs are refused rather than ignored.
 func (e *env) withStarted(cmd *cobra.Command, do func(ctx context.Context, svc api.Service) error) error {
 	if _, err := e.config(); err != nil {
 		return err
 	}
 	args := e.settingArgs()
 	if len(args) > 0 {
-		if b, err := e.connect(cmd.Context(), needDaemon); err == nil {
+		if b, err := e.connect(cmd.Context(), modeDaemon); err == nil {
 			d, derr := b.daemon.Daemon(cmd.Context())
 			if cerr := b.close(); derr == nil && cerr == nil {
 				return usagef("waoutbox already runs (pid %d), and %s counts from the start only. Stop it first: %s", d.PID, args[0], e.command("stop"))
@@ -54,7 +54,7 @@ func (e *env) withStarted(cmd *cobra.Command, do func(ctx context.Context, svc a
 		}
 	}
 	e.daemonArgs = args
-	return e.withService(cmd.Context(), needSpawn, func(svc api.Service) error { return do(cmd.Context(), svc) })
+	return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error { return do(cmd.Context(), svc) })
 }
 
 func newStopCmd(e *env) *cobra.Command {
@@ -63,7 +63,7 @@ func newStopCmd(e *env) *cobra.Command {
 		Short: "Stop the service; deliveries in flight are finished first",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			b, err := e.connect(cmd.Context(), needDaemon)
+			b, err := e.connect(cmd.Context(), modeDaemon)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,11 +21,11 @@ func newStatusCmd(e *env) *cobra.Command {
 --check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			n := needState
+			m := modeState
 			if check {
-				n = needDaemon
+				m = modeDaemon
 			}
-			return e.withService(cmd.Context(), n, func(svc api.Service) error { return e.status(cmd.Context(), svc, check) })
+			return e.withService(cmd.Context(), m, func(svc api.Service) error { return e.status(cmd.Context(), svc, check) })
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only tell whether all is well: exit 0 healthy, 1 alarm, 3 not running")
@@ -59,18 +60,34 @@ func (e *env) showCheck(st api.Status) {
 
 func (e *env) showStatus(st api.Status) {
 	e.linkLine(st)
+	for _, note := range st.Link.Notes {
+		e.printf("           %s\n", e.style.Yellow(term.Clean(note)))
+	}
 	if d := st.Daemon; d != nil {
 		e.printf("daemon     pid %d, version %s, up for %s\n", d.PID, term.Clean(d.Version), since(d.StartedAt))
 	} else {
 		e.printf("daemon     %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
 	}
-	e.printf("outbox     %s kept, %s\n", term.Plural(st.Events, "event", "events"), term.Bytes(st.Bytes))
+	kept := term.Plural(st.Events, "event", "events") + " kept"
+	if st.CountsUnknown {
+		kept = "its events cannot be counted now"
+	}
+	e.printf("outbox     %s, %s\n", kept, term.Bytes(st.Bytes))
+	if m := st.Media; m != nil {
+		e.printf("media      %s kept, %s%s%s\n", term.Plural(int64(m.Files), "file", "files"), term.Bytes(m.Bytes),
+			countOf(", %s to be fetched", int64(m.Waiting)), countOf(", %s given up", m.Failed))
+	}
 	if len(st.Webhooks) > 0 {
 		e.printf("\n")
 		e.webhookTable(st.Webhooks)
+		e.lastErrors(st.Webhooks)
 	}
-	if kept := st.Dead - sumDead(st.Webhooks); kept > 0 {
-		e.printf("%s of removed webhooks\n", term.Plural(kept, "dead letter", "dead letters"))
+	if left := st.Dead - sumDead(st.Webhooks); left > 0 {
+		e.printf("%s of removed webhooks\n", term.Plural(left, "dead letter", "dead letters"))
+	}
+	if len(st.Replays) > 0 {
+		e.printf("\n")
+		e.sayReplays(st.Replays)
 	}
 	if len(st.Alarms) > 0 {
 		e.printf("\n")
@@ -94,7 +111,10 @@ func (e *env) linkLine(st api.Status) {
 	case api.LinkUnlinked:
 		e.printf("linked     %s%s\n", e.style.Yellow("no"), reason)
 	case api.LinkPairing:
-		e.printf("linked     no, %s%s\n", e.style.Yellow("a code is being shown"), reason)
+		if reason == "" {
+			reason = ": a code is being shown"
+		}
+		e.printf("linked     no, %s%s\n", e.style.Yellow("pairing"), reason)
 	case api.LinkUnknown:
 		if who != "" {
 			e.printf("linked     %s\n", who)
@@ -106,6 +126,14 @@ func (e *env) linkLine(st api.Status) {
 	default:
 		e.printf("linked     %s%s%s%s\n", who, comma(who), term.Clean(string(l.State)), reason)
 	}
+}
+
+// countOf is a part of a line that is left out for 0.
+func countOf(format string, n int64) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, term.Count(n))
 }
 
 func comma(before string) string {
@@ -130,7 +158,8 @@ func (e *env) statusNext(st api.Status) {
 	switch {
 	case st.Daemon == nil:
 		e.next("waoutbox start")
-	case st.Link.State == api.LinkUnlinked:
+	// pair shows what is due
+	case st.Link.State == api.LinkUnlinked, st.Link.State == api.LinkPairing:
 		e.next("waoutbox pair")
 	case len(st.Webhooks) == 0:
 		e.next("waoutbox webhook add URL")

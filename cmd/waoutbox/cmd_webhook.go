@@ -11,10 +11,11 @@ func newWebhookCmd(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:     "webhook",
 		Aliases: []string{"webhooks"},
-		Short:   "Add, list, test and remove webhooks",
+		Short:   "Add, list, test, pause and remove webhooks",
 		Long:    `Webhooks: the URLs that receive events. A webhook is named by its URL or its id (wh_…).`,
 	})
-	cmd.AddCommand(newWebhookAddCmd(e), newWebhookListCmd(e), newWebhookShowCmd(e), newWebhookTestCmd(e), newWebhookRemoveCmd(e))
+	cmd.AddCommand(newWebhookAddCmd(e), newWebhookListCmd(e), newWebhookShowCmd(e), newWebhookTestCmd(e),
+		newWebhookPauseCmd(e), newWebhookResumeCmd(e), newWebhookRotateCmd(e), newWebhookRemoveCmd(e))
 	return cmd
 }
 
@@ -25,7 +26,7 @@ func newWebhookListCmd(e *env) *cobra.Command {
 		Short:   "List the webhooks with their backlog",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeState, func(svc api.Service) error {
 				hooks, err := svc.Webhooks(cmd.Context())
 				if err != nil {
 					return err

@@ -1,11 +1,7 @@
 package main
 
 import (
-	"fmt"
-	"io"
-	"os"
-	"strings"
-	"unicode/utf8"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -13,23 +9,27 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// maxSecretFile bounds what is read of a secret; the service accepts less.
-const maxSecretFile = 4 << 10
-
 func newWebhookAddCmd(e *env) *cobra.Command {
 	var f struct {
-		events, chats              []string
-		secretFile                 string
-		secretStdin, generate      bool
-		noSecret, unordered, plain bool
-		headers                    headerFlags
-		headerFile                 string
+		filter                       filterFlags
+		secret                       secretFlags
+		unordered, insecure, redrive bool
+		holdAfter                    int
+		maxRate                      float64
+		schedule                     []string
+		headers                      headerFlags
+		headerFile                   string
+		ca                           caFlags
 	}
 	cmd := &cobra.Command{
 		Use:   "add URL",
 		Short: "Add a webhook, or change and resume the one with this URL",
 		Long: `Add a webhook. It receives the events from this moment on. Adding a URL that is already
-there changes what is given, keeps the rest, and resumes it.
+there changes what is given, keeps the rest, and resumes it. So does adding a removed one again,
+by its URL or its id: it comes back with its settings, and gets the events from now on.
+
+--chat, --not-chat and --kind choose the chats. A chat is a phone number with its country code,
+like +49 151 55501001, or a JID; a number also matches the chat's LID.
 
 https may point anywhere; plain http to this machine, private networks and single-label names.
 The secret signs every request (X-Webhook-Signature). It is read from a file or from stdin:
@@ -37,45 +37,57 @@ a command line can be seen by others.
 
 --header and --header-file send headers of your own with every request, instead of all that
 were set before. Their values are stored sealed and not shown again. A command line can be
-seen by others: put Authorization and the like into a file.`,
+seen by others: put Authorization and the like into a file.
+
+After 20 dead letters in a row (--hold-after) the webhook is failing: its new events wait in
+the outbox while one at a time is tried, and all of them go on after the first that succeeds.
+
+--ca-file trusts the authorities in this file for this webhook, beside those of the system.
+
+--schedule and --max-rate hold from the next attempt on; a wait that has begun stays.`,
 		Example: `  waoutbox webhook add http://localhost:5678/webhook/wa --event message.received --generate-secret
-  waoutbox webhook add https://crm.example/hook --chat 120363025846172094@g.us --secret-file secret.txt
+  waoutbox webhook add https://crm.example/hook --chat '+49 151 55501001' --secret-file secret.txt
+  waoutbox webhook add https://crm.example/hook --kind direct --not-chat 204813927440123@lid
   waoutbox webhook add https://crm.example/hook --header 'X-Tenant: blue' --header-file auth.txt`,
 		Args: arguments(1, 1, "one URL"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			in := api.PutWebhook{URL: args[0], GenerateSecret: f.generate, AllowInsecure: f.plain}
-			if cmd.Flags().Changed("event") {
-				in.Events = &f.events
-			}
-			if cmd.Flags().Changed("chat") {
-				if len(f.chats) == 1 && f.chats[0] == "*" {
-					f.chats = []string{}
-				}
-				in.Chats = &f.chats
+			in := api.PutWebhook{URL: args[0], GenerateSecret: f.secret.generate}
+			if err := f.filter.read(cmd.Flags(), &in); err != nil {
+				return err
 			}
 			if cmd.Flags().Changed("unordered") {
 				ordered := !f.unordered
 				in.Ordered = &ordered
 			}
-			given := 0
-			for _, name := range []string{"secret-file", "secret-stdin", "generate-secret", "no-secret"} {
-				if cmd.Flags().Changed(name) {
-					given++
-				}
+			if cmd.Flags().Changed("hold-after") {
+				in.HoldAfter = &f.holdAfter
 			}
-			if given > 1 {
-				return usagef("choose one of --secret-file, --secret-stdin, --generate-secret and --no-secret")
+			if cmd.Flags().Changed("max-rate") {
+				if math.IsNaN(f.maxRate) || math.IsInf(f.maxRate, 0) {
+					return usagef("--max-rate: give a number of requests a second")
+				}
+				in.MaxRate = &f.maxRate
+			}
+			if cmd.Flags().Changed("schedule") {
+				switch {
+				case len(f.schedule) == 0: // more likely a variable that is not set
+					return usagef("--schedule has an empty value: give the waits, like 0s,30s,10m, or leave the flag out; default goes back to 0s,1s,3s,10s")
+				case len(f.schedule) == 1 && f.schedule[0] == "default":
+					f.schedule = []string{}
+				}
+				in.Schedule = &f.schedule
+			}
+			if cmd.Flags().Changed("allow-insecure-http") {
+				in.AllowInsecure = &f.insecure
+			}
+			if cmd.Flags().Changed("redrive") {
+				in.Redrive = &f.redrive
 			}
 			var err error
-			switch {
-			case cmd.Flags().Changed("secret-file"):
-				in.Secret, err = secretFromFile(f.secretFile)
-			case f.secretStdin:
-				in.Secret, err = e.secretFromStdin()
-			case f.noSecret:
-				in.Secret = new(string)
+			if in.Secret, err = f.secret.read(e, cmd.Flags()); err != nil {
+				return err
 			}
-			if err != nil {
+			if in.CA, err = f.ca.read(cmd.Flags()); err != nil {
 				return err
 			}
 			if cmd.Flags().Changed("header-file") {
@@ -84,7 +96,7 @@ seen by others: put Authorization and the like into a file.`,
 			if in.Headers, err = f.headers.read(); err != nil {
 				return err
 			}
-			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeCreate, func(svc api.Service) error {
 				res, err := svc.PutWebhook(cmd.Context(), in)
 				if err != nil {
 					return err
@@ -95,88 +107,50 @@ seen by others: put Authorization and the like into a file.`,
 		},
 	}
 	fl := cmd.Flags()
-	fl.StringSliceVar(&f.events, "event", nil, "event to deliver, repeatable; * is all, and the default of a new webhook")
-	fl.StringSliceVar(&f.chats, "chat", nil, "deliver only events of this chat (JID), repeatable; '*' goes back to all")
-	fl.StringVar(&f.secretFile, "secret-file", "", "sign with the secret in this file (one line)")
-	fl.BoolVar(&f.secretStdin, "secret-stdin", false, "sign with the secret read from stdin (hidden on a terminal)")
-	fl.BoolVar(&f.generate, "generate-secret", false, "sign with a new secret, shown once")
-	fl.BoolVar(&f.noSecret, "no-secret", false, "stop signing")
+	f.filter.add(fl)
+	f.secret.add(fl, true)
 	// Array, not slice: a comma may stand in a value.
 	fl.StringArrayVar(&f.headers.lines, "header", nil, "send this header ('Name: value') with every request, repeatable")
 	fl.StringVar(&f.headerFile, "header-file", "", "send the headers in this file, one 'Name: value' a line; for secret values")
 	fl.BoolVar(&f.headers.none, "no-headers", false, "send no headers of your own any more")
+	f.ca.add(fl)
 	fl.BoolVar(&f.unordered, "unordered", false, "do not wait for the event before in the same chat; =false turns order on again")
-	fl.BoolVar(&f.plain, "allow-insecure-http", false, "allow plain http to a public host")
+	fl.IntVar(&f.holdAfter, "hold-after", 20, "hold new events back after this many dead letters in a row; 0 never")
+	fl.Float64Var(&f.maxRate, "max-rate", 0, "send at most this many requests a second, retries included; 0 removes the bound")
+	fl.StringSliceVar(&f.schedule, "schedule", nil, "waits before each attempt, like 0s,1s,3s,10s (the default): 1 to 10, at most 1h each; 'default' goes back")
+	fl.BoolVar(&f.redrive, "redrive", false, "when the endpoint is back after an outage, replay by itself what died of it; =false turns that off")
+	fl.BoolVar(&f.insecure, "allow-insecure-http", false, "allow plain http to a public host; kept until =false withdraws it")
 	return cmd
-}
-
-func secretFromFile(path string) (*string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, usagef("the secret cannot be read: %v", err)
-	}
-	defer file.Close()
-	raw, err := io.ReadAll(io.LimitReader(file, maxSecretFile+1))
-	if err != nil {
-		return nil, usagef("the secret cannot be read: %v", err)
-	}
-	return checkSecret(raw, path)
-}
-
-func (e *env) secretFromStdin() (*string, error) {
-	var raw []byte
-	var err error
-	if term.IsTerminal(e.stdin) {
-		fmt.Fprint(e.stderr, "Secret (not shown): ")
-		raw, err = term.ReadSecret(e.stdin)
-		fmt.Fprintln(e.stderr)
-	} else {
-		raw, err = io.ReadAll(io.LimitReader(e.stdin, maxSecretFile+1))
-	}
-	if err != nil {
-		return nil, fmt.Errorf("the secret cannot be read from stdin: %w", err)
-	}
-	return checkSecret(raw, "stdin")
-}
-
-// checkSecret takes the line end off. An empty secret would mean unsigned, which nobody asked for by naming a source.
-func checkSecret(raw []byte, source string) (*string, error) {
-	if len(raw) > maxSecretFile {
-		return nil, usagef("%s holds more than %d bytes and is no secret", source, maxSecretFile)
-	}
-	if !utf8.Valid(raw) { // on its way to the daemon the odd bytes would be replaced, and every signature would be wrong
-		return nil, usagef("%s holds bytes that are not valid UTF-8: use printable text, for example openssl rand -hex 32", source)
-	}
-	s := strings.TrimRight(string(raw), "\r\n")
-	if s == "" {
-		return nil, usagef("%s holds no secret. To stop signing: --no-secret", source)
-	}
-	return &s, nil
 }
 
 // addedLine is `webhook add --json`: the webhook as in `webhook list --json`, and what happened.
 type addedLine struct {
 	api.Webhook
-	Result   string   `json:"result"`           // created, updated, revived
-	Secret   string   `json:"secret,omitempty"` // a generated one, shown only here
-	Warnings []string `json:"warnings,omitempty"`
+	Result    string            `json:"result"`        // created, updated, revived
+	Was       api.WebhookStatus `json:"was,omitempty"` // what it was resumed from
+	WasReason string            `json:"was_reason,omitempty"`
+	Secret    string            `json:"secret,omitempty"` // a generated one, shown only here
+	Warnings  []string          `json:"warnings,omitempty"`
 }
 
 func (e *env) showAdded(res api.PutWebhookResult) {
-	for _, w := range res.Warnings {
-		e.note("warning: %s", term.Clean(w))
-	}
+	e.warn(res.Warnings)
 	if e.json {
-		e.printJSON(addedLine{res.Webhook, res.Result, res.Secret, res.Warnings})
+		e.printJSON(addedLine{res.Webhook, res.Result, res.Was, res.WasReason, res.Secret, res.Warnings})
 		return
 	}
 	w := res.Webhook
 	verb := map[string]string{api.PutCreated: "Added", api.PutUpdated: "Updated", api.PutRevived: "Added again"}[res.Result]
 	e.printf("%s %s  %s\n", verb, e.style.Bold(term.Clean(w.ID)), shownURL(w.URL))
-	e.printf("  events   %s\n", listText(w.Events))
-	if len(w.Chats) > 0 {
-		e.printf("  chats    %s\n", listText(w.Chats))
+	if res.Was != "" && w.Status != res.Was {
+		e.printf("  resumed  it was %s: %s\n", term.Clean(string(res.Was)), term.Clean(res.WasReason))
 	}
+	if res.Result == api.PutRevived {
+		e.printf("  settings as before its removal, except what was given now\n")
+	}
+	e.printf("  events   %s\n", listText(w.Events))
+	line := func(name, text string) { e.printf("  %-8s %s\n", name, text) }
+	showFilter(w, line)
 	if len(w.Headers) > 0 {
 		e.printf("  headers  %s\n", listText(w.Headers))
 	}
@@ -191,6 +165,9 @@ func (e *env) showAdded(res api.PutWebhookResult) {
 	if !w.Ordered {
 		e.printf("  order    none: events of one chat do not wait for each other\n")
 	}
+	e.showRotation(w, line)
+	e.showPromote(w, line)
+	e.showLimits(w, line)
 	switch res.Result {
 	case api.PutUpdated:
 		if w.Pending > 0 {

@@ -18,13 +18,14 @@ func newWebhookRemoveCmd(e *env) *cobra.Command {
 		Aliases: []string{"rm"},
 		Short:   "Remove a webhook; what it is still owed becomes dead letters",
 		Long: `Removes a webhook. Events it has not received become dead letters, which stay until they are
-purged; adding the same URL again makes them replayable. --purge discards them at once.`,
+purged. Adding its URL or id again brings it back with its settings, and makes them replayable.
+--purge discards its dead letters and its settings at once.`,
 		Args: arguments(1, 1, "a webhook's URL or id"),
 
 		ValidArgsFunction: e.completeWebhooks,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			ctx := cmd.Context()
-			return e.withService(ctx, needState, func(svc api.Service) error {
+			return e.withService(ctx, modeState, func(svc api.Service) error {
 				if err := e.confirmRemove(ctx, svc, args[0], purge, yes); err != nil {
 					return err
 				}
@@ -32,11 +33,12 @@ purged; adding the same URL again makes them replayable. --purge discards them a
 				if err != nil {
 					return err
 				}
+				e.warn(res.Warnings)
 				if e.json {
 					e.printJSON(res)
-					return nil
+				} else {
+					e.showRemoved(res)
 				}
-				e.showRemoved(res)
 				return nil
 			})
 		},
@@ -46,12 +48,14 @@ purged; adding the same URL again makes them replayable. --purge discards them a
 	return cmd
 }
 
-// confirmRemove asks when something is at stake: a backlog, or dead letters with --purge. A webhook that was removed before can
-// still be purged.
+// confirmRemove asks when something is at stake: a backlog, or dead letters with --purge. A webhook
+// that was removed before can still be purged.
 func (e *env) confirmRemove(ctx context.Context, svc api.Service, ref string, purge, yes bool) error {
 	var pending, dead int64
 	w, err := svc.Webhook(ctx, ref)
 	switch {
+	case err == nil && w.CountsUnknown && !yes:
+		return e.confirm(fmt.Sprintf("remove %s, whose backlog cannot be counted now", ref))
 	case err == nil:
 		pending, dead = w.Pending, w.Dead
 	case purge && api.CodeOf(err) == api.CodeWebhookNotFound:
@@ -68,9 +72,9 @@ func (e *env) confirmRemove(ctx context.Context, svc api.Service, ref string, pu
 	}
 	switch {
 	case purge && pending+dead > 0:
-		return e.confirm(fmt.Sprintf("discard %s of %s for good", term.Plural(pending+dead, "event", "events"), ref), "--yes")
+		return e.confirm(fmt.Sprintf("discard %s of %s for good", term.Plural(pending+dead, "event", "events"), ref))
 	case pending > 0:
-		return e.confirm(fmt.Sprintf("remove %s and turn the %s it is still owed into dead letters", ref, term.Plural(pending, "event", "events")), "--yes")
+		return e.confirm(fmt.Sprintf("remove %s and turn the %s it is still owed into dead letters", ref, term.Plural(pending, "event", "events")))
 	}
 	return nil
 }
@@ -84,6 +88,9 @@ func (e *env) showRemoved(res api.RemoveWebhookResult) {
 	}
 	if res.Purged > 0 {
 		e.printf("%s discarded.\n", term.Plural(res.Purged, "event", "events"))
+	}
+	if res.Forgotten {
+		e.printf("Its settings are forgotten.\n")
 	}
 	if kept := res.DeadLettered - res.Purged; kept > 0 {
 		e.printf("%s kept as dead letters; add the URL again to replay them.\n", term.Plural(kept, "undelivered event", "undelivered events"))

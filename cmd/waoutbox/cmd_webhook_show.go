@@ -1,6 +1,11 @@
 package main
 
 import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/term"
@@ -9,6 +14,7 @@ import (
 
 func newWebhookShowCmd(e *env) *cobra.Command {
 	var verify string
+	var attempts bool
 	cmd := &cobra.Command{
 		Use:   "show URL|ID",
 		Short: "Show one webhook whole, or code that verifies its signature",
@@ -21,7 +27,13 @@ func newWebhookShowCmd(e *env) *cobra.Command {
 					return err
 				}
 			}
-			return e.withService(cmd.Context(), needState, func(svc api.Service) error {
+			if attempts && verify != "" {
+				return usagef("--attempts and --verify print different things: give one of them")
+			}
+			return e.withService(cmd.Context(), modeState, func(svc api.Service) error {
+				if attempts {
+					return e.webhookAttempts(cmd.Context(), svc, args[0])
+				}
 				w, err := svc.Webhook(cmd.Context(), args[0])
 				if err != nil {
 					return err
@@ -46,6 +58,7 @@ func newWebhookShowCmd(e *env) *cobra.Command {
 			})
 		},
 	}
+	cmd.Flags().BoolVar(&attempts, "attempts", false, "show the last 100 attempts to deliver, the newest first, and those of the last hour by minute")
 	cmd.Flags().StringVar(&verify, "verify", "", "print code that verifies X-Webhook-Signature: node, python or go")
 	return cmd
 }
@@ -56,36 +69,86 @@ func (e *env) showWebhook(w api.Webhook) {
 	line("webhook", e.style.Bold(term.Clean(w.ID)))
 	line("url", term.Clean(w.URL))
 	line("events", listText(w.Events))
-	if len(w.Chats) > 0 {
-		line("chats", listText(w.Chats))
-	}
+	showFilter(w, line)
 	if len(w.Headers) > 0 {
 		line("headers", listText(w.Headers)+"  (values are not shown)")
 	}
 	line("signed", yes[w.Signed])
+	e.showRotation(w, line)
+	e.showPromote(w, line)
 	if w.Ordered {
 		line("order", "per chat")
 	} else {
 		line("order", "none")
 	}
+	if w.AllowInsecure {
+		line("insecure", "plain http to a public host is allowed; withdraw it: "+
+			e.command("webhook add %s --allow-insecure-http=false", w.ID))
+	}
+	e.showLimits(w, line)
 	state := e.statusStyle(w.Status)
 	if w.Reason != "" {
 		state += ": " + term.Clean(w.Reason)
 	}
 	line("state", state)
-	pending := term.Count(w.Pending)
+	pending, dead, oldest := countsOf(w)
 	if w.Pending > 0 {
-		pending += ", the oldest for " + term.Age(secondsOf(w.OldestPendingSeconds))
+		pending += ", the oldest for " + oldest
 	}
 	line("pending", pending)
-	line("dead", term.Count(w.Dead))
+	line("dead", dead)
+	e.showRecent(w, line)
 	line("added", e.clock(w.CreatedAt))
 	if w.UpdatedAt.After(w.CreatedAt) {
 		line("changed", e.clock(w.UpdatedAt))
 	}
-	if w.Dead > 0 {
+	switch {
+	case w.Status == api.WebhookPaused:
+		e.next("waoutbox webhook resume %s", w.ID)
+	case w.Dead > 0:
 		e.next("waoutbox deadletter --url %s", w.ID)
-		return
+	default:
+		e.next("waoutbox webhook test %s", w.ID)
 	}
-	e.next("waoutbox webhook test %s", w.ID)
+}
+
+// showRotation says what is signed with which secret, while two are valid.
+func (e *env) showRotation(w api.Webhook, line func(name, text string)) {
+	if !w.RotationUntil.IsZero() {
+		line("rotating", "until "+e.clock(w.RotationUntil)+": X-Webhook-Signature is made with the secret before, webhook-signature with both")
+	}
+}
+
+// showPromote names the command that ends a rotation.
+func (e *env) showPromote(w api.Webhook, line func(name, text string)) {
+	if !w.RotationUntil.IsZero() {
+		line("end it", e.command("webhook rotate-secret %s --promote", term.Clean(w.ID)))
+	}
+}
+
+// showLimits says how a webhook is retried, bounded and held back, where that is not the usual.
+func (e *env) showLimits(w api.Webhook, line func(name, text string)) {
+	if len(w.Schedule) > 0 && !slices.Equal(w.Schedule, []string{"0s", "1s", "3s", "10s"}) {
+		line("retries", term.Clean(strings.Join(w.Schedule, ", ")))
+	}
+	for _, c := range w.CA {
+		expired := ""
+		if time.Now().After(c.NotAfter) {
+			expired = e.style.Yellow(", expired")
+		}
+		line("trusts", term.Clean(c.Subject)+", until "+e.clock(c.NotAfter)+expired)
+	}
+	if w.Redrive {
+		line("redrive", "what died in an outage is replayed by itself once it is over")
+	}
+	if w.MaxRate > 0 {
+		line("rate", "at most "+strconv.FormatFloat(w.MaxRate, 'f', -1, 64)+" requests a second")
+	}
+	switch w.HoldAfter {
+	case 20:
+	case 0:
+		line("hold", "never: during an outage everything is attempted")
+	default:
+		line("hold", "new events wait after "+term.Plural(int64(w.HoldAfter), "dead letter", "dead letters")+" in a row")
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -33,6 +34,7 @@ func TestWebhookAddSendsOnlyWhatWasGiven(t *testing.T) {
 		{"u --generate-secret", "", `{"url":"u","generate_secret":true}`},
 		{"u --no-secret", "", `{"url":"u","secret":""}`},
 		{"u --allow-insecure-http", "", `{"url":"u","allow_insecure_http":true}`},
+		{"u --allow-insecure-http=false", "", `{"url":"u","allow_insecure_http":false}`},
 		{"u --secret-stdin", "from stdin\n", `{"url":"u","secret":"from stdin"}`},
 		{"u --secret-file " + file, "", `{"url":"u","secret":"from a file"}`},
 	} {
@@ -64,33 +66,35 @@ func TestSecretsAreNeverFlagValuesOrEchoed(t *testing.T) {
 	}
 }
 
-// TestQueriesAreHiddenEverywhereButShow: a query often holds a token; only `webhook show`, --json and --curl print it.
+// TestQueriesAreHiddenEverywhereButShow: a query often holds a token; only `webhook show`, --json
+// and --curl print it.
 func TestQueriesAreHiddenEverywhereButShow(t *testing.T) {
 	for _, args := range []string{"status", "webhook list", "webhook test wh_9QRT", "webhook remove wh_9QRT --yes", "webhook add u",
 		"deadletter", "deadletter list", "deadletter show dl_wh_9QRT_18031", "deadletter replay --all --dry-run"} {
-		f := failing(1)
+		f := withBacklog(1)
 		f.test = api.TestWebhookResult{URL: f.hooks[1].URL, Success: true, Status: 200}
 		f.put = api.PutWebhookResult{Result: api.PutCreated, Webhook: f.hooks[1]}
 		if res := invoke(t, f, "", strings.Fields(args)...); strings.Contains(res.out+res.err, "hunter2") {
 			t.Errorf("%s prints the query:\n%s%s", args, res.out, res.err)
 		}
 	}
-	if res := invoke(t, failing(1), "", "webhook", "show", "wh_9QRT"); !strings.Contains(res.out, "?token=hunter2") {
+	if res := invoke(t, withBacklog(1), "", "webhook", "show", "wh_9QRT"); !strings.Contains(res.out, "?token=hunter2") {
 		t.Errorf("webhook show hides the query:\n%s", res.out)
 	}
 }
 
-// TestTextFromOutsideCannotMoveTheCursor: names, answers and errors come from WhatsApp and from endpoints.
+// TestTextFromOutsideCannotMoveTheCursor: names, responses and errors come from WhatsApp and from
+// endpoints.
 func TestTextFromOutsideCannotMoveTheCursor(t *testing.T) {
 	const evil = "\x1b[2J\u009b31m\nerror: forged"
-	f := failing(1)
+	f := withBacklog(1)
 	f.status.Link.Name, f.status.Link.Reason, f.hooks[1].Reason = evil, evil, evil
 	f.status.Alarms[0].Message = evil
 	l := &f.letters[0]
 	l.Chat, l.Event, l.LastError.Message, l.AttemptLog[3].Response = evil, evil, evil, evil
 	f.test = api.TestWebhookResult{URL: f.hooks[1].URL, Error: evil, Excerpt: evil, Event: evil}
 	f.put = api.PutWebhookResult{Result: api.PutCreated, Webhook: f.hooks[1], Warnings: []string{evil}}
-	f.fail = map[string]error{"SendText": errors.New("\x1b[2J\u009b31m")}
+	f.fail = map[string]error{"Send": errors.New("\x1b[2J\u009b31m")}
 	for _, args := range []string{"status", "status --check", "webhook list", "webhook show wh_9QRT", "webhook add u", "webhook test wh_9QRT",
 		"deadletter", "deadletter list", "deadletter show dl_wh_9QRT_18031", "send text 1 x"} {
 		res := invoke(t, f, "", strings.Fields(args)...)
@@ -111,6 +115,7 @@ func TestExitCodes(t *testing.T) {
 		{api.Errorf(api.CodeInvalidSecret, "x"), exitUsage}, {api.Errorf(api.CodeInvalidArguments, "x"), exitUsage},
 		{api.Errorf(api.CodeInvalidCursor, "x"), exitUsage}, {api.Errorf(api.CodeInvalidRecipient, "x"), exitUsage},
 		{fmt.Errorf("y: %w", api.Errorf(api.CodeServiceUnavail, "x")), exitNoDaemon},
+		{&interruption{"interrupted"}, exitFailed}, {context.Canceled, exitFailed},
 		{api.Errorf(api.CodeWebhookNotFound, "x"), exitFailed}, {api.Errorf(api.CodeNotFound, "x"), exitFailed},
 		{api.Errorf(api.CodeAlreadyLinked, "x"), exitFailed}, {api.Errorf(api.CodePairingUnavail, "x"), exitFailed},
 		{api.Errorf(api.CodeNotConnected, "x"), exitFailed}, {api.Errorf(api.CodeTimeout, "x"), exitFailed},
@@ -122,8 +127,8 @@ func TestExitCodes(t *testing.T) {
 	}
 }
 
-// TestEveryCommandRefusesWhatItDoesNotKnow walks the whole tree: an unknown flag and a surplus argument are exit 2, --help is exit 0,
-// and a group refuses an unknown subcommand.
+// TestEveryCommandRefusesWhatItDoesNotKnow walks the whole tree: an unknown flag and a surplus
+// argument are exit 2, --help is exit 0, and a group refuses an unknown subcommand.
 func TestEveryCommandRefusesWhatItDoesNotKnow(t *testing.T) {
 	var paths [][]string
 	var walk func(path []string, root bool)
@@ -162,20 +167,21 @@ func TestEveryCommandRefusesWhatItDoesNotKnow(t *testing.T) {
 	}
 }
 
-// TestWhichServiceACommandNeeds: reading commands work without a daemon, the link needs one, and only four may start one.
-func TestWhichServiceACommandNeeds(t *testing.T) {
-	for args, want := range map[string]need{
-		"status": needState, "status --check": needDaemon, "webhook list": needState, "webhook show wh_7K2M": needState, "webhook add u": needState,
-		"webhook test wh_7K2M": needState, "webhook remove wh_7K2M": needState, "deadletter": needState, "deadletter list": needState,
-		"deadletter show dl_wh_9QRT_18031": needState, "deadletter replay --all": needState, "deadletter purge --all --yes": needState,
-		"stop": needDaemon, "start": needSpawn, "pair": needSpawn, "send text 1 x": needSpawn,
+// TestModeOfEachCommand: reading commands work without a daemon, the link needs one, and
+// only four may start one.
+func TestModeOfEachCommand(t *testing.T) {
+	for args, want := range map[string]mode{
+		"status": modeState, "status --check": modeDaemon, "webhook list": modeState, "webhook show wh_7K2M": modeState, "webhook add u": modeCreate,
+		"webhook test wh_7K2M": modeState, "webhook remove wh_7K2M": modeState, "deadletter": modeState, "deadletter list": modeState,
+		"deadletter show dl_wh_9QRT_18031": modeState, "deadletter replay --all": modeState, "deadletter purge --all --yes": modeState,
+		"stop": modeDaemon, "start": modeSpawn, "pair": modeSpawn, "unpair --yes": modeSpawn, "pair passkey": modeDaemon, "pair confirm": modeDaemon, "send text 1 x": modeSpawn,
 	} {
 		f := healthy()
 		f.letters = letters("wh_9QRT", "https://crm.example/", 1)
 		f.took = 0
-		res := invoke(t, f, "", strings.Fields(args)...)
-		if len(f.needs) != 1 || f.needs[0] != want {
-			t.Errorf("%s connects as %v, want %v (%+v)", args, f.needs, want, res)
+		res := invoke(t, f, "x", strings.Fields(args)...)
+		if len(f.modes) != 1 || f.modes[0] != want {
+			t.Errorf("%s connects as %v, want %v (%+v)", args, f.modes, want, res)
 		}
 		if f.closed != 1 {
 			t.Errorf("%s closed the service %d times", args, f.closed)
@@ -190,11 +196,11 @@ func TestSettingsTravelToTheDaemon(t *testing.T) {
 		calls := 0
 		res := invokeWith(t, f, "", func(e *env) {
 			spawn := e.connect
-			e.connect = func(ctx context.Context, n need) (backend, error) {
-				if calls++; n == needDaemon {
+			e.connect = func(ctx context.Context, m mode) (backend, error) {
+				if calls++; m == modeDaemon {
 					return backend{}, api.Errorf(api.CodeServiceUnavail, "not running")
 				}
-				return spawn(ctx, n)
+				return spawn(ctx, m)
 			}
 		}, command, "--whatsapp-root-key", key, "--whatsapp-url", "ws://127.0.0.1:7/ws/chat")
 		want := []string{"--whatsapp-url=ws://127.0.0.1:7/ws/chat", "--whatsapp-root-key=" + key}
@@ -220,7 +226,7 @@ func TestDestructiveCommandsAskOnATerminal(t *testing.T) {
 		{"webhook remove wh_9QRT", "no\n", exitFailed, 3, 2},
 		{"webhook remove wh_9QRT --purge", "\n", exitFailed, 3, 2},
 	} {
-		f := failing(3)
+		f := withBacklog(3)
 		res := invokeWith(t, f, tt.answer, func(e *env) { e.interactive = true }, strings.Fields(tt.args)...)
 		if res.code != tt.code || len(f.letters) != tt.left || len(f.hooks) != tt.webhooks {
 			t.Errorf("%s answered %q: exit %d, %d letters, %d webhooks (%s)", tt.args, tt.answer, res.code, len(f.letters), len(f.hooks), res.err)
@@ -294,8 +300,8 @@ func (brokenWriter) Write([]byte) (int, error) { return 0, errors.New("broken") 
 func TestSendTextFromStdin(t *testing.T) {
 	f := healthy()
 	res := invoke(t, f, "two\nlines\n", "send", "text", "+491515550100", "-", "--quote", "3EB0", "--idempotency-key", "k")
-	want := api.SendText{To: "+491515550100", Text: "two\nlines", QuotedMessageID: "3EB0", IdempotencyKey: "k"}
-	if res.code != exitOK || len(f.sent) != 1 || f.sent[0] != want {
+	want := api.Send{To: "+491515550100", Text: "two\nlines", QuotedMessageID: "3EB0", IdempotencyKey: "k"}
+	if res.code != exitOK || len(f.sent) != 1 || !reflect.DeepEqual(f.sent[0], want) {
 		t.Errorf("%+v, sent %+v", res, f.sent)
 	}
 	if res := invoke(t, f, strings.Repeat("x", maxTextRead+1), "send", "text", "1", "-"); res.code != exitUsage || len(f.sent) != 1 {
@@ -303,7 +309,46 @@ func TestSendTextFromStdin(t *testing.T) {
 	}
 }
 
-// JSON would replace these bytes on the way to the daemon: another text would be sent, and every signature would be wrong.
+// A repeated send says so, and every kind arrives as it was typed.
+func TestSendKindsAsTyped(t *testing.T) {
+	f := healthy()
+	card := filepath.Join(t.TempDir(), "carol.vcf")
+	if err := os.WriteFile(card, []byte("BEGIN:VCARD\nFN:Carol\nEND:VCARD\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want api.Send
+	}{
+		{[]string{"reaction", "1", "3A", "👍", "--author", "me"}, api.Send{To: "1", Reaction: &api.Reaction{MessageID: "3A", Emoji: "👍", Author: "me"}}},
+		{[]string{"reaction", "1", "3A", ""}, api.Send{To: "1", Reaction: &api.Reaction{MessageID: "3A"}}},
+		{[]string{"location", "1", "--latitude", "-33.5", "--longitude=-70", "--name", "x"}, api.Send{To: "1", Location: &api.Location{Latitude: -33.5, Longitude: -70, Name: "x"}}},
+		{[]string{"contact", "1", "Carol", "+1 555", "2", "--quote", "3A"}, api.Send{To: "1", QuotedMessageID: "3A", Contact: &api.Contact{Name: "Carol", Phones: []string{"+1 555", "2"}}}},
+		{[]string{"contact", "1", "--vcard", card}, api.Send{To: "1", Contact: &api.Contact{VCard: "BEGIN:VCARD\nFN:Carol\nEND:VCARD\n"}}},
+		{[]string{"contact", "1", "Carol", "--vcard", "-"}, api.Send{To: "1", Contact: &api.Contact{Name: "Carol", VCard: "stdin"}}},
+		{[]string{"edit", "1", "3A", "new"}, api.Send{To: "1", Edit: &api.Edit{MessageID: "3A", Text: "new"}}},
+		{[]string{"delete", "1", "3A", "--idempotency-key", "k"}, api.Send{To: "1", IdempotencyKey: "k", Delete: &api.Delete{MessageID: "3A"}}},
+	} {
+		f.sent = nil
+		res := invoke(t, f, "stdin", append([]string{"send"}, c.args...)...)
+		if res.code != exitOK || len(f.sent) != 1 || !reflect.DeepEqual(f.sent[0], c.want) {
+			t.Errorf("%q: %+v, sent %+v", c.args, res, f.sent)
+		}
+	}
+	res := invoke(t, f, "", "send", "delete", "1", "3A", "--idempotency-key", "k")
+	if res.code != exitOK || !strings.HasPrefix(res.out, "Sent before under this idempotency key: 3EB0C0FFEE") {
+		t.Errorf("repeated: %+v", res)
+	}
+	if res := invoke(t, f, "", "send", "contact", "1", "--vcard", card+"x"); res.code != exitUsage {
+		t.Errorf("no such file: %+v", res)
+	}
+	if res := invoke(t, f, strings.Repeat("x", maxCardRead+1), "send", "contact", "1", "--vcard", "-"); res.code != exitUsage {
+		t.Errorf("a large card: %+v", res)
+	}
+}
+
+// JSON would replace these bytes on the way to the daemon: another text would be sent, and every
+// signature would be wrong.
 func TestBytesThatAreNoTextAreRefused(t *testing.T) {
 	f := healthy()
 	for _, args := range [][]string{
@@ -316,11 +361,11 @@ func TestBytesThatAreNoTextAreRefused(t *testing.T) {
 		}
 	}
 	if len(f.sent) != 0 || len(f.puts) != 0 {
-		t.Errorf("sent %q, put %+v", f.sent, f.puts)
+		t.Errorf("sent %+v, put %+v", f.sent, f.puts)
 	}
 }
 
-func TestParseSince(t *testing.T) {
+func TestParseMoment(t *testing.T) {
 	now := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	loc := time.FixedZone("x", 3600)
 	for text, want := range map[string]string{
@@ -328,14 +373,32 @@ func TestParseSince(t *testing.T) {
 		"2026-01-30T09:00:00Z": "2026-01-30T09:00:00Z", "2026-01-30T09:00:00+02:00": "2026-01-30T07:00:00Z",
 		"2026-01-30": "2026-01-29T23:00:00Z", "2026-01-30 09:00": "2026-01-30T08:00:00Z", "2026-01-30T09:00:01": "2026-01-30T08:00:01Z",
 	} {
-		got, err := parseSince(text, now, loc)
+		got, err := parseMoment("since", text, now, loc)
 		if err != nil || got.UTC().Format(time.RFC3339) != want {
-			t.Errorf("parseSince(%q) = %v, %v, want %s", text, got.UTC(), err, want)
+			t.Errorf("parseMoment(%q) = %v, %v, want %s", text, got.UTC(), err, want)
 		}
 	}
 	for _, text := range []string{"yesterday", "-1h", "-2d", "1", "d", "1e9d", "1x2d", "2026-13-01"} {
-		if got, err := parseSince(text, now, loc); exitCode(err) != exitUsage {
-			t.Errorf("parseSince(%q) = %v, %v: accepted", text, got, err)
+		if got, err := parseMoment("since", text, now, loc); exitCode(err) != exitUsage {
+			t.Errorf("parseMoment(%q) = %v, %v: accepted", text, got, err)
+		}
+	}
+}
+
+// TestListStreamsWithoutCounting: --json prints page after page, and asks for no total, which would
+// keep the first line waiting for a walk over all of them.
+func TestListStreamsWithoutCounting(t *testing.T) {
+	f := withBacklog(600)
+	res := invoke(t, f, "", "deadletter", "list", "--json")
+	if n := strings.Count(res.out, "\n"); res.code != exitOK || n != 600 {
+		t.Errorf("exit %d, %d lines, %s", res.code, n, res.err)
+	}
+	if len(f.queries) != 3 {
+		t.Errorf("%d pages, want 3", len(f.queries))
+	}
+	for _, q := range f.queries {
+		if !q.SkipTotal || q.Limit != pageSize {
+			t.Errorf("asked for %+v", q)
 		}
 	}
 }
@@ -347,14 +410,6 @@ func TestPerson(t *testing.T) {
 	} {
 		if got := person(tt.jid, tt.name); got != tt.want {
 			t.Errorf("person(%q, %q) = %q, want %q", tt.jid, tt.name, got, tt.want)
-		}
-	}
-}
-
-func TestShellQuote(t *testing.T) {
-	for in, want := range map[string]string{"wh_7K2M": "wh_7K2M", "": "''", "a b": "'a b'", "it's": `'it'\''s'`, "$(rm)": "'$(rm)'", "https://x/y?a=b&c": "'https://x/y?a=b&c'"} {
-		if got := shellQuote(in); got != want {
-			t.Errorf("shellQuote(%q) = %s, want %s", in, got, want)
 		}
 	}
 }
@@ -371,7 +426,7 @@ func TestCompletion(t *testing.T) {
 		{[]string{"config", "set", "log-level", ""}, []string{"debug", "error"}},
 		{[]string{"config", "get", "max"}, []string{"max-in-flight\t"}},
 	} {
-		f := failing(2)
+		f := withBacklog(2)
 		res := invokeWith(t, f, "", func(e *env) { e.args = append([]string{"__complete", "--state-dir", "/s"}, tt.args...) })
 		for _, want := range tt.want {
 			if !strings.Contains(res.out, want) {
@@ -381,10 +436,19 @@ func TestCompletion(t *testing.T) {
 		if !strings.HasSuffix(res.out, ":4\n") {
 			t.Errorf("%q offers files:\n%s", tt.args, res.out)
 		}
-		for _, n := range f.needs {
-			if n != needDaemon {
-				t.Errorf("%q connects as %v", tt.args, n)
+		for _, m := range f.modes {
+			if m != modeDaemon {
+				t.Errorf("%q connects as %v", tt.args, m)
 			}
+		}
+	}
+}
+
+// TestAnInterruptionIsNamed: a program that ended a command is not told of an internal error.
+func TestAnInterruptionIsNamed(t *testing.T) {
+	for _, err := range []error{&interruption{"interrupted; it goes on"}, context.Canceled, fmt.Errorf("wait: %w", context.Canceled)} {
+		if got := codeOf(err); got != codeInterrupted {
+			t.Errorf("%v has the code %s", err, got)
 		}
 	}
 }

@@ -6,23 +6,27 @@ import (
 	"log/slog"
 
 	"waoutbox/cmd/internal/control"
-	"waoutbox/outbox"
+	"waoutbox/cmd/internal/control/daemon"
+	"waoutbox/cmd/internal/explain"
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
-// need says which service a command can work with.
-type need int
+// mode says which service a command can work with.
+type mode int
 
 const (
-	needState  need = iota // the daemon if one answers, else this process on the locked state
-	needDaemon             // a running daemon
-	needSpawn              // a daemon, started if none runs
+	modeState  mode = iota // the daemon if one runs, else this process on the locked state
+	modeCreate             // the same, and a state that is not there is made
+	modeDaemon             // a running daemon
+	modeSpawn              // a daemon, started if none runs
 )
 
-// daemonControl is what only a daemon can be asked.
+// daemonControl is what only a daemon can do.
 type daemonControl interface {
 	Daemon(ctx context.Context) (api.Daemon, error)
 	Stop(ctx context.Context) error
+	Metrics(ctx context.Context) (string, error)
 }
 
 // backend is an open service. daemon is nil when this process works on the state itself.
@@ -32,25 +36,25 @@ type backend struct {
 	close  func() error
 }
 
-// backend answers the service for a command and the function that releases it.
-func (e *env) backend(ctx context.Context, n need) (api.Service, func() error, error) {
-	b, err := e.connect(ctx, n)
+// backend returns the service for a command and the function that releases it.
+func (e *env) backend(ctx context.Context, m mode) (api.Service, func() error, error) {
+	b, err := e.connect(ctx, m)
 	if err != nil {
 		return nil, nil, err
 	}
 	return b.Service, b.close, nil
 }
 
-// agent is how this command introduces itself to the daemon.
+// agent returns how this command names itself to the daemon.
 func agent() control.Agent { return control.Agent{Name: "cli", Version: version, Build: version} }
 
-// connectService is the real way to the service.
-func (e *env) connectService(ctx context.Context, n need) (backend, error) {
+// connectService opens the service that mode allows; tests put a fake in its place.
+func (e *env) connectService(ctx context.Context, m mode) (backend, error) {
 	if err := e.checkStateDir(); err != nil {
 		return backend{}, err
 	}
-	if n == needSpawn {
-		c, err := control.Ensure(ctx, control.EnsureOptions{StateDir: e.stateDir, Args: e.daemonArgs, Agent: agent()})
+	if m == modeSpawn {
+		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Agent: agent()})
 		if err != nil {
 			return backend{}, err
 		}
@@ -61,16 +65,25 @@ func (e *env) connectService(ctx context.Context, n need) (backend, error) {
 	switch {
 	case err == nil:
 		return remote(c), nil
-	case n == needDaemon || api.CodeOf(err) != api.CodeServiceUnavail:
+	case m == modeDaemon || api.CodeOf(err) != api.CodeServiceUnavail:
 		c.Close()
 		return backend{}, err
 	}
+	if m == modeState {
+		// what is wrong with the lock shows when it is taken
+		_, owned, _ := store.ReadOwner(e.stateDir)
+		if err := store.CheckOutbox(e.stateDir); err != nil && !owned {
+			c.Close()
+			return backend{}, explain.State(err)
+		}
+	}
 	b, err := e.openState(ctx)
-	if !errors.Is(err, outbox.ErrOwned) {
+	if !errors.Is(err, store.Owned) {
 		c.Close()
 		return b, err
 	}
-	// Somebody took the state meanwhile, or holds it without answering: ask once more, and let the client tell what it sees.
+	// Somebody took the state meanwhile, or holds it without serving calls: look once more, and let
+	// the client tell what it sees.
 	if _, err := c.Daemon(ctx); err != nil {
 		c.Close()
 		return backend{}, err
@@ -79,10 +92,17 @@ func (e *env) connectService(ctx context.Context, n need) (backend, error) {
 }
 
 func remote(c *control.Client) backend {
-	return backend{Service: c, daemon: c, close: func() error { c.Close(); return nil }}
+	return backend{Service: c, daemon: remoteDaemon{c}, close: func() error { c.Close(); return nil }}
 }
 
-// openState opens the state in this process. It logs only what is wrong: the command's own output says the rest.
+// remoteDaemon is the daemon at the other end of the control socket.
+type remoteDaemon struct{ *control.Client }
+
+// Stop satisfies daemonControl.
+func (r remoteDaemon) Stop(ctx context.Context) error { return daemon.Stop(ctx, r.Client) }
+
+// openState opens the state in this process. It logs only what is wrong: the command's own output
+// says the rest.
 func (e *env) openState(ctx context.Context) (backend, error) {
 	cfg, err := e.config()
 	if err != nil {

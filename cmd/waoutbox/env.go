@@ -11,13 +11,14 @@ import (
 	"strings"
 	"time"
 
+	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
 
-// env is all that commands share: the arguments and streams of one run, the global flags, and the way to the service. One command
-// runs at a time in it.
+// env is all that commands share: the arguments and streams of one run, the global flags, and the
+// way to the service. One command runs at a time in it.
 type env struct {
 	args           []string
 	getenv         func(string) string
@@ -34,7 +35,7 @@ type env struct {
 	live            bool // stdout is a terminal
 	interactive     bool // a person can be asked: stdin and stderr are terminals
 	loc             *time.Location
-	connect         func(ctx context.Context, n need) (backend, error)
+	connect         func(ctx context.Context, m mode) (backend, error)
 	written         stickyWriter // what commands print goes through it to stdout
 }
 
@@ -49,7 +50,7 @@ func newEnv(args []string, getenv func(string) string, stdin io.Reader, stdout, 
 	return e
 }
 
-// run executes the command line and answers the exit code.
+// run executes the command line and returns the exit code.
 func (e *env) run(ctx context.Context) int {
 	root := newRootCmd(e)
 	root.SetArgs(e.args)
@@ -75,7 +76,8 @@ func argsBeforeDashes(args []string) []string {
 	return args
 }
 
-// resolveStateDir settles the state directory: --state-dir, $WAOUTBOX_STATE_DIR, the platform's place.
+// resolveStateDir settles the state directory: --state-dir, $WAOUTBOX_STATE_DIR, the platform's
+// place.
 func (e *env) resolveStateDir() (err error) {
 	if e.stateDir != "" {
 		e.stateDir, err = filepath.Abs(e.stateDir) // a daemon started with it lives elsewhere
@@ -83,7 +85,7 @@ func (e *env) resolveStateDir() (err error) {
 		e.stateDir, err = store.DefaultDir(runtime.GOOS, e.getenv)
 	}
 	if err != nil {
-		return usageError(err)
+		return usageError(explain.State(err))
 	}
 	return nil
 }
@@ -99,7 +101,8 @@ func (e *env) home(path string) string {
 	return path
 }
 
-// printf prints for people or programs on stdout. A write that fails is remembered and ends the run with exit 1.
+// printf prints for people or programs on stdout. A write that fails is remembered and ends the run
+// with exit 1.
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(&e.written, format, args...) }
 
 // printJSON prints v as one line.
@@ -116,13 +119,14 @@ func (e *env) table(t *term.Table, indent string) {
 	_ = t.Write(&e.written, e.style, indent) // the writer remembers
 }
 
-// command is the command line that runs `waoutbox ARGS` on the state this one works on: with --state-dir where it takes one. Whatever
-// command is printed for the user to run comes from here.
+// command is the command line that runs `waoutbox ARGS` on the state this one works on: with
+// --state-dir where it takes one. Whatever command is printed for the user to run comes from here.
 func (e *env) command(format string, args ...any) string {
-	return store.Command(e.stateDir, e.getenv, fmt.Sprintf(format, args...))
+	return term.CommandFor(e.getenv, e.stateDir, fmt.Sprintf(format, args...))
 }
 
-// next prints the next useful command, which every success ends with. A text that begins with the program's name is a command.
+// next prints the next useful command, which every success ends with. A text that begins with the
+// program's name is a command.
 func (e *env) next(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	if rest, ok := strings.CutPrefix(text, "waoutbox "); ok {
@@ -134,14 +138,21 @@ func (e *env) next(format string, args ...any) {
 // note prints a remark on stderr, where it disturbs no pipe.
 func (e *env) note(format string, args ...any) { fmt.Fprintf(e.stderr, format+"\n", args...) }
 
+// warn prints what is not as it should be beside a result.
+func (e *env) warn(warnings []string) {
+	for _, w := range warnings {
+		e.note("warning: %s", term.Clean(w))
+	}
+}
+
 // clock renders a moment in local time.
 func (e *env) clock(t time.Time) string { return term.Clock(t, time.Now(), e.loc) }
 
-// confirm asks a person before something is destroyed. Off a terminal nobody can answer: the command needs --yes, and so does one
-// whose output a program reads.
-func (e *env) confirm(what, flag string) error {
+// confirm asks a person before something is destroyed. Off a terminal nobody can answer: the
+// command needs --yes, and so does one whose output a program reads.
+func (e *env) confirm(what string) error {
 	if !e.interactive || e.json {
-		return usagef("this would %s. Run it with %s to do so.", what, flag)
+		return usagef("this would %s. Run it with --yes to do so.", what)
 	}
 	fmt.Fprintf(e.stderr, "This will %s. Continue? [y/N] ", what)
 	answer, err := readLine(e.stdin)
@@ -176,8 +187,8 @@ func readLine(r io.Reader) (string, error) {
 }
 
 // withService runs do with the service a command needs and closes it afterwards.
-func (e *env) withService(ctx context.Context, n need, do func(svc api.Service) error) error {
-	svc, closeFn, err := e.backend(ctx, n)
+func (e *env) withService(ctx context.Context, m mode, do func(svc api.Service) error) error {
+	svc, closeFn, err := e.backend(ctx, m)
 	if err != nil {
 		return err
 	}

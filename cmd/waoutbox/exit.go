@@ -7,15 +7,17 @@ import (
 	"fmt"
 	"strings"
 
-	"waoutbox/cmd/internal/control"
+	"waoutbox/cmd/internal/control/daemon"
+	"waoutbox/cmd/internal/explain"
 	"waoutbox/outbox/api"
-	"waoutbox/store"
 )
 
 // Exit codes, documented and stable.
 const (
-	exitOK       = 0
-	exitFailed   = 1 // everything that is not below, a second serve included
+	exitOK = 0
+	// everything that is not below: a second serve, and what is written well and not there (a
+	// webhook, a dead letter, an event) included
+	exitFailed   = 1
 	exitUsage    = 2 // what was typed is wrong
 	exitNoDaemon = 3 // the state is owned but nobody answers, or a daemon is needed and none runs
 )
@@ -31,7 +33,16 @@ func usageError(err error) error { return &badUsage{err} }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Errorf(format, args...)) }
 
-// resultError ends a command with a code after its output has said everything: no error line follows.
+// codeInterrupted: somebody ended the command, and nothing failed.
+const codeInterrupted api.Code = "interrupted"
+
+// interruption is the error of a command that was interrupted and says what goes on.
+type interruption struct{ text string }
+
+func (e *interruption) Error() string { return e.text }
+
+// resultError ends a command with a code after its output has said everything: no error line
+// follows.
 type resultError struct{ code int }
 
 func (e *resultError) Error() string { return fmt.Sprintf("exit %d", e.code) }
@@ -61,14 +72,18 @@ func codeOf(err error) api.Code {
 	if _, ok := errors.AsType[*badUsage](err); ok {
 		return api.CodeInvalidArguments
 	}
+	if _, ok := errors.AsType[*interruption](err); ok || errors.Is(err, context.Canceled) {
+		return codeInterrupted
+	}
 	code := api.CodeOf(err)
-	if _, ok := errors.AsType[*store.UnusableError](err); ok && code == api.CodeInternal {
-		return control.CodeStateUnusable
+	if _, ok := errors.AsType[*explain.UnusableError](err); ok && code == api.CodeInternal {
+		return daemon.CodeStateUnusable
 	}
 	return code
 }
 
-// report prints an error for people, or as one JSON object {"error":{"code","message"}} with --json.
+// report prints an error for people, or as one JSON object {"error":{"code","message"}} with
+// --json.
 func (e *env) report(err error) {
 	if _, ok := errors.AsType[*resultError](err); ok {
 		return
@@ -78,7 +93,8 @@ func (e *env) report(err error) {
 		text = "interrupted"
 	}
 	if e.json {
-		line, _ := json.Marshal(map[string]any{"error": map[string]any{"code": code, "message": text}}) // strings always marshal
+		// strings always marshal
+		line, _ := json.Marshal(map[string]any{"error": map[string]any{"code": code, "message": text}})
 		fmt.Fprintf(e.stderr, "%s\n", line)
 		return
 	}

@@ -2,53 +2,74 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/admin/replay"
 	"waoutbox/outbox/api"
 )
 
-// fakeService is an in-memory api.Service: enough of one to show every output and every way a command can fail. Replayed letters
-// end after a while as fate says. Its clock is the bubble's.
+// fakeService is an in-memory api.Service: enough of one to show every output and every way a
+// command can fail. Replayed letters end after a while as fate says. Its clock is the bubble's.
 type fakeService struct {
-	mu      sync.Mutex
-	status  api.Status
-	hooks   []api.Webhook
-	letters []api.DeadLetterDetail // dead, in order
-	flying  []fakeFlight
-	fate    func(id string) bool // whether a replay delivers; nil: always
-	took    time.Duration        // until a replay ends
-	room    int                  // most letters one Replay takes; 0 = all
-	fail    map[string]error     // by method
-	put     api.PutWebhookResult
-	test    api.TestWebhookResult
-	steps   []api.PairStep
-	none    error // what connecting answers
+	mu       sync.Mutex
+	status   api.Status
+	hooks    []api.Webhook
+	letters  []api.DeadLetterDetail // dead, in order
+	replayed []fakeReplay
+	events   []api.EventDetail    // the log, in order
+	fate     func(id string) bool // whether a replay delivers; nil: always
+	took     time.Duration        // until a replay ends
+	room     int                  // most letters one Replay takes; 0 = all
+	fail     map[string]error     // by method
+	put      api.PutWebhookResult
+	test     api.TestWebhookResult
+	steps    []api.PairStep
+	// what ContinuePairing got, and returns
+	continued []api.ContinuePairing
+	next      api.PairStep
+	unpaired  api.UnpairResult
+	activity  api.WebhookActivity
+	none      error // what connecting returns
+	// what webhooks are owed cannot be counted until then
+	uncountedUntil time.Time
+	// what a removal or a purge could not finish
+	warnings []string
 
-	puts     []api.PutWebhook // what was asked
-	replays  [][]string
-	sent     []api.SendText
-	stopped  bool
-	needs    []need
-	closed   int
-	args     []string
-	mostAway int
+	skipped  int64     // what a resumption to now skips
+	wasSince time.Time // since when a webhook was as it was before it is paused or resumed
+	rotated  api.RotateSecretResult
+
+	puts            []api.PutWebhook // what was asked
+	rotations       []api.RotateSecret
+	queries         []api.DeadLetterQuery
+	replays         [][]string
+	sent            []api.Send
+	media           api.Media
+	file            string // its content
+	marked          []api.MessageRef
+	stopped         bool
+	modes           []mode
+	closed          int
+	args            []string
+	mostOutstanding int
+	runs            *replay.Runs // the service's own
+	prepare         func()       // called before a command line is run
 }
 
-type fakeFlight struct {
-	letter api.DeadLetterDetail
-	due    time.Time
-}
-
-func (f *fakeService) connect(e *env) func(context.Context, need) (backend, error) {
-	return func(_ context.Context, n need) (backend, error) {
-		f.needs = append(f.needs, n)
+func (f *fakeService) connect(e *env) func(context.Context, mode) (backend, error) {
+	if f.runs == nil {
+		f.runs = replay.New(slog.New(slog.DiscardHandler))
+	}
+	return func(_ context.Context, m mode) (backend, error) {
+		f.modes = append(f.modes, m)
 		if f.none != nil {
 			return backend{}, f.none
 		}
@@ -57,29 +78,9 @@ func (f *fakeService) connect(e *env) func(context.Context, need) (backend, erro
 	}
 }
 
-// land ends the flights that are due, with f.mu held.
-func (f *fakeService) land() {
-	now := time.Now()
-	var still []fakeFlight
-	for _, fl := range f.flying {
-		switch {
-		case fl.due.After(now):
-			still = append(still, fl)
-		case f.fate != nil && !f.fate(fl.letter.ID):
-			fl.letter.FailedAt = fl.due
-			f.letters = append(f.letters, fl.letter)
-		}
-	}
-	f.flying = still
-	slices.SortStableFunc(f.letters, func(a, b api.DeadLetterDetail) int { return compareIDs(a.ID, b.ID) })
-}
-
-// compareIDs orders dl_<webhook>_<seq> by webhook and sequence; the fixtures' sequences have one length.
-func compareIDs(a, b string) int { return cmp.Compare(a, b) }
-
 func (f *fakeService) begin(method string) (func(), error) {
 	f.mu.Lock()
-	f.land()
+	f.endDue()
 	return f.mu.Unlock, f.fail[method]
 }
 
@@ -90,6 +91,12 @@ func (f *fakeService) Daemon(context.Context) (api.Daemon, error) {
 		return api.Daemon{}, api.Errorf(api.CodeServiceUnavail, "waoutbox is not running. Start it: waoutbox start")
 	}
 	return *f.status.Daemon, err
+}
+
+func (f *fakeService) Metrics(context.Context) (string, error) {
+	done, err := f.begin("Metrics")
+	defer done()
+	return "# HELP waoutbox_events Events that the outbox keeps.\n# TYPE waoutbox_events gauge\nwaoutbox_events 18204\n", err
 }
 
 func (f *fakeService) Stop(context.Context) error {
@@ -108,6 +115,7 @@ func (f *fakeService) Status(context.Context) (api.Status, error) {
 		st.Pending += w.Pending
 	}
 	st.Dead = int64(len(f.letters))
+	st.Replays = runningReplays(f.runs.List())
 	if st.Alarms == nil {
 		st.Alarms = []api.Alarm{}
 	}
@@ -117,11 +125,14 @@ func (f *fakeService) Status(context.Context) (api.Status, error) {
 func (f *fakeService) liveHooks() []api.Webhook {
 	out := []api.Webhook{}
 	for _, w := range f.hooks {
-		for _, fl := range f.flying {
+		for _, fl := range f.replayed {
 			if fl.letter.Webhook == w.ID {
 				w.Pending++
 				w.OldestPendingSeconds = max(w.OldestPendingSeconds, int64(time.Since(fl.letter.FailedAt)/time.Second))
 			}
+		}
+		if time.Now().Before(f.uncountedUntil) {
+			w.Pending, w.OldestPendingSeconds, w.CountsUnknown = 0, 0, true
 		}
 		out = append(out, w)
 	}
@@ -145,6 +156,16 @@ func (f *fakeService) Webhook(_ context.Context, ref string) (api.Webhook, error
 	return api.Webhook{}, api.Errorf(api.CodeWebhookNotFound, "no webhook %q. See them all with: waoutbox webhook list", ref)
 }
 
+func (f *fakeService) WebhookActivity(ctx context.Context, ref string) (api.WebhookActivity, error) {
+	w, err := f.Webhook(ctx, ref)
+	if err == nil {
+		err = f.fail["WebhookActivity"]
+	}
+	a := f.activity
+	a.Webhook, a.URL, a.LastSuccess, a.LastError = w.ID, w.URL, w.LastSuccess, w.LastError
+	return a, err
+}
+
 func (f *fakeService) PutWebhook(_ context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
 	done, err := f.begin("PutWebhook")
 	defer done()
@@ -158,14 +179,14 @@ func (f *fakeService) RemoveWebhook(_ context.Context, in api.RemoveWebhook) (ap
 	for i, w := range f.hooks {
 		if w.ID == in.Webhook || w.URL == in.Webhook {
 			f.hooks = slices.Delete(f.hooks, i, i+1)
-			res := api.RemoveWebhookResult{Removed: true, ID: w.ID, URL: w.URL, DeadLettered: w.Pending}
+			res := api.RemoveWebhookResult{Removed: true, ID: w.ID, URL: w.URL, DeadLettered: w.Pending, Warnings: f.warnings}
 			if in.Purge {
-				res.Purged = w.Pending + w.Dead
+				res.Purged, res.Forgotten = w.Pending+w.Dead, true
 			}
 			return res, err
 		}
 	}
-	return api.RemoveWebhookResult{ID: "wh_OLD", URL: in.Webhook, Purged: int64(len(f.letters))}, err
+	return api.RemoveWebhookResult{ID: "wh_OLD", URL: in.Webhook, Purged: int64(len(f.letters)), Forgotten: in.Purge}, err
 }
 
 func (f *fakeService) TestWebhook(context.Context, string) (api.TestWebhookResult, error) {
@@ -174,108 +195,47 @@ func (f *fakeService) TestWebhook(context.Context, string) (api.TestWebhookResul
 	return f.test, err
 }
 
-func (f *fakeService) matching(q api.DeadLetterFilter) []api.DeadLetterDetail {
-	var out []api.DeadLetterDetail
-	for _, l := range f.letters {
-		if len(q.IDs) > 0 && !slices.Contains(q.IDs, l.ID) || q.Webhook != "" && q.Webhook != l.Webhook && q.Webhook != l.URL ||
-			q.Event != "" && q.Event != l.Event || l.FailedAt.Before(q.Since) {
-			continue
-		}
-		out = append(out, l)
-	}
-	return out
+// state moves the webhook of a reference into a status.
+func (f *fakeService) state(ref string, to api.WebhookStatus, reason string) api.WebhookState {
+	i := slices.IndexFunc(f.hooks, func(w api.Webhook) bool { return w.ID == ref || w.URL == ref })
+	was := f.hooks[i]
+	f.hooks[i].Status, f.hooks[i].Reason = to, reason
+	return api.WebhookState{Was: was.Status, WasReason: was.Reason, WasSince: f.wasSince, Webhook: f.hooks[i]}
 }
 
-func (f *fakeService) DeadLetterSummary(_ context.Context, q api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
-	done, err := f.begin("DeadLetterSummary")
+func (f *fakeService) PauseWebhook(_ context.Context, ref string) (api.WebhookState, error) {
+	done, err := f.begin("PauseWebhook")
 	defer done()
-	var out []api.DeadLetterGroup
-	for _, l := range f.matching(q) {
-		reason := l.LastError.Class
-		if l.LastError.Status > 0 {
-			reason = fmt.Sprint(l.LastError.Status)
-		}
-		i := slices.IndexFunc(out, func(g api.DeadLetterGroup) bool { return g.Webhook == l.Webhook && g.Reason == reason })
-		if i < 0 {
-			out = append(out, api.DeadLetterGroup{Webhook: l.Webhook, URL: l.URL, Removed: l.Removed, Reason: reason, First: l.FailedAt})
-			i = len(out) - 1
-		}
-		out[i].Count++
-		out[i].Last = l.FailedAt
-	}
-	return out, err
-}
-
-func (f *fakeService) DeadLetters(_ context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
-	done, err := f.begin("DeadLetters")
-	defer done()
-	all := f.matching(q.DeadLetterFilter)
-	page := api.DeadLetterPage{Items: []api.DeadLetter{}, Total: int64(len(all))}
-	for _, l := range all {
-		if q.Cursor != "" && compareIDs(l.ID, q.Cursor) <= 0 {
-			continue // a cursor stays valid when its letter is gone
-		}
-		if len(page.Items) == cmp.Or(q.Limit, 50) {
-			page.NextCursor = page.Items[len(page.Items)-1].ID
-			break
-		}
-		page.Items = append(page.Items, l.DeadLetter)
-	}
-	return page, err
-}
-
-func (f *fakeService) DeadLetter(_ context.Context, id string) (api.DeadLetterDetail, error) {
-	done, err := f.begin("DeadLetter")
-	defer done()
-	for _, l := range f.letters {
-		if l.ID == id {
-			return l, err
-		}
-	}
-	return api.DeadLetterDetail{}, api.Errorf(api.CodeNotFound, "no dead letter %s. See them with: waoutbox deadletter list", id)
-}
-
-func (f *fakeService) Replay(_ context.Context, in api.ReplayRequest) (api.ReplayResult, error) {
-	done, err := f.begin("Replay")
-	defer done()
-	res := api.ReplayResult{Missing: []string{}}
 	if err != nil {
-		return res, err
+		return api.WebhookState{}, err
 	}
-	f.replays = append(f.replays, in.IDs)
-	selected := f.matching(in.DeadLetterFilter)
-	for _, id := range in.IDs {
-		dead := slices.ContainsFunc(f.letters, func(l api.DeadLetterDetail) bool { return l.ID == id })
-		away := slices.ContainsFunc(f.flying, func(l fakeFlight) bool { return l.letter.ID == id })
-		if !dead && !away {
-			res.Missing = append(res.Missing, id)
-		}
+	return f.state(ref, api.WebhookPaused, "by its user"), nil
+}
+
+func (f *fakeService) ResumeWebhook(_ context.Context, in api.ResumeWebhook) (api.WebhookState, error) {
+	done, err := f.begin("ResumeWebhook")
+	defer done()
+	if err != nil {
+		return api.WebhookState{}, err
 	}
-	for _, l := range selected {
-		if f.room > 0 && len(f.flying) >= f.room || l.Removed {
-			res.Remaining++
-			continue
-		}
-		res.Queued++
-		f.flying = append(f.flying, fakeFlight{l, time.Now().Add(f.took)})
-		f.letters = slices.DeleteFunc(f.letters, func(o api.DeadLetterDetail) bool { return o.ID == l.ID })
+	if len(f.warnings) > 0 {
+		res := f.state(in.Webhook, api.WebhookPaused, "by its user")
+		res.Skipped, res.Warnings = f.skipped, f.warnings
+		return res, nil
 	}
-	f.mostAway = max(f.mostAway, len(f.flying))
+	res := f.state(in.Webhook, api.WebhookActive, "")
+	res.Skipped = f.skipped
 	return res, nil
 }
 
-func (f *fakeService) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
-	done, err := f.begin("Purge")
+func (f *fakeService) RotateSecret(_ context.Context, in api.RotateSecret) (api.RotateSecretResult, error) {
+	done, err := f.begin("RotateSecret")
 	defer done()
-	var res api.PurgeResult
-	for _, l := range f.matching(in.DeadLetterFilter) {
-		res.Purged++
-		f.letters = slices.DeleteFunc(f.letters, func(o api.DeadLetterDetail) bool { return o.ID == l.ID })
-	}
-	return res, err
+	f.rotations = append(f.rotations, in)
+	return f.rotated, err
 }
 
-func (f *fakeService) Pair(_ context.Context, step func(api.PairStep) error) error {
+func (f *fakeService) Pair(_ context.Context, _ api.PairRequest, step func(api.PairStep) error) error {
 	done, err := f.begin("Pair")
 	defer done()
 	for _, s := range f.steps {
@@ -286,15 +246,43 @@ func (f *fakeService) Pair(_ context.Context, step func(api.PairStep) error) err
 	return err
 }
 
-func (f *fakeService) QR(context.Context) (api.PairStep, error) {
+func (f *fakeService) PairNow(context.Context, api.PairRequest) (api.PairStep, error) {
 	return api.PairStep{}, fmt.Errorf("no command calls this")
 }
 
-func (f *fakeService) SendText(_ context.Context, in api.SendText) (api.SendResult, error) {
-	done, err := f.begin("SendText")
+func (f *fakeService) SendFile(_ context.Context, in api.Send, content io.Reader) (api.SendResult, error) {
+	done, err := f.begin("SendFile")
 	defer done()
-	f.sent = append(f.sent, in)
+	if err != nil {
+		return api.SendResult{}, err
+	}
+	b, err := io.ReadAll(content)
+	f.sent, f.file = append(f.sent, in), string(b)
 	return api.SendResult{MessageID: "3EB0C0FFEE", Chat: "491515550100@s.whatsapp.net", Timestamp: time.Now()}, err
+}
+
+func (f *fakeService) Media(_ context.Context, ref string) (api.Media, error) {
+	done, err := f.begin("Media")
+	defer done()
+	if err != nil {
+		return api.Media{}, err
+	}
+	m := f.media
+	m.Content = io.NopCloser(strings.NewReader(f.file))
+	return m, nil
+}
+
+func (f *fakeService) ContinuePairing(_ context.Context, in api.ContinuePairing) (api.PairStep, error) {
+	done, err := f.begin("ContinuePairing")
+	defer done()
+	f.continued = append(f.continued, in)
+	return f.next, err
+}
+
+func (f *fakeService) Unpair(context.Context) (api.UnpairResult, error) {
+	done, err := f.begin("Unpair")
+	defer done()
+	return f.unpaired, err
 }
 
 // result is what one command line printed and how it ended.
@@ -303,7 +291,8 @@ type result struct {
 	code     int
 }
 
-// invoke runs one command line against the fake. It is meant for a synctest bubble: times are the bubble's, shown in UTC.
+// invoke runs one command line against the fake. It is meant for a synctest bubble: times are the
+// bubble's, shown in UTC.
 func invoke(t *testing.T, f *fakeService, stdin string, args ...string) result {
 	t.Helper()
 	return invokeWith(t, f, stdin, func(*env) {}, args...)
@@ -318,7 +307,11 @@ func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), 
 	e := newEnv(args, getenv, strings.NewReader(stdin), &out, &errs)
 	e.loc = time.UTC
 	e.connect = f.connect(e)
+	t.Cleanup(f.runs.Close)
 	prepare(e)
+	if f.prepare != nil {
+		f.prepare()
+	}
 	code := e.run(t.Context())
 	return result{out.String(), errs.String(), code}
 }

@@ -11,14 +11,17 @@ import (
 // maxHeaderFile bounds what is read of a file of headers; the service accepts less.
 const maxHeaderFile = 64 << 10
 
-// headerFlags are the flags that set a webhook's custom headers. What they hold is secret: no error repeats it.
+// headerFlags are the flags that set a webhook's custom headers. What they hold is secret: no error
+// repeats it.
 type headerFlags struct {
 	lines []string // --header
-	file  *string  // --header-file; nil: not given (an empty one is an unset variable, not a wish for none)
-	none  bool     // --no-headers
+	// --header-file; nil: not given (an empty one is an unset variable, not a wish for none)
+	file *string
+	none bool // --no-headers
 }
 
-// read answers the headers that were given: nil for none given, empty for --no-headers. Names and values are checked by the service.
+// read returns the headers that were given: nil for none given, empty for --no-headers. Names and
+// values are checked by the service.
 func (f headerFlags) read() (*map[string]string, error) {
 	given := len(f.lines) > 0 || f.file != nil
 	switch {
@@ -70,7 +73,8 @@ func readHeaderFile(path string) (string, error) {
 	case len(raw) > maxHeaderFile:
 		return "", usagef("%s holds more than %d bytes and is no list of headers", path, maxHeaderFile)
 	}
-	return strings.TrimPrefix(string(raw), "\ufeff"), nil // editors on Windows put a byte order mark there
+	// editors on Windows put a byte order mark there
+	return strings.TrimPrefix(string(raw), "\ufeff"), nil
 }
 
 // addHeader reads one `Name: value` from a source that errors name instead of the text.

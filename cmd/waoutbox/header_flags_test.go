@@ -78,23 +78,24 @@ func TestHeadersOfTheCommandLineThatAreRefused(t *testing.T) {
 	}
 }
 
-// A key lost beside sealed headers, with no secret anywhere: no new key is made, the alarm is up, nothing is sent without them.
+// A key lost beside sealed headers, with no secret anywhere: no new key is made, the alarm is up,
+// nothing is sent without them.
 func TestKeyLostBesideHeaders(t *testing.T) {
 	dir, log := filepath.Join(t.TempDir(), "state"), slog.New(slog.DiscardHandler)
 	cfg, err := config.Load(filepath.Join(t.TempDir(), "config.json"), nil, func(string) string { return "" })
 	if err != nil {
 		t.Fatal(err)
 	}
-	open := func() *stack {
+	open := func() *app {
 		t.Helper()
-		s, err := openStack(t.Context(), dir, cfg, log)
+		s, err := openApp(t.Context(), dir, cfg, false, log)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
 	s := open()
-	res, err := s.service(nil, nil).PutWebhook(t.Context(), api.PutWebhook{URL: "http://127.0.0.1:1/hook", Headers: &map[string]string{"X-A": "1"}})
+	res, err := s.service(nil, nil, mediaParts{}).PutWebhook(t.Context(), api.PutWebhook{URL: "http://127.0.0.1:1/hook", Headers: &map[string]string{"X-A": "1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,7 +118,7 @@ func TestKeyLostBesideHeaders(t *testing.T) {
 	if _, err := os.Stat(key); err == nil {
 		t.Error("a new key was made")
 	}
-	test, err := s.service(nil, nil).TestWebhook(t.Context(), res.Webhook.ID)
+	test, err := s.service(nil, nil, mediaParts{}).TestWebhook(t.Context(), res.Webhook.ID)
 	if err != nil || test.Class != "local" || !strings.Contains(test.Error, "custom headers") {
 		t.Errorf("test: %+v, %v: want it held by us", test, err)
 	}

@@ -1,87 +1,136 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
 
+	"waoutbox/cmd/internal/explain"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
 
-// keyring is the key that seals the webhooks' secrets and custom headers, and what is done while its file is missing beside sealed
-// ones: nothing is opened, so that webhooks with a secret or custom headers are held; the file is looked for at every use, so that
-// putting it back is enough; and a secret that is set anew is sealed with a new key. Safe for concurrent use.
+// keyMark is where the outbox notes which key its secrets were sealed with.
+type keyMark interface {
+	CheckKey(k *store.Key) (marked bool, err error)
+	MarkKey(ctx context.Context, k *store.Key) error
+}
+
+// keyring is the key that seals the webhooks' secrets and custom headers, and what is done while
+// its file is missing beside sealed ones, is another one, or no key at all: nothing is opened, so
+// that webhooks with a secret or custom headers are held; the file is looked for at every use, so
+// that putting it back is enough; and a secret that is set anew is sealed with a new key, or the
+// one that is there. Safe for concurrent use.
 type keyring struct {
 	path string
+	mark keyMark
 	log  *slog.Logger
 
 	mu      sync.Mutex
-	key     *store.Key // nil while the file is missing
+	key     *store.Key // nil while the file cannot be used
 	missing error      // why key is nil
 	since   time.Time
 }
 
-// openKeyring reads the key, or makes one when nothing was sealed yet. A missing key is no error; one that cannot be used is.
-func openKeyring(path string, sealed bool, log *slog.Logger) (*keyring, error) {
-	k := &keyring{path: path, log: log}
-	err := k.look(sealed)
-	if errors.Is(err, store.ErrKeyMissing) {
+// openKeyring reads the key, or makes one when sealed, which is asked only when the key is missing
+// or another one, says that nothing was sealed yet. Such a key is no error, nor is a file that is
+// no key, which is left as it is; one that cannot be read, or that others may write, is.
+func openKeyring(ctx context.Context, path string, mark keyMark, sealed func() (bool, error), log *slog.Logger) (*keyring, error) {
+	k := &keyring{path: path, mark: mark, log: log}
+	err := k.read(ctx, false)
+	if errors.Is(err, store.KeyMissing) || errors.Is(err, store.OtherKey) {
+		some, serr := sealed()
+		if serr != nil {
+			return nil, serr
+		}
+		if !some {
+			err = k.read(ctx, true)
+		}
+	}
+	if errors.Is(err, store.KeyMissing) || errors.Is(err, store.OtherKey) || errors.Is(err, store.WrongKey) {
 		k.since = time.Now()
-		log.Error("key file missing: webhooks with a secret or custom headers are held", "error", err)
+		log.Error("the key cannot be used: webhooks with a secret or custom headers are held", "error", err)
 		return k, nil
 	}
 	return k, err
 }
 
-// look reads the key file; with sealed false it makes one when there is none. The caller holds mu, or is alone.
-func (k *keyring) look(sealed bool) error {
+// read reads the key file. With anew it makes one when there is none, and takes another one than
+// the outbox was marked with. The caller holds mu, or is alone.
+func (k *keyring) read(ctx context.Context, anew bool) error {
 	k.key, k.missing = nil, nil
-	if k.key, k.missing = store.OpenKey(k.path, sealed); k.missing != nil {
-		k.key = nil
+	key, err := store.OpenKey(k.path, !anew)
+	marked := false
+	if err == nil {
+		marked, err = k.mark.CheckKey(key)
+	}
+	if anew && errors.Is(err, store.OtherKey) {
+		marked, err = false, nil
+	}
+	if err == nil && !marked {
+		if err := k.mark.MarkKey(ctx, key); err != nil { // the next start does it
+			k.log.Warn("the outbox was not marked with its key", "error", err)
+		}
+	}
+	if k.missing = explain.State(err); err == nil {
+		k.key = key
 	}
 	return k.missing
 }
 
-// unseal opens a sealed secret.
-func (k *keyring) unseal(sealed []byte, context string) ([]byte, error) {
+// unseal opens a sealed secret. When the key in memory does not fit, the file is looked at again:
+// it may have been put back since.
+func (k *keyring) unseal(sealed []byte, owner string) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.key == nil {
-		if err := k.look(true); err != nil {
+		if err := k.read(context.Background(), false); err != nil {
 			return nil, err
 		}
 		k.log.Info("key file found again: held webhooks go on")
 	}
-	plain, err := k.key.Open(sealed, context)
-	if err != nil {
-		return nil, fmt.Errorf("%w. Put the %s it was sealed with back and restart, or set the secret again", err, k.path)
+	plain, err := k.key.Open(sealed, owner)
+	if err == nil {
+		return plain, nil
 	}
-	return plain, nil
+	if onDisk, lost := store.OpenKey(k.path, true); lost == nil {
+		if plain, wrong := onDisk.Open(sealed, owner); wrong == nil {
+			k.key = onDisk
+			k.log.Info("key file changed: what was sealed with it can be opened")
+			return plain, nil
+		}
+	}
+	return nil, fmt.Errorf("%w. Put the %s it was sealed with back, or set it again", err, k.path)
 }
 
-// seal closes a secret that is set now. Without a key it makes one: what was sealed with the lost one stays held.
-func (k *keyring) seal(plain []byte, context string) ([]byte, error) {
+// seal closes a secret that is set now. Without a key it makes one: what was sealed with the lost
+// one stays held.
+func (k *keyring) seal(plain []byte, owner string) ([]byte, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.key == nil {
-		if err := k.look(false); err != nil {
+		if err := k.read(context.Background(), true); err != nil {
 			return nil, err
 		}
-		k.log.Warn("a secret was set while the key file was missing: sealed with a new key. Webhooks sealed with the lost one stay held until their secret is set again")
+		k.log.Warn("a secret was set while the key was missing or another one: it is sealed with the key that is there now. Webhooks sealed with the one before stay held until their secret is set again")
 	}
-	return k.key.Seal(plain, context)
+	return k.key.Seal(plain, owner)
 }
 
-// alarms tells of a missing key.
+// alarms tells of a key that cannot be used.
 func (k *keyring) alarms() []api.Alarm {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.missing == nil {
 		return nil
 	}
-	return []api.Alarm{{Code: "key_missing", Since: k.since.UTC(),
+	code := "key_missing"
+	if errors.Is(k.missing, store.OtherKey) || errors.Is(k.missing, store.WrongKey) {
+		code = "key_wrong"
+	}
+	return []api.Alarm{{Code: code, Since: k.since.UTC(),
 		Message: fmt.Sprintf("%v; webhooks with a secret or custom headers are held, nothing is sent unsigned", k.missing)}}
 }

@@ -1,20 +1,45 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"waoutbox/cmd/internal/config"
+	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
+
+// marks is an outbox's note of its key.
+type marks struct{ sealed []byte }
+
+func (m *marks) CheckKey(k *store.Key) (bool, error) {
+	if m.sealed == nil {
+		return false, nil
+	}
+	if _, err := k.Open(m.sealed, "mark"); err != nil {
+		return true, errors.Join(store.OtherKey, err)
+	}
+	return true, nil
+}
+
+func (m *marks) MarkKey(_ context.Context, k *store.Key) (err error) {
+	m.sealed, err = k.Seal(nil, "mark")
+	return err
+}
+
+func yes() (bool, error) { return true, nil }
+func no() (bool, error)  { return false, nil }
 
 // A lost key: nothing is opened, the alarm is up, and both ways out of it work without a restart.
 func TestLostKey(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.KeyFile)
-	log := slog.New(slog.DiscardHandler)
-	first, err := openKeyring(path, false, log)
+	log, mark := slog.New(slog.DiscardHandler), &marks{}
+	first, err := openKeyring(t.Context(), path, mark, no, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,11 +52,11 @@ func TestLostKey(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	k, err := openKeyring(path, true, log)
+	k, err := openKeyring(t.Context(), path, mark, yes, log)
 	if err != nil {
 		t.Fatalf("a missing key must not stop the service: %v", err)
 	}
-	if _, err := k.unseal(old, "wh_1"); !errors.Is(err, store.ErrKeyMissing) {
+	if _, err := k.unseal(old, "wh_1"); !errors.Is(err, store.KeyMissing) {
 		t.Errorf("unseal: %v", err)
 	}
 	if _, err := os.Stat(path); err == nil {
@@ -56,7 +81,7 @@ func TestLostKey(t *testing.T) {
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	if k, err = openKeyring(path, true, log); err != nil {
+	if k, err = openKeyring(t.Context(), path, mark, yes, log); err != nil {
 		t.Fatal(err)
 	}
 	again, err := k.seal([]byte("new"), "wh_1")
@@ -74,12 +99,161 @@ func TestLostKey(t *testing.T) {
 	}
 }
 
-func TestUnusableKeyIsRefused(t *testing.T) {
-	path := filepath.Join(t.TempDir(), store.KeyFile)
-	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
+// TestAFileThatIsNoKey: one of the wrong length stops nothing, also where nothing was sealed, is
+// not overwritten, and says how to mend it. Before, neither the service nor status came up.
+func TestAFileThatIsNoKey(t *testing.T) {
+	for name, sealed := range map[string]func() (bool, error){"beside secrets": yes, "alone": no} {
+		path := filepath.Join(t.TempDir(), store.KeyFile)
+		if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		k, err := openKeyring(t.Context(), path, &marks{}, sealed, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		a := k.alarms()
+		if len(a) != 1 || a[0].Code != "key_wrong" || a[0].Since.IsZero() || !strings.Contains(a[0].Message, "has 5 bytes, a key has 32") || !strings.Contains(a[0].Message, "move this one away") {
+			t.Errorf("%s: alarms %+v", name, a)
+		}
+		if _, err := k.seal([]byte("new"), "wh_1"); !errors.Is(err, store.WrongKey) {
+			t.Errorf("%s: seal: %v", name, err)
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != "short" {
+			t.Errorf("%s: the file holds %q, %v", name, got, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := k.seal([]byte("new"), "wh_1"); err != nil || len(k.alarms()) != 0 {
+			t.Errorf("%s: moved away: %v, %+v", name, err, k.alarms())
+		}
+	}
+}
+
+// TestAKeyIsNotMadeAnewBesideSealedSecrets: with webhooks that keep something sealed, removed ones
+// too, a missing key file raises the alarm and stays missing, so that putting it back is enough.
+func TestAKeyIsNotMadeAnewBesideSealedSecrets(t *testing.T) {
+	dir := t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	open := func() *app {
+		t.Helper()
+		a, err := openApp(t.Context(), dir, config.Config{MinFreeBytes: 1}, false, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	end := func(a *app) {
+		t.Helper()
+		if err := a.close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	key := filepath.Join(dir, store.KeyFile)
+	for name, remove := range map[string]bool{"in use": false, "removed": true} {
+		a := open()
+		svc := a.service(nil, nil, mediaParts{})
+		res, err := svc.PutWebhook(t.Context(), api.PutWebhook{URL: "http://localhost/hook", GenerateSecret: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if remove {
+			if _, err := svc.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: res.Webhook.ID}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end(a)
+		if err := os.Rename(key, key+".away"); err != nil {
+			t.Fatal(err)
+		}
+		a = open()
+		if alarms := a.keys.alarms(); len(alarms) != 1 || alarms[0].Code != "key_missing" {
+			t.Errorf("%s: alarms %+v", name, alarms)
+		}
+		if _, err := os.Stat(key); err == nil {
+			t.Errorf("%s: a new key was made", name)
+		}
+		end(a)
+		if err := os.Rename(key+".away", key); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestAnotherKeyIsNoticedAtOnce: a key file that is a key, and not the one secrets were sealed
+// with, is an alarm when the state is opened, and opens nothing. Before, nobody was told until a
+// signed event was due, by a delivery that was held.
+func TestAnotherKeyIsNoticedAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	key := filepath.Join(dir, store.KeyFile)
+	alarms := func(do func(a *app)) string {
+		t.Helper()
+		a, err := openApp(t.Context(), dir, config.Config{MinFreeBytes: 1}, false, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		do(a)
+		codes := ""
+		for _, al := range a.keys.alarms() {
+			codes += al.Code + " " + al.Message
+		}
+		if err := a.close(); err != nil {
+			t.Fatal(err)
+		}
+		return codes
+	}
+	nothing := func(*app) {}
+	add := func(a *app) {
+		if _, err := a.service(nil, nil, mediaParts{}).PutWebhook(t.Context(), api.PutWebhook{URL: "http://localhost/hook", GenerateSecret: true}); err != nil {
+			t.Error(err)
+		}
+	}
+	other := func() {
+		t.Helper()
+		if err := os.WriteFile(key, []byte(strings.Repeat("x", 32)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := alarms(nothing); got != "" {
+		t.Errorf("a new state: %s", got)
+	}
+	other()
+	if got := alarms(nothing); got != "" {
+		t.Errorf("another key while nothing is sealed: %s", got)
+	}
+	if got := alarms(add); got != "" {
+		t.Errorf("a webhook sealed with it: %s", got)
+	}
+	right, err := os.ReadFile(key)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openKeyring(path, true, slog.New(slog.DiscardHandler)); err == nil || errors.Is(err, store.ErrKeyMissing) {
-		t.Errorf("got %v", err)
+	if err := os.WriteFile(key, []byte(strings.Repeat("y", 32)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got := alarms(func(a *app) {
+		if _, err := a.keys.unseal([]byte{1, 2, 3}, "wh_1"); !errors.Is(err, store.OtherKey) {
+			t.Errorf("unseal: %v", err)
+		}
+		if err := os.WriteFile(key, right, 0o600); err != nil { // put back: at once all is well
+			t.Fatal(err)
+		}
+	})
+	if !strings.HasPrefix(got, "key_wrong ") || !strings.Contains(got, "is not the one that secrets in the outbox were sealed with; put the right file back") {
+		t.Errorf("another key beside a sealed secret: %s", got)
+	}
+	if got := alarms(nothing); got != "" {
+		t.Errorf("with the key back: %s", got)
+	}
+	other2 := []byte(strings.Repeat("z", 32))
+	if err := os.WriteFile(key, other2, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := alarms(add); got != "" { // the secret is set again, with the key that is there
+		t.Errorf("with the secret set again: %s", got)
+	}
+	if got := alarms(nothing); got != "" {
+		t.Errorf("afterwards: %s", got)
 	}
 }

@@ -10,16 +10,17 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// TestOutputsOfRefusalsAndHints holds what is said where a command cannot do what was asked, or only a part of it.
+// TestOutputsOfRefusalsAndHints holds what is said where a command cannot do what was asked, or
+// only a part of it.
 func TestOutputsOfRefusalsAndHints(t *testing.T) {
-	letters := func() *fakeService { return failing(3) }
+	letters := func() *fakeService { return withBacklog(3) }
 	paused := func() *fakeService {
 		f := replayable(3)
 		f.hooks[1].Status, f.hooks[1].Reason = api.WebhookPaused, "the endpoint answered 410 Gone"
 		return f
 	}
 	twoRemoved := func() *fakeService {
-		f := failing(3)
+		f := withBacklog(3)
 		f.hooks = f.hooks[:1]
 		for i := range f.letters {
 			f.letters[i].Removed = true
@@ -56,7 +57,9 @@ func TestOutputsOfRefusalsAndHints(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				time.Sleep(12 * time.Hour) // the bubble's clock starts at midnight; noon has a today
+				// the bubble's clock starts at midnight; noon has a today
+				// in a synctest bubble it takes no time
+				<-time.After(12 * time.Hour) //nolint:forbidigo
 				res := invoke(t, tt.fake(), "", strings.Fields(tt.args)...)
 				compareGolden(t, tt.name, fmt.Sprintf("$ waoutbox %s\n%s--- stderr\n%s--- exit %d\n", tt.args, res.out, res.err, res.code))
 			})

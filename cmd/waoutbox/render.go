@@ -11,7 +11,8 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// shownURL is a webhook's URL for listings: without its query, which often holds a token. `webhook show` alone prints it whole.
+// shownURL is a webhook's URL for listings: without its query, which often holds a token. `webhook
+// show` alone prints it whole.
 func shownURL(raw string) string {
 	bare, _, cut := strings.Cut(raw, "?")
 	if cut {
@@ -20,7 +21,10 @@ func shownURL(raw string) string {
 	return term.Clean(bare)
 }
 
-// addAgain is the command that resumes a webhook, or brings a removed one back.
+// resume is the command that lets a paused webhook go on.
+func (e *env) resume(id string) string { return e.command("webhook resume %s", term.Clean(id)) }
+
+// addAgain is the command that brings a removed webhook back.
 func (e *env) addAgain(id string) string { return e.command("webhook add %s", term.Clean(id)) }
 
 // person renders an account: the number as people write it, and the name.
@@ -55,8 +59,14 @@ func reasonText(reason string) string {
 		return "redirect (never followed)"
 	case "internal":
 		return "internal error"
-	case "unregistered":
+	case api.ReasonUnregistered:
 		return "webhook was removed"
+	case api.ReasonSkipped:
+		return "skipped by its user"
+	case api.ReasonExpired:
+		return "expired, body gone"
+	case api.ReasonCorrupt:
+		return "stored bytes damaged"
 	}
 	return term.Clean(reason)
 }
@@ -66,6 +76,8 @@ func lastErrorText(l api.LastError) string {
 	switch {
 	case l.Status > 0:
 		return statusText(l.Status)
+	case slices.Contains([]string{api.ReasonUnregistered, api.ReasonSkipped, api.ReasonExpired, api.ReasonCorrupt}, l.Class):
+		return reasonText(l.Class)
 	case l.Message != "":
 		return term.Clean(term.Short(l.Message, 60))
 	}
@@ -116,11 +128,8 @@ func cleanLines(s string) string {
 
 // statusStyle colours a webhook's state.
 func (e *env) statusStyle(s api.WebhookStatus) string {
-	switch s {
-	case api.WebhookActive:
+	if s == api.WebhookActive {
 		return e.style.Green(string(s))
-	case api.WebhookFailing:
-		return e.style.Red(string(s))
 	}
 	return e.style.Yellow(term.Clean(string(s)))
 }
@@ -130,26 +139,26 @@ func (e *env) webhookTable(hooks []api.Webhook) {
 	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "URL"}, term.Column{Name: "EVENTS"}, term.Column{Name: "STATE"},
 		term.Column{Name: "PENDING", Right: true}, term.Column{Name: "DEAD", Right: true}, term.Column{Name: "OLDEST", Right: true})
 	for _, w := range hooks {
-		oldest := term.None
-		if w.Pending > 0 {
-			oldest = term.Age(time.Duration(w.OldestPendingSeconds) * time.Second)
-		}
-		events := listText(w.Events)
-		if len(w.Chats) > 0 {
-			events += " (" + term.Plural(int64(len(w.Chats)), "chat", "chats") + ")"
-		}
-		t.Row(term.Clean(w.ID), shownURL(w.URL), events, e.statusStyle(w.Status), term.Count(w.Pending), term.Count(w.Dead), oldest)
+		pending, dead, oldest := countsOf(w)
+		t.Row(term.Clean(w.ID), shownURL(w.URL), filterText(w), e.statusStyle(w.Status), pending, dead, oldest)
 	}
 	e.table(t, "")
+	if slices.ContainsFunc(hooks, func(w api.Webhook) bool { return w.CountsUnknown }) {
+		e.printf("%s cannot be read now; the alarms of %s say why.\n", term.Unknown, e.command("status"))
+	}
 }
 
-// shellQuote quotes s for a POSIX shell if it needs quoting.
-func shellQuote(s string) string {
-	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=@%+,"
-	if s != "" && strings.Trim(s, plain) == "" {
-		return s
+// countsOf renders what a webhook is owed, what is dead, and the age of the oldest it is owed.
+func countsOf(w api.Webhook) (pending, dead, oldest string) {
+	switch {
+	case w.CountsUnknown:
+		return term.Unknown, term.Unknown, term.Unknown
+	case w.Pending > 0:
+		oldest = term.Age(secondsOf(w.OldestPendingSeconds))
+	default:
+		oldest = term.None
 	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+	return term.Count(w.Pending), term.Count(w.Dead), oldest
 }
 
 // unique keeps the first of each.

@@ -9,78 +9,30 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/time/rate"
-
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 )
 
-const (
-	// replayTick is how often outcomes are looked up.
-	replayTick = 200 * time.Millisecond
-	// carefulWindow is the number of failures in a row that stop a replay. Until a letter was delivered, and after a failure, no more
-	// fly than may still fail: an endpoint that is still down touches ten letters and no others.
-	carefulWindow = 10
-	// fullWindow is how many fly otherwise: the service takes no more per webhook.
-	fullWindow = 256
-)
+// replayTick is how often a command looks how far the replays are that it watches.
+const replayTick = 200 * time.Millisecond
 
-// replayer delivers the dead letters of a selection again and follows each to its end. The service has no job for that: the
-// replayer names the letters it read from the listing, each once, and looks where they are.
-type replayer struct {
-	svc       api.Service
-	filter    api.DeadLetterFilter
-	count     count
-	limit     *rate.Limiter
-	perSecond float64
-	keepGoing bool
-
-	todo   []api.DeadLetter // read from the listing, not replayed yet
-	cursor string
-	ids    []string // of an id selection, not read yet
-	read   bool     // the listing is read to its end
-	flying []flight // in the order they were replayed
-
-	delivered, failed int64
-	queued            int64
-	streak            int // failures in a row
-	lastError         string
-	waiting           int64       // queued at a webhook that is paused
-	waitingFor        api.Webhook // the last of them
-	stopped           bool        // by failures in a row
-	missing           []string
+// watchedReplays are replays in the service that a command follows to their end.
+type watchedReplays struct {
+	svc  api.Service
+	runs []api.ReplayRun // as they were seen last
+	lost bool            // the service knows one of them no more: it was restarted
+	// of webhooks that are paused: nothing comes of watching on
+	paused map[string]string // webhook: why
 }
 
-// flight is a letter that was asked to be replayed.
-type flight struct {
-	letter api.DeadLetter
-	sure   bool // the service took it; otherwise it may have had no room
-}
-
-func newReplayer(svc api.Service, f api.DeadLetterFilter, c count, perSecond float64, keepGoing bool) *replayer {
-	limit, burst := rate.Limit(perSecond), max(1, int(math.Ceil(perSecond*replayTick.Seconds())))
-	if perSecond == 0 {
-		limit = rate.Inf
-	}
-	return &replayer{
-		svc: svc, filter: f, count: c, limit: rate.NewLimiter(limit, burst), perSecond: perSecond, keepGoing: keepGoing,
-		ids: f.IDs, missing: slices.Clone(c.missing),
-	}
-}
-
-// run replays until every letter has its outcome, the failures stop it, or ctx ends. shown is called after each step.
-func (r *replayer) run(ctx context.Context, shown func()) error {
+// follow looks until all have ended, ctx ends, or nothing comes of watching on. shown is called
+// after each look.
+func (w *watchedReplays) follow(ctx context.Context, shown func()) error {
 	tick := time.NewTicker(replayTick)
 	defer tick.Stop()
 	for {
-		if err := r.launch(ctx); err != nil {
-			return err
-		}
-		if err := r.settle(ctx); err != nil {
-			return err
-		}
 		shown()
-		if r.stopped || len(r.flying) == 0 && len(r.todo) == 0 && r.read {
+		if w.ended() {
 			return nil
 		}
 		select {
@@ -88,209 +40,254 @@ func (r *replayer) run(ctx context.Context, shown func()) error {
 			return ctx.Err()
 		case <-tick.C:
 		}
+		if err := w.look(ctx); err != nil {
+			return err
+		}
 	}
 }
 
-// launch replays as many letters as the window and the rate allow now.
-func (r *replayer) launch(ctx context.Context) error {
-	window := carefulWindow - r.streak
-	if r.delivered > 0 && r.streak == 0 || r.keepGoing {
-		window = fullWindow
+func (w *watchedReplays) look(ctx context.Context) error {
+	all, err := w.svc.Replays(ctx)
+	if err != nil {
+		return err
 	}
-	for len(r.flying) < window {
-		if err := r.fill(ctx); err != nil {
+	for i, run := range w.runs {
+		j := slices.IndexFunc(all, func(r api.ReplayRun) bool { return r.ID == run.ID })
+		switch {
+		case j >= 0:
+		case run.Kind == api.ReplayRedrive: // its lane was loaded again: the rest is another one
+			w.runs[i].State = api.ReplayDone
+			continue
+		default:
+			w.lost = w.lost || run.State == api.ReplayRunning
+			continue
+		}
+		w.runs[i] = all[j]
+		if err := w.lookForPause(ctx, all[j]); err != nil {
 			return err
-		}
-		n := 0
-		for n < min(window-len(r.flying), len(r.todo)) && r.limit.Allow() {
-			n++
-		}
-		if n == 0 {
-			return nil
-		}
-		batch := r.todo[:n]
-		r.todo = r.todo[n:]
-		ids := make([]string, n)
-		for i, l := range batch {
-			ids[i] = l.ID
-		}
-		res, err := r.svc.Replay(ctx, api.ReplayRequest{DeadLetterFilter: api.DeadLetterFilter{IDs: ids}})
-		if err != nil {
-			return err
-		}
-		r.queued += res.Queued
-		r.missing = append(r.missing, res.Missing...)
-		sure := res.Queued+int64(len(res.Missing)) == int64(n)
-		for _, l := range batch {
-			if !slices.Contains(res.Missing, l.ID) {
-				r.flying = append(r.flying, flight{l, sure})
-			}
 		}
 	}
 	return nil
 }
 
-// fill reads on in the selection until there is something to do or it is read. Letters of removed webhooks are passed over.
-func (r *replayer) fill(ctx context.Context) error {
-	for len(r.todo) == 0 && !r.read {
-		q := api.DeadLetterQuery{DeadLetterFilter: r.filter, Limit: pageSize, Cursor: r.cursor}
-		if len(r.filter.IDs) > 0 {
-			n := min(len(r.ids), pageSize)
-			q = api.DeadLetterQuery{DeadLetterFilter: api.DeadLetterFilter{IDs: r.ids[:n]}, Limit: pageSize}
-			r.ids = r.ids[n:]
-		}
-		page, err := r.svc.DeadLetters(ctx, q)
-		if err != nil {
-			return err
-		}
-		for _, l := range page.Items {
-			if !l.Removed {
-				r.todo = append(r.todo, l)
-			}
-		}
-		r.cursor = page.NextCursor
-		r.read = r.cursor == "" && len(r.ids) == 0
-	}
-	return nil
-}
-
-// settle looks where the flying letters are: dead again, still owed, or delivered.
-//
-// The webhooks are read before the letters. A letter that was not owed then was delivered or dead by then, and a dead one stays dead,
-// so the second look tells the two apart.
-func (r *replayer) settle(ctx context.Context) error {
-	if len(r.flying) == 0 {
+// lookForPause notes that a replay waits for its webhook to be resumed.
+func (w *watchedReplays) lookForPause(ctx context.Context, run api.ReplayRun) error {
+	delete(w.paused, run.Webhook)
+	if run.State != api.ReplayRunning || run.Waiting == "" {
 		return nil
 	}
-	now := time.Now()
-	st, err := r.svc.Status(ctx)
-	if err != nil {
-		return err
+	hook, err := w.svc.Webhook(ctx, run.Webhook)
+	if api.CodeOf(err) == api.CodeWebhookNotFound {
+		return nil // the replay finds out by itself
 	}
-	ids := make([]string, len(r.flying))
-	for i, f := range r.flying {
-		ids[i] = f.letter.ID
+	if err == nil && hook.Status == api.WebhookPaused {
+		w.paused[run.Webhook] = cmp.Or(hook.Reason, "by its user")
 	}
-	dead, err := lettersByID(ctx, r.svc, ids)
-	if err != nil {
-		return err
+	return err
+}
+
+// ended reports whether there is nothing to watch any more.
+func (w *watchedReplays) ended() bool {
+	return w.lost || !slices.ContainsFunc(w.runs, func(r api.ReplayRun) bool {
+		_, paused := w.paused[r.Webhook]
+		return r.State == api.ReplayRunning && !paused
+	})
+}
+
+// sum adds the runs up.
+func (w *watchedReplays) sum() (s api.ReplayRun) {
+	for _, r := range w.runs {
+		s.Total += r.Total
+		s.Delivered += r.Delivered
+		s.Failed += r.Failed
+		s.Queued += r.Queued
+		s.Left += r.Left
+		s.Missing += r.Missing
+		s.Unreplayable += r.Unreplayable
+		s.PerSecond += r.PerSecond
+		s.SecondsLeft = max(s.SecondsLeft, r.SecondsLeft)
 	}
-	hooks := map[string]api.Webhook{}
-	for _, w := range st.Webhooks {
-		hooks[w.ID] = w
+	return s
+}
+
+// progressNote is what stands behind the bar.
+func (w *watchedReplays) progressNote() string {
+	s := w.sum()
+	var parts []string
+	if s.PerSecond > 0 {
+		parts = append(parts, perSecondText(s.PerSecond))
 	}
-	var still []flight
-	var noRoom []api.DeadLetter
-	for _, f := range r.flying {
-		w, known := hooks[f.letter.Webhook]
-		again, isDead := dead[f.letter.ID]
-		switch {
-		case isDead && !f.sure && !again.FailedAt.After(f.letter.FailedAt):
-			noRoom = append(noRoom, f.letter)
-		case isDead:
-			r.fail(again)
-		case !known: // removed and purged meanwhile
-			r.missing = append(r.missing, f.letter.ID)
-		case !owed(w, f.letter, now):
-			r.delivered++
-			r.streak = 0
-		case w.Status == api.WebhookPaused:
-			r.waiting++
-			r.waitingFor = w
-		default:
-			still = append(still, f)
+	if s.Failed > 0 {
+		parts = append(parts, term.Count(s.Failed)+" failed")
+	}
+	if s.SecondsLeft > 0 {
+		parts = append(parts, term.Age(secondsOf(s.SecondsLeft))+" left")
+	}
+	for _, r := range w.runs {
+		if r.State == api.ReplayRunning && r.Waiting != "" {
+			parts = append(parts, term.Clean(term.Short(r.Waiting, 60)))
 		}
 	}
-	r.flying = still
-	r.todo = append(noRoom, r.todo...)
-	return nil
+	return strings.Join(parts, "  ")
 }
 
-func (r *replayer) fail(l api.DeadLetter) {
-	r.failed++
-	r.lastError = lastErrorText(l.LastError)
-	if r.streak++; r.streak >= carefulWindow && !r.keepGoing {
-		r.stopped = true
+func perSecondText(n float64) string {
+	if n < 1 {
+		return fmt.Sprintf("%.1f/s", n)
 	}
+	return fmt.Sprintf("%.0f/s", math.Round(n))
 }
 
-// owed reports whether the letter may still be among what the webhook is owed. The oldest event owed is known to the second; an event
-// is older than its death.
-func owed(w api.Webhook, l api.DeadLetter, now time.Time) bool {
-	if w.Pending == 0 {
-		return false
-	}
-	oldest := now.Add(-secondsOf(w.OldestPendingSeconds + 1))
-	return !oldest.After(l.FailedAt)
-}
-
-// left is how many selected letters were not touched.
-func (r *replayer) left() int64 {
-	return max(0, r.count.live-r.delivered-r.failed-r.waiting-int64(len(r.flying))-int64(len(r.missing)-len(r.count.missing)))
-}
-
-// replayAndWatch runs a replay with its progress and says how it ended.
-func (e *env) replayAndWatch(ctx context.Context, r *replayer) error {
-	title := "replaying " + term.Count(r.count.live)
-	if len(r.count.urls) == 1 {
-		title += " to " + r.count.urls[0]
-	}
-	bar := term.NewBar(e.stderr, term.IsTerminal(e.stderr) && !e.json, title)
-	started := time.Now()
-	err := r.run(ctx, func() { bar.Draw(r.delivered+r.failed, r.count.live, r.pace(time.Since(started))) })
+// watchReplays follows replays with their progress and says how they ended. res is what the command
+// knows besides: what it left out.
+func (e *env) watchReplays(ctx context.Context, svc api.Service, res api.StartReplayResult) error {
+	w := &watchedReplays{svc: svc, runs: res.Runs, paused: map[string]string{}}
+	bar := term.NewBar(e.stderr, term.IsTerminal(e.stderr) && !e.json, e.replayTitle(res.Runs))
+	err := w.follow(ctx, func() { s := w.sum(); bar.Draw(s.Delivered+s.Failed, s.Total, w.progressNote()) })
 	bar.Clear()
-	e.showReplay(r, err == nil)
+	e.showReplay(w, res, err == nil && !w.lost)
+	s := w.sum()
 	switch {
 	case err != nil && ctx.Err() != nil:
-		return fmt.Errorf("interrupted; what was queued goes on. Run it again to continue")
+		return &interruption{fmt.Sprintf("interrupted; the replay goes on in the service. Watch it: %s. Stop it: %s",
+			e.command("deadletter replay --watch"), e.command("deadletter replay --stop"))}
 	case err != nil:
 		return err
-	case r.failed > 0 || r.stopped:
+	case w.lost:
+		return fmt.Errorf("the service was restarted while it replayed. What it had queued goes on, what it had not touched is as it was: run the same again to go on")
+	case s.Failed > 0 || slices.ContainsFunc(w.runs, func(r api.ReplayRun) bool { return r.State != api.ReplayRunning && r.State != api.ReplayDone }):
 		return &resultError{exitFailed}
 	}
 	return nil
 }
 
-func (r *replayer) pace(elapsed time.Duration) string {
-	var parts []string
-	if done := float64(r.delivered + r.failed); done > 0 && elapsed > 0 {
-		parts = append(parts, fmt.Sprintf("%.0f/s", math.Ceil(done/elapsed.Seconds())))
+// replayTitle is what stands before the bar: "replaying 23 to https://crm.example/hook".
+func (e *env) replayTitle(runs []api.ReplayRun) string {
+	var total int64
+	var urls []string
+	for _, r := range runs {
+		total += r.Total
+		urls = append(urls, shownURL(r.URL))
 	}
-	if r.failed > 0 {
-		parts = append(parts, term.Count(r.failed)+" failed")
+	title := "replaying " + term.Count(total)
+	if urls = unique(urls); len(urls) == 1 {
+		title += " to " + urls[0]
 	}
-	return strings.Join(parts, "  ")
+	return title
 }
 
-// showReplay prints the end: one line for a program, a few for people.
-func (e *env) showReplay(r *replayer, finished bool) {
+// replayResult is the last line for a program.
+func replayResult(s api.ReplayRun, res api.StartReplayResult) api.ReplayResult {
+	return api.ReplayResult{
+		Queued: s.Delivered + s.Failed + s.Queued, Remaining: s.Failed + s.Left + res.Removed, Missing: append([]string{}, res.Missing...),
+		Unreplayable: res.Unreplayable + s.Unreplayable, Delivered: s.Delivered, Failed: s.Failed,
+	}
+}
+
+// showReplay prints how replays ended: one line for a program, a few for people.
+func (e *env) showReplay(w *watchedReplays, res api.StartReplayResult, finished bool) {
+	s := w.sum()
 	if e.json {
-		missing := r.missing
-		if missing == nil {
-			missing = []string{}
-		}
-		e.printJSON(api.ReplayResult{Queued: r.queued, Remaining: r.failed + r.left() + r.count.removed, Missing: missing})
+		e.printJSON(replayResult(s, res))
 		return
 	}
-	e.printf("%s delivered, %s failed, %s left.\n", term.Count(r.delivered), term.Count(r.failed), term.Count(r.left()))
-	if n := int64(len(r.flying)); n > 0 {
-		e.printf("%s still on the way; the daemon goes on with them.\n", term.Count(n))
+	e.printf("%s delivered, %s failed, %s left.\n", term.Count(s.Delivered), term.Count(s.Failed), term.Count(s.Left))
+	queued := s.Queued
+	for _, r := range w.runs {
+		if why, paused := w.paused[r.Webhook]; paused && r.State == api.ReplayRunning {
+			queued -= r.Queued
+			goesOn := ""
+			if r.Left > 0 {
+				goesOn = ", and the replay goes on,"
+			}
+			e.printf("%s queued: %s is paused (%s). They leave%s when it is resumed: %s\n",
+				term.Count(r.Queued), term.Clean(r.Webhook), term.Clean(why), goesOn, e.resume(r.Webhook))
+		}
 	}
-	if r.waiting > 0 {
-		w := r.waitingFor
-		e.printf("%s queued: %s is paused (%s). They leave when it is resumed: %s\n", term.Count(r.waiting), w.ID,
-			term.Clean(cmp.Or(w.Reason, "by its user")), e.addAgain(w.ID))
+	if queued > 0 {
+		e.printf("%s still on the way; the service goes on with %s.\n", term.Count(queued), them(queued))
 	}
-	e.leftOut(count{removed: r.count.removed, revive: r.count.revive, missing: r.missing})
+	if s.Missing > 0 {
+		e.note("%s left out: delivered or purged meanwhile", term.Count(s.Missing))
+	}
+	res.Unreplayable += s.Unreplayable
+	e.leftOut(res)
+	if !finished { // the error that follows tells
+		return
+	}
+	next := "waoutbox status"
+	for _, r := range w.runs {
+		if e.sayReplayEnd(r, len(w.runs) > 1) {
+			next = "waoutbox deadletter"
+		}
+	}
+	e.next("%s", next)
+}
+
+// sayReplayEnd says why a replay was no success, and reports whether it was none.
+func (e *env) sayReplayEnd(r api.ReplayRun, named bool) bool {
+	who := ""
+	if named {
+		who = term.Clean(r.Webhook) + ": "
+	}
+	last := ""
+	if r.LastError != nil {
+		last = lastErrorText(*r.LastError)
+	}
 	switch {
-	case !finished: // the error that follows tells
-	case r.stopped:
-		e.printf("Stopped after %d failures in a row (the last: %s). Mend the endpoint and run it again, or go on regardless: --keep-going\n", r.streak, r.lastError)
-		e.next("waoutbox deadletter")
-	case r.failed > 0:
-		e.printf("The last failure: %s\n", r.lastError)
-		e.next("waoutbox deadletter")
+	case r.State == api.ReplayGaveUp:
+		e.printf("%sStopped after %d failures in a row (the last: %s). Mend the endpoint and run it again, or go on regardless: --keep-going\n", who, r.FailedInRow, last)
+	case r.State == api.ReplayStopped:
+		e.printf("%sIt was %s. Run the same again to go on.\n", who, term.Clean(r.Ended))
+	case r.State == api.ReplayEnded || r.State == api.ReplayInterrupted:
+		e.printf("%sIt ended early: %s\n", who, term.Clean(r.Ended))
+	case r.Failed > 0:
+		e.printf("%sThe last failure: %s\n", who, last)
 	default:
-		e.next("waoutbox status")
+		return false
 	}
+	return true
+}
+
+// sayReplays tells of the replays that run, and how to watch and stop them; false when none does.
+func (e *env) sayReplays(runs []api.ReplayRun) bool {
+	running := runningReplays(runs)
+	for _, r := range running {
+		doing := "Replaying to"
+		if r.Kind == api.ReplayRedrive {
+			doing = "Redriving an outage to"
+		}
+		e.printf("%s %s: %s\n", doing, term.Clean(r.Webhook), replayCounts(r))
+	}
+	if len(running) > 0 {
+		e.printf("  watch it: %s      stop it: %s\n", e.command("deadletter replay --watch"), e.command("deadletter replay --stop"))
+	}
+	return len(running) > 0
+}
+
+func runningReplays(runs []api.ReplayRun) []api.ReplayRun {
+	return slices.DeleteFunc(slices.Clone(runs), func(r api.ReplayRun) bool { return r.State != api.ReplayRunning })
+}
+
+// replayCounts is how far a replay is, on one line.
+func replayCounts(r api.ReplayRun) string {
+	text := fmt.Sprintf("%s of %s delivered, %s failed, %s queued, %s left", term.Count(r.Delivered), term.Count(r.Total), term.Count(r.Failed), term.Count(r.Queued), term.Count(r.Left))
+	if r.PerSecond > 0 {
+		text += ", " + perSecondText(r.PerSecond)
+	}
+	if r.SecondsLeft > 0 {
+		text += ", " + term.Age(secondsOf(r.SecondsLeft)) + " to go"
+	}
+	if r.Waiting != "" {
+		text += "; waits: " + term.Clean(r.Waiting)
+	}
+	return text
+}
+
+// them is the pronoun of n deliveries.
+func them(n int64) string {
+	if n == 1 {
+		return "it"
+	}
+	return "them"
 }

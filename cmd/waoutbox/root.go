@@ -3,10 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"waoutbox/cmd/internal/term"
 )
 
 // The groups of the help page.
@@ -39,6 +40,10 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 			if cmd.Annotations["stateless"] != "" {
 				return nil
 			}
+			// more likely a variable that is not set than a wish for the usual place
+			if e.stateDir == "" && cmd.Flags().Changed("state-dir") {
+				return usagef("--state-dir is empty: give a directory, or leave the flag out")
+			}
 			e.settings = givenSettings(cmd)
 			return e.resolveStateDir()
 		},
@@ -62,9 +67,9 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 			root.AddCommand(c)
 		}
 	}
-	add(groupService, newServeCmd(e), newStartCmd(e), newStopCmd(e), newPairCmd(e), newStatusCmd(e))
-	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e))
-	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newConfigCmd(e), newVersionCmd(e), newCompletionCmd(e))
+	add(groupService, newServeCmd(e), newStartCmd(e), newStopCmd(e), newPairCmd(e), newUnpairCmd(e), newStatusCmd(e))
+	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e), newEventCmd(e))
+	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newContactCmd(e), newGroupCmd(e), newMediaCmd(e), newConfigCmd(e), newMetricsCmd(e), newVersionCmd(e), newCompletionCmd(e))
 	help := newHelpCmd()
 	help.GroupID = groupMore
 	root.SetHelpCommand(help)
@@ -92,7 +97,8 @@ func flagFault(err error) string {
 	return fmt.Sprintf("--%s %q is not %s", bad.GetFlag().Name, bad.GetValue(), want)
 }
 
-// group makes cmd a group of subcommands: alone it shows its help, and an unknown subcommand is an error with a suggestion.
+// group makes cmd a group of subcommands: alone it shows its help, and an unknown subcommand is an
+// error with a suggestion.
 func group(cmd *cobra.Command) *cobra.Command {
 	cmd.Args = knownSubcommand
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
@@ -104,9 +110,14 @@ func knownSubcommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	cmd.SuggestionsMinimumDistance = 2
-	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
-		return usagef("unknown command %q for %q. Did you mean %s?", args[0], cmd.CommandPath(), strings.Join(near, " or "))
+	var known []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
+	}
+	if near := term.DidYouMean(args[0], known); near != "" {
+		return usagef("unknown command %q for %q.%s", args[0], cmd.CommandPath(), near)
 	}
 	return usagef("unknown command %q for %q. See: %s --help", args[0], cmd.CommandPath(), cmd.CommandPath())
 }

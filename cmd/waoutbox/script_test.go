@@ -14,16 +14,19 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"waoutbox/cmd/internal/control"
+	"waoutbox/cmd/internal/control/daemon"
+	"waoutbox/outbox/boltbox"
 	"waoutbox/store"
 )
 
-// TestScripts runs the real main in testdata/script: the command line's specification. Each script has a state directory of its
-// own in $STATE and an empty home.
+// TestScripts runs the real main in testdata/script: the command line's specification. Each script
+// has a state directory of its own in $STATE and an empty home.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
+		UpdateScripts:       *update,
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
 			if err := os.Mkdir(home, 0o700); err != nil {
@@ -46,8 +49,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// scriptExits is `exits CODE program [args]`: it runs a program and wants exactly that exit code. Its output is there for stdout
-// and stderr, as after exec.
+// scriptExits is `exits CODE program [args]`: it runs a program and wants exactly that exit code.
+// Its output is there for stdout and stderr, as after exec.
 func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits code program [args...]")
@@ -66,8 +69,8 @@ func scriptExits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// scriptHoldLock is `holdlock file`: it makes a file and holds its lock until the script ends, as a process would that owns the
-// state and does not answer.
+// scriptHoldLock is `holdlock file`: it makes a file and holds its lock until the script ends, as a
+// process would that owns the state and does not answer.
 func scriptHoldLock(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: holdlock file")
@@ -83,12 +86,13 @@ func scriptHoldLock(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Defer(func() { l.Close() })
 }
 
-// scriptHoldDB is `holddb file`: it keeps a database open until the script ends, as another program would.
+// scriptHoldDB is `holddb file`: it keeps a database open until the script ends, as another program
+// would.
 func scriptHoldDB(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 1 {
 		ts.Fatalf("usage: holddb file")
 	}
-	db, err := store.Open(ts.MkAbs(args[0]), store.DBOptions{})
+	db, err := store.Open(ts.MkAbs(args[0]), store.DBOptions{Schema: boltbox.Schema()})
 	ts.Check(err)
 	ts.Defer(func() { db.Close() })
 }
@@ -99,5 +103,5 @@ func stopLeftOver(stateDir string) {
 	defer cancel()
 	c := control.NewClient(stateDir, agent())
 	defer c.Close()
-	_ = c.Stop(ctx)
+	_ = daemon.Stop(ctx, c)
 }

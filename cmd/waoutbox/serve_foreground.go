@@ -8,18 +8,20 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// linkPoll is how often the terminal looks at the link: often enough for a person, rarely enough to cost nothing.
+// linkPoll is how often the terminal looks at the link: often enough for a person, rarely enough to
+// cost nothing.
 const linkPoll = 500 * time.Millisecond
 
-// foreground tells the person at the terminal how the link is doing, until ctx ends: the QR code while no account is linked, then every
-// change. Without a terminal it says once what an unlinked service waits for.
+// foreground tells the person at the terminal how the link is doing, until ctx ends: the QR code
+// while no account is linked, then every change. Without a terminal it says once what an unlinked
+// service waits for.
 func foreground(ctx context.Context, e *env, client *connection.Client) {
 	if client.Link().Account == "" {
 		if !e.stdoutTerminal() {
 			e.printf("Not linked: no events arrive until an account is. Next: waoutbox pair\n")
 			return
 		}
-		if err := pairOnTerminal(ctx, e, client); err != nil && ctx.Err() == nil && api.CodeOf(err) != api.CodeAlreadyLinked {
+		if err := pairOnTerminal(ctx, e, client, api.PairRequest{}, ""); err != nil && ctx.Err() == nil && api.CodeOf(err) != api.CodeAlreadyLinked {
 			e.printf("Not linked: %v\nTry again with: waoutbox pair\n", err)
 		}
 	}

@@ -1,71 +1,72 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"sync"
 
 	"waoutbox/cmd/internal/config"
+	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/store"
 )
 
-// serveLog is where `serve` logs: stderr, for a service manager or a pipe to take up. On a terminal it is the file serve.log beside the
-// state, since lines that scroll by under a QR code are read by nobody.
+// serveLog is where `serve` logs: stderr, for a service manager or a pipe to take up. On a terminal
+// and in the background it is the file serve.log beside the state: lines that scroll by under a QR
+// code are read by nobody, and nobody else keeps those of the background.
 type serveLog struct {
-	path   string // "" = stderr
-	stderr io.Writer
+	path     string // of the log, "" = stderr
+	stateDir string
+	stderr   io.Writer
 
-	mu sync.Mutex
-	f  *os.File // opened at the first line, when the state directory is there
+	mu      sync.Mutex
+	file    io.WriteCloser // opened at the first line, when the state directory is there
+	failing bool           // the last line could not be written
 }
 
-func (e *env) serveLog() *serveLog {
-	l := &serveLog{stderr: e.stderr}
-	if term.IsTerminal(e.stderr) {
+func (e *env) serveLog(background bool) *serveLog {
+	l := &serveLog{stateDir: e.stateDir, stderr: e.stderr}
+	if background || term.IsTerminal(e.stderr) {
 		l.path = filepath.Join(e.stateDir, store.LogFile)
 	}
 	return l
 }
 
-// Write writes one line. When the file cannot be opened, stderr takes the lines instead.
+// Write writes one line. When the file cannot be opened, stderr takes the lines instead; when it
+// cannot be written later, stderr tells so once and the lines are lost, since stderr has no limit.
 func (l *serveLog) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.path != "" && l.f == nil {
-		f, err := os.OpenFile(l.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if l.path != "" && l.file == nil {
+		f, err := daemon.OpenLog(l.stateDir)
 		if err != nil {
 			l.path = ""
+			return l.stderr.Write(p)
 		}
-		l.f = f
+		l.file = f
 	}
-	if l.f != nil {
-		return l.f.Write(p)
+	if l.file == nil {
+		return l.stderr.Write(p)
 	}
-	return l.stderr.Write(p)
-}
-
-// file is the open file behind the log.
-func (l *serveLog) file() *os.File {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.f != nil {
-		return l.f
+	n, err := l.file.Write(p)
+	if err != nil && !l.failing {
+		fmt.Fprintf(l.stderr, "the log %s cannot be written: %v\n", l.path, err)
 	}
-	return os.Stderr
+	l.failing = err != nil
+	return n, err
 }
 
 func (l *serveLog) close() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.f != nil {
-		_ = l.f.Close() // every line was handed to the system already
+	if l.file != nil {
+		_ = l.file.Close() // every line was handed to the system already
 	}
 }
 
-// newLogger logs to w in the configured format and level.
+// newLogger returns a logger that writes to w in the configured format and level.
 func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
 	o := &slog.HandlerOptions{Level: cfg.LogLevel}
 	if cfg.LogFormat == "json" {

@@ -15,25 +15,56 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// The log file is opened at the first line, since the state directory is made only then; stderr takes over when it cannot be.
+// The log file is opened at the first line, since the state directory is made only then; stderr
+// takes over when it cannot be.
 func TestServeLog(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "state")
 	var stderr bytes.Buffer
-	l := &serveLog{stderr: &stderr, path: filepath.Join(dir, "serve.log")}
+	e := &env{stateDir: dir, stderr: &stderr}
+	l := e.serveLog(true)
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	slog.New(slog.NewTextHandler(l, nil)).Info("hello")
 	l.close()
-	text, err := os.ReadFile(l.path)
+	text, err := os.ReadFile(filepath.Join(dir, "serve.log"))
 	info, statErr := os.Stat(l.path)
 	if err != nil || statErr != nil || !bytes.Contains(text, []byte("hello")) || info.Mode().Perm() != 0o600 || stderr.Len() != 0 {
 		t.Errorf("log file: %q, %v, %v; stderr %q", text, err, info.Mode(), stderr.String())
 	}
-	gone := &serveLog{stderr: &stderr, path: filepath.Join(dir, "none", "serve.log")}
-	slog.New(slog.NewTextHandler(gone, nil)).Info("elsewhere")
+	e.stateDir = filepath.Join(dir, "none")
+	slog.New(slog.NewTextHandler(e.serveLog(true), nil)).Info("elsewhere")
 	if !bytes.Contains(stderr.Bytes(), []byte("elsewhere")) {
 		t.Errorf("stderr %q", stderr.String())
+	}
+	stderr.Reset()
+	e.stateDir = dir
+	slog.New(slog.NewTextHandler(e.serveLog(false), nil)).Info("for the service manager")
+	if !bytes.Contains(stderr.Bytes(), []byte("for the service manager")) {
+		t.Errorf("stderr %q", stderr.String())
+	}
+}
+
+// brokenFile fails until it is mended.
+type brokenFile struct{ err error }
+
+func (f *brokenFile) Write(p []byte) (int, error) { return len(p), f.err }
+func (f *brokenFile) Close() error                { return nil }
+
+// What fails is said once, not with every line, and again after it had gone well.
+func TestServeLogTellsOfAFaultOnce(t *testing.T) {
+	var stderr bytes.Buffer
+	file := &brokenFile{}
+	l := &serveLog{path: "/state/serve.log", stderr: &stderr, file: file}
+	for _, err := range []error{nil, errors.New("full"), errors.New("full"), nil, errors.New("again"), errors.New("again")} {
+		file.err = err
+		if _, got := l.Write([]byte("line\n")); !errors.Is(got, err) {
+			t.Errorf("got %v, want %v", got, err)
+		}
+	}
+	want := "the log /state/serve.log cannot be written: full\nthe log /state/serve.log cannot be written: again\n"
+	if got := stderr.String(); got != want {
+		t.Errorf("stderr %q, want %q", got, want)
 	}
 }
 
@@ -50,8 +81,8 @@ func TestLinkWords(t *testing.T) {
 	}
 }
 
-// Stages stop in their order, each waited for, whichever ends first; the first failure is the answer.
-func TestStagesStopInOrder(t *testing.T) {
+// Parts stop in their order, each waited for, whichever ends first; the first failure is returned.
+func TestPartsStopInOrder(t *testing.T) {
 	for name, tc := range map[string]struct {
 		fails string
 		want  string
@@ -61,9 +92,9 @@ func TestStagesStopInOrder(t *testing.T) {
 			defer cancel()
 			var mu sync.Mutex
 			var ended []string
-			stages := []stage{}
+			parts := []part{}
 			for _, s := range []string{"a", "b", "c"} {
-				stages = append(stages, stage{s, func(ctx context.Context) error {
+				parts = append(parts, part{s, func(ctx context.Context) error {
 					if tc.fails == s {
 						return errors.New("broke")
 					}
@@ -74,7 +105,7 @@ func TestStagesStopInOrder(t *testing.T) {
 					return ctx.Err()
 				}})
 			}
-			err := runStages(ctx, slog.New(slog.DiscardHandler), stages, func(ctx context.Context) {
+			err := runParts(ctx, slog.New(slog.DiscardHandler), parts, func(ctx context.Context) {
 				if tc.fails == "" {
 					cancel()
 				}

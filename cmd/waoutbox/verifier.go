@@ -1,7 +1,8 @@
 package main
 
-// verifier answers code that checks X-Webhook-Signature in a language. It reads the secret from the environment variable
-// WEBHOOK_SECRET and works on the raw body: parsing and printing it again would change it.
+// verifier returns code that checks X-Webhook-Signature in a language. It reads the secret from the
+// environment variable WEBHOOK_SECRET and works on the raw body: parsing and printing it again
+// would change it.
 func verifier(language string) (string, error) {
 	switch language {
 	case "node":

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"waoutbox/connection/wajson/wajsontest"
 )
 
 const (
@@ -17,7 +19,8 @@ const (
 	verifySecret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 )
 
-// TestVerifiersAcceptTheSignatureAndNothingElse runs the printed code: Go's always, Node's and Python's where they are installed.
+// TestVerifiersAcceptTheSignatureAndNothingElse runs the printed code: Go's always, Node's and
+// Python's where they are installed.
 func TestVerifiersAcceptTheSignatureAndNothingElse(t *testing.T) {
 	t.Parallel()
 	mac := hmac.New(sha256.New, []byte(verifySecret))
@@ -67,7 +70,7 @@ func TestVerifiersAcceptTheSignatureAndNothingElse(t *testing.T) {
 	}
 	run("go", nil, filepath.Join(build, "verify.exe"))
 
-	if node, err := exec.LookPath("node"); err == nil {
+	if node := wajsontest.NodePath(t); node != "" {
 		run("node", map[string]string{"v.js": verifyNode + "\nconst E = process.env;\nfor (const h of E.HEADERS.split('\\n')) console.log(verify(Buffer.from(E.BODY), h, E.WEBHOOK_SECRET));\nprocess.exit(0);\n"}, node, "v.js")
 	}
 	if python, err := exec.LookPath("python3"); err == nil {

@@ -11,10 +11,10 @@ import (
 	"strings"
 )
 
-// maxAnswer bounds what is read of an answer: a list of some 100,000 stanzas.
-const maxAnswer = 64 << 20
+// maxResponse bounds what is read of a response: a list of some 100,000 stanzas.
+const maxResponse = 64 << 20
 
-// ctl calls one operation of the control API and prints the answer.
+// ctl calls one operation of the control API and prints the response.
 func ctl(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("ctl", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -43,14 +43,14 @@ func ctl(ctx context.Context, args []string, getenv func(string) string, stdout 
 		return fmt.Errorf("is wasim running at %s? %w", *url, err)
 	}
 	defer resp.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	response, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
-		return fmt.Errorf("read the answer: %w", err)
+		return fmt.Errorf("read the response: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %s", method, flags.Arg(1), resp.Status, bytes.TrimSpace(answer))
+		return fmt.Errorf("%s %s: %s: %s", method, flags.Arg(1), resp.Status, bytes.TrimSpace(response))
 	}
-	_, err = stdout.Write(answer)
+	_, err = stdout.Write(response)
 	return err
 }
 

@@ -25,7 +25,7 @@ const usage = `wasim is a WhatsApp server on loopback, for tests, demos and benc
       companion. Give it the same --listen address.
 
   wasim ctl [--url CONTROL_URL] METHOD PATH [JSON | name=text | name:=json]...
-      Calls the control API and prints its answer. CONTROL_URL is WASIM_URL when left out.
+      Calls the control API and prints its response. CONTROL_URL is WASIM_URL when left out.
       wasim ctl GET /                                    lists every operation
       wasim ctl POST /messages from=Bob text=hello
       wasim ctl POST /messages '{"from":"Bob","text":"hello","count":100}'
@@ -53,7 +53,7 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	var err error
 	switch {
-	case len(args) > 0 && (args[0] == "--help" || args[0] == "-h" || args[0] == "help"):
+	case len(args) > 0 && asksForHelp(args[0]), len(args) > 1 && args[0] == "ctl" && asksForHelp(args[1]):
 		fmt.Fprint(stdout, usage)
 		return exitOK
 	case len(args) > 0 && args[0] == "ctl":
@@ -70,6 +70,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	return exitFailed
 }
+
+func asksForHelp(arg string) bool { return arg == "--help" || arg == "-h" || arg == "help" }
 
 // noLog silences libsignal.
 type noLog struct{}

@@ -104,8 +104,12 @@ func TestUsageMistakes(t *testing.T) {
 		}
 	}
 	var out, stderr bytes.Buffer
-	if code := run(context.Background(), []string{"--help"}, noEnv, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "wasim ctl") {
-		t.Errorf("--help: %d %s", code, out.String())
+	// Before: ctl took its --help for a mistake.
+	for _, args := range [][]string{{"--help"}, {"ctl", "--help"}} {
+		out.Reset()
+		if code := run(context.Background(), args, noEnv, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "wasim ctl") {
+			t.Errorf("%v: %d %s", args, code, out.String())
+		}
 	}
 }
 

@@ -17,18 +17,18 @@ import (
 
 // serve runs the simulator until ctx ends or the time given with --for is over.
 func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	var people []func(*cast) error
+	var additions []func(*addedAccounts) error
 	flags := flag.NewFlagSet("wasim", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	listen := flags.String("listen", "127.0.0.1:0", "")
 	life := flags.Duration("for", 0, "")
 	verbose := flags.Bool("verbose", false, "")
 	state := flags.String("state", "", "")
-	add := func(parse func(string) (func(*cast) error, error)) func(string) error {
+	add := func(parse func(string) (func(*addedAccounts) error, error)) func(string) error {
 		return func(v string) error {
 			step, err := parse(v)
 			if err == nil {
-				people = append(people, step)
+				additions = append(additions, step)
 			}
 			return err
 		}
@@ -51,8 +51,8 @@ func serve(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	c := &cast{server: s}
-	for _, step := range people {
+	c := &addedAccounts{server: s}
+	for _, step := range additions {
 		if err := step(c); err != nil {
 			return err
 		}
@@ -88,15 +88,15 @@ func runServer(ctx context.Context, s *wasim.Server, listen string, file stateFi
 	return file.end(s)
 }
 
-// cast is who the arguments name, in their order.
-type cast struct {
+// addedAccounts is who the arguments name, in their order.
+type addedAccounts struct {
 	server   *wasim.Server
 	account  *wasim.Account // the last one named
 	contacts map[string]*wasim.Contact
 }
 
 // choose makes an account, or takes the one that a loaded state has.
-func (c *cast) choose(phone, name string) {
+func (c *addedAccounts) choose(phone, name string) {
 	c.contacts = make(map[string]*wasim.Contact)
 	for _, a := range c.server.Accounts() {
 		if a.PN() == strings.TrimPrefix(phone, "+")+"@s.whatsapp.net" {
@@ -110,23 +110,23 @@ func (c *cast) choose(phone, name string) {
 	c.account = c.server.NewAccount(phone, name)
 }
 
-func parseAccount(v string) (func(*cast) error, error) {
+func parseAccount(v string) (func(*addedAccounts) error, error) {
 	phone, name, _ := strings.Cut(v, ":")
 	if strings.Trim(phone, "+0123456789") != "" || phone == "" {
 		return nil, fmt.Errorf("%q is not PHONE or PHONE:NAME", v)
 	}
-	return func(c *cast) error {
+	return func(c *addedAccounts) error {
 		c.choose(phone, name)
 		return nil
 	}, nil
 }
 
-func parseContact(v string) (func(*cast) error, error) {
+func parseContact(v string) (func(*addedAccounts) error, error) {
 	name, phone, ok := strings.Cut(v, ":")
 	if !ok || name == "" || phone == "" || strings.Trim(phone, "+0123456789") != "" {
 		return nil, fmt.Errorf("%q is not NAME:PHONE", v)
 	}
-	return func(c *cast) error {
+	return func(c *addedAccounts) error {
 		if c.account == nil {
 			return fmt.Errorf("--contact %s: name the --account before it; %w", v, errUsage)
 		}
@@ -137,12 +137,12 @@ func parseContact(v string) (func(*cast) error, error) {
 	}, nil
 }
 
-func parseGroup(v string) (func(*cast) error, error) {
+func parseGroup(v string) (func(*addedAccounts) error, error) {
 	subject, names, _ := strings.Cut(v, ":")
 	if subject == "" {
 		return nil, fmt.Errorf("%q is not SUBJECT:NAME,NAME", v)
 	}
-	return func(c *cast) error {
+	return func(c *addedAccounts) error {
 		if c.account == nil {
 			return fmt.Errorf("--group %s: name the --account before it; %w", v, errUsage)
 		}

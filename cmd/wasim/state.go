@@ -114,7 +114,7 @@ func save(path string, s *wasim.Server) error {
 		err = os.Rename(tmp.Name(), path)
 	}
 	if err != nil {
-		os.Remove(tmp.Name()) //nolint:errcheck // the first error says more
+		os.Remove(tmp.Name()) // the first error says more
 		return fmt.Errorf("save the state to %s: %w", path, err)
 	}
 	return nil

@@ -29,7 +29,8 @@ type JSON []byte
 const hexDigits = "0123456789abcdef"
 
 // AppendString appends s as a JSON string: only the quote, the backslash and
-// U+0000–U+001F are escaped, each invalid UTF-8 byte becomes U+FFFD, and all else is raw.
+// U+0000–U+001F are escaped, all else is raw. Invalid UTF-8 becomes U+FFFD, one for each maximal
+// part of a character as the WHATWG Encoding Standard has it.
 func AppendString(dst []byte, s string) []byte {
 	dst = append(dst, '"')
 	start := 0 // everything before start is written
@@ -40,7 +41,8 @@ func AppendString(dst []byte, s string) []byte {
 			if r == utf8.RuneError && size == 1 {
 				dst = append(dst, s[start:i]...)
 				dst = append(dst, "\uFFFD"...)
-				start = i + 1
+				size = maximalPart(s[i:])
+				start = i + size
 			}
 			i += size
 			continue
@@ -71,6 +73,37 @@ func AppendString(dst []byte, s string) []byte {
 	}
 	dst = append(dst, s[start:]...)
 	return append(dst, '"')
+}
+
+// maximalPart returns how many bytes of s, which does not begin with a valid character, a decoder
+// of the WHATWG Encoding Standard replaces by one U+FFFD: the longest beginning of some valid
+// character, at least one byte.
+func maximalPart(s string) int {
+	lower, upper, more := byte(0x80), byte(0xBF), 0
+	switch b := s[0]; {
+	case b >= 0xC2 && b <= 0xDF:
+		more = 1
+	case b >= 0xE0 && b <= 0xEF:
+		more = 2
+		if b == 0xE0 {
+			lower = 0xA0
+		} else if b == 0xED {
+			upper = 0x9F
+		}
+	case b >= 0xF0 && b <= 0xF4:
+		more = 3
+		if b == 0xF0 {
+			lower = 0x90
+		} else if b == 0xF4 {
+			upper = 0x8F
+		}
+	}
+	n := 1
+	for n <= more && n < len(s) && s[n] >= lower && s[n] <= upper {
+		n++
+		lower, upper = 0x80, 0xBF
+	}
+	return n
 }
 
 // AppendInt appends n as plain digits. It panics beyond ±MaxSafeInteger:

@@ -50,6 +50,7 @@ type plan struct {
 
 type planField struct {
 	fd    protoreflect.FieldDescriptor
+	name  string
 	key   string // `"name":`
 	enums map[protoreflect.EnumNumber]string
 }
@@ -79,7 +80,7 @@ func (r *Renderer) makePlan(md protoreflect.MessageDescriptor) *plan {
 			panic(fmt.Sprintf("wajson: %s cannot be named %q", fd.FullName(), name))
 		}
 		keys[name] = true
-		f := planField{fd: fd, key: string(AppendString(nil, name)) + ":"}
+		f := planField{fd: fd, name: name, key: string(AppendString(nil, name)) + ":"}
 		if fd.Kind() == protoreflect.EnumKind {
 			f.enums = r.enumNames(fd.Enum())
 		}

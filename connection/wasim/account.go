@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -11,12 +12,15 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
+
+	"waoutbox/connection/wasim/fault"
 )
 
 var (
 	// ErrNotLinked says that the account has no linked companion.
 	ErrNotLinked = errors.New("the account has no linked companion; scan its QR code first")
-	// ErrAlreadyLinked says that the account has one; the simulator knows one companion for each account.
+	// ErrAlreadyLinked says that the account has one; the simulator knows one companion for each
+	// account.
 	ErrAlreadyLinked = errors.New("the account already has a linked companion; unlink it first")
 	// ErrNotOnline says that something that is never queued found no connected companion.
 	ErrNotOnline = errors.New("the companion is not online")
@@ -30,6 +34,7 @@ type Account struct {
 	lid    types.JID
 	phone  *party // the own phone, device 0
 	synced *syncedState
+	plan   fault.Plan // for the companion's connections
 
 	mu             sync.Mutex
 	changed        notifier // device, outbox, received messages
@@ -37,12 +42,21 @@ type Account struct {
 	device         *device // nil while nothing is linked
 	devices        uint16  // device numbers given out so far
 	refuse         int     // failure code for logins, 0 accepts
-	reject         int     // error code for messages of the companion, 0 accepts
-	subscribedOnly bool    // presence goes to subscribers only
+	banCode        int     // attributes of failure 402
+	banned         time.Duration
+	reject         int      // error code for messages of the companion, 0 accepts
+	subscribedOnly bool     // presence goes to subscribers only
+	passkey        *passkey // nil: linking asks for none
 	contacts       []*Contact
 	people         map[string]*Contact // by user part of phone number JID and of LID
 	groups         []*Group
+	channels       []*Channel
 	acked          []Ack
+	typed          map[types.JID][]string // what the companion showed, by chat
+	kept           []waBinary.Node        // the last stanzas queued, for Repeat
+	held           bool                   // nothing queued is sent
+	media          map[string]*Medium     // by message id, of contacts
+	mediaRetry     MediaRetry
 }
 
 // NewAccount adds a WhatsApp user. phone holds digits only, such as
@@ -51,10 +65,10 @@ func (s *Server) NewAccount(phone, name string) *Account {
 	a := &Account{
 		srv: s, name: name,
 		pn: types.NewJID(digits(phone), types.DefaultUserServer), lid: s.newLID(),
-		people: make(map[string]*Contact),
+		people: make(map[string]*Contact), media: make(map[string]*Medium),
 	}
 	a.phone = newParty(a.lid, keys.NewKeyPair())
-	a.synced = newSyncedState(randomBytes(6), randomBytes(32))
+	a.synced = newSyncedState(a.notification, randomBytes(6), randomBytes(32))
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.accounts = append(s.accounts, a)
@@ -115,7 +129,7 @@ func (a *Account) Online() bool {
 func (a *Account) online() bool { return a.device != nil && a.device.conn != nil && a.device.active }
 
 // WaitOnline blocks until the companion has finished its login: its "active"
-// was answered, so stanzas flow.
+// got its result, so stanzas flow.
 func (a *Account) WaitOnline(ctx context.Context) error {
 	if err := a.until(ctx, func() (bool, error) { return a.online(), nil }); err != nil {
 		return fmt.Errorf("wait until the companion of %s is online: %w", a.pn.User, err)
@@ -161,7 +175,7 @@ func (a *Account) Replace() { a.end(a.conn(), "", "replaced") }
 // the client reconnect.
 func (a *Account) StreamError(code string) { a.end(a.conn(), code, "") }
 
-// Refuse answers the next logins with <failure reason=code>; 0 accepts again.
+// Refuse returns the next logins with <failure reason=code>; 0 accepts again.
 // 401, 403 and 406 log the client out, 402 is a temporary ban, 405 an outdated
 // client, 500 and 503 a passing failure.
 func (a *Account) Refuse(code int) {
@@ -170,7 +184,28 @@ func (a *Account) Refuse(code int) {
 	a.refuse = code
 }
 
-// RejectSends answers the companion's messages with <ack error=code>; 0 accepts
+// Ban refuses the next logins as for an account that is banned for a while: code says why, such as
+// 101 for too many messages to strangers. Refuse(0) ends it.
+func (a *Account) Ban(code int, left time.Duration) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.refuse, a.banCode, a.banned = 402, code, left
+}
+
+// Restrict tells the companion that the account may not write to strangers until then, and refuses
+// its messages with 463 from now on; a zero time lifts both.
+func (a *Account) Restrict(ctx context.Context, until time.Time) error {
+	lock := map[string]any{"enforcement_type": "DEFAULT", "is_active": !until.IsZero()}
+	if until.IsZero() {
+		a.RejectSends(0)
+	} else {
+		a.RejectSends(463)
+		lock["time_enforcement_ends"] = strconv.FormatInt(unix(until), 10)
+	}
+	return a.Mex(ctx, "NotificationUserReachoutTimelockUpdate", map[string]any{"xwa2_notify_account_reachout_timelock": lock})
+}
+
+// RejectSends returns the companion's messages with <ack error=code>; 0 accepts
 // again. Rejected messages reach nobody.
 func (a *Account) RejectSends(code int) {
 	a.mu.Lock()

@@ -13,6 +13,9 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/socket"
+
+	"waoutbox/connection/wasim/fault"
+	"waoutbox/connection/wasim/noise"
 )
 
 // lingerTime is how long a connection stays open after a stream error or
@@ -27,7 +30,7 @@ type conn struct {
 	ws     *websocket.Conn
 	ctx    context.Context // ends when the connection does
 	cancel context.CancelFunc
-	hello
+	noise.Client
 
 	buf []byte // received, not yet cut into frames
 	rx  cipher.AEAD
@@ -39,8 +42,13 @@ type conn struct {
 
 	pairing *pairing // set while an unlinked client waits for its QR to be scanned
 
+	start func(func()) bool // starts a goroutine that the server waits for
+	plans []*fault.Plan     // set before stanzas of the linked client flow
+	again *waBinary.Node    // the companion's last stanza, to be handled once more
+	cut   bool              // the connection ends before the companion's next stanza
+
 	waitMu  sync.Mutex
-	waiting map[string]chan *waBinary.Node // answers to iqs the server asked
+	waiting map[string]chan *waBinary.Node // replies to iqs the server asked
 }
 
 func newConn(ctx context.Context, ws *websocket.Conn) *conn {
@@ -51,7 +59,7 @@ func newConn(ctx context.Context, ws *websocket.Conn) *conn {
 }
 
 // handshake reads the header, runs Noise and switches to encrypted frames.
-func (c *conn) handshake(k *serverKeys) error {
+func (c *conn) handshake(k *noise.Keys) error {
 	header := make([]byte, len(socket.WAConnHeader))
 	if err := c.fill(len(header)); err != nil {
 		return fmt.Errorf("read the connection header: %w", err)
@@ -61,13 +69,12 @@ func (c *conn) handshake(k *serverKeys) error {
 	if header[0] != 'W' || header[1] != 'A' || header[2] != socket.WAMagicValue {
 		return fmt.Errorf("connection header % x is not WhatsApp's", header)
 	}
-	got, h, err := k.accept(header, c.readFrame, c.writeFrame)
+	client, ciphers, err := k.Accept(header, c.readFrame, c.writeFrame)
 	if err != nil {
 		return err
 	}
-	c.hello = got
-	c.rx, c.tx, err = h.finish()
-	return err
+	c.Client, c.rx, c.tx = client, ciphers.FromClient, ciphers.ToClient
+	return nil
 }
 
 // fill reads until n bytes are buffered.
@@ -108,13 +115,47 @@ func (c *conn) writeFrame(data []byte) error {
 	return c.ws.Write(c.ctx, websocket.MessageBinary, append(frame, data...))
 }
 
-// receive returns the client's next stanza.
+// receive returns the client's next stanza, and lets the faults planned for it happen.
 func (c *conn) receive() (*waBinary.Node, error) {
+	for {
+		if c.cut {
+			return nil, errCut
+		}
+		if n := c.again; n != nil {
+			c.again = nil
+			return n, nil
+		}
+		n, err := c.read()
+		if err != nil {
+			return nil, err
+		}
+		f, ok := c.faultAt(fault.Companion, n)
+		if !ok {
+			return n, nil
+		}
+		switch f.Effect {
+		case fault.CutBefore:
+			return nil, errCut
+		case fault.Lose:
+			continue
+		case fault.CutAfter:
+			c.cut = true
+		case fault.Twice:
+			c.again = n
+		case fault.Delay:
+			c.pause(f.For)
+		}
+		return n, nil
+	}
+}
+
+// read returns the client's next stanza.
+func (c *conn) read() (*waBinary.Node, error) {
 	frame, err := c.readFrame()
 	if err != nil {
 		return nil, err
 	}
-	plain, err := c.rx.Open(nil, nonce(c.rxN), frame, nil)
+	plain, err := c.rx.Open(nil, noise.Nonce(c.rxN), frame, nil)
 	if err != nil {
 		return nil, fmt.Errorf("open frame %d: %w", c.rxN, err)
 	}
@@ -136,19 +177,32 @@ func (c *conn) send(n waBinary.Node) error {
 	if err != nil {
 		return fmt.Errorf("marshal <%s>: %w", n.Tag, err)
 	}
-	c.txMu.Lock()
-	defer c.txMu.Unlock()
-	sealed := c.tx.Seal(nil, nonce(c.txN), raw, nil)
-	c.txN++
-	return c.writeFrame(sealed)
+	if f, ok := c.faultAt(fault.Server, &n); ok {
+		return c.sendWrongly(f, raw)
+	}
+	return c.write(raw)
 }
 
-// ask sends an iq of the server and waits for the client's answer.
+// write seals one stanza and writes it.
+func (c *conn) write(raw []byte) error {
+	c.txMu.Lock()
+	defer c.txMu.Unlock()
+	return c.writeFrame(c.seal(raw))
+}
+
+// seal encrypts the next frame. Call with txMu held.
+func (c *conn) seal(raw []byte) []byte {
+	sealed := c.tx.Seal(nil, noise.Nonce(c.txN), raw, nil)
+	c.txN++
+	return sealed
+}
+
+// ask sends an iq of the server and waits for the client's reply.
 func (c *conn) ask(ctx context.Context, n waBinary.Node) (*waBinary.Node, error) {
 	id, _ := n.Attrs["id"].(string)
-	answer := make(chan *waBinary.Node, 1)
+	reply := make(chan *waBinary.Node, 1)
 	c.waitMu.Lock()
-	c.waiting[id] = answer
+	c.waiting[id] = reply
 	c.waitMu.Unlock()
 	defer func() {
 		c.waitMu.Lock()
@@ -159,17 +213,17 @@ func (c *conn) ask(ctx context.Context, n waBinary.Node) (*waBinary.Node, error)
 		return nil, err
 	}
 	select {
-	case got := <-answer:
+	case got := <-reply:
 		return got, nil
 	case <-c.ctx.Done():
-		return nil, errors.New("the client disconnected before it answered")
+		return nil, errors.New("the client disconnected before it replied")
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// answered hands an iq result to whoever asked; false when nobody did.
-func (c *conn) answered(n *waBinary.Node) bool {
+// takeReply hands an iq result to whoever asked; false when nobody did.
+func (c *conn) takeReply(n *waBinary.Node) bool {
 	id, _ := n.Attrs["id"].(string)
 	c.waitMu.Lock()
 	defer c.waitMu.Unlock()

@@ -2,7 +2,6 @@ package wasim
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -19,7 +18,21 @@ type Addressing string
 const (
 	ByLID Addressing = "lid" // from=LID sender_pn=PN; the default, as on today's WhatsApp
 	ByPN  Addressing = "pn"  // from=PN sender_lid=LID
+	// ByPNAlone is ByPN without a LID, in a contact's direct stanzas: the companion does not learn
+	// the LID from them.
+	ByPNAlone Addressing = "pn-alone"
 )
+
+// byPN reports whether the phone number leads.
+func (a Addressing) byPN() bool { return a == ByPN || a == ByPNAlone }
+
+// attr is the mode as stanzas name it.
+func (a Addressing) attr() string {
+	if a.byPN() {
+		return string(ByPN)
+	}
+	return string(a)
+}
 
 // Contact is another WhatsApp user who writes with one account. Methods are
 // safe for concurrent use.
@@ -93,8 +106,13 @@ func (c *Contact) SendText(ctx context.Context, text string) (string, error) {
 
 // Send is SendText for any message.
 func (c *Contact) Send(ctx context.Context, m *waE2E.Message) (string, error) {
-	id := newContactMessageID()
-	return id, c.acct.transmit(ctx, c.party, id, m, outgoing{head: c.direct("message", id)})
+	return c.SendAs(ctx, m, Form{})
+}
+
+// SendAs is Send with a stanza of another form.
+func (c *Contact) SendAs(ctx context.Context, m *waE2E.Message, f Form) (string, error) {
+	f.id(newContactMessageID)
+	return f.ID, c.acct.transmit(ctx, c.party, m, outgoing{head: c.direct("message", f.ID), form: f})
 }
 
 // SendGroupText writes a text into a group.
@@ -104,11 +122,16 @@ func (c *Contact) SendGroupText(ctx context.Context, g *Group, text string) (str
 
 // SendGroup is SendGroupText for any message.
 func (c *Contact) SendGroup(ctx context.Context, g *Group, m *waE2E.Message) (string, error) {
+	return c.SendGroupAs(ctx, g, m, Form{})
+}
+
+// SendGroupAs is SendGroup with a stanza of another form.
+func (c *Contact) SendGroupAs(ctx context.Context, g *Group, m *waE2E.Message, f Form) (string, error) {
 	if err := g.mustHave(c); err != nil {
 		return "", err
 	}
-	id := newContactMessageID()
-	return id, c.acct.transmit(ctx, c.party, id, m, outgoing{head: g.from("message", id, c), group: g})
+	f.id(newContactMessageID)
+	return f.ID, c.acct.transmit(ctx, c.party, m, outgoing{head: g.from("message", f.ID, c), group: g.jid, form: f})
 }
 
 // CorruptNext makes the contact's next n messages undecryptable, so that the
@@ -133,108 +156,18 @@ func (c *Contact) direct(tag, id string) waBinary.Node {
 	c.acct.mu.Lock()
 	mode := c.addressing
 	c.acct.mu.Unlock()
-	attrs := waBinary.Attrs{"id": id, "t": unix(time.Now())}
-	if mode == ByPN {
+	attrs := waBinary.Attrs{"id": id, "t": unix(c.acct.srv.now())}
+	switch mode {
+	case ByPN:
 		attrs["from"], attrs["sender_lid"] = c.pn, c.lid
-	} else {
+	case ByPNAlone:
+		attrs["from"] = c.pn
+	default:
 		attrs["from"], attrs["sender_pn"] = c.lid, c.pn
 	}
 	if tag == "message" {
 		attrs["notify"] = c.name
-		attrs["addressing_mode"] = string(mode)
+		attrs["addressing_mode"] = mode.attr()
 	}
 	return waBinary.Node{Tag: tag, Attrs: attrs}
-}
-
-// transmit encrypts a message for the companion and queues it; m needs head,
-// and group for group messages. Messages of one party leave in the order of
-// their encryption.
-func (a *Account) transmit(ctx context.Context, p *party, id string, msg *waE2E.Message, m outgoing) error {
-	plain, err := proto.Marshal(msg)
-	if err != nil {
-		return fmt.Errorf("send %s: marshal: %w", id, err)
-	}
-	content := msg
-	if copied := msg.GetDeviceSentMessage(); copied != nil {
-		content = copied.GetMessage()
-	}
-	m.plain, m.media = plain, mediaType(content)
-	m.head.Attrs["type"] = stanzaType(content)
-	d, err := a.companion(ctx)
-	if err != nil {
-		return fmt.Errorf("send %s: %w", id, err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	node := m.head
-	if m.group == nil {
-		node.Content, err = a.sealDirect(p, d, m)
-	} else {
-		node.Content, err = a.sealGroup(p, d, m)
-	}
-	if err != nil {
-		return fmt.Errorf("send %s: %w", id, err)
-	}
-	p.remember(id, m)
-	if err := a.enqueue(d, node); err != nil {
-		return fmt.Errorf("send %s: %w", id, err)
-	}
-	return nil
-}
-
-// sealDirect returns the <enc> of a direct message. Call with the party's lock held.
-func (a *Account) sealDirect(p *party, d *device, m outgoing) ([]waBinary.Node, error) {
-	enc, err := a.seal(p, d, m.plain)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.maybeCorrupt(&enc); err != nil {
-		return nil, err
-	}
-	if m.media != "" {
-		enc.Attrs["mediatype"] = m.media
-	}
-	return []waBinary.Node{enc}, nil
-}
-
-// sealGroup returns the <enc>s of a group message: the sender key first when
-// the companion does not have it. Call with the party's lock held.
-func (a *Account) sealGroup(p *party, d *device, m outgoing) ([]waBinary.Node, error) {
-	var encs []waBinary.Node
-	if group := m.group.jid.String(); p.shared[group] != d.lid {
-		key, err := p.senderKeyMessage(m.group.jid)
-		if err != nil {
-			return nil, err
-		}
-		enc, err := a.seal(p, d, key)
-		if err != nil {
-			return nil, err
-		}
-		encs = append(encs, enc)
-		p.shared[group] = d.lid
-	}
-	sealed, err := p.sealGroup(m.group.jid, m.plain)
-	if err != nil {
-		return nil, err
-	}
-	enc := encNode("skmsg", sealed)
-	if err := p.maybeCorrupt(&enc); err != nil {
-		return nil, err
-	}
-	if m.media != "" {
-		enc.Attrs["mediatype"] = m.media
-	}
-	return append(encs, enc), nil
-}
-
-func (a *Account) seal(p *party, d *device, plain []byte) (waBinary.Node, error) {
-	sealed, kind, err := p.seal(d.lid, plain, d.bundleFrom(a))
-	if err != nil {
-		return waBinary.Node{}, err
-	}
-	return encNode(kind, sealed), nil
-}
-
-func encNode(kind string, sealed []byte) waBinary.Node {
-	return waBinary.Node{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": kind}, Content: sealed}
 }

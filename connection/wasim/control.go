@@ -14,7 +14,7 @@ import (
 // maxBody bounds the body of a control request; none comes near it.
 const maxBody = 1 << 20
 
-// errUnknown marks a name no account, contact or group answers to.
+// errUnknown marks a name that no account, contact or group has.
 var errUnknown = errors.New("unknown")
 
 // route is one operation of the control API.
@@ -29,14 +29,15 @@ type route struct {
 // request is every argument a route may take: the JSON body, or the query of a
 // GET. Unknown names are refused.
 type request struct {
-	Account   string          `json:"account"` // phone or name; may be left out while there is one
-	Phone     string          `json:"phone"`
-	Name      string          `json:"name"`
-	Address   string          `json:"addressing"` // lid or pn
-	Subject   string          `json:"subject"`
-	Members   []string        `json:"members"`
-	QR        string          `json:"qr"`
-	From      string          `json:"from"` // contact by name, phone or JID; "phone" is the account's own
+	Account string   `json:"account"` // phone or name; may be left out while there is one
+	Phone   string   `json:"phone"`
+	Name    string   `json:"name"`
+	Address string   `json:"addressing"` // lid, pn or pn-alone
+	Subject string   `json:"subject"`
+	Members []string `json:"members"`
+	QR      string   `json:"qr"`
+	// contact by name, phone or JID; "phone" is the account's own
+	From      string          `json:"from"`
 	To        string          `json:"to"`
 	Group     string          `json:"group"` // JID or subject
 	Text      string          `json:"text"`
@@ -56,11 +57,38 @@ type request struct {
 	Class     string          `json:"class"`
 	After     int             `json:"after"`
 	For       string          `json:"for"`
+
+	Form   Form            `json:"form"`
+	Fault  json.RawMessage `json:"fault"`
+	Node   json.RawMessage `json:"node"`
+	ID     string          `json:"id"`
+	At     int64           `json:"at"` // Unix seconds
+	On     bool            `json:"on"`
+	Order  string          `json:"order"`
+	Video  bool            `json:"video"`
+	Notice bool            `json:"notice"`
+	Reason string          `json:"reason"`
+	// channel by JID or name
+	Channel string `json:"channel"`
+	// media
+	Kind         string `json:"kind"`
+	Caption      string `json:"caption"`
+	FileName     string `json:"filename"`
+	MIME         string `json:"mime"`
+	Data         []byte `json:"data"`
+	Size         int64  `json:"size"`
+	Status       int    `json:"status"`
+	Cut          int64  `json:"cut"`
+	IgnoreRanges bool   `json:"ignore_ranges"`
+	Damage       bool   `json:"damage"`
 }
 
 func (s *Server) routes() []route {
 	var list []route
-	for _, family := range [][]route{setupRoutes(), messageRoutes(), groupRoutes(), linkRoutes(), lookRoutes()} {
+	for _, family := range [][]route{
+		setupRoutes(), messageRoutes(), settingRoutes(), groupRoutes(), channelRoutes(), callRoutes(), linkRoutes(), pairRoutes(), faultRoutes(),
+		mediaControlRoutes(), readRoutes(),
+	} {
 		list = append(list, family...)
 	}
 	return list

@@ -61,18 +61,18 @@ func matches(name, phone string, jids ...string) bool {
 }
 
 // sender finds the contact of a request and the group, nil when none is named.
-func (s *Server) sender(in request) (*Account, *Contact, *Group, error) {
+func (s *Server) sender(in request) (*Contact, *Group, error) {
 	a, err := s.findAccount(in.Account)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	c, err := a.findContact(in.From)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	if in.Group == "" {
-		return a, c, nil, nil
+	if in.Group == "" || in.Group == statusGroup {
+		return c, nil, nil
 	}
 	g, err := a.findGroup(in.Group)
-	return a, c, g, err
+	return c, g, err
 }

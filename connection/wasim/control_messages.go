@@ -10,10 +10,14 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
+	"go.mau.fi/whatsmeow/proto/waHistorySync"
 )
 
 // ownPhone is the sender name that stands for the account's own phone.
 const ownPhone = "phone"
+
+// statusGroup is the group name that stands for the status.
+const statusGroup = "status"
 
 // maxCount bounds how many messages one request sends.
 const maxCount = 100_000
@@ -21,12 +25,16 @@ const maxCount = 100_000
 // messageRoutes are what contacts and the own phone do in chats.
 func messageRoutes() []route {
 	return []route{
-		{"POST", "/messages", `write as a contact, or from "phone" to a contact or group; count sends so many numbered ones; message takes any message in protobuf JSON`, `{"from":"Bob","text":"hello","group":"","to":"","count":1}`, controlSend},
+		{"POST", "/messages", `write as a contact, or from "phone" to a contact or group; count sends so many numbered ones; message takes any message in protobuf JSON; group "status" posts a status; form changes the stanza (id, at, edit, type, attrs, meta, enc_type, enc_version, hide, plain, unavailable, absent)`, `{"from":"Bob","text":"hello","group":"","to":"","count":1,"form":{"edit":"1"}}`, controlSend},
 		{"POST", "/receipts", `tell the companion its messages were delivered (""), read or played`, `{"from":"Bob","type":"read","ids":["3EB0…"],"group":""}`, controlReceipt},
-		{"POST", "/auto-receipts", "answer every message the contact receives with these receipts; none turns it off", `{"from":"Bob","types":["","read"]}`, controlAutoReceipts},
+		{"POST", "/auto-receipts", "send these receipts for every message the contact receives; none turns it off", `{"from":"Bob","types":["","read"]}`, controlAutoReceipts},
 		{"POST", "/presence", "show a contact available, or unavailable since last_seen (Unix seconds, 0 hidden)", `{"from":"Bob","available":false,"last_seen":1735689600}`, controlPresence},
 		{"POST", "/typing", "show a contact composing, recording or paused", `{"from":"Bob","state":"composing","group":""}`, controlTyping},
 		{"POST", "/corrupt", "make the contact's next count messages undecryptable", `{"from":"Bob","count":1}`, controlCorrupt},
+		{"POST", "/forget-sessions", "let the contact start new sessions, as after a restored backup", `{"from":"Bob"}`, controlForgetSessions},
+		{"POST", "/reinstall", "give the contact a new phone with a new identity, of which the companion is told", `{"from":"Bob"}`, controlReinstall},
+		{"POST", "/prekeys/use", "use up to count of the companion's one-time prekeys up", `{"count":1000}`, controlUsePreKeys},
+		{"POST", "/history", "let the own phone send the companion a part of the history, HistorySync in protobuf JSON", `{"message":{"syncType":"RECENT","conversations":[]}}`, controlHistory},
 		{"POST", "/addressing", "choose which JID leads in a contact's or group's stanzas", `{"from":"Bob","group":"","addressing":"pn"}`, controlAddressing},
 	}
 }
@@ -39,6 +47,9 @@ func controlSend(ctx context.Context, s *Server, in request) (any, error) {
 	if in.Count < 0 || in.Count > maxCount {
 		return nil, fmt.Errorf("count %d is not between 1 and %d", in.Count, maxCount)
 	}
+	if in.Count > 1 && in.Form.ID != "" {
+		return nil, errors.New("several messages cannot have one id")
+	}
 	ids := []string{}
 	for i := range max(in.Count, 1) {
 		m := &waE2E.Message{}
@@ -49,6 +60,8 @@ func controlSend(ctx context.Context, s *Server, in request) (any, error) {
 			}
 		case in.Count > 1:
 			m.Conversation = proto.String(fmt.Sprintf("%s %d", in.Text, i+1))
+		case in.Text == "" && (in.Form.Plain != nil || in.Form.Absent || in.Form.Unavailable != ""):
+			// the form says what goes in the place of a message
 		case in.Text == "":
 			return nil, errors.New("neither text nor message given")
 		default:
@@ -66,35 +79,42 @@ func controlSend(ctx context.Context, s *Server, in request) (any, error) {
 // sending is how the messages of a request leave.
 func (s *Server) sending(in request) (func(context.Context, *waE2E.Message) (string, error), error) {
 	if in.From != ownPhone {
-		_, c, g, err := s.sender(in)
+		c, g, err := s.sender(in)
 		switch {
 		case err != nil:
 			return nil, err
+		case in.Group == statusGroup:
+			return func(ctx context.Context, m *waE2E.Message) (string, error) { return c.PostStatus(ctx, m, in.Form) }, nil
 		case g != nil:
-			return func(ctx context.Context, m *waE2E.Message) (string, error) { return c.SendGroup(ctx, g, m) }, nil
+			return func(ctx context.Context, m *waE2E.Message) (string, error) { return c.SendGroupAs(ctx, g, m, in.Form) }, nil
 		}
-		return c.Send, nil
+		return func(ctx context.Context, m *waE2E.Message) (string, error) { return c.SendAs(ctx, m, in.Form) }, nil
 	}
 	a, err := s.findAccount(in.Account)
 	if err != nil {
 		return nil, err
+	}
+	if in.Group == statusGroup {
+		return func(ctx context.Context, m *waE2E.Message) (string, error) { return a.PhonePostStatus(ctx, m, in.Form) }, nil
 	}
 	if in.Group != "" {
 		g, err := a.findGroup(in.Group)
 		if err != nil {
 			return nil, err
 		}
-		return func(ctx context.Context, m *waE2E.Message) (string, error) { return a.PhoneSendGroup(ctx, g, m) }, nil
+		return func(ctx context.Context, m *waE2E.Message) (string, error) {
+			return a.PhoneSendGroupAs(ctx, g, m, in.Form)
+		}, nil
 	}
 	to, err := a.findContact(in.To)
 	if err != nil {
 		return nil, err
 	}
-	return func(ctx context.Context, m *waE2E.Message) (string, error) { return a.PhoneSend(ctx, to, m) }, nil
+	return func(ctx context.Context, m *waE2E.Message) (string, error) { return a.PhoneSendAs(ctx, to, m, in.Form) }, nil
 }
 
 func controlReceipt(ctx context.Context, s *Server, in request) (any, error) {
-	_, c, g, err := s.sender(in)
+	c, g, err := s.sender(in)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +125,7 @@ func controlReceipt(ctx context.Context, s *Server, in request) (any, error) {
 }
 
 func controlAutoReceipts(_ context.Context, s *Server, in request) (any, error) {
-	_, c, _, err := s.sender(in)
+	c, _, err := s.sender(in)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +134,7 @@ func controlAutoReceipts(_ context.Context, s *Server, in request) (any, error) 
 }
 
 func controlPresence(ctx context.Context, s *Server, in request) (any, error) {
-	_, c, _, err := s.sender(in)
+	c, _, err := s.sender(in)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +146,7 @@ func controlPresence(ctx context.Context, s *Server, in request) (any, error) {
 }
 
 func controlTyping(ctx context.Context, s *Server, in request) (any, error) {
-	_, c, g, err := s.sender(in)
+	c, g, err := s.sender(in)
 	if err != nil {
 		return nil, err
 	}
@@ -137,12 +157,51 @@ func controlTyping(ctx context.Context, s *Server, in request) (any, error) {
 }
 
 func controlCorrupt(_ context.Context, s *Server, in request) (any, error) {
-	_, c, _, err := s.sender(in)
+	c, _, err := s.sender(in)
 	if err != nil {
 		return nil, err
 	}
 	c.CorruptNext(in.Count)
 	return nil, nil
+}
+
+func controlForgetSessions(_ context.Context, s *Server, in request) (any, error) {
+	c, _, err := s.sender(in)
+	if err != nil {
+		return nil, err
+	}
+	c.ForgetSessions()
+	return nil, nil
+}
+
+func controlReinstall(ctx context.Context, s *Server, in request) (any, error) {
+	c, _, err := s.sender(in)
+	if err != nil {
+		return nil, err
+	}
+	return nil, c.Reinstall(ctx)
+}
+
+func controlUsePreKeys(ctx context.Context, s *Server, in request) (any, error) {
+	a, err := s.findAccount(in.Account)
+	if err != nil {
+		return nil, err
+	}
+	left, err := a.UsePreKeys(ctx, in.Count)
+	return map[string]any{"left": left}, err
+}
+
+func controlHistory(ctx context.Context, s *Server, in request) (any, error) {
+	a, err := s.findAccount(in.Account)
+	if err != nil {
+		return nil, err
+	}
+	h := &waHistorySync.HistorySync{}
+	if err := protojson.Unmarshal(in.Message, h); err != nil {
+		return nil, fmt.Errorf("message is no HistorySync: %w", err)
+	}
+	id, err := a.SendHistory(ctx, h)
+	return map[string]any{"ids": []string{id}}, err
 }
 
 func controlAddressing(_ context.Context, s *Server, in request) (any, error) {

@@ -12,7 +12,6 @@ func setupRoutes() []route {
 		{"GET", "/server", "where clients connect and what they must trust", "", controlServer},
 		{"GET", "/accounts", "list the accounts", "", controlAccounts},
 		{"POST", "/accounts", "add an account", `{"phone":"491515550100","name":"Shop"}`, controlNewAccount},
-		{"POST", "/push-name", "change the account's name on its phone and sync it to the companion, which needs one to show presence", `{"name":"Shop"}`, controlPushName},
 		{"GET", "/contacts", "list an account's contacts", "?account=491515550100", controlContacts},
 		{"POST", "/contacts", "add a contact", `{"name":"Bob","phone":"15550100123","addressing":"lid"}`, controlNewContact},
 		{"GET", "/groups", "list an account's groups", "?account=491515550100", controlGroups},
@@ -74,14 +73,6 @@ func controlNewAccount(_ context.Context, s *Server, in request) (any, error) {
 	return s.NewAccount(in.Phone, in.Name).view(), nil
 }
 
-func controlPushName(ctx context.Context, s *Server, in request) (any, error) {
-	a, err := s.findAccount(in.Account)
-	if err != nil {
-		return nil, err
-	}
-	return nil, a.SetPushName(ctx, in.Name)
-}
-
 type contactView struct {
 	Name string `json:"name"`
 	PN   string `json:"pn"`
@@ -125,13 +116,13 @@ func controlNewContact(_ context.Context, s *Server, in request) (any, error) {
 }
 
 func addressing(name string) (Addressing, error) {
-	switch Addressing(name) {
+	switch mode := Addressing(name); mode {
 	case "", ByLID:
 		return ByLID, nil
-	case ByPN:
-		return ByPN, nil
+	case ByPN, ByPNAlone:
+		return mode, nil
 	}
-	return "", fmt.Errorf("addressing %q is not lid or pn", name)
+	return "", fmt.Errorf("addressing %q is none of pn-alone, lid or pn", name)
 }
 
 type groupView struct {

@@ -13,7 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 )
 
-// control calls the API and returns the status and the decoded answer.
+// control calls the API and returns the status and the decoded reply.
 func control(t *testing.T, s *Server, method, path, body string) (int, map[string]any) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(testContext(t), method, s.ControlURL()+path, strings.NewReader(body))
@@ -31,7 +31,7 @@ func exchange(t *testing.T, req *http.Request) (int, map[string]any) {
 	must(t, err)
 	var out map[string]any
 	if err := json.Unmarshal(raw, &out); err != nil {
-		t.Fatalf("%s %s answers %q", req.Method, req.URL.Path, bytes.TrimSpace(raw))
+		t.Fatalf("%s %s replies %q", req.Method, req.URL.Path, bytes.TrimSpace(raw))
 	}
 	return resp.StatusCode, out
 }
@@ -82,11 +82,13 @@ func TestControlDrivesAConversation(t *testing.T) {
 	do(t, s, "POST", "/typing", `{"from":"Bob","group":"Ours","state":"recording"}`)
 	waitFor[*events.ChatPresence](t, c)
 	do(t, s, "POST", "/auto-receipts", `{"from":"Bob","types":["read"]}`)
-	id := c.send(t, "15550100123@s.whatsapp.net", "answer")
+	id := c.send(t, "15550100123@s.whatsapp.net", "reply")
 	do(t, s, "GET", "/wait?for=received&contact=Bob&count=1", "")
+	// Bob's, queued after he received: before it there may be nothing to drain
+	waitFor[*events.Receipt](t, c)
 	do(t, s, "GET", "/wait?for=drained", "")
 	got := do(t, s, "GET", "/received?contact=Bob", "")["messages"].([]any)
-	if first := got[0].(map[string]any); first["id"] != id || first["text"] != "answer" {
+	if first := got[0].(map[string]any); first["id"] != id || first["text"] != "reply" {
 		t.Errorf("received %v", got)
 	}
 	if got := do(t, s, "GET", "/acked?class=message&after=1", ""); got["total"] != float64(7) || len(got["stanzas"].([]any)) != 6 {

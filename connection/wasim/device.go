@@ -5,6 +5,8 @@ import (
 
 	"go.mau.fi/whatsmeow/proto/waWa6"
 	"go.mau.fi/whatsmeow/types"
+
+	"waoutbox/connection/wasim/noise"
 )
 
 // device is the companion linked to an account: its keys, its one-time prekeys
@@ -35,10 +37,10 @@ type publicPreKey struct {
 	Signature [64]byte // signed prekeys only
 }
 
-func newDevice(a *Account, number uint16, h hello) *device {
-	reg := h.payload.GetDevicePairingData()
+func newDevice(a *Account, number uint16, h noise.Client) *device {
+	reg := h.Payload.GetDevicePairingData()
 	d := &device{
-		pn: a.pn, lid: a.lid, noise: h.static,
+		pn: a.pn, lid: a.lid, noise: h.Static,
 		identity:     [32]byte(reg.GetEIdent()),
 		registration: binary.BigEndian.Uint32(reg.GetERegid()),
 		signed: publicPreKey{

@@ -29,6 +29,13 @@ type Group struct {
 	topicAt    time.Time
 	members    []member
 	version    int
+
+	settings        map[string]string // by tag, with their values
+	announceVersion int
+	invite          string    // code of the link
+	community       bool      // a parent of groups
+	parent          types.JID // the community it belongs to
+	defaultSub      bool      // the community's announcement group
 }
 
 // member is one participant of a group; contact is nil for the account itself.
@@ -42,7 +49,7 @@ type member struct {
 // without any the account, has created it. The companion is not told: use
 // Joined for that.
 func (a *Account) NewGroup(subject string, contacts ...*Contact) *Group {
-	now := time.Now()
+	now := a.srv.now()
 	g := &Group{
 		acct: a, subject: subject, subjectAt: now, created: now, addressing: ByLID, version: 1,
 		jid: types.NewJID(fmt.Sprintf("1203630%011d", uint64(uint24(randomBytes(3)))<<8|uint64(randomBytes(1)[0])), types.GroupServer),
@@ -104,7 +111,9 @@ func (g *Group) Members() []string {
 func (g *Group) SetAddressing(mode Addressing) {
 	g.acct.mu.Lock()
 	defer g.acct.mu.Unlock()
-	g.addressing = mode
+	if g.addressing = mode; mode == ByPNAlone { // members are always named by both
+		g.addressing = ByPN
+	}
 }
 
 // SetSubject renames the group; by is a member.
@@ -191,7 +200,7 @@ func (g *Group) announce(ctx context.Context, by member, apply func() waBinary.N
 
 // notification is a w:gp2 stanza. Call with the lock held.
 func (g *Group) notification(by member, change waBinary.Node) waBinary.Node {
-	n := notification(g.jid, "w:gp2", change)
+	n := g.acct.notification(g.jid, "w:gp2", change)
 	g.name(n.Attrs, "participant", by)
 	n.Attrs["notify"] = g.acct.name
 	if by.contact != nil {
@@ -209,7 +218,7 @@ func (g *Group) from(tag, id string, c *Contact) waBinary.Node {
 func (g *Group) head(tag, id string, by member, name string) waBinary.Node {
 	g.acct.mu.Lock()
 	defer g.acct.mu.Unlock()
-	attrs := waBinary.Attrs{"id": id, "from": g.jid, "t": unix(time.Now())}
+	attrs := waBinary.Attrs{"id": id, "from": g.jid, "t": unix(g.acct.srv.now())}
 	g.name(attrs, "participant", by)
 	if tag == "message" {
 		attrs["notify"] = name
@@ -240,6 +249,13 @@ func (g *Group) hasAccount() bool {
 	g.acct.mu.Lock()
 	defer g.acct.mu.Unlock()
 	return slices.ContainsFunc(g.members, func(m member) bool { return m.contact == nil })
+}
+
+// accountWrites tells whether the account may write into the group. Takes the lock.
+func (g *Group) accountWrites() bool {
+	g.acct.mu.Lock()
+	defer g.acct.mu.Unlock()
+	return g.mayWrite()
 }
 
 // contacts lists the members that are contacts.

@@ -3,7 +3,6 @@ package wasim
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 )
@@ -11,7 +10,7 @@ import (
 // rename changes the subject and returns the notification's content. Call with
 // the lock held, as everything in this file.
 func (g *Group) rename(by member, subject string) waBinary.Node {
-	g.subject, g.subjectBy, g.subjectAt = subject, by.lid, time.Now()
+	g.subject, g.subjectBy, g.subjectAt = subject, by.lid, g.acct.srv.now()
 	n := waBinary.Node{Tag: "subject", Attrs: waBinary.Attrs{"subject": subject, "s_t": unix(g.subjectAt)}}
 	g.owner(n.Attrs, "s_o", by)
 	return n
@@ -19,7 +18,7 @@ func (g *Group) rename(by member, subject string) waBinary.Node {
 
 // describe changes the description and returns the notification's content.
 func (g *Group) describe(by member, id, topic string) waBinary.Node {
-	g.topic, g.topicID, g.topicBy, g.topicAt = topic, id, by.lid, time.Now()
+	g.topic, g.topicID, g.topicBy, g.topicAt = topic, id, by.lid, g.acct.srv.now()
 	if topic == "" {
 		return waBinary.Node{Tag: "description", Attrs: waBinary.Attrs{"id": id}, Content: []waBinary.Node{{Tag: "delete"}}}
 	}
@@ -77,7 +76,7 @@ func (g *Group) owner(attrs waBinary.Attrs, key string, m member) {
 func (g *Group) node() waBinary.Node {
 	n := waBinary.Node{Tag: "group", Attrs: waBinary.Attrs{
 		"id": g.jid.User, "subject": g.subject, "s_t": unix(g.subjectAt), "creation": unix(g.created),
-		"addressing_mode": string(g.addressing), "size": len(g.members), "p_v_id": strconv.Itoa(g.version), "a_v_id": "0",
+		"addressing_mode": string(g.addressing), "size": len(g.members), "p_v_id": strconv.Itoa(g.version), "a_v_id": strconv.Itoa(g.announceVersion),
 	}}
 	g.owner(n.Attrs, "s_o", g.known(g.subjectBy))
 	g.owner(n.Attrs, "creator", g.known(g.creator))
@@ -87,6 +86,7 @@ func (g *Group) node() waBinary.Node {
 		g.owner(d.Attrs, "participant", g.known(g.topicBy))
 		content = append(content, d)
 	}
+	content = append(content, g.settingNodes()...)
 	for _, m := range g.members {
 		content = append(content, g.participant(m))
 	}

@@ -7,9 +7,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// groupIQ answers w:g2 requests of the companion. What the companion changes
+// groupIQ returns w:g2 requests of the companion. What the companion changes
 // is told back to it in a notification, as the real server does.
-func (a *Account) groupIQ(d *device, n *waBinary.Node) (answer waBinary.Node, after func()) {
+func (a *Account) groupIQ(d *device, n *waBinary.Node) (reply waBinary.Node, after func()) {
 	children := n.GetChildren()
 	if len(children) == 0 {
 		return iqError(n, 400, "bad-request"), nil
@@ -63,9 +63,26 @@ func (a *Account) groupOp(d *device, n *waBinary.Node, op waBinary.Node, what st
 			}
 		}
 	}
+	if attrString(*n, "type") == "set" && !g.mayChange(what) {
+		return iqError(n, 403, "forbidden"), nil
+	}
+	if value, ok := settingOf(op); ok {
+		if _, err := g.settingNode(what, value); err != nil {
+			return iqError(n, 400, "bad-request"), nil
+		}
+		return iqResult(n), tell(g.set(what, value))
+	}
 	switch what {
 	case "query":
 		return iqResult(n, g.node()), nil
+	case "sub_groups":
+		return iqResult(n, g.subGroups()), nil
+	case "invite":
+		if attrString(*n, "type") == "get" && g.invite != "" {
+			return iqResult(n, waBinary.Node{Tag: "invite", Attrs: waBinary.Attrs{"code": g.invite}}), nil
+		}
+		change := g.set("invite", "")
+		return iqResult(n, change), tell(change)
 	case "subject":
 		raw, _ := op.Content.([]byte)
 		return iqResult(n), tell(g.rename(self, string(raw)))
@@ -81,7 +98,7 @@ func (a *Account) groupOp(d *device, n *waBinary.Node, op waBinary.Node, what st
 		change := g.alter(what, who)
 		return iqResult(n, change), tell(change)
 	}
-	return iqResult(n), nil // settings the simulator keeps no record of
+	return iqError(n, 501, "feature-not-implemented"), nil
 }
 
 // createGroup makes a group for the companion. Takes the lock.

@@ -14,7 +14,7 @@ import (
 
 // handleMessage takes a message of the companion, lets everybody it is for
 // decrypt it, and returns the server's <ack> and the receipts to queue after it.
-func (a *Account) handleMessage(d *device, n *waBinary.Node) (ack waBinary.Node, answers []waBinary.Node) {
+func (a *Account) handleMessage(d *device, n *waBinary.Node) (ack waBinary.Node, replies []waBinary.Node) {
 	to, _ := n.Attrs["to"].(types.JID)
 	ack = waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{
 		"class": "message", "id": n.Attrs["id"], "from": to, "t": unix(time.Now()),
@@ -22,55 +22,92 @@ func (a *Account) handleMessage(d *device, n *waBinary.Node) (ack waBinary.Node,
 	a.mu.Lock()
 	reject := a.reject
 	a.mu.Unlock()
-	if reject == 0 {
-		answers, reject = a.route(d, n, to)
+	switch {
+	case reject != 0:
+	case to.Server == types.NewsletterServer:
+		var serverID int
+		if serverID, reject = a.publish(n, to); reject == 0 {
+			ack.Attrs["server_id"] = serverID
+		}
+	default:
+		replies, reject = a.route(d, n, to)
 	}
 	if reject != 0 {
 		ack.Attrs["error"] = reject
 	}
-	return ack, answers
+	return ack, replies
 }
 
 // route delivers a message and returns the receivers' receipts and the error
-// code to answer with, or 0.
-func (a *Account) route(d *device, n *waBinary.Node, to types.JID) (answers []waBinary.Node, code int) {
+// code to refuse with, or 0.
+func (a *Account) route(d *device, n *waBinary.Node, to types.JID) (replies []waBinary.Node, code int) {
 	var g *Group
 	if to.Server == types.GroupServer {
 		if g = a.group(to); g == nil {
 			return nil, 404
 		}
-		if !g.hasAccount() {
+		if !g.hasAccount() || !g.accountWrites() {
 			return nil, 403
 		}
 	} else if !a.isSelf(to) && a.contact(to) == nil {
 		return nil, 404
 	}
+	if code := refusal(n); code != 0 {
+		return nil, code
+	}
 	id := attrString(*n, "id")
 	participants := n.GetChildByTag("participants")
 	for _, part := range participants.GetChildrenByTag("to") {
 		jid, _ := part.Attrs["jid"].(types.JID)
-		answers = append(answers, a.deliver(d, jid, id, g, part.GetChildByTag("enc"))...)
+		replies = append(replies, a.deliver(d, jid, id, g, part.GetChildByTag("enc"))...)
 	}
 	for _, enc := range n.GetChildrenByTag("enc") {
 		switch {
 		case attrString(enc, "type") == "skmsg" && g != nil:
 			for _, c := range g.contacts() {
-				answers = append(answers, a.deliver(d, c.lid, id, g, enc)...)
+				replies = append(replies, a.deliver(d, c.lid, id, g, enc)...)
 			}
-		default: // an answer to a retry receipt, or a message to the own phone
+		default: // a reply to a retry receipt, or a message to the own phone
 			jid, ok := n.Attrs["participant"].(types.JID)
 			if !ok {
 				jid = to
 			}
-			answers = append(answers, a.deliver(d, jid, id, g, enc)...)
+			replies = append(replies, a.deliver(d, jid, id, g, enc)...)
 		}
 	}
-	return answers, 0
+	return replies, 0
+}
+
+// refusal is the code with which a message is refused that no receiver could read: without id,
+// without ciphertext, or one that starts a session and does not say whose device it is from.
+func refusal(n *waBinary.Node) int {
+	encs := n.GetChildrenByTag("enc")
+	participants := n.GetChildByTag("participants")
+	for _, part := range participants.GetChildrenByTag("to") {
+		encs = append(encs, part.GetChildrenByTag("enc")...)
+	}
+	if attrString(*n, "id") == "" || len(encs) == 0 {
+		return 400
+	}
+	_, named := n.GetOptionalChildByTag("device-identity")
+	for _, enc := range encs {
+		raw, _ := enc.Content.([]byte)
+		if attrString(enc, "type") == "" || len(raw) == 0 {
+			return 400
+		}
+		if attrString(enc, "type") == "pkmsg" && !named {
+			return 400
+		}
+	}
+	return 0
 }
 
 // deliver lets the user jid decrypt one ciphertext of the companion; it returns
 // the user's receipts.
 func (a *Account) deliver(d *device, jid types.JID, id string, g *Group, enc waBinary.Node) []waBinary.Node {
+	if a.isSelf(jid) && jid.Device == d.pn.Device {
+		return nil // its own copy
+	}
 	var c *Contact
 	p := a.phone
 	if !a.isSelf(jid) {

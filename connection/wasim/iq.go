@@ -1,30 +1,45 @@
 package wasim
 
 import (
+	"slices"
+
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 )
 
-// handleIQ answers an iq of the companion.
+// onlyConfirmed are the namespaces in which a client only wants to hear that it was heard.
+var onlyConfirmed = []string{
+	"abt", "blocklist", "bot", "disappearing_mode", "newsletter", "passive", "privacy", "status", "tos", "urn:xmpp:whatsapp:dirty",
+	"urn:xmpp:whatsapp:push", "w", "w:biz", "w:p", "w:profile:picture", "w:qr", "w:stats", "w:sync:app:state",
+}
+
+// handleIQ returns an iq of the companion.
 func (a *Account) handleIQ(c *conn, d *device, n *waBinary.Node) error {
 	kind := attrString(*n, "type")
 	if kind != "get" && kind != "set" {
 		return nil // a result nobody waits for
 	}
-	answer, after := a.answerIQ(c, d, n, attrString(*n, "xmlns")+" "+kind)
-	err := c.send(answer)
+	if attrString(*n, "id") == "" || attrString(*n, "xmlns") == "" {
+		a.srv.log.Warn("malformed iq refused", "id", attrString(*n, "id"), "xmlns", attrString(*n, "xmlns"))
+		return c.send(iqError(n, 400, "bad-request"))
+	}
+	reply, after := a.replyToIQ(c, d, n, attrString(*n, "xmlns")+" "+kind)
+	err := c.send(reply)
 	if after != nil {
 		after()
 	}
 	return err
 }
 
-// answerIQ returns the answer, and what to do once it is sent.
-func (a *Account) answerIQ(c *conn, d *device, n *waBinary.Node, what string) (answer waBinary.Node, after func()) {
+// replyToIQ returns the reply, and what to do once it is sent.
+func (a *Account) replyToIQ(c *conn, d *device, n *waBinary.Node, what string) (reply waBinary.Node, after func()) {
 	switch what {
 	case "encrypt get":
 		if keys, ok := n.GetOptionalChildByTag("key"); ok {
-			return iqResult(n, a.bundles(keys)), nil
+			return iqResult(n, a.bundles(d, keys)), nil
+		}
+		if _, ok := n.GetOptionalChildByTag("digest"); ok {
+			return iqResult(n, a.digest(d)), nil
 		}
 		return iqResult(n, a.preKeyCount(d)), nil
 	case "encrypt set":
@@ -41,11 +56,11 @@ func (a *Account) answerIQ(c *conn, d *device, n *waBinary.Node, what string) (a
 		}
 		return iqResult(n), nil
 	case "usync get":
-		return iqResult(n, a.usync(d, n.GetChildByTag("usync"))), nil
+		return iqResult(n, a.usync(n.GetChildByTag("usync"))), nil
 	case "w:g2 get", "w:g2 set":
 		return a.groupIQ(d, n)
 	case "w:sync:app:state set":
-		return iqResult(n, a.synced.sync(c.ctx, n.GetChildByTag("sync"))), nil
+		return a.syncState(c.ctx, d, n)
 	case "privacy get":
 		return iqResult(n, privacy()), nil
 	case "blocklist get":
@@ -54,15 +69,23 @@ func (a *Account) answerIQ(c *conn, d *device, n *waBinary.Node, what string) (a
 		return iqError(n, 404, "item-not-found"), nil
 	case "w:m set":
 		return iqResult(n, waBinary.Node{Tag: "media_conn", Attrs: waBinary.Attrs{
-			"auth": "simulated", "ttl": 3600, "auth_ttl": 3600, "max_buckets": 12,
+			"auth": mediaAuth, "ttl": 3600, "auth_ttl": 3600, "max_buckets": 12,
 		}, Content: []waBinary.Node{{Tag: "host", Attrs: waBinary.Attrs{"hostname": "127.0.0.1"}}}}), nil
+	case "w:mex get":
+		return a.mex(n), nil
+	case "newsletter set":
+		return iqResult(n, waBinary.Node{Tag: "live_updates", Attrs: waBinary.Attrs{"duration": "90"}}), nil
 	case "md set":
 		if _, ok := n.GetOptionalChildByTag("remove-companion-device"); ok {
 			return iqResult(n), func() { a.loggedOut(d) }
 		}
 		return iqResult(n), nil
 	}
-	return iqResult(n), nil // keepalive and everything the client only wants confirmed
+	if !slices.Contains(onlyConfirmed, attrString(*n, "xmlns")) {
+		a.srv.log.Warn("iq of an unknown kind refused", "xmlns", attrString(*n, "xmlns"), "type", attrString(*n, "type"))
+		return iqError(n, 501, "feature-not-implemented"), nil
+	}
+	return iqResult(n), nil
 }
 
 // loggedOut removes the companion at its own wish: no stream error, which would

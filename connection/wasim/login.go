@@ -1,19 +1,20 @@
 package wasim
 
 import (
+	"maps"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 )
 
-// serveLinked checks a login, answers it and serves the companion until the
+// serveLinked checks a login, accepts it and serves the companion until the
 // connection ends.
 func (s *Server) serveLinked(c *conn) {
 	a, d, code := s.login(c)
 	if code != 0 {
 		s.log.Info("login refused", "code", code)
-		s.fail(c, code)
+		s.fail(c, code, a.ban(code))
 		return
 	}
 	defer a.detach(c)
@@ -34,9 +35,9 @@ func (s *Server) serveLinked(c *conn) {
 }
 
 // login finds the companion that connects and attaches the connection to it;
-// code is the failure to answer with, 0 when the login is good.
+// code is the failure to send, 0 when the login is good.
 func (s *Server) login(c *conn) (*Account, *device, int) {
-	user := types.NewJID(uintString(c.payload.GetUsername()), types.DefaultUserServer)
+	user := types.NewJID(uintString(c.Payload.GetUsername()), types.DefaultUserServer)
 	a := s.accountByUser(user.User)
 	if a == nil {
 		return nil, nil, 401
@@ -44,19 +45,30 @@ func (s *Server) login(c *conn) (*Account, *device, int) {
 	a.mu.Lock()
 	if a.refuse != 0 {
 		defer a.mu.Unlock()
-		return nil, nil, a.refuse
+		return a, nil, a.refuse
 	}
 	d := a.device
-	if d == nil || uint32(d.pn.Device) != c.payload.GetDevice() || d.noise != c.static {
+	if d == nil || uint32(d.pn.Device) != c.Payload.GetDevice() || d.noise != c.Static {
 		a.mu.Unlock()
 		return nil, nil, 401
 	}
 	old := d.conn
+	c.plans = append(c.plans, &a.plan)
 	d.attach(c)
 	a.changed.notify()
 	a.mu.Unlock()
 	a.end(old, "", "replaced") // two connections of one companion: the newer wins
 	return a, d, 0
+}
+
+// ban is what a failure of a banned account says besides its code; a may be nil.
+func (a *Account) ban(code int) waBinary.Attrs {
+	if a == nil || code != 402 {
+		return nil
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return waBinary.Attrs{"code": a.banCode, "expire": int(a.banned / time.Second)}
 }
 
 // attach makes c the companion's connection; stanzas wait for activate.
@@ -100,8 +112,10 @@ func (a *Account) activate(c *conn, d *device) {
 }
 
 // fail refuses a login and closes the connection a little later.
-func (s *Server) fail(c *conn, code int) {
-	if err := c.send(waBinary.Node{Tag: "failure", Attrs: waBinary.Attrs{"reason": code, "location": "loopback"}}); err != nil {
+func (s *Server) fail(c *conn, code int, more waBinary.Attrs) {
+	n := waBinary.Node{Tag: "failure", Attrs: waBinary.Attrs{"reason": code, "location": "loopback"}}
+	maps.Copy(n.Attrs, more)
+	if err := c.send(n); err != nil {
 		return
 	}
 	c.linger()

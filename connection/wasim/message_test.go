@@ -42,7 +42,7 @@ func TestUnacknowledgedComesAgain(t *testing.T) {
 	bob := a.NewContact("Bob", "15550100123")
 	c.mu.Lock()
 	failing, refused := true, make(chan struct{}, 10)
-	c.answer = func(e any) bool {
+	c.verdict = func(e any) bool {
 		if _, is := e.(*events.Message); !is || !failing {
 			return true
 		}

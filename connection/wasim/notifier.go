@@ -22,7 +22,7 @@ func (n *notifier) notify() {
 	}
 }
 
-// until blocks until ready answers true, an error, or ctx ends. ready runs with
+// until blocks until ready returns true, an error, or ctx ends. ready runs with
 // the account's lock held, after each change.
 func (a *Account) until(ctx context.Context, ready func() (bool, error)) error {
 	for {

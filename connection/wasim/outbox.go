@@ -2,6 +2,8 @@ package wasim
 
 import (
 	"container/list"
+	"fmt"
+	"slices"
 	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
@@ -14,12 +16,16 @@ const window = 500
 
 // Ack describes one stanza sent to the companion, acknowledged or pending.
 type Ack struct {
-	ID     string    `json:"id"`
-	Class  string    `json:"class"`            // message, receipt or notification
-	Chat   string    `json:"chat"`             // JID of the contact or group
-	Sender string    `json:"sender,omitempty"` // JID of the member, in groups
-	Type   string    `json:"type,omitempty"`   // the stanza's type; peer for the phone's own business
-	At     time.Time `json:"at"`               // when it was acknowledged; for pending ones when it was queued
+	ID     string `json:"id"`
+	Class  string `json:"class"`            // message, receipt or notification
+	Chat   string `json:"chat"`             // JID of the contact or group
+	Sender string `json:"sender,omitempty"` // JID of the member, in groups
+	// the stanza's type; peer for the phone's own business
+	Type string `json:"type,omitempty"`
+	// the code of the acknowledgement with which the companion refused it
+	Error string `json:"error,omitempty"`
+	// when it was acknowledged; for pending ones when it was queued
+	At time.Time `json:"at"`
 }
 
 // ackKey is what an acknowledgement names: several receipts may share one id.
@@ -34,7 +40,8 @@ type stanza struct {
 	info    Ack
 	sent    bool // on the present connection
 	backlog bool // was waiting when the present connection became active
-	ackOwed bool // sent again for a retry receipt: the first copy's <ack> is still to come and means nothing
+	// sent again for a retry receipt: the first copy's <ack> is still to come and means nothing
+	ackOwed bool
 }
 
 // outbox holds a companion's unacknowledged stanzas in order. Every operation
@@ -157,6 +164,46 @@ func (o *outbox) resend(k ackKey, node waBinary.Node) bool {
 		o.again = append(o.again, els[0])
 	}
 	return true
+}
+
+// reorder puts the stanzas that were not sent on the present connection into another order, a
+// permutation of their indices.
+func (o *outbox) reorder(order func(n int) []int) error {
+	var waiting []*stanza
+	for el := o.next; el != nil; el = el.Next() {
+		waiting = append(waiting, el.Value.(*stanza))
+	}
+	indices := order(len(waiting))
+	seen := make(map[int]bool)
+	for _, i := range indices {
+		if i < 0 || i >= len(waiting) || seen[i] {
+			return fmt.Errorf("%v is no order of %d stanzas", indices, len(waiting))
+		}
+		seen[i] = true
+	}
+	if len(indices) != len(waiting) {
+		return fmt.Errorf("%v is no order of %d stanzas", indices, len(waiting))
+	}
+	for el := o.next; el != nil; {
+		next := el.Next()
+		o.forget(el)
+		el = next
+	}
+	o.next = nil
+	for _, i := range indices {
+		o.push(waiting[i])
+	}
+	return nil
+}
+
+// forget takes one stanza out of the lists.
+func (o *outbox) forget(el *list.Element) {
+	k := el.Value.(*stanza).key
+	o.byKey[k] = slices.DeleteFunc(o.byKey[k], func(other *list.Element) bool { return other == el })
+	if len(o.byKey[k]) == 0 {
+		delete(o.byKey, k)
+	}
+	o.all.Remove(el)
 }
 
 // keyOf is the key under which a stanza for the companion is acknowledged.

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"go.mau.fi/libsignal/ecc"
@@ -20,6 +21,8 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/proto/waAdv"
 	"go.mau.fi/whatsmeow/types"
+
+	"waoutbox/connection/wasim/noise"
 )
 
 // qrRefs is how many QR codes an unlinked client gets to show in turn.
@@ -29,21 +32,24 @@ const qrRefs = 6
 type pairing struct {
 	refs []string
 	code *codeRequest // guarded by the server's lock
+
+	mu      sync.Mutex
+	passkey chan passkeyIQ // nil while nobody asks for one
 }
 
-// serveUnlinked offers QR references and then answers what little an unlinked
+// serveUnlinked offers QR references and then serves what little an unlinked
 // client asks. It returns when the connection ends.
 func (s *Server) serveUnlinked(c *conn) {
 	s.mu.Lock()
 	refuse := s.refuse
 	s.mu.Unlock()
 	if refuse != 0 {
-		s.fail(c, refuse)
+		s.fail(c, refuse, nil)
 		return
 	}
-	if !validRegistration(c.payload.GetDevicePairingData()) {
+	if !validRegistration(c.Payload.GetDevicePairingData()) {
 		s.log.Warn("unlinked client refused: its registration is incomplete")
-		s.fail(c, 400)
+		s.fail(c, 400, nil)
 		return
 	}
 	refs := make([]waBinary.Node, qrRefs)
@@ -63,15 +69,18 @@ func (s *Server) serveUnlinked(c *conn) {
 		if err != nil {
 			return
 		}
-		if n.Tag != "iq" || c.answered(n) {
+		if n.Tag != "iq" || c.takeReply(n) {
 			continue
 		}
 		if kind := n.AttrGetter().OptionalString("type"); kind == "get" || kind == "set" {
-			answer := iqResult(n)
-			if _, ok := n.GetOptionalChildByTag("link_code_companion_reg"); ok {
-				answer = s.linkCode(c, n)
+			reply, taken := c.pairing.servePasskey(c, n)
+			if !taken {
+				reply = iqResult(n)
 			}
-			if err := c.send(answer); err != nil {
+			if _, ok := n.GetOptionalChildByTag("link_code_companion_reg"); ok {
+				reply = s.linkCode(c, n)
+			}
+			if err := c.send(reply); err != nil {
 				return
 			}
 		}
@@ -116,7 +125,7 @@ func parseQR(text string) (qrCode, error) {
 }
 
 // ScanQR lets the account's phone scan the QR text of an unlinked client that
-// is connected now. It returns once the client has answered pair-success with a
+// is connected now. It returns once the client has confirmed pair-success with a
 // valid signature; the client then logs in by itself (WaitOnline).
 func (a *Account) ScanQR(ctx context.Context, qr string) error {
 	q, err := parseQR(qr)
@@ -131,7 +140,11 @@ func (a *Account) ScanQR(ctx context.Context, qr string) error {
 	if err != nil {
 		return fmt.Errorf("scan QR: %w", err)
 	}
-	if err := a.pair(ctx, c, d, q.advSecret); err != nil {
+	secret, err := a.passPasskey(ctx, c, d, q.advSecret)
+	if err != nil {
+		return fmt.Errorf("scan QR: %w", err)
+	}
+	if err := a.pair(ctx, c, d, secret); err != nil {
 		return fmt.Errorf("scan QR: %w", err)
 	}
 	a.end(c, "515", "")
@@ -147,15 +160,15 @@ func (a *Account) newCompanion(c *conn) (*device, error) {
 		return nil, ErrAlreadyLinked
 	}
 	a.devices++
-	return newDevice(a, a.devices, c.hello), nil
+	return newDevice(a, a.devices, c.Client), nil
 }
 
 func (s *Server) unlinkedClient(q qrCode) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for c := range s.unlinked {
-		if bytes.Equal(c.static[:], q.noise) && slices.Contains(c.pairing.refs, q.ref) &&
-			bytes.Equal(c.payload.GetDevicePairingData().GetEIdent(), q.identity) {
+		if bytes.Equal(c.Static[:], q.noise) && slices.Contains(c.pairing.refs, q.ref) &&
+			bytes.Equal(c.Payload.GetDevicePairingData().GetEIdent(), q.identity) {
 			return c
 		}
 	}
@@ -174,7 +187,7 @@ func (a *Account) pair(ctx context.Context, c *conn, d *device, secret []byte) e
 	}
 	signed, err := proto.Marshal(&waAdv.ADVSignedDeviceIdentity{
 		Details: details, AccountSignatureKey: account.Pub[:],
-		AccountSignature: sign(account, slices.Concat(whatsmeow.AdvAccountSignaturePrefix, details, d.identity[:])),
+		AccountSignature: noise.Sign(account, slices.Concat(whatsmeow.AdvAccountSignaturePrefix, details, d.identity[:])),
 	})
 	if err != nil {
 		return err
@@ -192,11 +205,11 @@ func (a *Account) pair(ctx context.Context, c *conn, d *device, secret []byte) e
 		{Tag: "platform", Attrs: waBinary.Attrs{"name": "android"}},
 	}})
 	request.Attrs["t"] = unix(time.Now())
-	// The client logs in as soon as it has answered: know it before it can.
+	// The client logs in as soon as it has replied: know it before it can.
 	a.setDevice(d)
-	answer, err := c.ask(ctx, request)
+	reply, err := c.ask(ctx, request)
 	if err == nil {
-		err = verifyCountersignature(answer, d, details, account.Pub[:])
+		err = verifyCountersignature(reply, d, details, account.Pub[:])
 	}
 	if err != nil {
 		a.mu.Lock()
@@ -216,12 +229,12 @@ func (a *Account) setDevice(d *device) {
 	a.changed.notify()
 }
 
-func verifyCountersignature(answer *waBinary.Node, d *device, details, accountKey []byte) error {
-	if kind := answer.AttrGetter().OptionalString("type"); kind != "result" {
-		failure := answer.GetChildByTag("error")
+func verifyCountersignature(reply *waBinary.Node, d *device, details, accountKey []byte) error {
+	if kind := reply.AttrGetter().OptionalString("type"); kind != "result" {
+		failure := reply.GetChildByTag("error")
 		return fmt.Errorf("the client refused the pairing: %s", failure.AttrGetter().OptionalString("text"))
 	}
-	identity := answer.GetChildByTag("pair-device-sign", "device-identity")
+	identity := reply.GetChildByTag("pair-device-sign", "device-identity")
 	raw, _ := identity.Content.([]byte)
 	var got waAdv.ADVSignedDeviceIdentity
 	if err := proto.Unmarshal(raw, &got); err != nil {
@@ -244,6 +257,6 @@ func iqSet(namespace string, content waBinary.Node) waBinary.Node {
 
 func randomBytes(n int) []byte {
 	b := make([]byte, n)
-	rand.Read(b) //nolint:errcheck // never fails
+	rand.Read(b) // never fails
 	return b
 }

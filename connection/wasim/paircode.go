@@ -17,6 +17,8 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"waoutbox/connection/wasim/noise"
 )
 
 // linkCodeRounds is how often PBKDF2 hashes the eight characters of a code.
@@ -28,7 +30,7 @@ type codeRequest struct {
 	phone   string // user part of the JID
 	wrapped []byte // the client's ephemeral key, encrypted with the code
 	ref     []byte
-	bundle  chan []byte // what the client answers once the code was typed
+	bundle  chan []byte // what the client sends once the code was typed
 }
 
 // linkCode handles <link_code_companion_reg> of an unlinked client.
@@ -40,8 +42,11 @@ func (s *Server) linkCode(c *conn, n *waBinary.Node) waBinary.Node {
 	switch attrString(reg, "stage") {
 	case "companion_hello":
 		wrapped := childBytes(reg, "link_code_pairing_wrapped_companion_ephemeral_pub")
-		if len(wrapped) != 80 || !bytes.Equal(childBytes(reg, "companion_server_auth_key_pub"), c.static[:]) {
+		if len(wrapped) != 80 || !bytes.Equal(childBytes(reg, "companion_server_auth_key_pub"), c.Static[:]) {
 			return iqError(n, 400, "bad-request")
+		}
+		if code := s.pairFaults.codes(); code != 0 {
+			return iqError(n, code, "refused")
 		}
 		c.pairing.code = &codeRequest{phone: jid.User, wrapped: wrapped, ref: []byte(stanzaID()), bundle: make(chan []byte, 1)}
 		s.changed.notify()
@@ -55,7 +60,7 @@ func (s *Server) linkCode(c *conn, n *waBinary.Node) waBinary.Node {
 		}
 		select {
 		case code.bundle <- childBytes(reg, "link_code_pairing_wrapped_key_bundle"):
-		default: // answered already
+		default: // sent already
 		}
 	}
 	return iqResult(n)
@@ -63,7 +68,7 @@ func (s *Server) linkCode(c *conn, n *waBinary.Node) waBinary.Node {
 
 // EnterCode lets the user of the account's phone type the code that an unlinked
 // client shows for this account, such as "ABCD-1234". It returns once the
-// client has answered pair-success; a wrong code is an error, and the client
+// client has confirmed pair-success; a wrong code is an error, and the client
 // can still be linked.
 func (a *Account) EnterCode(ctx context.Context, code string) error {
 	if err := a.enterCode(ctx, strings.ToUpper(strings.ReplaceAll(code, "-", ""))); err != nil {
@@ -89,7 +94,7 @@ func (a *Account) enterCode(ctx context.Context, code string) error {
 	if err != nil {
 		return err
 	}
-	if err := c.send(notification(types.ServerJID, "link_code_companion_reg", waBinary.Node{
+	if err := c.send(a.notification(types.ServerJID, "link_code_companion_reg", waBinary.Node{
 		Tag: "link_code_companion_reg", Attrs: waBinary.Attrs{"stage": "primary_hello"}, Content: []waBinary.Node{
 			{Tag: "link_code_pairing_wrapped_primary_ephemeral_pub", Content: wrapped},
 			{Tag: "primary_identity_pub", Content: a.phone.identity.Pub[:]},
@@ -108,6 +113,9 @@ func (a *Account) enterCode(ctx context.Context, code string) error {
 	}
 	secret, err := a.linkSecret(request, code, ephemeral, bundle, d)
 	if err != nil {
+		return err
+	}
+	if secret, err = a.passPasskey(ctx, c, d, secret); err != nil {
 		return err
 	}
 	if err := a.pair(ctx, c, d, secret); err != nil {
@@ -147,7 +155,7 @@ func (a *Account) linkSecret(r *codeRequest, code string, ephemeral *ecdh.Privat
 	if err != nil {
 		return nil, err
 	}
-	aead, err := newGCM(key)
+	aead, err := noise.NewGCM(key)
 	if err != nil {
 		return nil, err
 	}

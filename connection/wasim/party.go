@@ -19,7 +19,7 @@ import (
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
-// historyLimit bounds how many sent messages a party remembers to answer retry
+// historyLimit bounds how many sent messages a party remembers for retry
 // receipts.
 const historyLimit = 4096
 
@@ -46,16 +46,19 @@ type outgoing struct {
 	head  waBinary.Node // the stanza without its content
 	plain []byte        // marshalled waE2E.Message
 	media string        // mediatype of <enc>
-	group *Group        // nil for direct messages
+	group types.JID     // whose sender key encrypts it; empty for direct messages
+	form  Form
 }
 
 func newParty(lid types.JID, id *keys.KeyPair) *party {
-	registration := binary.BigEndian.Uint32(randomBytes(4))&0x3fff | 1
 	return &party{
-		lid: lid, identity: id, ring: newKeyring(id, registration),
+		lid: lid, identity: id, ring: newKeyring(id, newRegistration()),
 		shared: make(map[string]types.JID), sent: make(map[string]outgoing), retries: make(map[string]int),
 	}
 }
+
+// newRegistration makes the number that a device registers with.
+func newRegistration() uint32 { return binary.BigEndian.Uint32(randomBytes(4))&0x3fff | 1 }
 
 // seal encrypts padded plaintext for the companion; kind is pkmsg or msg.
 // bundle is asked only when there is no session. Call with the lock held.

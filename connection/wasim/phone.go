@@ -2,7 +2,6 @@ package wasim
 
 import (
 	"context"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,20 +17,28 @@ func (a *Account) PhoneSendText(ctx context.Context, to *Contact, text string) (
 
 // PhoneSend is PhoneSendText for any message.
 func (a *Account) PhoneSend(ctx context.Context, to *Contact, m *waE2E.Message) (string, error) {
-	id := newPhoneMessageID()
+	return a.PhoneSendAs(ctx, to, m, Form{})
+}
+
+// PhoneSendAs is PhoneSend with a stanza of another form.
+func (a *Account) PhoneSendAs(ctx context.Context, to *Contact, m *waE2E.Message, f Form) (string, error) {
+	f.id(newPhoneMessageID)
 	a.mu.Lock()
 	mode, name := to.addressing, a.name
 	a.mu.Unlock()
-	attrs := waBinary.Attrs{"id": id, "t": unix(time.Now()), "notify": name, "addressing_mode": string(mode)}
+	attrs := waBinary.Attrs{"id": f.ID, "t": unix(a.srv.now()), "notify": name, "addressing_mode": mode.attr()}
 	chat := to.lid
-	if mode == ByPN {
+	if mode.byPN() {
 		chat = to.pn
-		attrs["from"], attrs["recipient"], attrs["peer_recipient_lid"] = a.pn, to.pn, to.lid
+		attrs["from"], attrs["recipient"] = a.pn, to.pn
+		if mode == ByPN {
+			attrs["peer_recipient_lid"] = to.lid
+		}
 	} else {
 		attrs["from"], attrs["recipient"], attrs["peer_recipient_pn"] = a.lid, to.lid, to.pn
 	}
 	wrapped := &waE2E.Message{DeviceSentMessage: &waE2E.DeviceSentMessage{DestinationJID: proto.String(chat.String()), Message: m}}
-	return id, a.transmit(ctx, a.phone, id, wrapped, outgoing{head: waBinary.Node{Tag: "message", Attrs: attrs}})
+	return f.ID, a.transmit(ctx, a.phone, wrapped, outgoing{head: waBinary.Node{Tag: "message", Attrs: attrs}, form: f})
 }
 
 // PhoneSendGroupText lets the own phone write into a group.
@@ -41,6 +48,24 @@ func (a *Account) PhoneSendGroupText(ctx context.Context, g *Group, text string)
 
 // PhoneSendGroup is PhoneSendGroupText for any message.
 func (a *Account) PhoneSendGroup(ctx context.Context, g *Group, m *waE2E.Message) (string, error) {
-	id := newPhoneMessageID()
-	return id, a.transmit(ctx, a.phone, id, m, outgoing{head: g.head("message", id, a.member(), a.Name()), group: g})
+	return a.PhoneSendGroupAs(ctx, g, m, Form{})
+}
+
+// PhoneSendGroupAs is PhoneSendGroup with a stanza of another form.
+func (a *Account) PhoneSendGroupAs(ctx context.Context, g *Group, m *waE2E.Message, f Form) (string, error) {
+	f.id(newPhoneMessageID)
+	return f.ID, a.transmit(ctx, a.phone, m, outgoing{head: g.head("message", f.ID, a.member(), a.Name()), group: g.jid, form: f})
+}
+
+// PhoneRead tells that messages of a contact were read on the own phone. It is queued like a
+// message.
+func (a *Account) PhoneRead(ctx context.Context, from *Contact, ids ...string) error {
+	n := from.receipt(nil, "read-self", ids...)
+	n.Attrs["recipient"] = n.Attrs["from"]
+	n.Attrs["from"] = a.lid
+	delete(n.Attrs, "sender_pn")
+	if delete(n.Attrs, "sender_lid"); n.Attrs["recipient"] == from.pn {
+		n.Attrs["from"] = a.pn
+	}
+	return a.SendStanza(ctx, n)
 }

@@ -1,9 +1,11 @@
 package wasim
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha1" //nolint:gosec // the hash of the digest, no secret depends on it
+	"errors"
 	"fmt"
-	"time"
 
 	"go.mau.fi/libsignal/ecc"
 	"go.mau.fi/libsignal/keys/identity"
@@ -16,8 +18,11 @@ import (
 )
 
 // lowPreKeys is the number of one-time prekeys below which the server asks the
-// companion for more; the client answers only below the same number.
+// companion for more; the client sends some only below the same number.
 const lowPreKeys = 5
+
+// maxPreKeys bounds how many one-time prekeys one request brings.
+const maxPreKeys = 1000
 
 // companion waits until the linked companion has uploaded prekeys and returns
 // it: from then on it can be written to, online or not.
@@ -55,7 +60,7 @@ func (a *Account) bundle(d *device) (*prekey.Bundle, error) {
 	if ask {
 		// Lost when the connection breaks now: the next login asks for the count anyway.
 		a.srv.start(func() {
-			if err := c.send(notification(types.ServerJID, "encrypt", waBinary.Node{Tag: "count", Attrs: waBinary.Attrs{"value": left}})); err != nil {
+			if err := c.send(a.notification(types.ServerJID, "encrypt", waBinary.Node{Tag: "count", Attrs: waBinary.Attrs{"value": left}})); err != nil {
 				a.srv.log.Info("low prekeys not announced", "error", err)
 			}
 		})
@@ -73,13 +78,13 @@ func newBundle(d *device, signed publicPreKey, one *publicPreKey) *prekey.Bundle
 }
 
 // notification is a <notification> stanza; content may be empty.
-func notification(from types.JID, kind string, content ...waBinary.Node) waBinary.Node {
+func (a *Account) notification(from types.JID, kind string, content ...waBinary.Node) waBinary.Node {
 	return waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{
-		"from": from, "type": kind, "id": stanzaID(), "t": unix(time.Now()),
+		"from": from, "type": kind, "id": stanzaID(), "t": unix(a.srv.now()),
 	}, Content: content}
 }
 
-// preKeyCount answers <encrypt get><count/>.
+// preKeyCount returns <encrypt get><count/>.
 func (a *Account) preKeyCount(d *device) waBinary.Node {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -88,6 +93,56 @@ func (a *Account) preKeyCount(d *device) waBinary.Node {
 		n = 1
 	}
 	return waBinary.Node{Tag: "count", Attrs: waBinary.Attrs{"value": n}}
+}
+
+// companionBundle is a prekey bundle of the companion as other devices get it; it uses one prekey
+// up.
+func (a *Account) companionBundle(d *device) []waBinary.Node {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	nodes := d.identityNodes()
+	if len(d.oneTime) > 0 {
+		nodes = append(nodes, d.oneTime[0].node("key"))
+		d.oneTime = d.oneTime[1:]
+	}
+	return nodes
+}
+
+// digest lets the companion check that the server has its keys. How the real server computes the
+// hash is guessed.
+func (a *Account) digest(d *device) waBinary.Node {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	hash := sha1.New()
+	hash.Write(d.identity[:])
+	hash.Write(d.signed.Key[:])
+	hash.Write(d.signed.Signature[:])
+	var ids []waBinary.Node
+	for _, k := range d.oneTime {
+		ids = append(ids, waBinary.Node{Tag: "id", Content: bytes24(k.ID)})
+		hash.Write(k.Key[:])
+	}
+	return waBinary.Node{Tag: "digest", Content: append(d.identityNodes(),
+		waBinary.Node{Tag: "list", Content: ids}, waBinary.Node{Tag: "hash", Content: hash.Sum(nil)})}
+}
+
+// identityNodes are the keys of the companion that are not used up. Call with the account's lock
+// held.
+func (d *device) identityNodes() []waBinary.Node {
+	return []waBinary.Node{
+		{Tag: "registration", Content: bytes32(d.registration)},
+		{Tag: "type", Content: []byte{ecc.DjbType}},
+		{Tag: "identity", Content: d.identity[:]},
+		d.signed.node("skey"),
+	}
+}
+
+func (k publicPreKey) node(tag string) waBinary.Node {
+	n := waBinary.Node{Tag: tag, Content: []waBinary.Node{{Tag: "id", Content: bytes24(k.ID)}, {Tag: "value", Content: k.Key[:]}}}
+	if tag == "skey" {
+		n.Content = append(n.GetChildren(), waBinary.Node{Tag: "signature", Content: k.Signature[:]})
+	}
+	return n
 }
 
 // uploadPreKeys stores what <encrypt set> brings.
@@ -108,6 +163,16 @@ func (a *Account) uploadPreKeys(d *device, iq *waBinary.Node) error {
 		if newSigned, err = readPreKey(signed); err != nil {
 			return err
 		}
+		message := append([]byte{ecc.DjbType}, newSigned.Key[:]...)
+		if !ecc.VerifySignature(ecc.NewDjbECPublicKey(d.identity), message, newSigned.Signature) {
+			return errors.New("the signed prekey is not signed with the companion's identity")
+		}
+	}
+	if identity := childBytes(*iq, "identity"); identity != nil && !bytes.Equal(identity, d.identity[:]) {
+		return errors.New("the identity is not the one the companion was linked with")
+	}
+	if len(fresh) == 0 || len(fresh) > maxPreKeys {
+		return fmt.Errorf("%d prekeys are none or more than %d", len(fresh), maxPreKeys)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()

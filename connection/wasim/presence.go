@@ -78,7 +78,7 @@ func (c *Contact) typing(ctx context.Context, n waBinary.Node, state string) err
 // presence is the contact's presence stanza. Call with the lock held.
 func (c *Contact) presence() waBinary.Node {
 	n := waBinary.Node{Tag: "presence", Attrs: waBinary.Attrs{"from": c.lid}}
-	if c.addressing == ByPN {
+	if c.addressing.byPN() {
 		n.Attrs["from"] = c.pn
 	}
 	if !c.available {
@@ -115,14 +115,15 @@ func (a *Account) handlePresence(c *conn, d *device, n *waBinary.Node) error {
 		a.mu.Lock()
 		contact := a.people[to.User]
 		var known bool
-		var answer waBinary.Node
+		var reply waBinary.Node
 		if contact != nil {
 			d.watching[contact.pn.User] = true
-			known, answer = contact.known, contact.presence()
+			a.changed.notify()
+			known, reply = contact.known, contact.presence()
 		}
 		a.mu.Unlock()
 		if known {
-			return c.send(answer)
+			return c.send(reply)
 		}
 	case "available", "unavailable":
 		a.mu.Lock()

@@ -23,6 +23,22 @@ func (a *Account) enqueue(d *device, n waBinary.Node) error {
 	return nil
 }
 
+// SendStanza queues any stanza for the companion, for what has no method of its own. It needs an id
+// and a from, by which it is acknowledged; a kind that clients never acknowledge stays pending.
+func (a *Account) SendStanza(ctx context.Context, n waBinary.Node) error {
+	if attrString(n, "id") == "" || attrString(n, "from") == "" {
+		return fmt.Errorf("send <%s>: it needs an id and a from", n.Tag)
+	}
+	d, err := a.companion(ctx)
+	if err == nil {
+		err = a.enqueue(d, n)
+	}
+	if err != nil {
+		return fmt.Errorf("send <%s>: %w", n.Tag, err)
+	}
+	return nil
+}
+
 // push is enqueue with the lock held and the companion known to be linked.
 func (a *Account) push(d *device, n waBinary.Node) {
 	key := keyOf(n)
@@ -34,6 +50,7 @@ func (a *Account) push(d *device, n waBinary.Node) {
 		info.Type = category
 	}
 	d.out.push(&stanza{key: key, node: n, info: info})
+	a.keep(n)
 	a.changed.notify()
 }
 
@@ -50,7 +67,10 @@ func (a *Account) pump(c *conn, d *device) {
 			a.mu.Unlock()
 			return
 		}
-		st := d.out.take()
+		var st *stanza
+		if !a.held {
+			st = d.out.take()
+		}
 		var node waBinary.Node
 		if st != nil {
 			node = st.node
@@ -102,33 +122,36 @@ func withOffline(n waBinary.Node, i int) waBinary.Node {
 	return n
 }
 
-// acknowledge drops the stanza an acknowledgement names.
-func (a *Account) acknowledge(d *device, k ackKey) {
+// acknowledge drops the stanza an acknowledgement names; code is that of a refusal, "" without.
+func (a *Account) acknowledge(d *device, k ackKey, code string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.settle(d, k)
+	a.settle(d, k, code)
 }
 
 // settle is acknowledge with the lock held.
-func (a *Account) settle(d *device, k ackKey) {
+func (a *Account) settle(d *device, k ackKey, code string) {
 	if st := d.out.remove(k); st != nil {
 		info := st.info
-		info.At = time.Now()
+		info.At, info.Error = time.Now(), code
 		a.acked = append(a.acked, info)
+		if info.Type == peerCategory {
+			a.keyArrived(d, info.ID)
+		}
 		a.changed.notify()
 	}
 }
 
 // acknowledgedPlainly handles <ack class=message>: it counts like a receipt,
 // except for the copy that a retry receipt has already replaced.
-func (a *Account) acknowledgedPlainly(d *device, k ackKey) {
+func (a *Account) acknowledgedPlainly(d *device, k ackKey, code string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if st := d.out.find(k); st != nil && st.ackOwed {
 		st.ackOwed = false
 		return
 	}
-	a.settle(d, k)
+	a.settle(d, k, code)
 }
 
 // unsettle forgets that a message was acknowledged, because the companion has
@@ -164,9 +187,12 @@ func (a *Account) Pending() []Ack {
 	return list
 }
 
-// WaitDrained blocks until nothing is pending.
+// WaitDrained blocks until nothing is pending, changes of synced settings included that wait for
+// the companion to fetch what was there before.
 func (a *Account) WaitDrained(ctx context.Context) error {
-	err := a.until(ctx, func() (bool, error) { return a.device == nil || a.device.out.all.Len() == 0, nil })
+	err := a.until(ctx, func() (bool, error) {
+		return a.device == nil || a.device.out.all.Len()+int(a.synced.waits.Load()) == 0, nil
+	})
 	if err != nil {
 		return fmt.Errorf("wait until the companion of %s has acknowledged everything (%d left): %w", a.pn.User, len(a.Pending()), err)
 	}

@@ -66,8 +66,8 @@ func (c *Contact) WaitReceipt(ctx context.Context, typ, id string) error {
 	return nil
 }
 
-// AutoReceipt lets the contact answer every message it receives with receipts
-// of these types, in this order; without any it answers none, the default.
+// AutoReceipt lets the contact send receipts of these types, in this order, for every
+// message it receives; without any it sends none, the default.
 // "" is delivered.
 func (c *Contact) AutoReceipt(typ ...string) {
 	c.acct.mu.Lock()

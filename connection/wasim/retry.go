@@ -16,7 +16,7 @@ import (
 // maxRetries bounds how often a party asks for one message again.
 const maxRetries = 4
 
-// resend answers a retry receipt: the same message id, encrypted in a fresh
+// resend returns a retry receipt: the same message id, encrypted in a fresh
 // session, in place of the copy the companion could not read.
 func (a *Account) resend(d *device, receipt *waBinary.Node) error {
 	retry := receipt.GetChildByTag("retry")
@@ -33,8 +33,8 @@ func (a *Account) resend(d *device, receipt *waBinary.Node) error {
 	}
 	delete(p.ring.sessions, d.lid.SignalAddress().String())
 	plain := m.plain
-	if m.group != nil {
-		key, err := p.senderKeyMessage(m.group.jid)
+	if !m.group.IsEmpty() {
+		key, err := p.senderKeyMessage(m.group)
 		if err != nil {
 			return err
 		}

@@ -8,11 +8,15 @@ import (
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
 
 	"go.mau.fi/whatsmeow/util/keys"
+
+	"waoutbox/connection/wasim/fault"
+	"waoutbox/connection/wasim/noise"
 )
 
 // ErrNotLoopback is returned by Listen for an address other machines can reach.
@@ -31,7 +35,7 @@ type Options struct {
 // for concurrent use.
 type Server struct {
 	log  *slog.Logger
-	keys *serverKeys
+	keys *noise.Keys
 	// fewPreKeys is for this package's tests: a companion told of one prekey
 	// after pairing uploads 50 instead of 812, which is most of a test's time.
 	fewPreKeys bool
@@ -39,6 +43,8 @@ type Server struct {
 	ctx    context.Context // ends with Close; every connection derives from it
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // every goroutine and connection
+
+	pairFaults pairFaults
 
 	mu       sync.Mutex
 	changed  notifier // unlinked clients and accounts
@@ -49,6 +55,15 @@ type Server struct {
 	unlinked map[*conn]struct{} // connected, showing a QR
 	refuse   int                // failure code for clients that are not linked
 	nextLID  int64
+	revision atomic.Uint32 // the least of a client's version
+
+	plan           fault.Plan         // for every connection
+	clock          atomic.Int64       // offset of the simulated world from the real time
+	media          map[string]*Medium // by direct path
+	sentMedia      []*Medium          // of contacts
+	uploads        int                // of companions
+	uploadCutAfter int64              // bytes of an upload before it is cut
+	uploadCuts     int                // how many uploads are cut
 }
 
 // New makes a server with a fresh root key. It starts nothing.
@@ -58,11 +73,11 @@ func newServer(o Options, root *keys.KeyPair) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	k, err := newServerKeys(root, time.Now())
+	k, err := noise.NewKeys(root, time.Now())
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Log, keys: k, unlinked: make(map[*conn]struct{})}
+	s := &Server{log: o.Log, keys: k, unlinked: make(map[*conn]struct{}), media: make(map[string]*Medium)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }
@@ -92,7 +107,9 @@ func (s *Server) Listen(addr string) error {
 	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/ws/chat", s.serveWebsocket)
+	mux.HandleFunc("GET /{$}", s.servePage)
 	mux.Handle("/control/v1/", s.controlHandler())
+	s.mediaRoutes(mux)
 	s.addr = l.Addr().String()
 	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return s.ctx }}
 	srv := s.http
@@ -121,7 +138,7 @@ func (s *Server) url(scheme, path string) string {
 
 // RootKey is the public root key as 64 hex digits: what a client must trust
 // instead of WhatsApp's own.
-func (s *Server) RootKey() string { return s.keys.rootHex() }
+func (s *Server) RootKey() string { return s.keys.RootHex() }
 
 // Refuse lets every further connection of a client that is not linked end with
 // <failure reason=code>; 0 accepts again. Linked clients: Account.Refuse.
@@ -177,18 +194,24 @@ func (s *Server) serveWebsocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the Origin is WhatsApp Web's
+	// the Origin is WhatsApp Web's
+	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true})
 	if err != nil {
 		s.log.Warn("websocket refused", "error", err)
 		return
 	}
 	c := newConn(s.ctx, ws)
+	c.start, c.plans = s.start, []*fault.Plan{&s.plan}
 	defer c.close()
 	if err := c.handshake(s.keys); err != nil {
 		s.log.Warn("noise handshake failed", "error", err)
 		return
 	}
-	if c.payload.GetDevicePairingData() != nil {
+	if s.outdated(c) {
+		s.fail(c, 405, nil)
+		return
+	}
+	if c.Payload.GetDevicePairingData() != nil {
 		s.serveUnlinked(c)
 		return
 	}

@@ -8,21 +8,21 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// handle answers one stanza of the companion. It runs on the connection's own
+// handle returns one stanza of the companion. It runs on the connection's own
 // goroutine, one stanza after the other.
 func (a *Account) handle(c *conn, d *device, n *waBinary.Node) {
 	var err error
 	switch n.Tag {
 	case "iq":
-		if !c.answered(n) {
+		if !c.takeReply(n) {
 			err = a.handleIQ(c, d, n)
 		}
 	case "message":
-		ack, answers := a.handleMessage(d, n)
+		ack, replies := a.handleMessage(d, n)
 		err = c.send(ack)
-		for _, answer := range answers {
-			if qerr := a.enqueue(d, answer); qerr != nil {
-				a.srv.log.Info("contact's answer not queued", "error", qerr)
+		for _, reply := range replies {
+			if qerr := a.enqueue(d, reply); qerr != nil {
+				a.srv.log.Info("contact's receipt not queued", "error", qerr)
 			}
 		}
 	case "receipt":
@@ -32,13 +32,14 @@ func (a *Account) handle(c *conn, d *device, n *waBinary.Node) {
 		a.handleAck(d, n)
 	case "presence":
 		err = a.handlePresence(c, d, n)
-	case "chatstate", "ib":
-		// Typing of the companion and telemetry: nobody here looks at them.
+	case "chatstate":
+		a.noteTyping(n)
+	case "ib": // telemetry: nobody here looks at it
 	default:
 		a.srv.log.Info("stanza not handled", "tag", n.Tag)
 	}
 	if err != nil {
-		a.srv.log.Info("answer not sent", "tag", n.Tag, "error", err)
+		a.srv.log.Info("reply not sent", "tag", n.Tag, "error", err)
 	}
 }
 
@@ -51,10 +52,10 @@ func (a *Account) handleAck(d *device, n *waBinary.Node) {
 	}
 	if k.class == "message" {
 		k.kind = ""
-		a.acknowledgedPlainly(d, k)
+		a.acknowledgedPlainly(d, k, attrString(*n, "error"))
 		return
 	}
-	a.acknowledge(d, k)
+	a.acknowledge(d, k, attrString(*n, "error"))
 }
 
 // messageReceipts are the receipt types with which the companion acknowledges a message.
@@ -66,7 +67,18 @@ func (a *Account) handleReceipt(d *device, n *waBinary.Node) {
 	kind := attrString(*n, "type")
 	if kind == "retry" {
 		if err := a.resend(d, n); err != nil {
-			a.srv.log.Warn("retry receipt not answered", "error", err)
+			a.srv.log.Warn("retry receipt not served", "error", err)
+		}
+		return
+	}
+	if kind == "server-error" {
+		note, err := a.retryMedia(n)
+		if err != nil {
+			a.srv.log.Warn("media retry not served", "error", err)
+		} else if note.Tag != "" {
+			if err := a.enqueue(d, note); err != nil {
+				a.srv.log.Info("media retry not queued", "error", err)
+			}
 		}
 		return
 	}
@@ -78,7 +90,7 @@ func (a *Account) handleReceipt(d *device, n *waBinary.Node) {
 	}
 	if slices.Contains(messageReceipts, kind) {
 		for _, id := range ids {
-			a.acknowledge(d, ackKey{class: "message", id: id, from: attrString(*n, "to"), participant: attrString(*n, "participant")})
+			a.acknowledge(d, ackKey{class: "message", id: id, from: attrString(*n, "to"), participant: attrString(*n, "participant")}, "")
 		}
 	}
 	a.noteReceipt(n, kind, ids)

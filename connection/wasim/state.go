@@ -19,7 +19,7 @@ const stateVersion = 1
 // was acknowledged. A companion may be online meanwhile, but whatever happens
 // after Save is missing in it: save after Close.
 func (s *Server) Save(w io.Writer) error {
-	saved := savedServer{Version: stateVersion, Root: s.keys.root.Priv[:]}
+	saved := savedServer{Version: stateVersion, Root: s.keys.Root.Priv[:]}
 	for _, a := range s.Accounts() {
 		one, err := a.save()
 		if err != nil {
@@ -27,6 +27,7 @@ func (s *Server) Save(w io.Writer) error {
 		}
 		saved.Accounts = append(saved.Accounts, one)
 	}
+	saved.Media = s.saveMedia()
 	s.mu.Lock()
 	saved.NextLID = s.nextLID
 	s.mu.Unlock()
@@ -51,6 +52,7 @@ func Load(r io.Reader, o Options) (*Server, error) {
 		return nil, err
 	}
 	s.nextLID = saved.NextLID
+	s.loadMedia(saved.Media)
 	for _, one := range saved.Accounts {
 		a, err := one.load(s)
 		if err != nil {

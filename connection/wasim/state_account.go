@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
-	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 )
@@ -16,6 +15,7 @@ type savedServer struct {
 	Root     []byte         `json:"root"`
 	NextLID  int64          `json:"next_lid"`
 	Accounts []savedAccount `json:"accounts"`
+	Media    []savedMedium  `json:"media,omitempty"`
 }
 
 type savedAccount struct {
@@ -27,17 +27,12 @@ type savedAccount struct {
 	Device   *savedDevice   `json:"device,omitempty"`
 	Contacts []savedContact `json:"contacts"`
 	Groups   []savedGroup   `json:"groups"`
+	Channels []savedChannel `json:"channels,omitempty"`
 	Acked    []Ack          `json:"acked"`
-	Synced   savedSynced    `json:"synced"`
-	Presence bool           `json:"presence_subscribed_only,omitempty"`
-}
-
-// savedSynced are an account's synced settings.
-type savedSynced struct {
-	KeyID   []byte                            `json:"key_id"`
-	KeyData []byte                            `json:"key_data"`
-	Holder  uint16                            `json:"holder"` // device number of the companion with the key
-	Patches map[appstate.WAPatchName][][]byte `json:"patches"`
+	// direct paths by message id
+	Media    map[string]string `json:"media,omitempty"`
+	Synced   savedSynced       `json:"synced"`
+	Presence bool              `json:"presence_subscribed_only,omitempty"`
 }
 
 type savedDevice struct {
@@ -76,11 +71,13 @@ type savedReceived struct {
 }
 
 func (a *Account) save() (savedAccount, error) {
-	synced := a.synced.save()
+	synced, err := a.synced.save()
+	if err != nil {
+		return savedAccount{}, err
+	}
 	contacts, thaw := a.freeze()
 	defer thaw()
 	out := savedAccount{Name: a.name, Synced: synced, PN: a.pn.User, LID: a.lid.User, Devices: a.devices, Acked: a.acked, Presence: a.subscribedOnly}
-	var err error
 	if out.Phone, err = a.phone.save(); err != nil {
 		return out, err
 	}
@@ -94,6 +91,10 @@ func (a *Account) save() (savedAccount, error) {
 	for _, g := range a.groups {
 		out.Groups = append(out.Groups, g.save())
 	}
+	out.Media = a.mediaPaths()
+	for _, ch := range a.channels {
+		out.Channels = append(out.Channels, ch.save())
+	}
 	if a.device != nil {
 		out.Device, err = a.device.save()
 	}
@@ -103,7 +104,7 @@ func (a *Account) save() (savedAccount, error) {
 func (in savedAccount) load(s *Server) (*Account, error) {
 	a := &Account{
 		srv: s, name: in.Name, pn: types.NewJID(in.PN, types.DefaultUserServer), lid: types.NewJID(in.LID, types.HiddenUserServer),
-		people: make(map[string]*Contact), devices: in.Devices, acked: in.Acked, subscribedOnly: in.Presence,
+		people: make(map[string]*Contact), media: make(map[string]*Medium), devices: in.Devices, acked: in.Acked, subscribedOnly: in.Presence,
 	}
 	for _, one := range in.Contacts {
 		c := &Contact{
@@ -124,6 +125,10 @@ func (in savedAccount) load(s *Server) (*Account, error) {
 	for _, g := range in.Groups {
 		a.groups = append(a.groups, g.load(a))
 	}
+	a.takeMedia(in.Media)
+	for _, ch := range in.Channels {
+		a.channels = append(a.channels, ch.load(a))
+	}
 	var err error
 	if a.phone, err = in.Phone.load(a, a.lid); err != nil {
 		return nil, err
@@ -133,7 +138,7 @@ func (in savedAccount) load(s *Server) (*Account, error) {
 			return nil, err
 		}
 	}
-	if a.synced, err = in.Synced.load(a.lid); err != nil {
+	if a.synced, err = in.Synced.load(a); err != nil {
 		return nil, err
 	}
 	if in.Device != nil {

@@ -1,12 +1,8 @@
 package wasim
 
 import (
-	"context"
 	"fmt"
-	"slices"
-	"time"
 
-	"go.mau.fi/whatsmeow/appstate"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
 )
@@ -37,7 +33,8 @@ type savedOutgoing struct {
 	Head  []byte `json:"head"`
 	Plain []byte `json:"plain"`
 	Media string `json:"media,omitempty"`
-	Group string `json:"group,omitempty"` // user part of its JID
+	Group string `json:"group,omitempty"` // its JID
+	Form  Form   `json:"form,omitzero"`
 }
 
 func (p *party) save() (savedParty, error) {
@@ -59,9 +56,9 @@ func (p *party) save() (savedParty, error) {
 		if err != nil {
 			return out, fmt.Errorf("message %s: %w", id, err)
 		}
-		one := savedOutgoing{ID: id, Head: head, Plain: m.plain, Media: m.media}
-		if m.group != nil {
-			one.Group = m.group.jid.User
+		one := savedOutgoing{ID: id, Head: head, Plain: m.plain, Media: m.media, Form: m.form}
+		if !m.group.IsEmpty() {
+			one.Group = m.group.String()
 		}
 		out.Sent = append(out.Sent, one)
 	}
@@ -97,9 +94,11 @@ func (in savedParty) load(a *Account, lid types.JID) (*party, error) {
 		if err != nil {
 			return nil, fmt.Errorf("message %s: %w", one.ID, err)
 		}
-		m := outgoing{head: head, plain: one.Plain, media: one.Media}
+		m := outgoing{head: head, plain: one.Plain, media: one.Media, form: one.Form}
 		if one.Group != "" {
-			m.group = a.group(types.NewJID(one.Group, types.GroupServer))
+			if m.group, err = types.ParseJID(one.Group); err != nil {
+				return nil, fmt.Errorf("message %s: %w", one.ID, err)
+			}
 		}
 		p.remember(one.ID, m)
 	}
@@ -111,81 +110,4 @@ func adopt[K comparable, V any](into *map[K]V, loaded map[K]V) {
 	if loaded != nil {
 		*into = loaded
 	}
-}
-
-type savedGroup struct {
-	User       string        `json:"user"`
-	Creator    string        `json:"creator"`
-	Created    time.Time     `json:"created"`
-	Addressing Addressing    `json:"addressing"`
-	Subject    string        `json:"subject"`
-	SubjectBy  string        `json:"subject_by"`
-	SubjectAt  time.Time     `json:"subject_at"`
-	Topic      string        `json:"topic,omitempty"`
-	TopicID    string        `json:"topic_id,omitempty"`
-	TopicBy    string        `json:"topic_by,omitempty"`
-	TopicAt    time.Time     `json:"topic_at"`
-	Version    int           `json:"version"`
-	Members    []savedMember `json:"members"`
-}
-
-type savedMember struct {
-	LID  string `json:"lid"`
-	Role string `json:"role,omitempty"`
-}
-
-func (g *Group) save() savedGroup {
-	out := savedGroup{
-		User: g.jid.User, Creator: g.creator.User, Created: g.created, Addressing: g.addressing,
-		Subject: g.subject, SubjectBy: g.subjectBy.User, SubjectAt: g.subjectAt,
-		Topic: g.topic, TopicID: g.topicID, TopicBy: g.topicBy.User, TopicAt: g.topicAt, Version: g.version,
-	}
-	for _, m := range g.members {
-		out.Members = append(out.Members, savedMember{LID: m.lid.User, Role: m.role})
-	}
-	return out
-}
-
-func (in savedGroup) load(a *Account) *Group {
-	user := func(s string) types.JID { return types.NewJID(s, types.HiddenUserServer) }
-	g := &Group{
-		acct: a, jid: types.NewJID(in.User, types.GroupServer), creator: user(in.Creator), created: in.Created, addressing: in.Addressing,
-		subject: in.Subject, subjectBy: user(in.SubjectBy), subjectAt: in.SubjectAt,
-		topic: in.Topic, topicID: in.TopicID, topicBy: user(in.TopicBy), topicAt: in.TopicAt, version: in.Version,
-	}
-	for _, m := range in.Members {
-		one := a.member()
-		if c := a.people[m.LID]; c != nil {
-			one = c.member()
-		}
-		one.role = m.Role
-		g.members = append(g.members, one)
-	}
-	return g
-}
-
-func (s *syncedState) save() savedSynced {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	out := savedSynced{KeyID: s.keyID, KeyData: s.keyData, Holder: s.keyHolds.Device, Patches: make(map[appstate.WAPatchName][][]byte)}
-	for name, list := range s.patches {
-		out.Patches[name] = slices.Clone(list)
-	}
-	return out
-}
-
-func (in savedSynced) load(lid types.JID) (*syncedState, error) {
-	s := newSyncedState(in.KeyID, in.KeyData)
-	if in.Holder != 0 {
-		s.keyHolds = lid
-		s.keyHolds.Device = in.Holder
-	}
-	for name, list := range in.Patches {
-		for i, raw := range list {
-			if err := s.apply(context.Background(), name, raw); err != nil {
-				return nil, fmt.Errorf("setting %d of %s: %w", i+1, name, err)
-			}
-		}
-	}
-	return s, nil
 }

@@ -30,9 +30,9 @@ func (a *Account) lookup(user string) (person, bool) {
 	return person{}, false
 }
 
-// usync answers what the companion asks about users: devices, LID, whether a
+// usync returns what the companion asks about users: devices, LID, whether a
 // number is on WhatsApp.
-func (a *Account) usync(d *device, request waBinary.Node) waBinary.Node {
+func (a *Account) usync(request waBinary.Node) waBinary.Node {
 	query := request.GetChildByTag("query")
 	list := request.GetChildByTag("list")
 	wanted := make(map[string]bool)
@@ -56,15 +56,15 @@ func (a *Account) usyncUser(u waBinary.Node, wanted map[string]bool) waBinary.No
 		number = digits(before)
 	}
 	p, found := a.lookup(number)
-	answer := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{}}
+	reply := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{}}
 	var content []waBinary.Node
 	switch {
 	case byJID:
-		answer.Attrs["jid"] = jid
+		reply.Attrs["jid"] = jid
 	case found:
-		answer.Attrs["jid"], answer.Attrs["pn_jid"] = p.lid, p.pn
+		reply.Attrs["jid"], reply.Attrs["pn_jid"] = p.lid, p.pn
 	default:
-		answer.Attrs["pn_jid"] = types.NewJID(number, types.DefaultUserServer)
+		reply.Attrs["pn_jid"] = types.NewJID(number, types.DefaultUserServer)
 	}
 	if wanted["contact"] {
 		in := "out"
@@ -76,14 +76,14 @@ func (a *Account) usyncUser(u waBinary.Node, wanted map[string]bool) waBinary.No
 	if wanted["devices"] && found {
 		content = append(content, deviceList(p))
 	}
-	if wanted["lid"] && found {
+	if wanted["lid"] && found && jid.Server != types.HiddenUserServer { // a LID has none
 		content = append(content, waBinary.Node{Tag: "lid", Attrs: waBinary.Attrs{"val": p.lid}})
 	}
 	if wanted["status"] && found {
 		content = append(content, waBinary.Node{Tag: "status", Content: []byte("simulated")})
 	}
-	answer.Content = content
-	return answer
+	reply.Content = content
+	return reply
 }
 
 func deviceList(p person) waBinary.Node {
@@ -94,25 +94,28 @@ func deviceList(p person) waBinary.Node {
 	return waBinary.Node{Tag: "devices", Content: []waBinary.Node{{Tag: "device-list", Content: devices}}}
 }
 
-// bundles answers a request for prekeys of contacts and of the own phone.
-func (a *Account) bundles(request waBinary.Node) waBinary.Node {
+// bundles returns what a request for prekeys asks for: those of contacts, of the own phone and of
+// the companion itself.
+func (a *Account) bundles(d *device, request waBinary.Node) waBinary.Node {
 	var users []waBinary.Node
 	for _, u := range request.GetChildrenByTag("user") {
 		jid, _ := u.Attrs["jid"].(types.JID)
-		answer := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{"jid": jid}}
+		reply := waBinary.Node{Tag: "user", Attrs: waBinary.Attrs{"jid": jid}}
 		switch {
+		case a.isSelf(jid) && jid.Device == d.pn.Device:
+			reply.Content = a.companionBundle(d)
 		case jid.Device != 0:
-			answer.Content = []waBinary.Node{noSuchUser()}
+			reply.Content = []waBinary.Node{noSuchUser()}
 		case a.isSelf(jid):
-			answer.Content = a.phone.bundleNodes()
+			reply.Content = a.phone.bundleNodes()
 		default:
 			if c := a.contact(jid); c != nil {
-				answer.Content = c.party.bundleNodes()
+				reply.Content = c.party.bundleNodes()
 			} else {
-				answer.Content = []waBinary.Node{noSuchUser()}
+				reply.Content = []waBinary.Node{noSuchUser()}
 			}
 		}
-		users = append(users, answer)
+		users = append(users, reply)
 	}
 	return waBinary.Node{Tag: "list", Content: users}
 }

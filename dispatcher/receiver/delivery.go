@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// Signature says what X-Webhook-Signature was worth.
+// Signature is what checking X-Webhook-Signature gave.
 type Signature string
 
 const (
@@ -21,13 +21,13 @@ const (
 	SignatureUnknown Signature = "unchecked" // the receiver has no secret
 )
 
-// Delivery is one POST as it arrived and was answered.
+// Delivery is one POST as it arrived, and the response to it.
 type Delivery struct {
 	N       int       // 1 for the first POST
 	Time    time.Time // arrival
 	Header  http.Header
 	Body    []byte // nil when bodies are not kept
-	Status  int    // answered status; 0 = none (hang, reset)
+	Status  int    // of the response; 0 = none (hang, reset)
 	EventID string // X-Webhook-Id
 	Event   string // X-Webhook-Event
 	Chat    string // taken from the body; "connection" for connection.update, "" if there is none
@@ -36,12 +36,14 @@ type Delivery struct {
 	Replay  int    // X-Webhook-Replay
 	Account string // X-Webhook-Account
 
-	Signature  Signature
-	Duplicate  bool // this event id had already been accepted with a 2xx, and this is no replay
-	OutOfOrder bool // accepted after a higher sequence of the same chat; replays, duplicates and unknown chats are exempt
+	Signature Signature
+	Duplicate bool // this event id had already been accepted with a 2xx, and this is no replay
+	// accepted after a higher sequence of the same chat; replays, duplicates and unknown chats are
+	// exempt
+	OutOfOrder bool
 }
 
-// Accepted reports whether the POST was answered with a 2xx.
+// Accepted reports whether the response was a 2xx.
 func (d Delivery) Accepted() bool { return d.Status >= 200 && d.Status <= 299 }
 
 func newDelivery(h http.Header, body []byte, secret []byte) Delivery {
@@ -76,7 +78,8 @@ func verify(got string, body, secret []byte) Signature {
 	return SignatureInvalid
 }
 
-// chatOf finds the chat in an event's body: messages[0].key.remoteJid, [0].key.remoteJid, [0].id or id of data.
+// chatOf finds the chat in an event's body: messages[0].key.remoteJid, [0].key.remoteJid, [0].id or
+// id of data.
 func chatOf(body []byte) string {
 	type ref struct {
 		ID  string `json:"id"`

@@ -1,5 +1,6 @@
-// Package receiver is a scriptable webhook endpoint over real HTTP: it answers "500, 500, hang, 200" as told, records every
-// POST, verifies signatures, and counts duplicates and order violations. Tests, the demo, benchmarks and `listen` use it.
+// Package receiver is a scriptable webhook endpoint over real HTTP: it responds "500, 500, hang,
+// 200" as told, records every POST, verifies signatures, and counts duplicates and order
+// violations. Tests, the demo, benchmarks and `listen` use it.
 package receiver
 
 import (
@@ -16,22 +17,27 @@ import (
 // maxBody bounds what is read of a POST, in bytes: twice the outbox's own limit.
 const maxBody = 2 << 20
 
-// Options are what a Receiver needs. The zero value answers 200 to everything on a free loopback port.
+// Options are what a Receiver needs. The zero value responds 200 to everything on a free loopback
+// port.
 type Options struct {
-	Addr       string         // host:port to listen on; "" means 127.0.0.1:0
-	Script     Script         // see SetScript
-	PerEvent   bool           // the script starts anew for each event id instead of running once over all POSTs
-	Secret     string         // verifies X-Webhook-Signature; "" leaves signatures unchecked
-	Latency    time.Duration  // wait before every answer, on top of a step's own
-	Keep       int            // deliveries kept for Deliveries, newest first to stay; 0 = all, negative = none (counters only)
-	DropBodies bool           // do not keep bodies
-	OnDelivery func(Delivery) // called for each POST before its answer is written, one call at a time; must not block
+	Addr   string // host:port to listen on; "" means 127.0.0.1:0
+	Script Script // see SetScript
+	// the script starts anew for each event id instead of running once over all POSTs
+	PerEvent bool
+	Secret   string        // verifies X-Webhook-Signature; "" leaves signatures unchecked
+	Latency  time.Duration // wait before every response, on top of a step's own
+	// deliveries kept for Deliveries, newest first to stay; 0 = all, negative = none (counters
+	// only)
+	Keep       int
+	DropBodies bool // do not keep bodies
+	// called for each POST before its response is written, one call at a time; must not block
+	OnDelivery func(Delivery)
 }
 
 // Counts are totals since New.
 type Counts struct {
 	Posts             int // POSTs that arrived, hanging ones included
-	Accepted          int // answered 2xx
+	Accepted          int // responded to with a 2xx
 	Events            int // distinct event ids accepted
 	Retried           int // accepted with X-Webhook-Attempt above 1
 	Replayed          int // accepted with X-Webhook-Replay
@@ -41,11 +47,12 @@ type Counts struct {
 	SignaturesInvalid int
 }
 
-// Receiver is an endpoint. It is an http.Handler, or serves by itself after Start. Safe for concurrent use.
+// Receiver is an endpoint. It is an http.Handler, or serves by itself after Start. Safe for
+// concurrent use.
 type Receiver struct {
 	opt    Options
 	server *http.Server
-	closed chan struct{} // ends hanging answers
+	closed chan struct{} // ends hanging responses
 	done   chan struct{} // closed when Serve has returned; nil before Start
 
 	mu       sync.Mutex
@@ -92,7 +99,8 @@ func (r *Receiver) Start() error {
 	r.mu.Unlock()
 	go func() {
 		defer close(done)
-		// Serve always ends with an error; after Close it is ErrServerClosed, and before it there is nobody to tell.
+		// Serve always ends with an error; after Close it is ErrServerClosed, and before it there
+		// is nobody to tell.
 		_ = r.server.Serve(l)
 	}()
 	return nil
@@ -105,7 +113,8 @@ func (r *Receiver) URL() string {
 	return r.url
 }
 
-// Close stops serving: hanging answers end, the others finish within 5 s, and Close waits for them. It may be called twice.
+// Close stops serving: hanging responses end, the others finish within 5 s, and Close waits for
+// them. It may be called twice.
 func (r *Receiver) Close() error {
 	r.mu.Lock()
 	if !r.closing {
@@ -126,7 +135,8 @@ func (r *Receiver) Close() error {
 	return err
 }
 
-// SetScript replaces the script and starts it from its first step, for every event id when perEvent.
+// SetScript replaces the script and starts it from its first step, for every event id when
+// perEvent.
 func (r *Receiver) SetScript(s Script, perEvent bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -134,22 +144,23 @@ func (r *Receiver) SetScript(s Script, perEvent bool) {
 	clear(r.steps)
 }
 
-// SetLatency changes the wait before every later answer.
+// SetLatency changes the wait before every later response.
 func (r *Receiver) SetLatency(d time.Duration) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.latency = d
 }
 
-// Counts answers the totals so far.
+// Counts returns the totals so far.
 func (r *Receiver) Counts() Counts {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.counts
 }
 
-// Deliveries answers what is kept, in the order in which POSTs were recorded: answered ones when their answer was decided,
-// hanging ones at once. Headers and bodies are shared: do not change them.
+// Deliveries returns what is kept, in the order in which POSTs were recorded: hanging ones at once,
+// the others when their response was decided. Headers and bodies are shared: do not change
+// them.
 func (r *Receiver) Deliveries() []Delivery {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -178,7 +189,7 @@ func (r *Receiver) WaitFor(ctx context.Context, ok func(Counts) bool) error {
 	}
 }
 
-// ServeHTTP records a POST and answers it by the script. Other methods are answered 405 and not recorded.
+// ServeHTTP records a POST and responds by the script. Other methods get 405 and are not recorded.
 func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	if q.Method != http.MethodPost {
 		http.Error(w, "webhooks are POSTs", http.StatusMethodNotAllowed)
@@ -186,7 +197,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, q.Body, maxBody))
 	if err != nil {
-		return // the client broke off, or MaxBytesReader has answered
+		return // the client broke off, or MaxBytesReader has responded
 	}
 	d := newDelivery(q.Header, body, []byte(r.opt.Secret))
 	step, latency := r.next(d.EventID)
@@ -201,7 +212,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		case <-q.Context().Done():
 		case <-r.closed:
 		}
-		panic(http.ErrAbortHandler) // no answer, and the connection is of no more use
+		panic(http.ErrAbortHandler) // no response, and the connection is of no more use
 	case step.Reset:
 		r.record(d)
 		panic(http.ErrAbortHandler)
@@ -215,7 +226,7 @@ func (r *Receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
 		w.Header().Set("Location", "/redirected")
 	}
 	w.WriteHeader(step.Status)
-	// A client that went away does not matter here: what it got is its own to tell.
+	// A client that went away does not matter here: the script goes on.
 	_, _ = io.WriteString(w, step.Body)
 }
 
@@ -249,7 +260,8 @@ func (r *Receiver) pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// record files a POST. It is called before the answer is written, so that a sender that has its answer finds it recorded.
+// record files a POST. It is called before the response is written, so that a sender that has its
+// response finds it recorded.
 func (r *Receiver) record(d Delivery) {
 	r.calls.Lock()
 	defer r.calls.Unlock()

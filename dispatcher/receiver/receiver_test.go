@@ -32,7 +32,7 @@ func start(t *testing.T, o Options) *Receiver {
 	return r
 }
 
-// post sends one event and answers the status, 0 when there was no answer.
+// post sends one event and returns the status, 0 when there was no response.
 func post(t *testing.T, url, id string, seq string, body string, header ...string) int {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -77,7 +77,7 @@ func TestScriptOverAllPostsLastStepRepeats(t *testing.T) {
 		got = append(got, post(t, r.URL(), "evt_1", "1", "{}"))
 	}
 	if want := []int{500, 0, 0, 200, 200}; !slices.Equal(got, want) {
-		t.Errorf("answers %v, want %v", got, want)
+		t.Errorf("responses %v, want %v", got, want)
 	}
 }
 
@@ -85,7 +85,7 @@ func TestScriptPerEventAndSwitch(t *testing.T) {
 	r := start(t, Options{Script: MustScript("500,200"), PerEvent: true})
 	got := []int{post(t, r.URL(), "a", "1", "{}"), post(t, r.URL(), "b", "2", "{}"), post(t, r.URL(), "a", "1", "{}")}
 	if want := []int{500, 500, 200}; !slices.Equal(got, want) {
-		t.Errorf("answers %v, want %v", got, want)
+		t.Errorf("responses %v, want %v", got, want)
 	}
 	r.SetScript(MustScript("204"), false)
 	if got := post(t, r.URL(), "c", "3", "{}"); got != 204 {
@@ -160,7 +160,7 @@ func TestWaitEndsWithItsContext(t *testing.T) {
 }
 
 func TestChatOfTheGoldenBodies(t *testing.T) {
-	dir := filepath.Join("..", "..", "connection", "testdata", "events")
+	dir := filepath.Join("..", "..", "connection", "translate", "testdata", "events")
 	for file, want := range map[string]string{
 		"message.received-text.json":       "204813927440123@lid",
 		"message.received-group-text.json": "120363025846172094@g.us",

@@ -7,21 +7,22 @@ import (
 	"time"
 )
 
-// Step is one scripted answer.
+// Step is one scripted response.
 type Step struct {
 	Status     int           // HTTP status; ignored when Hang or Reset
-	Hang       bool          // never answer; ends when the client gives up or the receiver closes
-	Reset      bool          // break the connection without an answer
-	After      time.Duration // wait before answering
+	Hang       bool          // never respond; ends when the client gives up or the receiver closes
+	Reset      bool          // break the connection without a response
+	After      time.Duration // wait before responding
 	RetryAfter string        // Retry-After header, "" for none
-	Body       string        // answer's body
+	Body       string        // the response's body
 }
 
-// Script is a list of answers; the last one repeats. An empty script answers 200.
+// Script is a list of responses; the last one repeats. An empty script responds 200.
 type Script []Step
 
-// ParseScript reads a comma-separated list of answers: a status ("503"), "hang" or "reset". A status may be followed by
-// "@duration" (wait before answering: "200@50ms") and "+seconds" (Retry-After: "429+2").
+// ParseScript reads a comma-separated list of responses: a status ("503"), "hang" or "reset". A
+// status may be followed by "@duration" (wait before responding: "200@50ms") and "+seconds"
+// (Retry-After: "429+2").
 func ParseScript(text string) (Script, error) {
 	var out Script
 	for part := range strings.SplitSeq(text, ",") {
@@ -54,7 +55,7 @@ func parseStep(part string) (st Step, err error) {
 	}
 	if i := strings.IndexByte(word, '@'); i >= 0 {
 		if st.After, err = time.ParseDuration(word[i+1:]); err != nil {
-			return Step{}, fmt.Errorf("answer %q: %w", part, err)
+			return Step{}, fmt.Errorf("response %q: %w", part, err)
 		}
 		word = word[:i]
 	}
@@ -68,12 +69,12 @@ func parseStep(part string) (st Step, err error) {
 	}
 	st.Status, err = strconv.Atoi(word)
 	if err != nil || st.Status < 200 || st.Status > 599 {
-		return Step{}, fmt.Errorf("answer %q is none of: a status from 200 to 599, hang, reset", part)
+		return Step{}, fmt.Errorf("response %q is none of: a status from 200 to 599, hang, reset", part)
 	}
 	return st, nil
 }
 
-// at answers step i, the last one for everything beyond.
+// at returns step i, the last one for everything beyond.
 func (s Script) at(i int) Step {
 	if len(s) == 0 {
 		return Step{Status: 200}

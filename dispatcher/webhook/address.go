@@ -1,13 +1,12 @@
 package webhook
 
 import (
-	"fmt"
 	"net/netip"
 
 	"code.dny.dev/ssrf"
 )
 
-// AddressError says that an address was refused by the guard, and why. It costs no attempt.
+// AddressError says that the guard refuses an address, and why. It costs no attempt.
 type AddressError struct {
 	Addr netip.Addr
 	Why  string // completes "<addr> is …"
@@ -17,14 +16,14 @@ func (e *AddressError) Error() string { return e.Addr.String() + " is " + e.Why 
 
 // The sentences of a refusal; each completes "<address> is …".
 const (
-	whyLinkLocal   = "a link-local address; webhooks never go there (it serves cloud credentials)."
-	whyMetadata    = "a cloud metadata address; webhooks never go there (it serves cloud credentials)."
+	whyLinkLocal   = "a link-local address; nothing is sent there or fetched from there (it serves cloud credentials)."
+	whyMetadata    = "a cloud metadata address; nothing is sent there or fetched from there (it serves cloud credentials)."
 	whyUnspecified = "the unspecified address; name the machine instead, for example 127.0.0.1."
 	whyMulticast   = "a multicast or broadcast address; webhooks go to one machine."
-	whySpecial     = "in a range that is reserved for special purposes; webhooks never go there."
-	whyOwn         = "a listener of this program; webhooks never go there."
+	whySpecial     = "in a range that is reserved for special purposes; nothing is sent there or fetched from there."
 	whyEmbedded    = "an address form that leads to a private or reserved address; write that address itself."
-	whyPublicPlain = "a public address, and plain http would show the events to everyone on the way; use https, or allow it with --allow-insecure-http."
+	whyPublicPlain = "a public address, and plain http would show the events to everyone on the way;" +
+		" use https, or allow it with --allow-insecure-http."
 )
 
 var (
@@ -34,23 +33,29 @@ var (
 	compatible  = netip.MustParsePrefix("::/96") // deprecated IPv4-compatible form
 	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
 	linkLocal6  = netip.MustParsePrefix("fe80::/10")
-	siteLocal6  = netip.MustParsePrefix("fec0::/10") // deprecated, still routed like link-local by some
+	// deprecated, still routed like link-local by some
+	siteLocal6 = netip.MustParsePrefix("fec0::/10")
 
 	private4 = []netip.Prefix{
-		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("172.16.0.0/12"),
+		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("172.16.0.0/12"),
 		netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("100.64.0.0/10"),
 	}
 	private6 = []netip.Prefix{netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fc00::/7")}
 
 	metadata = []netip.Addr{
-		netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"), netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
+		netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"),
+		netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
 	}
 
-	// special refuses what IANA lists as special purpose, beyond the rules below that have sentences of their own.
-	special = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(), ssrf.WithAllowedV4Prefixes(private4...), ssrf.WithAllowedV6Prefixes(private6...))
+	// special refuses what IANA lists as special purpose, beyond the rules below that have
+	// sentences of their own.
+	special = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(),
+		ssrf.WithAllowedV4Prefixes(private4...), ssrf.WithAllowedV6Prefixes(private6...))
 )
 
-// checkAddr judges one address: nil, or an *AddressError. public says whether it lies outside loopback and private networks.
+// checkAddr judges one address: nil, or an *AddressError. public says whether it lies outside
+// loopback and private networks.
 func checkAddr(a netip.Addr) (public bool, err error) {
 	a = a.WithZone("").Unmap()
 	if v4, ok := embedded(a); ok {
@@ -87,7 +92,8 @@ func isPrivate(a netip.Addr) bool {
 	return false
 }
 
-// embedded answers the IPv4 address inside a translated or tunnelled IPv6 form. Unmapped forms only.
+// embedded returns the IPv4 address inside a translated or tunnelled IPv6 form. Unmapped forms
+// only.
 func embedded(a netip.Addr) (netip.Addr, bool) {
 	if !a.Is6() {
 		return netip.Addr{}, false
@@ -108,59 +114,16 @@ func embedded(a netip.Addr) (netip.Addr, bool) {
 type guard struct {
 	plain         bool // the URL is http
 	allowInsecure bool
-	own           func() []string // addresses we listen on, host:port; nil for none
-	local         func() []netip.Addr
 }
 
-// check answers nil or an error that holds an *AddressError.
-func (g guard) check(ap netip.AddrPort) error {
-	public, err := checkAddr(ap.Addr())
+// check returns nil or an *AddressError.
+func (g guard) check(a netip.Addr) error {
+	public, err := checkAddr(a)
 	if err != nil {
 		return err
 	}
 	if g.plain && public && !g.allowInsecure {
-		return &AddressError{ap.Addr(), whyPublicPlain}
-	}
-	if g.own == nil {
-		return nil
-	}
-	for _, s := range g.own() {
-		if g.isOwn(s, ap) {
-			return &AddressError{ap.Addr(), whyOwn}
-		}
+		return &AddressError{a, whyPublicPlain}
 	}
 	return nil
-}
-
-// isOwn reports whether dialling ap reaches the listener at s. A listener on every interface owns every address of this machine.
-func (g guard) isOwn(s string, ap netip.AddrPort) bool {
-	l, err := parseListener(s)
-	if err != nil || l.Port() != ap.Port() {
-		return false
-	}
-	to := ap.Addr().WithZone("").Unmap()
-	if !l.Addr().IsUnspecified() {
-		return l.Addr().Unmap() == to
-	}
-	if to.IsLoopback() {
-		return true
-	}
-	for _, a := range g.local() {
-		if a.WithZone("").Unmap() == to {
-			return true
-		}
-	}
-	return false
-}
-
-// parseListener reads "127.0.0.1:80", "[::]:80" and ":80".
-func parseListener(s string) (netip.AddrPort, error) {
-	if len(s) > 0 && s[0] == ':' {
-		s = "[::]" + s
-	}
-	ap, err := netip.ParseAddrPort(s)
-	if err != nil {
-		return netip.AddrPort{}, fmt.Errorf("listener address %q: %w", s, err)
-	}
-	return ap, nil
 }

@@ -2,143 +2,92 @@ package webhook
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"fmt"
+	"crypto/tls"
 	"net"
-	"net/http"
-	"net/netip"
 	"net/url"
+	"strings"
 	"sync"
-	"syscall"
+	"sync/atomic"
 	"time"
 
+	"waoutbox/dispatcher/webhook/http1"
 	"waoutbox/outbox"
 )
 
 const (
-	// idleTimeout is below the 5 s after which node's server closes an idle connection: a POST that meets such a close would
-	// cost an attempt.
+	// idleTimeout is below the 5 s after which node's server closes an idle connection: a POST that
+	// meets such a close would cost an attempt.
 	idleTimeout = 4 * time.Second
-	// maxIdle bounds idle connections of one subscription; the dispatcher's slots bound those in use.
+	// maxIdle bounds idle connections of one subscription; the dispatcher's slots bound those in
+	// use.
 	maxIdle = 64
-	// connectTimeout bounds a dial and a TLS handshake, each. net/http lets both outlive the attempt that asked for them: without a
-	// limit of their own every attempt at an endpoint that accepts and then says nothing would leave a connection behind for good.
-	connectTimeout = defaultTimeout
-	// maxAnswerHeader bounds the header of an answer, in bytes.
-	maxAnswerHeader = 64 << 10
 )
 
-// client is what one subscription needs to send: its parsed URL, transport, keys and custom headers. A change of URL or of the
-// permission to use plain http makes a new one; a change of secret or headers only opens those anew. Safe for concurrent use.
+// client is what one subscription needs to send: its parsed URL, connections, keys and custom
+// headers. A change of URL, of the permission to use plain http or of the CA makes a new one; a
+// change of secrets or headers only opens those anew. Safe for concurrent use.
 type client struct {
 	raw           string
 	allowInsecure bool
+	ca            []byte
 	url           *url.URL
-	transport     *http.Transport
+	userAgent     string
+	dial          func(ctx context.Context) (net.Conn, error)
+	pool          *http1.Pool
 
-	mu            sync.Mutex
-	sealed        []byte
-	signer        *signer
-	sealedHeaders []byte
-	headers       http.Header
+	mu     sync.Mutex                  // held while opening
+	opened atomic.Pointer[credentials] // nil before the first
 }
 
-func newClient(w outbox.Webhook, own func() []string) (*client, error) {
+// newClient returns an *AddressError or a sentence for a URL that nothing may be sent to, and a
+// *localError when this machine is not able to send to it now. resolver is nil for the system's.
+func newClient(w outbox.Webhook, userAgent string, m *machine, resolver *net.Resolver) (*client, error) {
 	u, err := parseURL(w.URL)
 	if err != nil {
 		return nil, err
 	}
-	g := guard{plain: u.Scheme == "http", allowInsecure: w.AllowInsecureHTTP, own: own, local: interfaceAddrs}
-	dialer := &net.Dialer{
-		Timeout:   connectTimeout,
-		KeepAlive: 30 * time.Second,
-		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
-			ap, err := netip.ParseAddrPort(address)
-			if err != nil {
-				return fmt.Errorf("read the address to dial: %w", err)
-			}
-			return g.check(ap)
-		},
+	var config *tls.Config
+	port := "80"
+	if u.Scheme == "https" {
+		roots, err := m.trusted(w.CA)
+		if err != nil {
+			return nil, err
+		}
+		config = &tls.Config{
+			ServerName: u.Hostname(), RootCAs: roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12,
+		}
+		port = "443"
 	}
-	protocols := new(http.Protocols)
-	protocols.SetHTTP1(true)
-	return &client{
-		raw: w.URL, allowInsecure: w.AllowInsecureHTTP, url: u,
-		transport: &http.Transport{
-			Proxy:                  nil, // see the package comment
-			DialContext:            dialer.DialContext,
-			Protocols:              protocols,
-			MaxIdleConns:           maxIdle,
-			MaxIdleConnsPerHost:    maxIdle,
-			IdleConnTimeout:        idleTimeout,
-			TLSHandshakeTimeout:    connectTimeout,
-			MaxResponseHeaderBytes: maxAnswerHeader,
-		},
-	}, nil
+	g := guard{plain: u.Scheme == "http", allowInsecure: w.AllowInsecureHTTP}
+	address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
+	c := &client{
+		raw: w.URL, allowInsecure: w.AllowInsecureHTTP, ca: bytes.Clone(w.CA), url: u, userAgent: userAgent,
+		dial: newDialer(address, g, config, m, resolver).dial,
+	}
+	c.pool = http1.New(http1.Options{
+		Dial:    func(ctx context.Context) (net.Conn, error) { return c.dial(ctx) },
+		MaxIdle: maxIdle, IdleTimeout: idleTimeout, MaxHeader: maxResponseHeader, MaxBody: maxResponse,
+	})
+	return c, nil
 }
 
 // fits reports whether the client still serves this configuration.
-func (c *client) fits(w outbox.Webhook) bool {
-	return c.raw == w.URL && c.allowInsecure == w.AllowInsecureHTTP
+func (c *client) fits(w *outbox.Webhook) bool {
+	return c.raw == w.URL && c.allowInsecure == w.AllowInsecureHTTP && bytes.Equal(c.ca, w.CA)
 }
 
-// signerFor answers the signer of the webhook's secret, nil for an unsigned webhook. The opened secret is kept while its
-// sealed form stays the same.
-func (c *client) signerFor(sealed []byte, open func([]byte) ([]byte, error)) (*signer, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(sealed) == 0 {
-		c.sealed, c.signer = nil, nil
-		return nil, nil
+// withoutQuery returns a sentence without the URL's query, which may hold a token: an endpoint that
+// repeats the request line gets it into net/http's errors.
+func (c *client) withoutQuery(s string) string {
+	if c.url.RawQuery == "" {
+		return s
 	}
-	if c.signer != nil && bytes.Equal(c.sealed, sealed) {
-		return c.signer, nil
-	}
-	secret, err := open(sealed)
-	if err != nil {
-		return nil, err
-	}
-	c.sealed, c.signer = bytes.Clone(sealed), newSigner(secret)
-	return c.signer, nil
+	return strings.ReplaceAll(s, c.url.RawQuery, redacted)
 }
 
-// headersFor answers the webhook's custom headers, nil for none. What was opened is kept while its sealed form stays the same; the
-// caller must not change it.
-func (c *client) headersFor(sealed []byte, open func([]byte) ([]byte, error)) (http.Header, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if len(sealed) == 0 {
-		c.sealedHeaders, c.headers = nil, nil
-		return nil, nil
-	}
-	if c.headers != nil && bytes.Equal(c.sealedHeaders, sealed) {
-		return c.headers, nil
-	}
-	plain, err := open(sealed)
-	if err != nil {
-		return nil, err
-	}
-	h, err := parseHeaders(plain)
-	if err != nil {
-		return nil, err
-	}
-	c.sealedHeaders, c.headers = bytes.Clone(sealed), h
-	return h, nil
-}
-
-func (c *client) close() { c.transport.CloseIdleConnections() }
-
-// interfaceAddrs answers the addresses of this machine; none when they cannot be read.
-func interfaceAddrs() []netip.Addr {
-	list, err := net.InterfaceAddrs()
-	if err != nil {
-		return nil
-	}
-	out := make([]netip.Addr, 0, len(list))
-	for _, a := range list {
-		if p, err := netip.ParsePrefix(a.String()); err == nil {
-			out = append(out, p.Addr())
-		}
-	}
-	return out
+// shown is what may be kept of a sentence that may repeat what was sent.
+func (c *client) shown(s string, cred *credentials, sent signatures) string {
+	return bounded(cred.hide.redactText(c.withoutQuery(s), sent))
 }

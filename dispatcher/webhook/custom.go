@@ -10,7 +10,8 @@ import (
 	"unicode/utf8"
 )
 
-// reserved are the header names that are ours or the transport's, in lower case; reservedPrefixes the families.
+// reserved are the header names that are ours or the transport's, in lower case; reservedPrefixes
+// the families.
 var (
 	reserved = []string{
 		"idempotency-key", "user-agent", "content-type", "content-length", "content-encoding", "host", "connection",
@@ -19,11 +20,8 @@ var (
 	reservedPrefixes = []string{"x-webhook-", "webhook-", "proxy-"}
 )
 
-// replayName in its canonical spelling makes net/http repeat a POST by itself, as "Idempotency-Key" does: see idempotencyKey.
-const replayName = "x-idempotency-key"
-
-// CheckHeader says in a sentence why a custom header cannot be sent, or nil. The sentence never holds the value, nor a name that
-// is none: what stands there may be a value in the wrong place.
+// CheckHeader says in a sentence why a custom header cannot be sent, or nil. The sentence never
+// holds the value, nor a name that is none: what stands there may be a value in the wrong place.
 func CheckHeader(name, value string) error {
 	if name == "" {
 		return fmt.Errorf("a header has no name: write it as Name: value")
@@ -49,7 +47,8 @@ func CheckHeader(name, value string) error {
 
 // isTokenChar is tchar of RFC 9110, section 5.6.2.
 func isTokenChar(r rune) bool {
-	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r < utf8.RuneSelf && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+		r < utf8.RuneSelf && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
 func isReserved(name string) bool {
@@ -58,8 +57,9 @@ func isReserved(name string) bool {
 		slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
-// parseHeaders reads opened custom headers: a JSON object, name → value. Names keep their spelling. Ours always win: a reserved
-// one, which no registration lets in, is left out. The error holds no value.
+// parseHeaders reads opened custom headers: a JSON object, name → value. Names keep their spelling.
+// Ours always win: a reserved one, which no registration lets in, is left out. One that would break
+// the request is an error, which holds no value.
 func parseHeaders(plain []byte) (http.Header, error) {
 	var all map[string]string
 	if json.Unmarshal(plain, &all) != nil {
@@ -67,10 +67,11 @@ func parseHeaders(plain []byte) (http.Header, error) {
 	}
 	h := make(http.Header, len(all))
 	for name, value := range all {
-		if strings.EqualFold(name, replayName) {
-			name = replayName
-		}
-		if !isReserved(name) {
+		switch {
+		case isReserved(name):
+		case name == "" || strings.ContainsFunc(name, func(r rune) bool { return !isTokenChar(r) }) || !isHeaderText(value):
+			return nil, fmt.Errorf("they hold a name or a value that no request may hold")
+		default:
 			h[name] = []string{value}
 		}
 	}

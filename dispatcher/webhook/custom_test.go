@@ -7,7 +7,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"waoutbox/outbox"
 )
@@ -53,24 +52,6 @@ func TestCustomHeadersArriveAndOursWin(t *testing.T) {
 	s.Send(t.Context(), r)
 	if got.Get("Authorization") != "" || got.Get("X-Tenant") != "" {
 		t.Errorf("removed headers are still sent: %v", got)
-	}
-}
-
-// net/http repeats a POST that carries one of these keys in its canonical spelling: an attempt would be two POSTs.
-func TestNoCustomHeaderMakesTheTransportRepeat(t *testing.T) {
-	h, err := parseHeaders([]byte(`{"X-Idempotency-Key":"k","Idempotency-Key":"k"}`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	all := header(request("http://x", "s", "{}"), "ua", h, nil, time.Now())
-	for _, name := range []string{"Idempotency-Key", "X-Idempotency-Key"} {
-		if _, there := all[name]; there {
-			t.Errorf("%s is there in canonical spelling", name)
-		}
-	}
-	sent := map[string][]string(all) // by its exact spelling
-	if v := sent[replayName]; len(v) != 1 || v[0] != "k" {
-		t.Errorf("%s: %q, want it sent", replayName, v)
 	}
 }
 

@@ -26,7 +26,8 @@ func sender(t *testing.T) *Sender {
 	return s
 }
 
-// serve runs a real HTTP endpoint for the test. The body is read first: only then net/http notices a client that goes away.
+// serve runs a real HTTP endpoint for the test. The body is read first: only then net/http notices
+// a client that goes away.
 func serve(t *testing.T, h http.HandlerFunc) string {
 	t.Helper()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -50,10 +51,10 @@ func request(url, secret, body string) dispatcher.Request {
 	}
 }
 
-// golden answers the event bodies byte for byte, by file name.
+// golden returns the event bodies byte for byte, by file name.
 func golden(t *testing.T) map[string][]byte {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join("..", "..", "connection", "testdata", "events", "*.json"))
+	files, err := filepath.Glob(filepath.Join("..", "..", "connection", "translate", "testdata", "events", "*.json"))
 	if err != nil || len(files) < 60 {
 		t.Fatalf("golden bodies: %d files, %v", len(files), err)
 	}

@@ -69,7 +69,8 @@ func (p *path) wait(t testing.TB, ok func(receiver.Counts) bool) {
 	}
 }
 
-// An endpoint that fails: four POSTs with the same body and id, then a dead letter; replayed once the endpoint works.
+// An endpoint that fails: four POSTs with the same body and id, then a dead letter; replayed once
+// the endpoint works.
 func TestFourPostsDeadLetterReplay(t *testing.T) {
 	p := newPath(t, receiver.Options{Script: receiver.MustScript("500, reset, 302, 404"), Secret: "whsec_test"}, 4)
 	p.append(t, "alice", []byte(`{"event":"message.received"}`))
@@ -126,7 +127,8 @@ func TestManyChatsOverHTTPInOrder(t *testing.T) {
 	}
 }
 
-// BenchmarkPath is the whole path over loopback HTTP, the engine in memory: 1 KiB bodies, 1,000 chats, 64 in flight.
+// BenchmarkPath is the whole path over loopback HTTP, the engine in memory: 1 KiB bodies, 1,000
+// chats, 64 in flight.
 func BenchmarkPath(b *testing.B) {
 	p := newPath(b, receiver.Options{Keep: -1, Secret: "s"}, 64)
 	body := make([]byte, 1024)

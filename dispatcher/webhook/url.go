@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,31 +21,36 @@ const maxURL = 2048
 // resolveTimeout bounds the look-up while registering: it only serves a clearer message.
 const resolveTimeout = 3 * time.Second
 
-// CheckURL answers the identity of a webhook URL (scheme and host in lower case, default port dropped, empty path "/", query
-// kept), or one sentence that says why it is refused. It does no I/O: names are judged by Resolve and again when dialling.
-// No error repeats the query or the credentials of raw.
+// CheckURL returns the identity of a webhook URL, or one sentence that says why it is refused. In
+// the identity scheme and host are in lower case, an international host name is in its ASCII form,
+// the default port is dropped, an empty path is "/", and what may not stand in a path or query as
+// it is (spaces, other than ASCII, a lone %) is percent-encoded; the rest stays as it was typed.
+// It does no I/O: names are judged by Resolve and again when dialling. No error repeats the query
+// or the credentials of raw. It is safe for concurrent use.
 func CheckURL(raw string, allowInsecure bool) (normalised string, err error) {
 	u, err := parseURL(raw)
 	if err != nil {
 		return "", err
 	}
-	host := u.Hostname()
-	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		return u.String(), nil
+	normalised = u.String()
+	if len(normalised) > maxURL {
+		return "", fmt.Errorf("the URL is longer than %d characters, as it has to be sent (percent-encoded)", maxURL)
 	}
-	public, err := checkAddr(addr)
+	addr, err := netip.ParseAddr(u.Hostname())
 	if err != nil {
+		return normalised, nil
+	}
+	g := guard{plain: u.Scheme == "http", allowInsecure: allowInsecure}
+	if err := g.check(addr); err != nil {
 		return "", err
 	}
-	if public && u.Scheme == "http" && !allowInsecure {
-		return "", &AddressError{addr, whyPublicPlain}
-	}
-	return u.String(), nil
+	return normalised, nil
 }
 
-// Resolve looks up the host of a URL that CheckURL answered and judges its addresses as dialling will. A name that does not
-// resolve now is accepted with a warning; one whose every address would be refused is an error. It takes at most 3 s.
+// Resolve looks up the host of a URL that CheckURL returned and judges its addresses as dialling
+// will. A name that does not resolve now is accepted with a warning, and so is one of which some
+// addresses would be refused; one whose every address would be refused is an error. It blocks for
+// at most 3 s, sends nothing but the look-up, and is safe for concurrent use.
 func Resolve(ctx context.Context, normalised string, allowInsecure bool) (warning string, err error) {
 	u, err := parseURL(normalised)
 	if err != nil {
@@ -54,7 +60,8 @@ func Resolve(ctx context.Context, normalised string, allowInsecure bool) (warnin
 	defer cancel()
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
-		return u.Hostname() + " does not resolve yet; until it does, events become dead letters after four attempts. They are kept and can be replayed.", nil
+		return u.Hostname() + " does not resolve yet; until it does, what is sent there fails, and becomes dead letters after its last attempt." +
+			" They are kept and can be replayed.", nil
 	}
 	return judge(u, addrs, allowInsecure)
 }
@@ -65,7 +72,7 @@ func judge(u *url.URL, addrs []netip.Addr, allowInsecure bool) (warning string, 
 	var refused error
 	n := 0
 	for _, a := range addrs {
-		if err := g.check(netip.AddrPortFrom(a, 0)); err != nil {
+		if err := g.check(a); err != nil {
 			n++
 			refused = err
 		}
@@ -98,10 +105,10 @@ func parseURL(raw string) (*url.URL, error) {
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	if u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "" {
-		return nil, errors.New("a webhook URL begins with https:// or http://, for example https://example.com/hook")
+		return nil, errors.New("a URL here begins with https:// or http://, for example https://example.com/hook")
 	}
 	if u.User != nil {
-		return nil, errors.New("the URL holds credentials; take them out (user:password@) and use a signing secret instead")
+		return nil, errors.New("the URL holds credentials; take them out (user:password@) and pass them with --header 'Authorization: Basic …'")
 	}
 	if u.Fragment != "" || strings.Contains(raw, "#") {
 		return nil, errors.New("the URL has a fragment (#…), which is never sent; take it out")
@@ -118,14 +125,40 @@ func parseURL(raw string) (*url.URL, error) {
 		host = "[" + host + "]"
 	}
 	u.Host = host + port
-	if u.Path == "" {
-		u.Path = "/"
+	u.RawPath = percentEncode(cmp.Or(u.RawPath, u.EscapedPath(), "/"), "/")
+	if u.Path, err = url.PathUnescape(u.RawPath); err != nil {
+		return nil, errors.New("the path of the URL is not valid; write it like https://example.com/hook")
 	}
-	u.ForceQuery = false
+	u.RawQuery, u.ForceQuery = percentEncode(u.RawQuery, "/?"), false
 	return u, nil
 }
 
+// percentEncode encodes every byte that RFC 3986 lets stand neither in a path segment nor among
+// also. What is encoded already stays as it is; a % that begins no encoding is encoded itself.
+func percentEncode(s, also string) string {
+	const allowed = "-._~!$&'()*+,;=:@" // besides letters and digits
+	var b strings.Builder
+	for i := range len(s) {
+		c := s[i]
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9',
+			strings.IndexByte(allowed, c) >= 0, strings.IndexByte(also, c) >= 0,
+			c == '%' && i+2 < len(s) && isHex(s[i+1]) && isHex(s[i+2]):
+			b.WriteByte(c)
+		default:
+			fmt.Fprintf(&b, "%%%02X", c)
+		}
+	}
+	return b.String()
+}
+
+func isHex(c byte) bool {
+	return c >= '0' && c <= '9' || c >= 'a' && c <= 'f' || c >= 'A' && c <= 'F'
+}
+
+// normaliseHost returns an address in its usual form, or a name in lower case and ASCII.
 func normaliseHost(host string) (string, error) {
+	typed := host
 	host = strings.TrimSuffix(strings.ToLower(host), ".")
 	if host == "" {
 		return "", errors.New("the URL names no host; write it like https://example.com/hook")
@@ -136,22 +169,28 @@ func normaliseHost(host string) (string, error) {
 	if strings.ContainsAny(host, ":%") {
 		return "", errors.New("the host of the URL is not a valid IPv6 address")
 	}
+	// Names such as my_service, which are no internet host names, are common in container networks.
+	if ascii, err := idna.Lookup.ToASCII(host); err == nil {
+		host = strings.TrimSuffix(ascii, ".")
+	}
+	// What follows comes after ToASCII: it makes digits and dots of other digits and dots.
+	if a, err := netip.ParseAddr(host); err == nil {
+		return a.Unmap().String(), nil
+	}
 	last := host[strings.LastIndexByte(host, '.')+1:]
 	if _, err := strconv.ParseUint(last, 0, 64); err == nil {
-		// Browsers read 127.1, 0x7f.1 or 2130706433 as addresses: refused, so that nobody reads one thing and we another.
-		return "", fmt.Errorf("%q is neither a name nor an address; write an IPv4 address as four decimal numbers", host)
+		// Browsers read 127.1, 0x7f.1 or 2130706433 as addresses: refused, so that nobody reads one
+		// thing and we another.
+		return "", fmt.Errorf("%q is neither a name nor an address; write an IPv4 address as four decimal numbers", typed)
 	}
-	ascii, err := idna.Lookup.ToASCII(host)
-	if err != nil {
-		ascii = host // names such as my_service are common in container networks
+	if !isHostName(host) {
+		return "", fmt.Errorf("%q is not a valid host name", typed)
 	}
-	if !isHostName(ascii) {
-		return "", fmt.Errorf("%q is not a valid host name", host)
-	}
-	return ascii, nil
+	return host, nil
 }
 
-// isHostName accepts what resolvers take although it is no internet host name: letters, digits, '-', '_' and dots.
+// isHostName accepts what resolvers take although it is no internet host name: letters, digits,
+// '-', '_' and dots.
 func isHostName(s string) bool {
 	for _, label := range strings.Split(s, ".") {
 		if label == "" || len(label) > 63 {
@@ -166,7 +205,7 @@ func isHostName(s string) bool {
 	return len(s) <= 253
 }
 
-// normalisePort answers ":port", or "" for none or the scheme's own.
+// normalisePort returns ":port", or "" for none or the scheme's own.
 func normalisePort(u *url.URL) (string, error) {
 	p := u.Port()
 	if p == "" {

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"waoutbox/outbox"
 )
@@ -46,22 +47,23 @@ func TestCheckURLIdentity(t *testing.T) {
 
 func TestCheckURLRefusals(t *testing.T) {
 	for raw, part := range map[string]string{
-		"":                                         "empty",
-		"crm.example/hook":                         "begins with https://",
-		"ftp://crm.example":                        "begins with https://",
-		"mailto:a@b":                               "begins with https://",
-		"https://":                                 "names no host",
-		"https://u:hush@crm.example/":              "credentials",
-		"https://crm.example/?a=hush#b":            "fragment",
-		"https://crm.example/#":                    "fragment",
-		"https://crm.example:0/":                   "out of range",
-		"https://crm.example:70000/":               "out of range",
-		"https://crm.example:x/?hush":              "not a URL",
-		"https://a b/":                             "not a URL",
-		"http://169.254.169.254/latest":            "169.254.169.254 is a link-local address; webhooks never go there (it serves cloud credentials).",
-		"http://[fe80::1]/":                        "link-local",
-		"https://100.100.100.200/":                 "metadata",
-		"https://168.63.129.16/":                   "metadata", // looks public; every Azure machine gets its credentials there
+		"":                              "empty",
+		"crm.example/hook":              "begins with https://",
+		"ftp://crm.example":             "begins with https://",
+		"mailto:a@b":                    "begins with https://",
+		"https://":                      "names no host",
+		"https://u:hush@crm.example/":   "credentials",
+		"https://crm.example/?a=hush#b": "fragment",
+		"https://crm.example/#":         "fragment",
+		"https://crm.example:0/":        "out of range",
+		"https://crm.example:70000/":    "out of range",
+		"https://crm.example:x/?hush":   "not a URL",
+		"https://a b/":                  "not a URL",
+		"http://169.254.169.254/latest": "169.254.169.254 is a link-local address; nothing is sent there or fetched from there (it serves cloud credentials).",
+		"http://[fe80::1]/":             "link-local",
+		"https://100.100.100.200/":      "metadata",
+		// looks public; every Azure machine gets its credentials there
+		"https://168.63.129.16/":                   "metadata",
 		"https://[fd00:ec2::254]/":                 "metadata",
 		"https://[::ffff:169.254.0.1]/":            "link-local",
 		"https://[64:ff9b::a9fe:a9fe]/":            "leads to",
@@ -141,36 +143,43 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// A name that is allowed while registering and points elsewhere when dialled is refused then: what counts is the address.
+// A name that is allowed while registering and points elsewhere when dialled is refused then: what
+// counts is the address.
 func TestGuardJudgesTheDialledAddress(t *testing.T) {
-	g := guard{plain: true, own: func() []string { return []string{"127.0.0.1:9000", ":9001", "[::1]:9002", "nonsense"} },
-		local: func() []netip.Addr { return []netip.Addr{netip.MustParseAddr("10.0.0.7")} }}
-	for addr, ok := range map[string]bool{
-		"127.0.0.1:80": true, "[::1]:9000": true, "10.0.0.7:80": true, "127.0.0.1:9002": true, "10.0.0.8:9001": true,
-		"127.0.0.1:9000": false, "127.0.0.1:9001": false, "[::1]:9001": false, "10.0.0.7:9001": false, "[::1]:9002": false,
-		"[::ffff:127.0.0.1]:9000": false, "8.8.8.8:80": false, "169.254.1.1:80": false, "[fe80::1%eth0]:80": false,
+	target := serve(t, func(http.ResponseWriter, *http.Request) {})
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := sender(t)
+	s.resolver = testResolver(t, map[string]string{"good.example": "127.0.0.1", "cloud.example": "169.254.169.254", "any.example": "0.0.0.0"})
+	for name, want := range map[string]outbox.Class{
+		"good.example": outbox.ClassOK, "cloud.example": outbox.ClassAddress, "any.example": outbox.ClassAddress,
 	} {
-		err := g.check(netip.MustParseAddrPort(addr))
+		raw := "http://" + name + ":" + u.Port() + "/hook"
+		if _, err := CheckURL(raw, false); err != nil {
+			t.Errorf("%s is refused while registering: %v", name, err)
+		}
+		res, _ := timedSend(t, s, request(raw, "", "{}"), 2*time.Second)
+		if res.Class != want {
+			t.Errorf("%s: class %s (%s), want %s", name, res.Class, res.Message, want)
+		}
+	}
+}
+
+func TestGuardByAddress(t *testing.T) {
+	g := guard{plain: true}
+	for addr, ok := range map[string]bool{
+		"127.0.0.1": true, "::1": true, "10.0.0.7": true, "::ffff:127.0.0.1": true,
+		"8.8.8.8": false, "169.254.1.1": false, "fe80::1%eth0": false, "::ffff:8.8.8.8": false,
+	} {
+		err := g.check(netip.MustParseAddr(addr))
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", addr, err)
 		}
 		if _, is := errors.AsType[*AddressError](err); err != nil && !is {
 			t.Errorf("%s: error of type %T", addr, err)
 		}
-	}
-}
-
-func TestOwnListenerIsNotCalled(t *testing.T) {
-	called := false
-	target := serve(t, func(http.ResponseWriter, *http.Request) { called = true })
-	u, err := url.Parse(target)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := New(Options{OwnListeners: func() []string { return []string{u.Host} }})
-	defer s.Close()
-	if res := s.Send(t.Context(), request(target, "", "{}")); res.Class != outbox.ClassAddress || called {
-		t.Errorf("%+v, called %v", res, called)
 	}
 }
 

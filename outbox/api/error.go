@@ -19,19 +19,35 @@ const (
 	CodeNotFound         Code = "not_found" // dead letter, event, message
 	CodeAlreadyLinked    Code = "already_linked"
 	CodePairingUnavail   Code = "pairing_unavailable"
+	CodeInvalidPhone     Code = "invalid_phone"
+	CodeNotWaiting       Code = "not_waiting" // pairing does not wait for this now
 	CodeNotConnected     Code = "not_connected"
 	CodeInvalidRecipient Code = "invalid_recipient"
 	CodeNotOnWhatsApp    Code = "not_on_whatsapp"
 	CodeRateLimited      Code = "rate_limited"
-	CodeSendFailed       Code = "send_failed"
-	CodeServiceUnavail   Code = "service_unavailable" // no daemon, or it cannot be reached or started
-	CodeOutboxFull       Code = "outbox_full"
-	CodeTimeout          Code = "timeout"
-	CodeInternal         Code = "internal"
+	// WhatsApp does not let the account write to this recipient for a while
+	CodeAccountRestricted Code = "account_restricted"
+	CodeSendFailed        Code = "send_failed"
+	CodeMessageNotFound   Code = "message_not_found"
+	// the idempotency key was used for another recipient or content
+	CodeIdempotencyConflict Code = "idempotency_conflict"
+	// dead letters without a body that could be sent
+	CodeNotReplayable Code = "not_replayable"
+	CodeReplayRunning Code = "replay_running" // of the same webhook
+	// the file of a message cannot be had: it is damaged, or nobody can be reached who has it
+	CodeMediaUnavailable Code = "media_unavailable"
+	CodeMediaExpired     Code = "media_expired" // neither WhatsApp nor the phone has it any longer
+	CodeMediaTooLarge    Code = "media_too_large"
+	CodePathNotAllowed   Code = "path_not_allowed" // outside media-dirs
+	// no daemon, or it cannot be reached or started
+	CodeServiceUnavail Code = "service_unavailable"
+	CodeOutboxFull     Code = "outbox_full"
+	CodeTimeout        Code = "timeout"
+	CodeInternal       Code = "internal"
 )
 
-// Error is a failure with a code and one sentence that says what happened and how to mend it. It crosses the control socket
-// unchanged. The sentence never holds a secret.
+// Error is a failure with a code and one sentence that says what happened and how to mend it. It
+// crosses the control socket unchanged. The sentence never holds a secret.
 type Error struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
@@ -50,7 +66,7 @@ func Retryf(code Code, format string, args ...any) *Error {
 	return &Error{Code: code, Message: fmt.Sprintf(format, args...), Retryable: true}
 }
 
-// CodeOf answers the code of the first Error in err's chain, else CodeInternal; "" for nil.
+// CodeOf returns the code of the first Error in err's chain, else CodeInternal; "" for nil.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""

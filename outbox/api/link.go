@@ -1,37 +1,62 @@
 package api
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
-// PairStep is one line of `pair --json`: a QR text, the account that was linked, or the end without one (error).
+// PairRequest says how to link. With a phone number WhatsApp makes a code that is typed into that
+// phone; without, QR codes are shown.
+type PairRequest struct {
+	Phone string `json:"phone,omitempty"`
+}
+
+// PairStep is one line of `pair --json`: a QR text, a code to type into the phone, the passkey that
+// WhatsApp asks for, a code to compare with the one on the phone, the account that was linked, or
+// the end without one (error).
 type PairStep struct {
-	Step      string    `json:"step"` // StepQR, StepLinked, StepFailed
-	QR        string    `json:"qr,omitempty"`
-	N         int       `json:"n,omitempty"` // code N of Of
-	Of        int       `json:"of,omitempty"`
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	Account   string    `json:"account,omitempty"`
-	Name      string    `json:"name,omitempty"`
-	Error     *Error    `json:"error,omitempty"`
+	Step  string `json:"step"` // StepQR …
+	QR    string `json:"qr,omitempty"`
+	N     int    `json:"n,omitempty"` // code N of Of
+	Of    int    `json:"of,omitempty"`
+	Phone string `json:"phone,omitempty"` // digits: whose phone the code is for
+	// to type into the phone (StepCode), or to compare with the one there (StepConfirm)
+	Code      string       `json:"code,omitempty"`
+	Passkey   *PairPasskey `json:"passkey,omitempty"`
+	ExpiresAt time.Time    `json:"expires_at,omitzero"`
+	Account   string       `json:"account,omitempty"`
+	Name      string       `json:"name,omitempty"`
+	Error     *Error       `json:"error,omitempty"`
 }
 
 const (
-	StepQR     = "qr"
-	StepLinked = "linked"
-	StepFailed = "failed"
+	StepQR      = "qr"
+	StepCode    = "code"
+	StepPasskey = "passkey" // ContinuePairing.Passkey goes on
+	StepConfirm = "confirm" // ContinuePairing.Confirm goes on
+	StepLinked  = "linked"
+	StepFailed  = "failed"
 )
 
-// SendText asks for one text message. To is a JID or a phone number. The same IdempotencyKey within 24 h sends nothing and
-// answers the first result.
-type SendText struct {
-	To              string `json:"to"`
-	Text            string `json:"text"`
-	QuotedMessageID string `json:"quoted_message_id,omitempty"`
-	IdempotencyKey  string `json:"idempotency_key,omitempty"`
+// PairPasskey is the account's passkey as WhatsApp asks for it. A browser at Page, which has the
+// passkey, signs Request when Script runs in its console; what it shows goes on.
+type PairPasskey struct {
+	Page    string          `json:"page"`
+	Request json.RawMessage `json:"request"` // WebAuthn's PublicKeyCredentialRequestOptionsJSON
+	Script  string          `json:"script"`  // one line of JavaScript
 }
 
-// SendResult answers SendText.
-type SendResult struct {
-	MessageID string    `json:"message_id"`
-	Chat      string    `json:"chat"`
-	Timestamp time.Time `json:"timestamp"`
+// ContinuePairing answers a pairing session that waits: exactly one field is set.
+type ContinuePairing struct {
+	// WebAuthn's AuthenticationResponseJSON, as it was copied
+	Passkey string `json:"passkey,omitempty"`
+	Confirm bool   `json:"confirm,omitempty"` // the phone shows the same code
+}
+
+// UnpairResult is what became of a link that was given up. Without an account none was linked.
+type UnpairResult struct {
+	Account string `json:"account,omitempty"`
+	Name    string `json:"name,omitempty"`
+	Told    bool   `json:"told"`           // WhatsApp knows: the phone does not list it any more
+	Note    string `json:"note,omitempty"` // what is left to do
 }

@@ -6,38 +6,40 @@ import "time"
 type LinkState string
 
 const (
-	LinkUnlinked     LinkState = "unlinked"   // no account: pair first
-	LinkPairing      LinkState = "pairing"    // codes are being shown
-	LinkConnecting   LinkState = "connecting" // also between two tries: Reason tells why the last failed
-	LinkConnected    LinkState = "connected"
-	LinkDisconnected LinkState = "disconnected" // stopped for good until something is done: Reason tells
-	LinkUnknown      LinkState = "unknown"      // read from the state without a daemon
+	LinkUnlinked LinkState = "unlinked" // no account: pair first
+	LinkPairing  LinkState = "pairing"  // codes are being shown
+	// also between two tries: Reason says why the last failed
+	LinkConnecting LinkState = "connecting"
+	LinkConnected  LinkState = "connected"
+	// stopped for good until something is done: Reason says why
+	LinkDisconnected LinkState = "disconnected"
+	LinkUnknown      LinkState = "unknown" // read from the state without a daemon
 )
 
-// Link is the WhatsApp side of status. Account is the own phone-number JID, Name the push name.
+// LinkStates lists every LinkState.
+func LinkStates() []LinkState {
+	return []LinkState{LinkUnlinked, LinkPairing, LinkConnecting, LinkConnected, LinkDisconnected, LinkUnknown}
+}
+
+// Link is the WhatsApp side of status. Account is the own phone-number JID, Name the push name;
+// each of Notes is a sentence without its full stop about what is not as usual.
 type Link struct {
 	State   LinkState `json:"state"`
 	Account string    `json:"account,omitempty"`
 	Name    string    `json:"name,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	Reason  string    `json:"reason,omitempty"`
+	Notes   []string  `json:"notes,omitempty"`
 }
 
 // Daemon is the process that owns the state.
 type Daemon struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version"`
-	StartedAt time.Time `json:"started_at"`
+	StartedAt time.Time `json:"started_at,omitzero"`
 }
 
-// Alarm is something that needs a person. Message says how to mend it.
-type Alarm struct {
-	Code    string    `json:"code"`
-	Message string    `json:"message"`
-	Since   time.Time `json:"since"`
-}
-
-// Status is `status --json`. Daemon is absent when the answer was read from the state without one.
+// Status is `status --json`. Daemon is absent when the state was read without one.
 type Status struct {
 	Version  int       `json:"version"`
 	Daemon   *Daemon   `json:"daemon,omitempty"`
@@ -46,7 +48,13 @@ type Status struct {
 	Pending  int64     `json:"pending"`
 	Dead     int64     `json:"dead"`
 	Alarms   []Alarm   `json:"alarms"`
-	Events   int64     `json:"events"` // events kept in the outbox
-	Bytes    int64     `json:"bytes"`  // size of the outbox on disk
-	StateDir string    `json:"state_dir"`
+	// absent while media are not kept, and none of before are there
+	Media *MediaStatus `json:"media,omitempty"`
+	// the replays that run
+	Replays []ReplayRun `json:"replays,omitempty"`
+	// what is pending and how many events are kept could not be read, as an alarm tells
+	CountsUnknown bool   `json:"counts_unknown,omitempty"`
+	Events        int64  `json:"events"` // events kept in the outbox
+	Bytes         int64  `json:"bytes"`  // size of the outbox on disk
+	StateDir      string `json:"state_dir"`
 }

@@ -1,13 +1,13 @@
-// Package boltbox is the bbolt engine of the outbox: it gives the buckets of store's file their meaning (docs/FORMAT.md) and
-// answers the operations of ENGINE.md.
+// Package boltbox is the bbolt engine of the outbox: it gives the buckets of store's file their
+// meaning (docs/FORMAT.md) and has every operation of the seam (outboxtest.Engine).
 //
-// Writes go through the store's committer; what they change becomes visible in memory in commit order, before the caller is
-// answered. Readers look at that memory first: the newest sequence, the epochs and a ring of recent events are one consistent
-// picture, and the file is only read below that newest sequence.
+// Writes go through the store's committer; what they change becomes visible in memory in commit
+// order, before the caller hears of it. Readers look at that memory first: the newest sequence, the
+// epochs and a ring of recent events are one consistent picture, and the file is only read below
+// that newest sequence.
 package boltbox
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +15,6 @@ import (
 	"maps"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -31,48 +30,73 @@ const DefaultRing = 8 << 20
 type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	RingBytes int          // size of the ring of recent events; 0 = DefaultRing
+	Observer  Observer     // nil: nobody
+
+	seen seenOptions
 }
 
-// Box is an outbox in a bbolt file. Safe for concurrent use. It owns no goroutine; closing the store closes it.
+// Observer is told of appends, each in the goroutine of its caller before that has its result.
+type Observer interface {
+	// Appended is called after an append that succeeded, with the events that were not stored
+	// before, which it must not change or keep, and how long the append took.
+	Appended(fresh []outbox.Event, took time.Duration)
+}
+
+// Box is an outbox in a bbolt file. Safe for concurrent use. It owns no goroutine; closing the
+// store closes it.
 type Box struct {
 	db   *store.DB
 	log  *slog.Logger
 	size int
+	told Observer // of appends; nil: nobody
 
-	mu    sync.RWMutex
-	last  outbox.Seq // newest readable sequence
-	ring  *ring
-	subs  map[outbox.SubID]*subState
-	grown chan struct{} // closed when something is appended; nil while nobody waits
+	mu   sync.RWMutex
+	last outbox.Seq // newest readable sequence
+	// dead deliveries of subscriptions in the bucket removed
+	removedDead int64
+	ring        *ring
+	subs        map[outbox.SubID]*subState // without those in the bucket removed
+	dropped     int                        // how many were deleted from subs since it was made
+	live        []*subState                // those of subs that what is appended may be owed to
+	// the lowest block whose count may be kept, and is not yet
+	nextBlock uint64
+	// closed when something is appended; nil while nobody waits
+	grown chan struct{}
 
-	scanning    chan struct{} // one place: who counts old blocks
-	undecodable atomic.Int64
+	scanning chan struct{} // one place: who counts old blocks
+	loading  sync.Mutex    // one Load at a time
+	unread   unreadFault
+	reported reports
 
-	// of the committer's goroutine alone
-	seenAt  []byte    // where pruning of the dedupe index goes on
-	seenDue time.Time // when it begins again
+	// of who commits, one at a time
+	seen    seenIndex
+	journal journal
 }
 
-// subState is what is kept in memory of a subscription. sub is replaced whole, never changed in place.
+// subState is what is kept in memory of a subscription. sub is replaced whole, never changed in
+// place.
 type subState struct {
-	sub   outbox.Subscription
-	cur   outbox.Cursor
-	tally tally
+	sub  outbox.Subscription
+	cur  outbox.Cursor // without Lane
+	owed owedCounter
+	live bool // it is in Box.live
 }
 
-// Open reads the subscriptions of db and answers the engine. Opening needs no walk over events or records, so it takes the same
-// time whatever the backlog.
+// Open reads the subscriptions of db, which was opened with Schema, and returns the engine. Opening
+// needs no walk over events, records or removed subscriptions that are owed nothing, so it takes
+// the same time whatever the backlog.
 func Open(ctx context.Context, db *store.DB, o Options) (*Box, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := &Box{db: db, log: o.Log, size: o.RingBytes, scanning: make(chan struct{}, 1)}
+	b := &Box{db: db, log: o.Log, size: o.RingBytes, told: o.Observer, scanning: make(chan struct{}, 1)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	if b.size == 0 {
 		b.size = DefaultRing
 	}
+	b.seen.init(b, o)
 	if err := b.reload(); err != nil {
 		return nil, fmt.Errorf("open outbox: %w", err)
 	}
@@ -83,9 +107,11 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Box, error) {
 // reload takes everything kept in memory from the file.
 func (b *Box) reload() error {
 	var last outbox.Seq
-	subs := map[outbox.SubID]*subState{}
+	var removedDead uint64
+	var found []stored
 	err := b.db.View(func(tx *bbolt.Tx) error {
-		last = outbox.Seq(tx.Bucket([]byte(bucketEvents)).Sequence())
+		last, found = outbox.Seq(tx.Bucket([]byte(bucketEvents)).Sequence()), nil
+		removedDead = b.deadOfRemoved(tx)
 		return tx.Bucket([]byte(bucketSubs)).ForEach(func(k, v []byte) error {
 			s, err := outbox.DecodeSubscription(outbox.SubID(k), v)
 			if err != nil {
@@ -97,18 +123,74 @@ func (b *Box) reload() error {
 				b.unreadable(bucketCursors, k, errors.New("subscription without a cursor"))
 				return nil
 			}
-			subs[s.ID] = &subState{sub: s, cur: cur, tally: newTally(cur.Next, last)}
+			found = append(found, stored{sub: s, cur: cur})
 			return nil
 		})
 	})
 	if err != nil {
 		return err
 	}
+	b.seen.reset()
+	b.journal.forget()
 	b.mu.Lock()
-	b.last, b.subs, b.ring = last, subs, newRing(b.size, last+1)
+	defer b.mu.Unlock()
+	b.last, b.ring, b.nextBlock = last, newRing(b.size, last+1), blockOf(last+1)
+	b.removedDead = int64(removedDead)
+	b.subs, b.live, b.dropped = make(map[outbox.SubID]*subState, len(found)), nil, 0
+	for _, s := range found {
+		b.show(s)
+	}
 	b.wake()
-	b.mu.Unlock()
 	return nil
+}
+
+// show makes a subscription in memory what it is in the file. b.mu is held.
+func (b *Box) show(s stored) {
+	st := b.subs[s.sub.ID]
+	b.removedDead += s.recount
+	if s.inRemoved {
+		if st != nil {
+			b.drop(st)
+		}
+		return
+	}
+	s.cur.Lane = nil // not needed here
+	switch {
+	case st == nil:
+		st = &subState{owed: newOwedCounter(s, b.last)}
+		b.subs[s.sub.ID] = st
+	case !sameHistory(st.sub, s.sub, b.last):
+		st.owed = newOwedCounter(s, b.last)
+	default:
+		st.owed.passed(st.cur.Next, s.cur.Next)
+	}
+	st.sub, st.cur = s.sub, s.cur
+	b.setLive(st, owesNew(s.sub))
+}
+
+// drop takes a subscription out of memory. b.mu is held.
+func (b *Box) drop(st *subState) {
+	delete(b.subs, st.sub.ID)
+	b.setLive(st, false)
+	if b.dropped++; b.dropped > len(b.subs) { // walking a map passes the room of what was deleted
+		kept := make(map[outbox.SubID]*subState, len(b.subs))
+		maps.Copy(kept, b.subs)
+		b.subs, b.dropped = kept, 0
+	}
+}
+
+// setLive puts a subscription into the list of live ones, or takes it out. b.mu is held.
+func (b *Box) setLive(st *subState, live bool) {
+	switch {
+	case st == nil || st.live == live:
+		return
+	case live:
+		b.live = append(b.live, st)
+	default:
+		i := slices.Index(b.live, st)
+		b.live = slices.Delete(b.live, i, i+1)
+	}
+	st.live = live
 }
 
 // wake ends every Wait, which then looks again. b.mu is held.
@@ -117,12 +199,6 @@ func (b *Box) wake() {
 		close(b.grown)
 		b.grown = nil
 	}
-}
-
-// unreadable reports a record that cannot be decoded. It is passed over: one bad record must not stop the rest.
-func (b *Box) unreadable(bucket string, key []byte, err error) {
-	b.undecodable.Add(1)
-	b.log.Error("outbox record cannot be decoded", "bucket", bucket, "key", fmt.Sprintf("%x", key), "error", err.Error())
 }
 
 // ready is the start of every read.
@@ -138,22 +214,36 @@ func (b *Box) ready(ctx context.Context) error {
 	}
 }
 
+// view is store.DB.View with the outbox's errors.
+func (b *Box) view(fn func(tx *bbolt.Tx) error) error { return outboxError(b.db.View(fn)) }
+
 func notFound(id outbox.SubID) error {
 	return fmt.Errorf("subscription %s: %w", id, outbox.ErrNotFound)
 }
 
-// subscription answers the subscription as it is now, and the newest readable sequence.
+// subscription returns a subscription as it is now, and the newest readable sequence.
 func (b *Box) subscription(id outbox.SubID) (outbox.Subscription, outbox.Seq, error) {
 	b.mu.RLock()
-	defer b.mu.RUnlock()
 	st, ok := b.subs[id]
-	if !ok {
-		return outbox.Subscription{}, 0, notFound(id)
+	last := b.last
+	if ok {
+		defer b.mu.RUnlock()
+		return st.sub, last, nil
 	}
-	return st.sub, b.last, nil
+	b.mu.RUnlock()
+	var found stored
+	err := b.view(func(tx *bbolt.Tx) error {
+		found, ok = b.lookup(tx, id)
+		return nil
+	})
+	if err == nil && (!ok || found.sub.Epochs == nil) {
+		err = notFound(id)
+	}
+	return found.sub, last, err
 }
 
-// Wait blocks until an event at or above from is readable, ctx ends, or the store closes (outbox.ErrClosed).
+// Wait blocks until an event at or above from is readable, ctx ends, or the store closes
+// (outbox.ErrClosed).
 func (b *Box) Wait(ctx context.Context, from outbox.Seq) error {
 	for {
 		if err := b.ready(ctx); err != nil {
@@ -179,21 +269,26 @@ func (b *Box) Wait(ctx context.Context, from outbox.Seq) error {
 	}
 }
 
-// Subs lists the subscriptions by id, removed ones included.
-func (b *Box) Subs(ctx context.Context) ([]outbox.Subscription, error) {
-	if err := b.ready(ctx); err != nil {
-		return nil, err
+// outboxError makes an error of the store one of the outbox. Its text stays.
+func outboxError(err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, store.Full):
+		return &storeError{err: err, is: outbox.ErrFull}
+	case errors.Is(err, store.Closed):
+		return &storeError{err: err, is: outbox.ErrClosed}
+	case errors.Is(err, store.Unknown):
+		return &storeError{err: err, is: outbox.ErrUnknown}
 	}
-	b.mu.RLock()
-	defer b.mu.RUnlock()
-	var out []outbox.Subscription
-	for _, id := range slices.Sorted(maps.Keys(b.subs)) {
-		out = append(out, cloneSub(b.subs[id].sub))
-	}
-	return out, nil
+	return err
 }
 
-func cloneSub(s outbox.Subscription) outbox.Subscription {
-	s.Config, s.Epochs = bytes.Clone(s.Config), slices.Clone(s.Epochs)
-	return s
-}
+// storeError is an error of the store with the sentinel consumers know it by.
+type storeError struct{ err, is error }
+
+func (e *storeError) Error() string   { return e.err.Error() }
+func (e *storeError) Unwrap() []error { return []error{e.is, e.err} }
+
+// do is store.DB.Do with the outbox's errors.
+func (b *Box) do(ctx context.Context, op store.Op) error { return outboxError(b.db.Do(ctx, op)) }

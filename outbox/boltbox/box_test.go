@@ -16,14 +16,22 @@ import (
 // The engine has every operation of the seam.
 var _ outboxtest.Engine = (*boltbox.Box)(nil)
 
-// modelChecks is how many random histories the model test tries unless -rapid.checks says otherwise: each writes to a disk.
+// modelChecks is how many random histories the model test tries unless -rapid.checks says
+// otherwise: each writes to a disk.
 const modelChecks = "25"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(childEnv); path != "" {
 		os.Exit(child(path))
 	}
-	if err := flag.Set("rapid.checks", modelChecks); err != nil { // before the command line is parsed, which may set it again
+	if path := os.Getenv(seenChildEnv); path != "" {
+		os.Exit(seenChild(path))
+	}
+	if path := os.Getenv(trimChildEnv); path != "" {
+		os.Exit(trimChild(path))
+	}
+	// before the command line is parsed, which may set it again
+	if err := flag.Set("rapid.checks", modelChecks); err != nil {
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
@@ -40,13 +48,21 @@ func openBox(t testing.TB, db *store.DB, o boltbox.Options) *boltbox.Box {
 
 func TestConforms(t *testing.T) {
 	outboxtest.Run(t, func(t testing.TB) outboxtest.Engine {
-		return openBox(t, storetest.Open(t, store.DBOptions{}), boltbox.Options{})
+		return openBox(t, storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.Options{})
 	})
 }
 
-// The same with a ring too small for an event: every read comes from the file.
+// The same with a ring too small for an event, so that every read comes from the file, and with
+// dedupe keys that are sealed and merged all the time.
 func TestConformsWithoutRing(t *testing.T) {
 	outboxtest.Run(t, func(t testing.TB) outboxtest.Engine {
-		return openBox(t, storetest.Open(t, store.DBOptions{}), boltbox.Options{RingBytes: 1})
+		return openBox(t, storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.SmallRuns(boltbox.Options{RingBytes: 1}))
+	})
+}
+
+// The same for a caller to whom every call is slow and some writes are uncertain.
+func TestConformsSlowly(t *testing.T) {
+	outboxtest.RunSlow(t, func(t testing.TB) outboxtest.Engine {
+		return openBox(t, storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.SmallRuns(boltbox.Options{}))
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"slices"
 
 	"go.etcd.io/bbolt"
 
@@ -14,20 +15,29 @@ import (
 // reasonUndecodable is the reason shown for a record that cannot be decoded.
 const reasonUndecodable = "undecodable"
 
-// Load answers what a lane starts from: its cursor, its own state, and its pending records by sequence. A record that cannot be
-// decoded is pending anew, with the reason "undecodable".
+// Load returns what a lane starts from: its cursor, its own state, and its pending records by
+// sequence, without their logs. A record that cannot be decoded is pending anew, with the reason
+// "undecodable".
 func (b *Box) Load(ctx context.Context, sub outbox.SubID) (next outbox.Seq, lane []byte, pending []outbox.Record, err error) {
 	if err := b.ready(ctx); err != nil {
 		return 0, nil, nil, err
 	}
-	err = b.db.View(func(tx *bbolt.Tx) error {
-		cur, ok := b.cursor(tx, sub)
+	// Lanes that begin together would otherwise all hold their records at one moment, up to 16,384
+	// of 144 bytes each, before a scheduler has made 48 of them.
+	b.loading.Lock()
+	defer b.loading.Unlock()
+	err = b.view(func(tx *bbolt.Tx) error {
+		found, ok := b.lookup(tx, sub)
 		if !ok {
 			return notFound(sub)
 		}
-		next, lane = cur.Next, cur.Lane
-		each(tx, bucketPending, sub, 0, func(key outbox.Seq, v []byte) bool {
-			pending = append(pending, b.record(bucketPending, sub, key, v, outbox.Pending))
+		next, lane = found.cur.Next, found.cur.Lane
+		if pending = nil; found.cur.Pending > 0 {
+			pending = make([]outbox.Record, 0, min(found.cur.Pending, 1<<14))
+		}
+		scanRecords(tx, bucketPending, sub, 0, func(key outbox.Seq, v []byte) bool {
+			r, err := outbox.DecodeRecordWithoutLog(sub, key, v)
+			pending = append(pending, b.decoded(r, err, bucketPending, outbox.Pending, sub, key))
 			return true
 		})
 		return nil
@@ -40,7 +50,12 @@ func (b *Box) Load(ctx context.Context, sub outbox.SubID) (next outbox.Seq, lane
 
 // record decodes a stored record, or makes one that says it could not be.
 func (b *Box) record(bucket string, sub outbox.SubID, key outbox.Seq, v []byte, state outbox.State) outbox.Record {
-	r, err := outbox.DecodeRecord(key, v)
+	r, err := outbox.DecodeRecord(sub, key, v)
+	return b.decoded(r, err, bucket, state, sub, key)
+}
+
+// decoded takes what a stored record was decoded to.
+func (b *Box) decoded(r outbox.Record, err error, bucket string, state outbox.State, sub outbox.SubID, key outbox.Seq) outbox.Record {
 	if err == nil && r.State == state {
 		return r
 	}
@@ -56,13 +71,30 @@ type change struct {
 	box    *Box
 	c      outbox.Change
 	values [][]byte // encoded records, nil for State Done
-	cur    outbox.Cursor
-	epochs []outbox.Epoch // what is left of the epochs, nil when none was dropped
+	now    stored   // the subscription afterwards
 }
 
-// Commit applies c, whole or not at all, and answers when it is on disk; it may wait up to store.SettleDelay for others to share
-// the commit. Next only rises, and above the newest event it is refused. Repeating a Change is harmless. Errors:
-// *outbox.TransitionError, ErrTooLarge, ErrNotFound, ErrFull (the disk has not one page left), ErrClosed, ErrUnknown, ctx's.
+// frees reports whether the change does nothing but remove records, let them expire, or move the
+// cursor, which holds events back.
+func (ch *change) frees() bool {
+	for i, v := range ch.values {
+		if v != nil && !outbox.HoldsNothing(ch.c.Sub, ch.c.Set[i].KeySeq(), v) {
+			return false
+		}
+	}
+	return len(ch.values) > 0 || ch.c.Next > 0 && ch.c.Lane == nil
+}
+
+// Appending reports whether events are appended at the moment: each append starts a commit at once,
+// which a Change shares.
+func (b *Box) Appending() bool { return b.db.Appending() }
+
+// Commit applies c, whole or not at all, and returns when it is on disk; it may wait up to
+// store.SettleDelay (store.ShareDelay when c is to come soon) for others to share the commit. Next
+// only rises, and above the newest event it is refused. Repeating a Change is harmless. ctx
+// withdraws it only before its write has begun: its error means that nothing was written. Errors:
+// *outbox.TransitionError, ErrTooLarge, ErrNotFound, ErrFull (the disk has not one page left),
+// ErrClosed, ErrUnknown, ctx's.
 func (b *Box) Commit(ctx context.Context, c outbox.Change) error {
 	if err := outbox.CheckChange(c); err != nil {
 		return err
@@ -73,110 +105,110 @@ func (b *Box) Commit(ctx context.Context, c outbox.Change) error {
 	size := len(c.Lane) + 64
 	for i, r := range c.Set {
 		if r.State != outbox.Done {
-			ch.values[i] = outbox.EncodeRecord(r)
+			ch.values[i] = outbox.EncodeRecord(c.Sub, r)
 		}
 		ch.c.Set[i].Log = nil // encoded; the caller may reuse its bytes
 		size += len(ch.values[i]) + 64
 	}
-	if err := b.db.Do(ctx, store.Op{Bytes: size, Apply: ch.apply, Publish: ch.publish}); err != nil {
+	if err := b.do(ctx, store.Op{Bytes: size, Soon: c.Soon, Frees: ch.frees(), Apply: ch.apply, Publish: ch.publish}); err != nil {
 		return fmt.Errorf("commit %s: %w", c.Sub, err)
 	}
 	return nil
 }
 
 func (ch *change) apply(tx *bbolt.Tx) error {
-	ch.epochs = nil
 	c := ch.c
-	cur, ok := ch.box.cursor(tx, c.Sub)
+	now, ok := ch.box.lookup(tx, c.Sub)
 	if !ok {
 		return notFound(c.Sub)
 	}
 	if last := tx.Bucket([]byte(bucketEvents)).Sequence(); c.Next > outbox.Seq(last)+1 {
 		return fmt.Errorf("next %d is above the newest event %d", c.Next, last)
 	}
-	old := cur
-	runGone := false
+	before := now.cur.Next
+	e := effect{reasons: reasonCounts{}}
 	for i, r := range c.Set {
-		gone, err := setRecord(tx, c.Sub, r, ch.values[i], &cur)
-		if err != nil {
+		if err := setRecord(tx, c.Sub, r, ch.values[i], &now.cur, &e); err != nil {
 			return err
 		}
-		runGone = runGone || gone
 	}
-	cur.Next = max(cur.Next, c.Next)
-	if c.Lane != nil {
-		cur.Lane = c.Lane
+	if e.unclear {
+		countRecords(tx, c.Sub, &now.cur)
 	}
-	if err := putCursor(tx, c.Sub, cur); err != nil {
+	now.cur.Next = max(now.cur.Next, c.Next)
+	if err := ch.box.noteHeld(tx, e.filed); err != nil {
 		return err
 	}
-	ch.cur = cur
-	if cur.Next == old.Next && !runGone {
-		return nil
+	if err := ch.box.countByReason(tx, c.Sub, e); err != nil {
+		return err
 	}
-	return ch.dropEpochs(tx, old.Next, runGone)
+	if c.Lane != nil {
+		now.cur.Lane = c.Lane
+	}
+	changed := false
+	if e.runGone || crossesEpoch(now.sub, before, now.cur.Next) {
+		epochs := neededEpochs(tx, now.sub, now.cur)
+		changed = len(epochs) < len(now.sub.Epochs)
+		now.sub.Epochs = epochs
+	}
+	ch.now = now
+	return ch.now.save(tx, changed)
 }
 
-// dropEpochs takes epochs nobody needs from the stored subscription, when the cursor came past one or a run went away.
-func (ch *change) dropEpochs(tx *bbolt.Tx, oldNext outbox.Seq, runGone bool) error {
-	subs := tx.Bucket([]byte(bucketSubs))
-	s, err := outbox.DecodeSubscription(ch.c.Sub, subs.Get([]byte(ch.c.Sub)))
-	if err != nil { // reported when it was opened; the cursor is worth writing all the same
-		return nil
-	}
-	crossed := false
-	for _, e := range s.Epochs {
-		crossed = crossed || oldNext < e.From && e.From <= ch.cur.Next
-	}
-	if !crossed && !runGone {
-		return nil
-	}
-	kept := spentEpochs(tx, s, ch.cur)
-	if len(kept) == len(s.Epochs) {
-		return nil
-	}
-	s.Epochs, ch.epochs = kept, kept
-	if err := subs.Put([]byte(s.ID), outbox.EncodeSubscription(s)); err != nil {
-		return fmt.Errorf("store subscription: %w", err)
-	}
-	return nil
+// crossesEpoch reports whether a cursor that moves from old to next comes past the beginning of an
+// epoch.
+func crossesEpoch(s outbox.Subscription, old, next outbox.Seq) bool {
+	return slices.ContainsFunc(s.Epochs, func(e outbox.Epoch) bool { return old < e.From && e.From <= next })
 }
 
-// setRecord files one record and keeps the counts of cur. It reports whether a run was there before.
-func setRecord(tx *bbolt.Tx, sub outbox.SubID, r outbox.Record, value []byte, cur *outbox.Cursor) (runGone bool, err error) {
+// effect is what the records of a change are to others.
+type effect struct {
+	runGone bool // a run was there before
+	// what was there is damaged, so that nobody knows what it counted for, and whether it was a run
+	unclear bool
+	filed   []heldBy
+	reasons reasonCounts // by how much the dead deliveries of each reason change
+}
+
+// setRecord files one record, keeps the counts of cur, and notes in e what changes.
+func setRecord(tx *bbolt.Tx, sub outbox.SubID, r outbox.Record, value []byte, cur *outbox.Cursor, e *effect) (err error) {
 	pending, dead := tx.Bucket([]byte(bucketPending)), tx.Bucket([]byte(bucketDead))
 	key := subKey(sub, r.KeySeq())
 	from := outbox.Done
-	oldDead := dead.Get(key)
+	old, oldDead := pending.Get(key), dead.Get(key)
 	switch {
-	case pending.Get(key) != nil:
+	case old != nil:
 		from = outbox.Pending
 	case oldDead != nil:
-		from = outbox.Dead
+		from, old = outbox.Dead, oldDead
 	}
-	if err := outbox.CheckMove(sub, r.KeySeq(), from, r.State); err != nil {
-		return false, err
+	if err := checkMove(sub, from, old, r); err != nil {
+		return err
 	}
+	e.hold(sub, r.KeySeq(), old, value)
 	if from == outbox.Pending {
 		cur.Pending = less(cur.Pending, 1)
 	}
 	if oldDead != nil {
-		n, run := weigh(oldDead)
-		cur.Dead = less(cur.Dead, n)
-		if run {
-			cur.Runs, runGone = less(cur.Runs, 1), true
+		n, span, err := outbox.DecodeRecordHead(sub, r.KeySeq(), oldDead)
+		cur.Dead, e.unclear = less(cur.Dead, n), e.unclear || err != nil
+		if span > 0 {
+			cur.Runs = less(cur.Runs, 1)
 		}
+		e.runGone = e.runGone || span > 0 || err != nil
+		e.reasons.add(sub, r.KeySeq(), oldDead, -int64(n))
 	}
 	switch r.State {
 	case outbox.Pending:
 		cur.Pending++
 		err = put(pending, dead, key, value)
 	case outbox.Dead:
-		n, run := weigh(value)
+		n, run := countDeliveries(sub, r.KeySeq(), value)
 		cur.Dead += n
 		if run {
 			cur.Runs++
 		}
+		e.reasons.add(sub, r.KeySeq(), value, int64(n))
 		err = put(dead, pending, key, value)
 	default:
 		if err = pending.Delete(key); err == nil {
@@ -184,9 +216,39 @@ func setRecord(tx *bbolt.Tx, sub outbox.SubID, r outbox.Record, value []byte, cu
 		}
 	}
 	if err != nil {
-		return false, fmt.Errorf("store record %d: %w", r.KeySeq(), err)
+		return fmt.Errorf("store record %d: %w", r.KeySeq(), err)
 	}
-	return runGone, nil
+	return nil
+}
+
+// hold notes what a record held before the change, and what it holds once it is filed. Later
+// records of one sequence take the place of earlier ones.
+func (e *effect) hold(sub outbox.SubID, key outbox.Seq, old, now []byte) {
+	i := slices.IndexFunc(e.filed, func(h heldBy) bool { return h.key == key })
+	if i < 0 {
+		i = len(e.filed)
+		e.filed = append(e.filed, heldBy{key: key})
+		e.filed[i].before, e.filed[i].held = held(sub, key, old)
+	}
+	e.filed[i].after, e.filed[i].holds = held(sub, key, now)
+}
+
+// heldBy is what the records of one sequence hold of the events, before a change and after it.
+type heldBy struct {
+	key           outbox.Seq
+	before, after seqRange
+	held, holds   bool // else nothing
+}
+
+// checkMove asks the table of moves; a record that cannot be decoded may become anything.
+func checkMove(sub outbox.SubID, state outbox.State, old []byte, r outbox.Record) error {
+	from := outbox.Record{State: state}
+	if state != outbox.Done {
+		if was, err := outbox.DecodeRecord(sub, r.KeySeq(), old); err == nil && was.State == state {
+			from = was
+		}
+	}
+	return outbox.CheckMove(sub, from, r)
 }
 
 // put files a record in one bucket and takes it from the other.
@@ -200,20 +262,12 @@ func put(into, outOf *bbolt.Bucket, key, value []byte) error {
 // less is a - n, not below zero.
 func less(a, n uint64) uint64 { return a - min(a, n) }
 
-// publish shows the new cursor to readers.
+// publish shows the change to readers.
 func (ch *change) publish() {
-	b := ch.box
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	st, ok := b.subs[ch.c.Sub]
-	if !ok { // its subscription record could not be decoded
+	if ch.now.sub.Epochs == nil { // it cannot be decoded, so it is not in memory
 		return
 	}
-	old := st.cur.Next
-	st.cur = ch.cur
-	st.cur.Lane = nil // not needed here
-	st.tally.passed(old, st.cur.Next)
-	if ch.epochs != nil {
-		st.sub.Epochs = ch.epochs
-	}
+	ch.box.mu.Lock()
+	defer ch.box.mu.Unlock()
+	ch.box.show(ch.now)
 }

@@ -1,20 +1,18 @@
 package boltbox
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"iter"
 
 	"go.etcd.io/bbolt"
 
 	"waoutbox/outbox"
 )
 
-// maxOwedBytes bounds the bodies one Owed answers.
-const maxOwedBytes = 1 << 20
-
-// Dead answers dead records filed above after (by KeySeq), in order, at most limit (and outbox.MaxBatch) of them. A run is one
-// record; expand it with Owed. One that cannot be decoded has the reason "undecodable".
+// Dead returns dead records filed above after (by KeySeq), in order, at most limit (and
+// outbox.MaxBatch) of them. A run is one record; expand it with Owed. One that cannot be decoded
+// has the reason "undecodable".
 func (b *Box) Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.Record, error) {
 	if err := b.ready(ctx); err != nil {
 		return nil, err
@@ -24,8 +22,9 @@ func (b *Box) Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limi
 	}
 	limit = page(limit)
 	var out []outbox.Record
-	err := b.db.View(func(tx *bbolt.Tx) error {
-		each(tx, bucketDead, sub, after+1, func(key outbox.Seq, v []byte) bool {
+	err := b.view(func(tx *bbolt.Tx) error {
+		out = nil
+		scanRecords(tx, bucketDead, sub, after+1, func(key outbox.Seq, v []byte) bool {
 			out = append(out, b.record(bucketDead, sub, key, v, outbox.Dead))
 			return len(out) < limit
 		})
@@ -37,6 +36,93 @@ func (b *Box) Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limi
 	return out, nil
 }
 
+// WithDead lists the subscriptions that have dead records, removed or not, by id, above after, at
+// most limit (and outbox.MaxBatch) of them.
+func (b *Box) WithDead(ctx context.Context, after outbox.SubID, limit int) ([]outbox.Subscription, error) {
+	if err := b.ready(ctx); err != nil {
+		return nil, err
+	}
+	limit = page(limit)
+	var out []outbox.Subscription
+	err := b.view(func(tx *bbolt.Tx) error {
+		out = nil
+		for id := range deadOwners(tx, after) {
+			// one that cannot be decoded was reported at opening
+			if found, _ := b.lookup(tx, id); found.sub.Epochs != nil {
+				out = append(out, found.sub)
+			}
+			if len(out) == limit {
+				break
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list subscriptions with dead letters: %w", err)
+	}
+	return out, nil
+}
+
+// deadOwners walks the ids above after that have dead records. Their records are not passed.
+func deadOwners(tx *bbolt.Tx, after outbox.SubID) iter.Seq[outbox.SubID] {
+	return func(yield func(outbox.SubID) bool) {
+		c := tx.Bucket([]byte(bucketDead)).Cursor()
+		// ids hold no zero byte
+		next := func(id outbox.SubID) []byte { return append([]byte(id), 1) }
+		k, _ := c.Seek(next(after))
+		for k != nil {
+			id, _, ok := parseSubKey(k)
+			switch {
+			case !ok:
+				k, _ = c.Next()
+				continue
+			case !yield(id):
+				return
+			}
+			k, _ = c.Seek(next(id))
+		}
+	}
+}
+
+// DeadHeads returns what Dead does, with the events' heads, all from one transaction: what a
+// listing that filters by event name, chat or time walks over.
+func (b *Box) DeadHeads(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.DeadHead, error) {
+	if err := b.ready(ctx); err != nil {
+		return nil, err
+	}
+	if _, _, err := b.subscription(sub); err != nil {
+		return nil, fmt.Errorf("list dead letters: %w", err)
+	}
+	limit = page(limit)
+	var out []outbox.DeadHead
+	err := b.view(func(tx *bbolt.Tx) error {
+		out = nil
+		events := tx.Bucket([]byte(bucketEvents))
+		scanRecords(tx, bucketDead, sub, after+1, func(key outbox.Seq, v []byte) bool {
+			r := b.record(bucketDead, sub, key, v, outbox.Dead)
+			if out == nil && limit > 1 { // neighbours in death mostly are neighbours in the log
+				b.db.Ahead(tx, events.Get(seqKey(r.Seq)), maxOwedBytes)
+			}
+			out = append(out, outbox.DeadHead{Record: r, Event: b.headOf(events, r)})
+			return len(out) < limit
+		})
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list dead letters of %s: %w", sub, err)
+	}
+	return out, nil
+}
+
+// headOf returns the event of a dead record without its body.
+func (b *Box) headOf(events *bbolt.Bucket, r outbox.Record) outbox.Event {
+	v := events.Get(seqKey(r.Seq))
+	if r.IsRun() || v == nil {
+		return outbox.Event{Seq: r.Seq}
+	}
+	return b.eventFields(storedEvent{seq: r.Seq, value: v})
+}
+
 func page(limit int) int {
 	if limit <= 0 || limit > outbox.MaxBatch {
 		return outbox.MaxBatch
@@ -44,32 +130,39 @@ func page(limit int) int {
 	return limit
 }
 
-// DeadAt answers the dead record of seq, or the run it is owed in; outbox.ErrNotFound when seq is not dead.
-func (b *Box) DeadAt(ctx context.Context, sub outbox.SubID, seq outbox.Seq) (outbox.Record, error) {
+// RecordAt returns the record of seq: its pending record, its dead one, the run it is owed in, or
+// an expired run around it; outbox.ErrNotFound when seq has none.
+func (b *Box) RecordAt(ctx context.Context, sub outbox.SubID, seq outbox.Seq) (outbox.Record, error) {
 	if err := b.ready(ctx); err != nil {
 		return outbox.Record{}, err
 	}
 	s, _, err := b.subscription(sub)
 	if err != nil {
-		return outbox.Record{}, fmt.Errorf("dead letter: %w", err)
+		return outbox.Record{}, fmt.Errorf("record: %w", err)
 	}
 	var out outbox.Record
-	err = b.db.View(func(tx *bbolt.Tx) error {
+	err = b.view(func(tx *bbolt.Tx) error {
+		if v := tx.Bucket([]byte(bucketPending)).Get(subKey(sub, seq)); v != nil {
+			out = b.record(bucketPending, sub, seq, v, outbox.Pending)
+			return nil
+		}
 		found := false
-		if cur, _ := b.cursor(tx, sub); cur.Runs == 0 && tx.Bucket([]byte(bucketDead)).Get(subKey(sub, seq)) == nil {
+		if now, _ := b.lookup(tx, sub); now.cur.Runs == 0 && tx.Bucket([]byte(bucketDead)).Get(subKey(sub, seq)) == nil {
 			return outbox.ErrNotFound // no walk over the dead ones above in search of a run
 		}
-		each(tx, bucketDead, sub, seq, func(key outbox.Seq, v []byte) bool {
+		scanRecords(tx, bucketDead, sub, seq, func(key outbox.Seq, v []byte) bool {
 			if key == seq {
 				out, found = b.record(bucketDead, sub, key, v, outbox.Dead), true
 				return false
 			}
-			_, span, err := outbox.DecodeRecordHead(v)
-			if err != nil || span == 0 {
+			first, _, isRun := runRange(sub, key, v)
+			if !isRun {
 				return true // dead ones of their own may lie inside a run
 			}
-			if r := b.record(bucketDead, sub, key, v, outbox.Dead); r.IsRun() && r.Seq <= seq {
-				out, found = r, b.owes(tx, s, seq)
+			if first <= seq {
+				out = b.record(bucketDead, sub, key, v, outbox.Dead)
+				// which ones of an expired run were owed is not known any more
+				found = out.IsRun() && (out.Expired() || b.owes(tx, s, seq))
 			}
 			return false
 		})
@@ -79,7 +172,7 @@ func (b *Box) DeadAt(ctx context.Context, sub outbox.SubID, seq outbox.Seq) (out
 		return nil
 	})
 	if err != nil {
-		return outbox.Record{}, fmt.Errorf("dead letter %s/%d: %w", sub, seq, err)
+		return outbox.Record{}, fmt.Errorf("record %s/%d: %w", sub, seq, err)
 	}
 	return out, nil
 }
@@ -91,83 +184,8 @@ func (b *Box) owes(tx *bbolt.Tx, s outbox.Subscription, seq outbox.Seq) bool {
 		return false
 	}
 	h, err := outbox.DecodeEventHead(seq, v)
-	return err == nil && s.Owes(seq, h.Name, h.Chat)
-}
-
-// Owed answers events owed to sub in [from, to], at most limit (and outbox.MaxBatch, and 1 MiB) of them, and where to go on:
-// above to when that is all. Epochs are kept for what is unread and for runs; below both it answers what the oldest epoch kept
-// still knows. It works for removed subscriptions too. It may answer no events and a next not above to: go on.
-func (b *Box) Owed(ctx context.Context, sub outbox.SubID, from, to outbox.Seq, limit int) ([]outbox.Event, outbox.Seq, error) {
-	if err := b.ready(ctx); err != nil {
-		return nil, 0, err
-	}
-	s, last, err := b.subscription(sub)
 	if err != nil {
-		return nil, 0, fmt.Errorf("owed events: %w", err)
+		h = outbox.EventHead{Corrupt: true}
 	}
-	limit = page(limit)
-	var out []outbox.Event
-	size := 0
-	next := max(from, to+1)
-	err = b.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket([]byte(bucketEvents)).Cursor()
-		steps := 0
-		for k, v := c.Seek(seqKey(from)); k != nil; k, v = c.Next() {
-			seq, ok := parseSeq(k)
-			if !ok || seq > min(to, last) {
-				return nil
-			}
-			h, err := outbox.DecodeEventHead(seq, v)
-			if err != nil {
-				b.unreadable(bucketEvents, k, err)
-				continue
-			}
-			steps++
-			owed := s.Owes(seq, h.Name, h.Chat)
-			if steps > maxSteps || owed && len(out) > 0 && (len(out) == limit || size+len(v) > maxOwedBytes) {
-				next = seq
-				return nil
-			}
-			if !owed {
-				continue
-			}
-			e, err := outbox.DecodeEvent(seq, v)
-			if err != nil {
-				b.unreadable(bucketEvents, k, err)
-				continue
-			}
-			e.Body = bytes.Clone(e.Body)
-			out = append(out, e)
-			size += len(v)
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, 0, fmt.Errorf("owed events of %s: %w", sub, err)
-	}
-	return out, next, nil
-}
-
-// CountOwed counts what Owed would answer for the whole range, without bodies, in short transactions.
-func (b *Box) CountOwed(ctx context.Context, sub outbox.SubID, from, to outbox.Seq) (outbox.OwedRange, error) {
-	s, last, err := b.subscription(sub)
-	if err != nil {
-		return outbox.OwedRange{}, fmt.Errorf("count owed events: %w", err)
-	}
-	var out outbox.OwedRange
-	for to = min(to, last); from <= to; {
-		if err := b.ready(ctx); err != nil {
-			return outbox.OwedRange{}, err
-		}
-		from, err = b.heads(from, to, func(seq outbox.Seq, h outbox.EventHead) bool {
-			if s.Owes(seq, h.Name, h.Chat) {
-				out.Add(seq)
-			}
-			return true
-		})
-		if err != nil {
-			return outbox.OwedRange{}, fmt.Errorf("count owed events of %s: %w", sub, err)
-		}
-	}
-	return out, ctx.Err()
+	return s.Owes(seq, h)
 }

@@ -1,73 +1,63 @@
 package boltbox
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"slices"
 
 	"go.etcd.io/bbolt"
 
 	"waoutbox/outbox"
 )
 
-// findSteps bounds how far back FindLast looks, in events.
+// findSteps bounds how far back FindMessage looks, in events.
 const findSteps = 20_000
 
-// FindLast answers the newest event of a chat (order key) that has one of the names and whose body contains text. It looks through
-// the newest findSteps events only: it is for what a person refers to now, not a search. Errors: outbox.ErrNotFound, ErrClosed, ctx's.
-func (b *Box) FindLast(ctx context.Context, chat string, text []byte, names ...string) (outbox.Event, error) {
-	if err := b.ready(ctx); err != nil {
-		return outbox.Event{}, err
-	}
-	found := outbox.Event{}
-	err := b.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket([]byte(bucketEvents)).Cursor()
-		steps := 0
-		for k, v := c.Last(); k != nil && steps < findSteps; k, v = c.Prev() {
-			steps++
-			seq, ok := parseSeq(k)
-			if !ok || !bytes.Contains(v, text) {
-				continue
-			}
-			e, err := outbox.DecodeEvent(seq, v)
-			if err == nil && e.Chat == chat && slices.Contains(names, e.Name) && bytes.Contains(e.Body, text) {
-				e.Body = bytes.Clone(e.Body)
-				found = e
-				return nil
-			}
-		}
-		return outbox.ErrNotFound
+// FindMessage returns the newest event of a chat (order key) that is the message with this id
+// (Event.Message). It looks through the newest findSteps events only: it is for what a person
+// refers to now, not a search. Errors: outbox.ErrNotFound, ErrClosed, ctx's.
+func (b *Box) FindMessage(ctx context.Context, chat, message string) (outbox.Event, error) {
+	found, err := b.findBackwards(ctx, findSteps, func(e outbox.Event) bool {
+		return message != "" && e.Message == message && e.Chat == chat
 	})
 	if err != nil {
-		return outbox.Event{}, fmt.Errorf("find in chat: %w", err)
+		return outbox.Event{}, fmt.Errorf("find message: %w", err)
 	}
 	return found, nil
 }
 
-// Newest answers the newest event kept; outbox.ErrNotFound when there is none. Other errors: ErrClosed, ctx's.
+// Newest returns the newest event kept: its time tells when the service was last seen at work.
+// Errors: outbox.ErrNotFound when there is none, ErrClosed, ctx's.
 func (b *Box) Newest(ctx context.Context) (outbox.Event, error) {
+	newest, err := b.findBackwards(ctx, findSteps, func(outbox.Event) bool { return true })
+	if err != nil {
+		return outbox.Event{}, fmt.Errorf("newest event: %w", err)
+	}
+	return newest, nil
+}
+
+// findBackwards returns the newest event that match accepts, among the newest steps ones. Damaged
+// events are passed over. match is given them without their bodies.
+func (b *Box) findBackwards(ctx context.Context, steps int, match func(e outbox.Event) bool) (found outbox.Event, err error) {
 	if err := b.ready(ctx); err != nil {
 		return outbox.Event{}, err
 	}
-	newest := outbox.Event{}
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err = b.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketEvents)).Cursor()
-		for k, v := c.Last(); k != nil; k, v = c.Prev() {
+		for k, v := c.Last(); k != nil && steps > 0; k, v = c.Prev() {
+			steps--
 			seq, ok := parseSeq(k)
 			if !ok {
 				continue
 			}
-			if e, err := outbox.DecodeEvent(seq, v); err == nil {
-				e.Body = bytes.Clone(e.Body)
-				newest = e
+			e := storedEvent{seq: seq, value: v}
+			if fields := b.eventFields(e); fields.Corrupt || !match(fields) {
+				continue
+			}
+			if found = b.event(e); !found.Corrupt {
 				return nil
 			}
 		}
 		return outbox.ErrNotFound
 	})
-	if err != nil {
-		return outbox.Event{}, fmt.Errorf("newest event: %w", err)
-	}
-	return newest, nil
+	return found, err
 }

@@ -1,12 +1,17 @@
 package boltbox_test
 
 import (
+	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
+
+	"go.etcd.io/bbolt"
 
 	"waoutbox/outbox"
 	"waoutbox/outbox/boltbox"
@@ -14,10 +19,16 @@ import (
 	"waoutbox/store/storetest"
 )
 
-// formatV1 was written by the version that introduced format 1. It is never written again: every later version opens it.
-const formatV1 = "../../store/storetest/testdata/format-v1.db"
+// The files written by the versions that introduced each format. They are never written again:
+// every later version opens them.
+const (
+	formatV1 = "../../store/storetest/testdata/format-v1.db"
+	formatV2 = "../../store/storetest/testdata/format-v2.db"
+	formatV3 = "../../store/storetest/testdata/format-v3.db"
+	formatV4 = "../../store/storetest/testdata/format-v4.db"
+)
 
-// writeEnv, set to a path, makes TestFormatV1 keep the file it writes there: how formatV1 was made.
+// writeEnv, set to a path, makes TestFormat keep the file it writes there: how those were made.
 const writeEnv = "WAOUTBOX_TEST_WRITE_FORMAT"
 
 func moment(sec int64) time.Time { return time.Unix(1_800_000_000+sec, 250_000_000).UTC() }
@@ -28,6 +39,8 @@ func formatEvents() []outbox.Event {
 		evs = append(evs, outbox.Event{Key: "evt_" + string(rune('a'+i)), Stamp: uint32(1_800_000_000 + i), Random: name == "presence.update",
 			Time: moment(int64(i)), Name: name, Chat: "2048@lid", Account: "49151@s.whatsapp.net", Body: []byte(`{"event":"` + name + `"}`)})
 	}
+	evs[0].Message = "3EB0ABC"
+	evs[0].ChatAlt = "491515550123@s.whatsapp.net"
 	evs[2].Stamp = 0 // its dedupe entry stays for good, so the check below does not expire
 	return evs
 }
@@ -48,6 +61,21 @@ func formatSends() []outbox.Send {
 	}
 }
 
+// formatRemoved is a subscription that holds nothing but its settings.
+func formatRemoved() outbox.Subscription {
+	return outbox.Subscription{ID: "wh_GONE", Config: []byte(`{"v":1}`), Removed: true,
+		Epochs: []outbox.Epoch{{From: 3, Filter: outbox.Filter{Events: []string{"group.update"}}}, {From: 7}}}
+}
+
+// formatFilter is the newest filter of a subscription, as far as the format knew it.
+func formatFilter(format int) outbox.Filter {
+	f := outbox.Filter{Events: []string{"message.received"}, Chats: []string{"2048@lid"}}
+	if format >= 4 {
+		f.NotChats, f.Kinds = []string{"99@lid"}, []string{outbox.KindDirect, outbox.KindGroup}
+	}
+	return f
+}
+
 // writeFormat fills an outbox with one of everything.
 func writeFormat(t *testing.T, box *boltbox.Box) {
 	ctx := t.Context()
@@ -59,11 +87,15 @@ func writeFormat(t *testing.T, box *boltbox.Box) {
 		t.Fatal(err)
 	}
 	s.Removed = true
-	s.Epochs = append(s.Epochs, outbox.Epoch{Filter: outbox.Filter{Events: []string{"message.received"}, Chats: []string{"2048@lid"}}})
+	s.Epochs = append(s.Epochs, outbox.Epoch{Filter: formatFilter(4)})
 	if _, err := box.PutSub(ctx, s); err != nil {
 		t.Fatal(err)
 	}
 	commit(t, box, outbox.Change{Sub: "wh_7K2M", Next: 6, Lane: []byte("gate"), Set: formatRecords()})
+	if _, err := box.PutSub(ctx, formatRemoved()); err != nil {
+		t.Fatal(err)
+	}
+	commit(t, box, outbox.Change{Sub: "wh_GONE", Next: 7, Lane: []byte("gate")})
 	for _, s := range formatSends() {
 		if err := box.PutSend(ctx, s); err != nil {
 			t.Fatal(err)
@@ -71,19 +103,28 @@ func writeFormat(t *testing.T, box *boltbox.Box) {
 	}
 }
 
-// checkFormat wants everything writeFormat wrote.
-func checkFormat(t *testing.T, path string) {
+// checkFormat wants everything writeFormat wrote, as far as the format of the file knew it.
+func checkFormat(t *testing.T, path string, format int) {
 	t.Helper()
 	ctx := t.Context()
-	box := openBox(t, storetest.OpenAt(t, path, store.DBOptions{}), boltbox.Options{})
+	box := openBox(t, storetest.OpenAt(t, path, store.DBOptions{Schema: boltbox.Schema()}), boltbox.Options{})
 	for i, want := range formatEvents() {
 		want.Seq = outbox.Seq(i + 1)
+		if format == 1 {
+			want.Message = "" // not kept then
+		}
+		if format < 4 {
+			want.ChatAlt = ""
+		}
 		if got, err := box.Event(ctx, want.Seq); err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("event %d is %+v, %v; want %+v", want.Seq, got, err, want)
 		}
 	}
 	want := formatRecords()
 	next, lane, pending, err := box.Load(ctx, "wh_7K2M")
+	for i, r := range pending { // with their logs
+		pending[i], err = box.RecordAt(ctx, "wh_7K2M", r.Seq)
+	}
 	if err != nil || next != 6 || string(lane) != "gate" || !reflect.DeepEqual(pending, want[:1]) {
 		t.Errorf("Load = %d, %q, %+v, %v", next, lane, pending, err)
 	}
@@ -91,9 +132,21 @@ func checkFormat(t *testing.T, path string) {
 		t.Errorf("Dead = %+v, %v", dead, err)
 	}
 	subs, err := box.Subs(ctx)
-	if wantEpochs := []outbox.Epoch{{From: 1, Filter: outbox.Filter{Events: []string{outbox.Any}}}, {From: 7, Filter: outbox.Filter{Events: []string{"message.received"}, Chats: []string{"2048@lid"}}}}; err != nil ||
+	if wantEpochs := []outbox.Epoch{{From: 1, Filter: outbox.Filter{Events: []string{outbox.Any}}}, {From: 7, Filter: formatFilter(format)}}; err != nil ||
 		len(subs) != 1 || !subs[0].Removed || string(subs[0].Config) != `{"v":1}` || !reflect.DeepEqual(subs[0].Epochs, wantEpochs) {
 		t.Errorf("Subs = %+v, %v", subs, err)
+	}
+	if format > 1 {
+		removed, err := box.Removed(ctx, "wh_7K2M", 0)
+		if err != nil || len(removed) != 1 || !reflect.DeepEqual(removed[0], formatRemoved()) {
+			t.Errorf("Removed = %+v, %v; want %+v", removed, err, formatRemoved())
+		}
+		if next, lane, _, err := box.Load(ctx, "wh_GONE"); err != nil || next != 7 || string(lane) != "gate" {
+			t.Errorf("Load of a removed one = %d, %q, %v", next, lane, err)
+		}
+		if ev, err := box.FindMessage(ctx, "2048@lid", "3EB0ABC"); err != nil || ev.Seq != 1 {
+			t.Errorf("FindMessage = %+v, %v", ev, err)
+		}
 	}
 	for _, want := range formatSends() {
 		if got, err := box.SendByKey(ctx, want.IdempotencyKey); err != nil || !reflect.DeepEqual(got, want) {
@@ -111,9 +164,9 @@ func checkFormat(t *testing.T, path string) {
 	}
 }
 
-func TestFormatV1(t *testing.T) {
+func TestFormat(t *testing.T) {
 	fresh := filepath.Join(t.TempDir(), store.OutboxFile)
-	db := storetest.OpenAt(t, fresh, store.DBOptions{})
+	db := storetest.OpenAt(t, fresh, store.DBOptions{Schema: boltbox.Schema()})
 	writeFormat(t, openBox(t, db, boltbox.Options{}))
 	if err := db.Close(); err != nil {
 		t.Fatal(err)
@@ -121,11 +174,53 @@ func TestFormatV1(t *testing.T) {
 	if keep := os.Getenv(writeEnv); keep != "" {
 		copyFile(t, fresh, keep)
 	}
-	checkFormat(t, fresh)
+	checkFormat(t, fresh, 4)
 
-	kept := filepath.Join(t.TempDir(), store.OutboxFile)
-	copyFile(t, formatV1, kept)
-	checkFormat(t, kept)
+	for i, path := range []string{formatV1, formatV2, formatV3, formatV4} {
+		kept := filepath.Join(t.TempDir(), store.OutboxFile)
+		copyFile(t, path, kept)
+		checkFormat(t, kept, i+1)
+	}
+}
+
+// A file in which a bucket is missing is refused with a sentence and left as it is, whatever its
+// format. Before, the migration changed it first, or ended in a nil pointer.
+func TestABucketIsMissing(t *testing.T) {
+	for format, kept := range []string{formatV1, formatV2, formatV3, formatV4} {
+		for _, name := range append(boltbox.Schema().Earlier, boltbox.Schema().Buckets)[format] {
+			path := filepath.Join(t.TempDir(), store.OutboxFile)
+			copyFile(t, kept, path)
+			if name == "meta" {
+				continue // then it is not known as an outbox
+			}
+			db, err := bbolt.Open(path, 0o600, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Update(func(tx *bbolt.Tx) error { return tx.DeleteBucket([]byte(name)) }); err != nil {
+				t.Fatal(err)
+			}
+			if err := db.Close(); err != nil {
+				t.Fatal(err)
+			}
+			before, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			opened, err := store.Open(path, store.DBOptions{Schema: boltbox.Schema()})
+			if err == nil {
+				t.Errorf("format %d is opened without the bucket %s", format+1, name)
+				opened.Close()
+				continue
+			}
+			if !errors.Is(err, store.Damaged) || !strings.Contains(err.Error(), "the bucket "+name+" is missing") {
+				t.Errorf("format %d without the bucket %s: %v", format+1, name, err)
+			}
+			if after, err := os.ReadFile(path); err != nil || !bytes.Equal(before, after) {
+				t.Errorf("format %d without the bucket %s was changed, %v", format+1, name, err)
+			}
+		}
+	}
 }
 
 func copyFile(t *testing.T, from, to string) {

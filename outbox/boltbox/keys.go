@@ -1,22 +1,29 @@
 package boltbox
 
 import (
-	"crypto/sha256"
 	"encoding/binary"
 
 	"waoutbox/outbox"
 )
 
-// Bucket names (created by the store's migrations).
+// Bucket names (created by the migrations of Schema).
 const (
 	bucketMeta    = "meta"
 	bucketEvents  = "events"
-	bucketSeen    = "seen"
 	bucketSubs    = "subs"
+	bucketRemoved = "removed"
 	bucketCursors = "cursors"
 	bucketPending = "pending"
 	bucketDead    = "dead"
 	bucketSends   = "sends"
+	bucketFreed   = "freed"
+	bucketBlocks  = "blocks"
+	bucketReasons = "reasons"
+
+	bucketSeenRuns    = "seenruns"
+	bucketSeenKeys    = "seenkeys"
+	bucketSeenFilters = "seenfilters"
+	bucketOldSeen     = "seen" // only in files made in format 1 or 2, for a while
 )
 
 // Keys are big-endian, so that their byte order is the order of what they name.
@@ -31,8 +38,8 @@ func parseSeq(k []byte) (outbox.Seq, bool) {
 	return outbox.Seq(binary.BigEndian.Uint64(k)), true
 }
 
-// subPrefix is what the keys of a subscription's records begin with. The zero byte, which no id contains, keeps an id from
-// being the beginning of another one.
+// subPrefix is what the keys of a subscription's records begin with. The zero byte, which no id
+// contains, keeps an id from being the beginning of another one.
 func subPrefix(id outbox.SubID) []byte { return append([]byte(id), 0) }
 
 // subKey is the key of a record of a subscription.
@@ -48,27 +55,4 @@ func parseSubKey(k []byte) (outbox.SubID, outbox.Seq, bool) {
 		return "", 0, false
 	}
 	return outbox.SubID(k[:n]), outbox.Seq(binary.BigEndian.Uint64(k[n+1:])), true
-}
-
-const (
-	seenHash    = 12
-	seenKeySize = 4 + seenHash
-)
-
-// seenKey is the key of the dedupe index: stanza time first, so that old entries lie together.
-func seenKey(stamp uint32, key string) []byte {
-	sum := sha256.Sum256([]byte(key))
-	return append(binary.BigEndian.AppendUint32(make([]byte, 0, seenKeySize), stamp), sum[:seenHash]...)
-}
-
-// seenValue is the first sequence and the moment of entry, in unix seconds.
-func seenValue(s outbox.Seq, at uint32) []byte {
-	return binary.BigEndian.AppendUint32(seqKey(s), at)
-}
-
-func parseSeen(v []byte) (s outbox.Seq, at uint32, ok bool) {
-	if len(v) != 12 {
-		return 0, 0, false
-	}
-	return outbox.Seq(binary.BigEndian.Uint64(v)), binary.BigEndian.Uint32(v[8:]), true
 }

@@ -2,6 +2,7 @@ package boltbox
 
 import (
 	"bytes"
+	"maps"
 	"strings"
 	"testing"
 
@@ -44,14 +45,43 @@ func FuzzKeys(f *testing.F) {
 func FuzzParse(f *testing.F) {
 	f.Add(subKey("wh_a", 7))
 	f.Add(seqKey(7))
-	f.Add(seenValue(7, 9))
+	f.Add([]byte("twelve bytes"))
+	f.Add(reasonCounts{"500": 7, "timeout": 1 << 40}.encode())
+	f.Add([]byte{1, 4, 'w', 'h', '_', 'a', 200, 3, 1, 'b', 0})
+	f.Add(append(make([]byte, 2*seenEntrySize), make([]byte, sumSize)...))
+	f.Add([]byte{seenHeaderVersion, seenBuilding, 1, 2, 3, 4, 9, 0, 0, 0, 0, 0, 0, 0, 3, 0, 0, 0, 2, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, k []byte) {
+		whole := appendSum(bytes.Clone(k)) // so that more than the checksum is looked at
+		if b, err := parseSeenBlock(whole); err == nil && !bytes.Equal(b, k) {
+			t.Errorf("%x is read as the block %x", k, b)
+		}
+		if h, err := parseSeenHeader(seqKey(1), whole); err == nil && (h.run.parts == 0 || len(h.run.filters) > seenMaxParts || len(h.inputs)*8 > len(k)) {
+			t.Errorf("%x is read as a run of %d parts, made of %d", k, h.run.parts, len(h.inputs))
+		}
+		if v, err := checkSum(appendSum(bytes.Clone(k), []byte("key")), []byte("key")); err != nil || !bytes.Equal(v, k) {
+			t.Errorf("%x and its checksum are read as %x, %v", k, v, err)
+		}
+		if c, err := decodeReasons("a", appendSum(bytes.Clone(k), []byte("a"))); err == nil {
+			again, err := decodeReasons("a", appendSum(c.encode(), []byte("a")))
+			if err != nil || !maps.Equal(c, again) {
+				t.Errorf("%x is read as %v, and again as %v, %v", k, c, again, err)
+			}
+		}
+		decodeBlock(k, func(id []byte, n uint64) {
+			if n > blockSize || len(id) > len(k) {
+				t.Errorf("%x: %x is owed %d events of a block", k, id, n)
+			}
+		})
 		if id, s, ok := parseSubKey(k); ok && !bytes.Equal(subKey(id, s), k) {
 			t.Errorf("%x is read as %q/%d", k, id, s)
 		}
-		if s, at, ok := parseSeen(k); ok && !bytes.Equal(seenValue(s, at), k) {
-			t.Errorf("%x is read as %d at %d", k, s, at)
+		if b, err := parseSeenBlock(k); err == nil && b.len()*seenEntrySize != len(b) {
+			t.Errorf("%x is read as %d entries", k, b.len())
 		}
+		if h, err := parseSeenHeader(seqKey(1), k); err == nil && h.run.parts == 0 {
+			t.Errorf("%x is read as a run without parts", k)
+		}
+		seenFilter(k[:len(k)/seenLine*seenLine]).mayHold(hashKey("x"))
 		if s, ok := parseSeq(k); ok && !bytes.Equal(seqKey(s), k) {
 			t.Errorf("%x is read as %d", k, s)
 		}

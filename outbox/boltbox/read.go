@@ -1,9 +1,7 @@
 package boltbox
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
 
 	"go.etcd.io/bbolt"
@@ -11,16 +9,11 @@ import (
 	"waoutbox/outbox"
 )
 
-// maxSteps is how many events one read looks at, so that a read over millions nobody wants takes many short transactions.
-const maxSteps = 4096
-
-// maxAhead is how many bytes are asked from the disk before a walk over events begins, so that it waits once and not at every
-// page: about what maxSteps small events take.
-const maxAhead = 4 << 20
-
-// Read answers events owed to sub at or above from, in order, and where to go on: past what was answered, past gaps, and past
-// what sub does not want. It may answer no events and a higher position; at the end it answers from, or one above the newest
-// sequence. Bodies together stay below maxBytes, but one event always fits. Bodies are shared: do not change them.
+// Read returns events owed to sub at or above from, in order, and where to go on: past what was
+// returned, past gaps, and past what sub does not want. It may return no events and a higher
+// position; at the end it returns from, or one above the newest sequence. Bodies together stay
+// below maxBytes, but one event always fits. Bodies are shared: do not change them. A damaged event
+// is Corrupt, and owed when its head cannot be read and the filter in force wants anything at all.
 func (b *Box) Read(ctx context.Context, sub outbox.SubID, from outbox.Seq, maxBytes int) ([]outbox.Event, outbox.Seq, error) {
 	if err := b.ready(ctx); err != nil {
 		return nil, 0, err
@@ -29,107 +22,95 @@ func (b *Box) Read(ctx context.Context, sub outbox.SubID, from outbox.Seq, maxBy
 	st, ok := b.subs[sub]
 	if !ok {
 		b.mu.RUnlock()
-		return nil, 0, fmt.Errorf("read: %w", notFound(sub))
+		return b.readRemoved(sub, from, maxBytes)
 	}
 	if from > b.last {
 		b.mu.RUnlock()
 		return nil, from, nil
 	}
-	p := picker{sub: st.sub, limit: maxBytes, last: b.last}
+	f := readFilter{sub: st.sub, limit: maxBytes, last: b.last}
 	if from >= b.ring.floor {
+		next := f.last + 1
 		for i, e := range b.ring.from(from) {
-			if i == maxSteps || !p.fits(e.Seq, e.Name, e.Chat, len(e.Body)) {
-				p.next = e.Seq
+			owed, fits := f.take(e.Seq, e.Head(), len(e.Body))
+			if i == maxSteps || !fits {
+				next = e.Seq
 				break
 			}
-			if p.owed {
-				p.evs = append(p.evs, e)
+			if owed {
+				f.evs = append(f.evs, e)
 			}
 		}
 		b.mu.RUnlock()
-		return p.evs, p.end(), nil
+		return f.evs, next, nil
 	}
-	from = st.tally.skip(from, st.cur.Next, b.last) // over whole blocks nobody has to look at
+	from = st.owed.skip(from, st.cur.Next, b.last) // over whole blocks nobody has to look at
 	b.mu.RUnlock()
-	if err := b.readFile(&p, from); err != nil {
+	next, err := b.readFile(&f, from)
+	if err != nil {
 		return nil, 0, fmt.Errorf("read %s from %d: %w", sub, from, err)
 	}
-	return p.evs, p.end(), nil
+	return f.evs, next, nil
 }
 
-// picker decides event by event what a read answers.
-type picker struct {
+// readRemoved is Read for a subscription in the bucket removed: what it was owed lies below its
+// cut.
+func (b *Box) readRemoved(sub outbox.SubID, from outbox.Seq, maxBytes int) ([]outbox.Event, outbox.Seq, error) {
+	s, last, err := b.subscription(sub)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read: %w", err)
+	}
+	if _, owed := s.FirstOwed(from); !owed || from > last {
+		return nil, max(from, last+1), nil
+	}
+	f := readFilter{sub: s, limit: maxBytes, last: last}
+	next, err := b.readFile(&f, from)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read %s from %d: %w", sub, from, err)
+	}
+	return f.evs, next, nil
+}
+
+// readFilter decides event by event what a read returns.
+type readFilter struct {
 	sub   outbox.Subscription
 	limit int        // bytes of bodies
 	last  outbox.Seq // newest readable: what is above belongs to filters not known here
 	evs   []outbox.Event
 	size  int
-	next  outbox.Seq // where the read stopped early
-	owed  bool       // of the event asked about last
 }
 
-// fits reports whether the read goes on with this event; owed then says whether it is answered.
-func (p *picker) fits(seq outbox.Seq, name, chat string, body int) bool {
-	p.owed = p.sub.Owes(seq, name, chat)
-	if !p.owed {
-		return true
+// take reports whether an event is owed, and if so whether it still fits: if not, the read ends
+// before it.
+func (f *readFilter) take(seq outbox.Seq, h outbox.EventHead, body int) (owed, fits bool) {
+	if !f.sub.Owes(seq, h) {
+		return false, true
 	}
-	if len(p.evs) > 0 && p.size+body > p.limit {
-		return false
+	if len(f.evs) > 0 && f.size+body > f.limit {
+		return true, false
 	}
-	p.size += body
-	return true
+	f.size += body
+	return true, true
 }
 
-func (p *picker) end() outbox.Seq {
-	if p.next != 0 {
-		return p.next
-	}
-	return p.last + 1
-}
-
-func (b *Box) readFile(p *picker, from outbox.Seq) error {
-	return b.db.View(func(tx *bbolt.Tx) error {
-		c := tx.Bucket([]byte(bucketEvents)).Cursor()
-		steps := 0
-		k, v := c.Seek(seqKey(from))
-		b.db.Ahead(tx, v, min(p.limit, maxAhead)+64<<10)
-		for ; k != nil; k, v = c.Next() {
-			seq, ok := parseSeq(k)
-			if !ok || seq > p.last {
-				break
+func (b *Box) readFile(f *readFilter, from outbox.Seq) (next outbox.Seq, err error) {
+	r := eventRange{from: from, to: f.last, ahead: min(f.limit, maxAhead) + 64<<10}
+	err = b.view(func(tx *bbolt.Tx) error {
+		f.evs, f.size = nil, 0
+		next = b.scanEvents(tx, r, func(e storedEvent) bool {
+			owed, fits := f.take(e.seq, e.head, len(e.value))
+			if owed && fits {
+				f.evs = append(f.evs, b.event(e))
 			}
-			if steps == maxSteps {
-				p.next = seq
-				return nil
-			}
-			steps++
-			head, err := outbox.DecodeEventHead(seq, v)
-			if err != nil {
-				b.unreadable(bucketEvents, k, err)
-				continue
-			}
-			if !p.fits(seq, head.Name, head.Chat, len(v)) {
-				p.next = seq
-				return nil
-			}
-			if !p.owed {
-				continue
-			}
-			e, err := outbox.DecodeEvent(seq, v)
-			if err != nil {
-				b.unreadable(bucketEvents, k, err)
-				continue
-			}
-			e.Body = bytes.Clone(e.Body)
-			p.evs = append(p.evs, e)
-		}
+			return fits
+		})
 		return nil
 	})
+	return next, err
 }
 
-// Event answers one event; outbox.ErrNotFound when there is none, or when it cannot be decoded. The body is shared: do not
-// change it.
+// Event returns one event; outbox.ErrNotFound when there is none, and ErrCorrupt, with what could
+// be read of it, when it is damaged. The body is shared: do not change it.
 func (b *Box) Event(ctx context.Context, s outbox.Seq) (outbox.Event, error) {
 	if err := b.ready(ctx); err != nil {
 		return outbox.Event{}, err
@@ -148,21 +129,19 @@ func (b *Box) Event(ctx context.Context, s outbox.Seq) (outbox.Event, error) {
 	}
 	b.mu.RUnlock()
 	var e outbox.Event
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err := b.view(func(tx *bbolt.Tx) error {
 		v := tx.Bucket([]byte(bucketEvents)).Get(seqKey(s))
 		if v == nil {
 			return outbox.ErrNotFound
 		}
-		var err error
-		if e, err = outbox.DecodeEvent(s, v); err != nil {
-			b.unreadable(bucketEvents, seqKey(s), err)
-			return errors.Join(outbox.ErrNotFound, err)
-		}
-		e.Body = bytes.Clone(e.Body)
+		e = b.event(storedEvent{seq: s, value: v})
 		return nil
 	})
+	if err == nil && e.Corrupt {
+		err = outbox.ErrCorrupt
+	}
 	if err != nil {
-		return outbox.Event{}, fmt.Errorf("event %d: %w", s, err)
+		return e, fmt.Errorf("event %d: %w", s, err)
 	}
 	return e, nil
 }

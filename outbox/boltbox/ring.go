@@ -9,7 +9,8 @@ import (
 // eventOverhead is what an event costs in memory besides its strings and body.
 const eventOverhead = 160
 
-// ring holds the newest events, complete from floor on. Its bodies are shared with whoever reads them: nobody changes them.
+// ring holds the newest events, complete from floor on. Its bodies are shared with whoever reads
+// them: nobody changes them.
 type ring struct {
 	evs   []outbox.Event // evs[head:] is live, ascending
 	head  int
@@ -21,13 +22,13 @@ type ring struct {
 func newRing(limit int, floor outbox.Seq) *ring { return &ring{limit: limit, floor: floor} }
 
 func weight(e *outbox.Event) int {
-	return eventOverhead + len(e.Body) + len(e.Key) + len(e.Name) + len(e.Chat) + len(e.Account)
+	return eventOverhead + len(e.Body) + len(e.Key) + len(e.Name) + len(e.Chat) + len(e.ChatAlt) + len(e.Account) + len(e.Message)
 }
 
 // push adds the newest event and lets go of the oldest ones above the limit.
-func (r *ring) push(e outbox.Event) {
-	r.evs = append(r.evs, e)
-	r.bytes += weight(&e)
+func (r *ring) push(e *outbox.Event) {
+	r.evs = append(r.evs, *e)
+	r.bytes += weight(e)
 	for r.bytes > r.limit && r.head < len(r.evs) {
 		old := &r.evs[r.head]
 		r.bytes -= weight(old)
@@ -41,7 +42,7 @@ func (r *ring) push(e outbox.Event) {
 	}
 }
 
-// from answers the live events at or above s, to be looked at under the lock only.
+// from returns the live events at or above s, to be looked at under the lock only.
 func (r *ring) from(s outbox.Seq) []outbox.Event {
 	live := r.evs[r.head:]
 	i, _ := slices.BinarySearchFunc(live, s, func(e outbox.Event, s outbox.Seq) int {

@@ -16,9 +16,10 @@ import (
 
 // The ledger of own sends lives in one bucket under three kinds of keys.
 const (
-	sendByID   = 'm' // m ‖ message id → record
-	sendByKey  = 'k' // k ‖ 16 hash bytes of the idempotency key → message id
-	sendByTime = 't' // t ‖ settled at, unix milliseconds ‖ message id → nothing: the order of forgetting
+	sendByID  = 'm' // m ‖ message id → record
+	sendByKey = 'k' // k ‖ 16 hash bytes of the idempotency key → message id
+	// t ‖ settled at, unix milliseconds ‖ message id → nothing: the order of forgetting
+	sendByTime = 't'
 )
 
 // sendStep is how many settled sends one write forgets at most.
@@ -35,8 +36,9 @@ func sendTimeKey(at time.Time, id string) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{sendByTime}, uint64(max(at.UnixMilli(), 0))), id...)
 }
 
-// PutSend stores a send, prepared or settled, and answers when it is on disk. outbox.ErrDuplicate when another send that did not
-// fail holds its idempotency key. A settled one is forgotten outbox.SendKept later.
+// PutSend stores a send, prepared or settled, and returns when it is on disk. outbox.ErrDuplicate
+// when another send that did not fail holds its idempotency key. A settled one stays until
+// ForgetSends.
 func (b *Box) PutSend(ctx context.Context, s outbox.Send) error {
 	if err := outbox.CheckSend(s); err != nil {
 		return err
@@ -44,42 +46,61 @@ func (b *Box) PutSend(ctx context.Context, s outbox.Send) error {
 	s.Content, s.Result = bytes.Clone(s.Content), bytes.Clone(s.Result)
 	op := store.Op{Urgent: true, Bytes: len(s.Content) + len(s.Result) + 256, Apply: func(tx *bbolt.Tx) error { return b.putSend(tx, s) }}
 	// A new send takes space like an append; settling one must go on while the disk is short.
-	op.Grows = s.State == outbox.SendPrepared
-	if err := b.db.Do(ctx, op); err != nil {
+	op.IsAppend = s.State == outbox.SendPrepared
+	if err := b.do(ctx, op); err != nil {
 		return fmt.Errorf("put send %s: %w", s.MessageID, err)
 	}
 	return nil
 }
 
-// AppendSent appends the event of a send and stores the send, in one transaction. Errors as of Append and PutSend.
-func (b *Box) AppendSent(ctx context.Context, ev outbox.Event, s outbox.Send) (outbox.Seq, error) {
-	if err := outbox.CheckEvents([]outbox.Event{ev}); err != nil {
-		return 0, err
+// AppendSent appends the events of a send and stores the send, in one transaction. An event that is
+// there already changes nothing, and the send is stored all the same. Errors as of Append and
+// PutSend.
+func (b *Box) AppendSent(ctx context.Context, s outbox.Send, evs ...outbox.Event) ([]outbox.Seq, error) {
+	if err := outbox.CheckEvents(evs); err != nil {
+		return nil, err
 	}
 	if err := outbox.CheckSend(s); err != nil {
-		return 0, err
+		return nil, err
 	}
 	s.Content, s.Result = bytes.Clone(s.Content), bytes.Clone(s.Result)
-	a := b.prepare([]outbox.Event{ev})
+	a := b.prepare(evs)
 	op := a.op(func(tx *bbolt.Tx) error { return b.putSend(tx, s) })
 	op.Bytes += len(s.Content) + len(s.Result) + 256
-	if err := b.db.Do(ctx, op); err != nil {
-		return 0, fmt.Errorf("append send %s: %w", s.MessageID, err)
+	if err := a.do(ctx, op); err != nil {
+		return nil, fmt.Errorf("append send %s: %w", s.MessageID, err)
 	}
-	return a.seqs[0], nil
+	return a.seqs, nil
+}
+
+// ForgetSends removes a few sends that were settled before before, and reports whether there may be
+// more. Errors: outbox.ErrClosed, ErrUnknown, ctx's.
+func (b *Box) ForgetSends(ctx context.Context, before time.Time) (more bool, err error) {
+	if err := b.ready(ctx); err != nil {
+		return false, err
+	}
+	due, limit := false, sendTimeKey(before, "")
+	err = b.view(func(tx *bbolt.Tx) error {
+		k, _ := tx.Bucket([]byte(bucketSends)).Cursor().Seek([]byte{sendByTime})
+		due = k != nil && bytes.Compare(k, limit) < 0
+		return nil
+	})
+	if err != nil || !due {
+		return false, err
+	}
+	return true, b.do(ctx, store.Op{Bytes: 4096, Frees: true, Apply: func(tx *bbolt.Tx) error {
+		return b.forgetSends(tx.Bucket([]byte(bucketSends)), limit)
+	}})
 }
 
 func (b *Box) putSend(tx *bbolt.Tx, s outbox.Send) error {
 	bucket := tx.Bucket([]byte(bucketSends))
-	if err := forgetSends(bucket, time.Now()); err != nil {
-		return err
-	}
 	if err := b.claimKey(bucket, s); err != nil {
 		return err
 	}
 	if v := bucket.Get(sendIDKey(s.MessageID)); v != nil {
 		if old, err := outbox.DecodeSend(s.MessageID, v); err == nil {
-			if err := unindexSend(bucket, old, s.IdempotencyKey); err != nil {
+			if err := b.unindexSend(bucket, old, s.IdempotencyKey); err != nil {
 				return err
 			}
 		}
@@ -95,29 +116,75 @@ func (b *Box) putSend(tx *bbolt.Tx, s outbox.Send) error {
 	return nil
 }
 
-// claimKey makes the idempotency key of s lead to s, unless another send that may have left holds it.
+// claimKey makes the idempotency key of s lead to s, unless another send that may have left holds
+// it.
 func (b *Box) claimKey(bucket *bbolt.Bucket, s outbox.Send) error {
 	if s.IdempotencyKey == "" {
 		return nil
 	}
 	key := sendKeyKey(s.IdempotencyKey)
-	if holder := string(bucket.Get(key)); holder != "" && holder != s.MessageID {
-		other, err := outbox.DecodeSend(holder, bucket.Get(sendIDKey(holder)))
+	holder, err := b.keyHolder(bucket, key)
+	if err != nil {
+		return err
+	}
+	if holder != s.MessageID {
+		other, found, err := b.send(bucket, holder)
 		if err != nil {
-			b.unreadable(bucketSends, sendIDKey(holder), err)
+			return err
 		}
-		if err == nil && other.State != outbox.SendFailed {
+		if found && other.State != outbox.SendFailed {
 			return fmt.Errorf("key of %s: %w", holder, outbox.ErrDuplicate)
 		}
 	}
-	if err := bucket.Put(key, []byte(s.MessageID)); err != nil {
+	if err := bucket.Put(key, holderValue(key, s.MessageID)); err != nil {
 		return fmt.Errorf("index send: %w", err)
 	}
 	return nil
 }
 
+// holderVersion and holderMark begin the value of an idempotency key, which has a checksum. In
+// older files it is a message id alone, which has neither of the two bytes: damage to one of them
+// leaves the other.
+const (
+	holderVersion = 2
+	holderMark    = 0x80
+)
+
+// holderValue is the value of an idempotency key: who holds it.
+func holderValue(key []byte, id string) []byte {
+	return appendSum(append([]byte{holderVersion, holderMark}, id...), key)
+}
+
+// keyHolder returns the message id of the send that holds an idempotency key, "" when none does.
+// outbox.ErrCorrupt when nobody can tell: the message may have been sent.
+func (b *Box) keyHolder(bucket *bbolt.Bucket, key []byte) (string, error) {
+	v := bucket.Get(key)
+	if len(v) < 2 || v[0] != holderVersion && v[1] != holderMark {
+		return string(v), nil
+	}
+	id, err := checkSum(v, key)
+	if err != nil {
+		b.unreadable(bucketSends, key, err)
+		return "", fmt.Errorf("which send holds the idempotency key: %w", outbox.ErrCorrupt)
+	}
+	return string(id[2:]), nil
+}
+
+// send reads a send; false when there is none, and outbox.ErrCorrupt when it is damaged.
+func (b *Box) send(bucket *bbolt.Bucket, id string) (s outbox.Send, found bool, err error) {
+	v := bucket.Get(sendIDKey(id))
+	if id == "" || v == nil {
+		return outbox.Send{}, false, nil
+	}
+	if s, err = outbox.DecodeSend(id, v); err != nil {
+		b.unreadable(bucketSends, sendIDKey(id), err)
+		return outbox.Send{}, false, fmt.Errorf("send %s: %w", id, outbox.ErrCorrupt)
+	}
+	return s, true, nil
+}
+
 // unindexSend takes the index entries of a send; the one of key keep stays.
-func unindexSend(bucket *bbolt.Bucket, s outbox.Send, keep string) error {
+func (b *Box) unindexSend(bucket *bbolt.Bucket, s outbox.Send, keep string) error {
 	if !s.SettledAt.IsZero() {
 		if err := bucket.Delete(sendTimeKey(s.SettledAt, s.MessageID)); err != nil {
 			return fmt.Errorf("index send: %w", err)
@@ -127,7 +194,8 @@ func unindexSend(bucket *bbolt.Bucket, s outbox.Send, keep string) error {
 		return nil
 	}
 	key := sendKeyKey(s.IdempotencyKey)
-	if string(bucket.Get(key)) != s.MessageID { // given away to a later send
+	// given away to a later send
+	if holder, err := b.keyHolder(bucket, key); err == nil && holder != s.MessageID {
 		return nil
 	}
 	if err := bucket.Delete(key); err != nil {
@@ -136,9 +204,8 @@ func unindexSend(bucket *bbolt.Bucket, s outbox.Send, keep string) error {
 	return nil
 }
 
-// forgetSends removes a few sends that were settled longer than outbox.SendKept ago.
-func forgetSends(bucket *bbolt.Bucket, now time.Time) error {
-	limit := sendTimeKey(now.Add(-outbox.SendKept), "")
+// forgetSends removes a few sends whose sendTimeKey is below limit.
+func (b *Box) forgetSends(bucket *bbolt.Bucket, limit []byte) error {
 	var gone [][]byte
 	c := bucket.Cursor()
 	for k, _ := c.Seek([]byte{sendByTime}); k != nil && bytes.Compare(k, limit) < 0 && len(gone) < sendStep; k, _ = c.Next() {
@@ -146,8 +213,15 @@ func forgetSends(bucket *bbolt.Bucket, now time.Time) error {
 	}
 	for _, k := range gone {
 		id := string(k[9:])
-		if s, err := outbox.DecodeSend(id, bucket.Get(sendIDKey(id))); err == nil {
-			if err := unindexSend(bucket, s, ""); err != nil {
+		s, err := outbox.DecodeSend(id, bucket.Get(sendIDKey(id)))
+		if err == nil && !bytes.Equal(sendTimeKey(s.SettledAt, id), k) { // it is another one's time
+			if err := bucket.Delete(k); err != nil {
+				return fmt.Errorf("forget send: %w", err)
+			}
+			continue
+		}
+		if err == nil {
+			if err := b.unindexSend(bucket, s, ""); err != nil {
 				return err
 			}
 		}
@@ -160,47 +234,49 @@ func forgetSends(bucket *bbolt.Bucket, now time.Time) error {
 	return nil
 }
 
-// Send finds a send by message id; outbox.ErrNotFound.
+// Send finds a send by message id; outbox.ErrNotFound, or ErrCorrupt when it is damaged.
 func (b *Box) Send(ctx context.Context, messageID string) (outbox.Send, error) {
-	return b.findSend(ctx, func(*bbolt.Bucket) string { return messageID })
+	return b.findSend(ctx, func(*bbolt.Bucket) (string, error) { return messageID, nil })
 }
 
-// SendByKey finds the send that holds an idempotency key; outbox.ErrNotFound.
+// SendByKey finds the send that holds an idempotency key; outbox.ErrNotFound, or ErrCorrupt when
+// damage keeps anybody from telling: the message may have been sent.
 func (b *Box) SendByKey(ctx context.Context, idempotencyKey string) (outbox.Send, error) {
-	return b.findSend(ctx, func(bucket *bbolt.Bucket) string {
+	return b.findSend(ctx, func(bucket *bbolt.Bucket) (string, error) {
 		if idempotencyKey == "" {
-			return ""
+			return "", nil
 		}
-		return string(bucket.Get(sendKeyKey(idempotencyKey)))
+		return b.keyHolder(bucket, sendKeyKey(idempotencyKey))
 	})
 }
 
-func (b *Box) findSend(ctx context.Context, id func(*bbolt.Bucket) string) (s outbox.Send, err error) {
+func (b *Box) findSend(ctx context.Context, id func(*bbolt.Bucket) (string, error)) (s outbox.Send, err error) {
 	if err := b.ready(ctx); err != nil {
 		return outbox.Send{}, err
 	}
-	err = b.db.View(func(tx *bbolt.Tx) error {
+	err = b.view(func(tx *bbolt.Tx) error {
 		bucket := tx.Bucket([]byte(bucketSends))
-		id := id(bucket)
-		v := bucket.Get(sendIDKey(id))
-		if id == "" || v == nil {
-			return fmt.Errorf("send %s: %w", id, outbox.ErrNotFound)
+		id, err := id(bucket)
+		if err != nil {
+			return err
 		}
-		var err error
-		s, err = outbox.DecodeSend(id, v)
+		found := false
+		if s, found, err = b.send(bucket, id); err == nil && !found {
+			err = fmt.Errorf("send %s: %w", id, outbox.ErrNotFound)
+		}
 		return err
 	})
 	return s, err
 }
 
-// Unsettled lists the sends that are prepared and not settled, by message id: after a crash their outcome is not known. One
-// that cannot be decoded is reported and left out.
+// Unsettled lists the sends that are prepared and not settled, by message id: after a crash their
+// outcome is not known. One that cannot be decoded is reported and left out.
 func (b *Box) Unsettled(ctx context.Context) ([]outbox.Send, error) {
 	if err := b.ready(ctx); err != nil {
 		return nil, err
 	}
 	var out []outbox.Send
-	err := b.db.View(func(tx *bbolt.Tx) error {
+	err := b.view(func(tx *bbolt.Tx) error {
 		c := tx.Bucket([]byte(bucketSends)).Cursor()
 		for k, v := c.Seek([]byte{sendByID}); k != nil && k[0] == sendByID; k, v = c.Next() {
 			s, err := outbox.DecodeSend(string(k[1:]), v)

@@ -11,11 +11,13 @@ import (
 	"waoutbox/outbox"
 )
 
-// Fake is an engine in memory. It starts no goroutine and waits on channels only, so it may be used inside a synctest bubble
-// (make it there). It keeps the rules of a real engine, durability excepted. Safe for concurrent use.
+// Fake is an engine in memory. It starts no goroutine and waits on channels only, so it may be used
+// inside a synctest bubble (make it there). It keeps the rules of a real engine, durability
+// excepted. Safe for concurrent use.
 type Fake struct {
 	mu    sync.Mutex
 	last  outbox.Seq
+	whole outbox.Seq     // from here on nothing was removed
 	evs   []outbox.Event // ascending
 	seen  map[string]seenAt
 	subs  map[outbox.SubID]*fakeSub
@@ -24,10 +26,11 @@ type Fake struct {
 	hook  func(op string) error
 }
 
-// seenAt is an entry of the dedupe index: the first sequence, and when it was entered.
+// seenAt is a key that is known: the first sequence, and when it was entered.
 type seenAt struct {
-	seq outbox.Seq
-	at  time.Time
+	seq      outbox.Seq
+	at       time.Time
+	timeless bool // it stays
 }
 
 type fakeSub struct {
@@ -43,6 +46,7 @@ var _ Engine = (*Fake)(nil)
 // NewFake returns an empty engine.
 func NewFake() *Fake {
 	return &Fake{
+		whole: 1,
 		seen:  map[string]seenAt{},
 		subs:  map[outbox.SubID]*fakeSub{},
 		sends: map[string]outbox.Send{},
@@ -50,8 +54,9 @@ func NewFake() *Fake {
 	}
 }
 
-// Hook makes every later operation ask fn first, by the operation's name ("Append", "Commit" …), and answer its error when it
-// gives one, doing nothing. nil takes the hook away. fn runs outside the engine's lock and may block.
+// Hook makes every later operation ask fn first, by the operation's name ("Append", "Commit" …),
+// and return its error when it gives one, doing nothing. nil takes the hook away. fn runs outside
+// the engine's lock and may block.
 func (f *Fake) Hook(fn func(op string) error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -98,8 +103,8 @@ func (f *Fake) append(evs []outbox.Event) []outbox.Seq {
 	seqs := make([]outbox.Seq, len(evs))
 	now := time.Now()
 	for i, e := range evs {
-		id := fmt.Sprintf("%d/%s", e.Stamp, e.Key)
-		if at, ok := f.seen[id]; ok && !e.Random && (e.Stamp == 0 || now.Sub(at.at) < outbox.SeenKept) {
+		at, ok := f.seen[e.Key]
+		if ok && !e.Random && (at.timeless || now.Sub(at.at) < outbox.SeenKept) {
 			seqs[i] = at.seq
 			continue
 		}
@@ -107,13 +112,24 @@ func (f *Fake) append(evs []outbox.Event) []outbox.Seq {
 		e.Seq, e.Body = f.last, slices.Clone(e.Body)
 		f.evs = append(f.evs, e)
 		if !e.Random {
-			f.seen[id] = seenAt{f.last, now}
+			f.seen[e.Key] = seenAt{f.last, now, e.Stamp == 0}
 		}
 		seqs[i] = f.last
 	}
 	close(f.grown)
 	f.grown = make(chan struct{})
 	return seqs
+}
+
+// Damage makes a stored event one that fails its checks: its body, or with head the whole of it.
+func (f *Fake) Damage(seq outbox.Seq, head bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	e := &f.evs[f.index(seq)]
+	e.Body, e.Corrupt = nil, true
+	if head {
+		*e = outbox.Event{Seq: seq, Corrupt: true}
+	}
 }
 
 // index is the position of the first event at or above s.
@@ -132,7 +148,7 @@ func cmpSeq(a, b outbox.Seq) int {
 	return 0
 }
 
-// Read answers owed events; see Engine.
+// Read returns owed events; see Engine.
 func (f *Fake) Read(ctx context.Context, sub outbox.SubID, from outbox.Seq, maxBytes int) ([]outbox.Event, outbox.Seq, error) {
 	if err := f.enter(ctx, "Read"); err != nil {
 		return nil, 0, err
@@ -145,7 +161,7 @@ func (f *Fake) Read(ctx context.Context, sub outbox.SubID, from outbox.Seq, maxB
 	var out []outbox.Event
 	size := 0
 	for _, e := range f.evs[f.index(from):] {
-		if !s.Owes(e.Seq, e.Name, e.Chat) {
+		if !s.Owes(e.Seq, e.Head()) {
 			continue
 		}
 		if len(out) > 0 && size+len(e.Body) > maxBytes {
@@ -176,19 +192,22 @@ func (f *Fake) Wait(ctx context.Context, from outbox.Seq) error {
 	}
 }
 
-// Event answers one event; see Engine.
+// Event returns one event; see Engine.
 func (f *Fake) Event(ctx context.Context, s outbox.Seq) (outbox.Event, error) {
 	if err := f.enter(ctx, "Event"); err != nil {
 		return outbox.Event{}, err
 	}
 	defer f.mu.Unlock()
 	if i := f.index(s); i < len(f.evs) && f.evs[i].Seq == s {
+		if f.evs[i].Corrupt {
+			return f.evs[i], fmt.Errorf("event %d: %w", s, outbox.ErrCorrupt)
+		}
 		return f.evs[i], nil
 	}
 	return outbox.Event{}, fmt.Errorf("event %d: %w", s, outbox.ErrNotFound)
 }
 
-// Load answers a lane's state; see Engine.
+// Load returns a lane's state; see Engine.
 func (f *Fake) Load(ctx context.Context, sub outbox.SubID) (outbox.Seq, []byte, []outbox.Record, error) {
 	if err := f.enter(ctx, "Load"); err != nil {
 		return 0, nil, nil, err
@@ -200,7 +219,9 @@ func (f *Fake) Load(ctx context.Context, sub outbox.SubID) (outbox.Seq, []byte, 
 	}
 	var pending []outbox.Record
 	for _, k := range slices.Sorted(maps.Keys(s.pending)) {
-		pending = append(pending, s.pending[k])
+		r := s.pending[k]
+		r.Log = nil
+		pending = append(pending, r)
 	}
 	return s.next, slices.Clone(s.lane), pending, nil
 }
@@ -221,14 +242,8 @@ func (f *Fake) Commit(ctx context.Context, c outbox.Change) error {
 	if c.Next > f.last+1 {
 		return fmt.Errorf("change of %s: next %d is above the newest event %d", c.Sub, c.Next, f.last)
 	}
-	for _, r := range c.Set {
-		from := outbox.Done
-		if _, ok := s.pending[r.KeySeq()]; ok {
-			from = outbox.Pending
-		} else if _, ok := s.dead[r.KeySeq()]; ok {
-			from = outbox.Dead
-		}
-		if err := outbox.CheckMove(c.Sub, r.KeySeq(), from, r.State); err != nil {
+	for i, r := range c.Set {
+		if err := outbox.CheckMove(c.Sub, s.before(c.Set[:i], r.KeySeq()), r); err != nil {
 			return err
 		}
 	}
@@ -247,15 +262,28 @@ func (f *Fake) Commit(ctx context.Context, c outbox.Change) error {
 	if c.Lane != nil {
 		s.lane = slices.Clone(c.Lane)
 	}
-	s.Epochs = outbox.PruneEpochs(s.Epochs, s.pinned())
+	s.Epochs = outbox.PruneEpochs(s.Subscription, s.pinned())
 	return nil
+}
+
+// before returns the record filed under key once the records set were, State Done if there is none.
+func (s *fakeSub) before(set []outbox.Record, key outbox.Seq) outbox.Record {
+	for _, r := range slices.Backward(set) {
+		if r.KeySeq() == key {
+			return r
+		}
+	}
+	if r, ok := s.pending[key]; ok {
+		return r
+	}
+	return s.dead[key]
 }
 
 // pinned is the lowest sequence whose epoch is still needed: the cursor, or the first run.
 func (s *fakeSub) pinned() outbox.Seq {
 	low := s.next
 	for _, r := range s.dead {
-		if r.IsRun() {
+		if r.IsRun() && !r.Expired() {
 			low = min(low, r.Seq)
 		}
 	}

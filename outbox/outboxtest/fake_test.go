@@ -14,7 +14,8 @@ func TestFakeConforms(t *testing.T) {
 	Run(t, func(testing.TB) Engine { return NewFake() })
 }
 
-// The fake is used inside synctest bubbles: a waiter must count as durably blocked, and a hook's error must come back.
+// The fake is used inside synctest bubbles: a waiter must count as durably blocked, and a hook's
+// error must come back.
 func TestFakeInABubble(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := NewFake()

@@ -11,7 +11,8 @@ import (
 	"waoutbox/outbox"
 )
 
-// Run checks that an engine keeps the rules of the seam. open returns an empty engine, closed by t's cleanup.
+// Run checks that an engine keeps the rules of the seam. open returns an empty engine, closed by
+// t's cleanup.
 func Run(t *testing.T, open func(t testing.TB) Engine) {
 	for _, c := range cases() {
 		t.Run(c.name, func(t *testing.T) {
@@ -28,10 +29,11 @@ type testCase struct {
 }
 
 func cases() []testCase {
-	return slices.Concat(appendCases(), readCases(), recordCases(), subCases(), deadCases(), sendCases())
+	return slices.Concat(appendCases(), readCases(), recordCases(), subCases(), filterCases(), logCases(), removedCases(), deadCases(), retentionCases(), sendCases())
 }
 
-// bench is one engine under test with the steps the cases are made of; every step fails the test at once.
+// bench is one engine under test with the steps the cases are made of; every step fails the test at
+// once.
 type bench struct {
 	testing.TB
 	ctx context.Context
@@ -58,12 +60,12 @@ func (b *bench) append(evs ...outbox.Event) []outbox.Seq {
 		b.Fatalf("Append: %v", err)
 	}
 	if len(seqs) != len(evs) {
-		b.Fatalf("Append answered %d sequences for %d events", len(seqs), len(evs))
+		b.Fatalf("Append returned %d sequences for %d events", len(seqs), len(evs))
 	}
 	return seqs
 }
 
-// fill appends n events of chat c in calls of at most MaxBatch and answers their sequences.
+// fill appends n events of chat c in calls of at most MaxBatch and returns their sequences.
 func (b *bench) fill(prefix string, n int) []outbox.Seq {
 	b.Helper()
 	var out []outbox.Seq
@@ -99,7 +101,7 @@ func (b *bench) commit(c outbox.Change) {
 	}
 }
 
-// read reads everything owed from a position and answers the sequences and the end.
+// read reads everything owed from a position and returns the sequences and the end.
 func (b *bench) read(sub outbox.SubID, from outbox.Seq) ([]outbox.Seq, outbox.Seq) {
 	b.Helper()
 	var seqs []outbox.Seq
@@ -190,6 +192,12 @@ func keySeqs(rs []outbox.Record) []outbox.Seq {
 }
 
 func pendingRec(s outbox.Seq) outbox.Record { return outbox.Record{Seq: s, State: outbox.Pending} }
+
+// replayedRec is the pending record of a dead letter that was replayed once.
+func replayedRec(s outbox.Seq) outbox.Record {
+	return outbox.Record{Seq: s, State: outbox.Pending, Replay: 1}
+}
+
 func deadRec(s outbox.Seq) outbox.Record {
 	return outbox.Record{Seq: s, State: outbox.Dead, Reason: "http", At: time.Unix(1_700_000_100, 0)}
 }

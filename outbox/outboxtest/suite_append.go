@@ -2,8 +2,11 @@ package outboxtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,6 +23,8 @@ func appendCases() []testCase {
 		{"append limits", appendLimits},
 		{"concurrent appends", appendConcurrent},
 		{"cancelled context", cancelled},
+		{"a context's end says whether something was written", cutWrites},
+		{"a subscription that is cut and repeated is one", cutPutSub},
 		{"sequences are never reused", neverReused},
 		{"trim keeps what is needed", trimKeeps},
 	}
@@ -55,8 +60,16 @@ func appendSeen(b *bench) {
 	b.equal("sequences of seen keys", []outbox.Seq{again[0], again[2]}, []outbox.Seq{first[1], first[0]})
 	got, _ := b.read("wh_a", 0)
 	b.equal("events after a repeated append", got, []outbox.Seq{first[0], first[1], again[1]})
+	// a sender's resend, or the receipt of a second device
+	later, without := msg("a", "c"), msg("b", "c")
+	later.Stamp += 40
+	without.Stamp = 0
+	b.equal("sequences of seen keys with another time", b.append(later, without), first)
 	zero := msg("joined", "c")
 	zero.Stamp = 0
+	timed := zero
+	timed.Stamp = 5
+	b.equal("a key without a time, and then with one", b.append(zero), b.append(timed))
 	b.equal("a key without a time, repeated", b.append(zero), b.append(zero))
 }
 
@@ -103,6 +116,20 @@ func appendLimits(b *bench) {
 	}
 	if _, err := b.e.Append(b.ctx, outbox.Event{Name: "x"}); err == nil {
 		b.Fatal("an event without a key was taken")
+	}
+	long := strings.Repeat("x", outbox.MaxField+1)
+	for what, set := range map[string]func(e *outbox.Event){
+		"key":           func(e *outbox.Event) { e.Key = long },
+		"name":          func(e *outbox.Event) { e.Name = long },
+		"chat":          func(e *outbox.Event) { e.Chat = long },
+		"other address": func(e *outbox.Event) { e.ChatAlt = long },
+		"account":       func(e *outbox.Event) { e.Account = long },
+		"message id":    func(e *outbox.Event) { e.Message = long },
+	} {
+		e := msg("long", "c")
+		set(&e)
+		_, err := b.e.Append(b.ctx, e)
+		b.wantErr("Append of an event with a long "+what, err, outbox.ErrTooLarge)
 	}
 	b.subscribe("wh_a", outbox.Any)
 	set := make([]outbox.Record, outbox.MaxChange+1)
@@ -158,7 +185,7 @@ func cancelled(b *bench) {
 
 func neverReused(b *bench) {
 	seqs := b.append(msg("a", "c"), msg("b", "c"))
-	if n, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 256); n != 2 || err != nil {
+	if n, _, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 256); n != 2 || err != nil {
 		b.Fatalf("Trim = %d, %v; want 2", n, err)
 	}
 	_, err := b.e.Event(b.ctx, seqs[1])
@@ -173,14 +200,14 @@ func trimKeeps(b *bench) {
 	b.subscribe("wh_a", "message.received")
 	seqs := b.append(msg("done", "c"), msg("pending", "c"), msg("dead", "c"), named("other", "presence.update"), msg("run1", "c"), named("inside", "presence.update"), msg("run2", "c"), msg("unread", "c"))
 	b.commit(outbox.Change{Sub: "wh_a", Next: seqs[7], Set: []outbox.Record{pendingRec(seqs[1]), deadRec(seqs[2]),
-		{Seq: seqs[4], Last: seqs[6], Count: 2, State: outbox.Dead, Reason: "expired", At: time.Now()}}})
-	if n, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 1); n != 1 || err != nil {
+		{Seq: seqs[4], Last: seqs[6], Count: 2, State: outbox.Dead, Reason: "unregistered", At: time.Now()}}})
+	if n, _, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 1); n != 1 || err != nil {
 		b.Fatalf("Trim of at most 1 = %d, %v", n, err)
 	}
-	if n, err := b.e.Trim(b.ctx, time.Unix(1, 0), 256); n != 0 || err != nil {
+	if n, _, err := b.e.Trim(b.ctx, time.Unix(1, 0), 256); n != 0 || err != nil {
 		b.Fatalf("Trim before the first event = %d, %v", n, err)
 	}
-	if n, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 256); n != 2 || err != nil {
+	if n, _, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 256); n != 2 || err != nil {
 		b.Fatalf("Trim = %d, %v; want the other two nobody needs", n, err)
 	}
 	for i, s := range seqs {
@@ -191,4 +218,79 @@ func trimKeeps(b *bench) {
 	}
 	got, _ := b.read("wh_a", seqs[0])
 	b.equal("read over the gaps", got, []outbox.Seq{seqs[1], seqs[2], seqs[4], seqs[6], seqs[7]})
+}
+
+// cutSoon is a context that ends at some moment of a write that begins now: before it is queued,
+// while it waits, or while it is written.
+func (b *bench) cutSoon(i int) context.Context {
+	ctx, cancel := context.WithCancel(b.ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range i * i * 20 {
+			runtime.Gosched()
+		}
+		cancel()
+	}()
+	b.Cleanup(func() { <-done })
+	return ctx
+}
+
+// nilOrCtx fails the test unless err is nil or the context's, and nothing else: an outcome that is
+// not known never comes of a caller that left.
+func (b *bench) nilOrCtx(what string, err error) (written bool) {
+	b.Helper()
+	if err != nil && (!errors.Is(err, context.Canceled) || errors.Is(err, outbox.ErrUnknown)) {
+		b.Fatalf("%s, cut: %v; want nil or the context's error alone", what, err)
+	}
+	return err == nil
+}
+
+func cutWrites(b *bench) {
+	b.subscribe("wh_a", outbox.Any)
+	for i := range 40 {
+		key := fmt.Sprint("cut", i)
+		before, err := b.e.Stats(b.ctx)
+		if err != nil {
+			b.Fatal(err)
+		}
+		seqs, err := b.e.Append(b.cutSoon(i), msg(key, "c"))
+		written := b.nilOrCtx("Append", err)
+		after, err := b.e.Stats(b.ctx)
+		if err != nil || after.Events != before.Events+int64(len(seqs)) || written != (len(seqs) == 1) {
+			b.Fatalf("Append, cut: written %v, %v; events %d and then %d", written, seqs, before.Events, after.Events)
+		}
+		if !written {
+			continue
+		}
+		written = b.nilOrCtx("Commit", b.e.Commit(b.cutSoon(i), outbox.Change{Sub: "wh_a", Next: seqs[0] + 1, Set: []outbox.Record{pendingRec(seqs[0])}}))
+		next, pending := b.load("wh_a")
+		if written != (next == seqs[0]+1) || written != slices.Contains(keySeqs(pending), seqs[0]) {
+			b.Fatalf("Commit, cut: written %v, but next is %d and %v are pending (event %d)", written, next, keySeqs(pending), seqs[0])
+		}
+	}
+}
+
+// Before, a call that was cut while it was written was told an unknown outcome, and who repeated it
+// under a new id had two.
+func cutPutSub(b *bench) {
+	b.append(msg("x", "c"))
+	for i := range 40 {
+		id := outbox.SubID(fmt.Sprint("wh_", i))
+		s := outbox.Subscription{ID: id, Epochs: []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}}
+		_, err := b.e.PutSub(b.cutSoon(i), s)
+		written := b.nilOrCtx("PutSub", err)
+		_, err = b.e.Sub(b.ctx, id)
+		if written != (err == nil) {
+			b.Fatalf("PutSub, cut: written %v, but Sub gives %v", written, err)
+		}
+		if !written { // repeated, under another id as a caller may choose one
+			s.ID += "b"
+			b.put(s)
+		}
+	}
+	subs, err := b.e.Subs(b.ctx)
+	if err != nil || len(subs) != 40 {
+		b.Fatalf("40 subscriptions, cut and repeated, are %d, %v", len(subs), err)
+	}
 }

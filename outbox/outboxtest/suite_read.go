@@ -10,11 +10,13 @@ import (
 
 func readCases() []testCase {
 	return []testCase{
-		{"read answers owed events only", readOwed},
+		{"read returns owed events only", readOwed},
 		{"read respects its byte limit", readBytes},
 		{"read gets past events nobody wants", readSkips},
 		{"wait wakes on append", waitWakes},
 		{"unknown subscription", unknownSub},
+		{"a message is found by its id", findMessage},
+		{"the newest event", newest},
 		{"a deep backlog is read and counted", deepBacklog},
 	}
 }
@@ -101,8 +103,8 @@ func unknownSub(b *bench) {
 	b.wantErr("Commit", b.e.Commit(b.ctx, outbox.Change{Sub: "wh_x", Next: 1}), outbox.ErrNotFound)
 	_, err = b.e.Dead(b.ctx, "wh_x", 0, 10)
 	b.wantErr("Dead", err, outbox.ErrNotFound)
-	_, err = b.e.DeadAt(b.ctx, "wh_x", 1)
-	b.wantErr("DeadAt", err, outbox.ErrNotFound)
+	_, err = b.e.RecordAt(b.ctx, "wh_x", 1)
+	b.wantErr("RecordAt", err, outbox.ErrNotFound)
 	_, _, err = b.e.Owed(b.ctx, "wh_x", 1, 2, 10)
 	b.wantErr("Owed", err, outbox.ErrNotFound)
 }
@@ -122,4 +124,62 @@ func deepBacklog(b *bench) {
 	if s := b.stats("wh_a"); !s.OldestPending.IsZero() || s.Next != next {
 		b.Fatalf("Stats of a drained subscription: %+v", s)
 	}
+}
+
+func findMessage(b *bench) {
+	of := func(key, name, chat, message string) outbox.Event {
+		e := msg(key, chat)
+		e.Name, e.Message = name, message
+		return e
+	}
+	b.append(of("1", "message.received", "a@lid", "M1"))
+	b.append(of("2", "message.update", "a@lid", ""))
+	b.append(of("3", "message.received", "b@lid", "M1"))
+	b.append(of("4", "message.sent", "a@lid", "M2"))
+	b.append(of("5", "message.sent", "a@lid", "M2"))
+	for _, tc := range []struct{ chat, message, want string }{
+		{"a@lid", "M1", "evt_1"}, // not the update, not the other chat
+		{"b@lid", "M1", "evt_3"},
+		{"a@lid", "M2", "evt_5"}, // the newest
+		{"b@lid", "M2", ""},
+		{"a@lid", "", ""}, // what has no message id is not "the message without an id"
+	} {
+		ev, err := b.e.FindMessage(b.ctx, tc.chat, tc.message)
+		if tc.want == "" {
+			b.wantErr("FindMessage("+tc.chat+", "+tc.message+")", err, outbox.ErrNotFound)
+			continue
+		}
+		if err != nil || ev.Key != tc.want || ev.Message != tc.message || len(ev.Body) == 0 {
+			b.Fatalf("FindMessage(%s, %s) = %+v, %v, want %s", tc.chat, tc.message, ev, err, tc.want)
+		}
+	}
+}
+
+// The newest event kept tells when the service was last seen at work.
+func newest(b *bench) {
+	_, err := b.e.Newest(b.ctx)
+	b.wantErr("Newest of an empty engine", err, outbox.ErrNotFound)
+	at := func(key string, minute int) outbox.Event {
+		e := msg(key, "c")
+		e.Time = time.Date(2026, 1, 1, 0, minute, 0, 0, time.UTC)
+		return e
+	}
+	b.subscribe("wh_a", outbox.Any)
+	seqs := b.append(at("1", 3), at("2", 1))
+	if ev, err := b.e.Newest(b.ctx); err != nil || ev.Seq != seqs[1] || !ev.Time.Equal(at("2", 1).Time) {
+		b.Fatalf("Newest = %+v, %v; want the one appended last", ev, err)
+	}
+	b.commit(outbox.Change{Sub: "wh_a", Next: seqs[1] + 1, Set: []outbox.Record{deadRec(seqs[0])}})
+	if n, _, err := b.e.Trim(b.ctx, at("", 4).Time, 10); n != 1 || err != nil {
+		b.Fatalf("Trim = %d, %v", n, err)
+	}
+	if ev, err := b.e.Newest(b.ctx); err != nil || ev.Seq != seqs[0] {
+		b.Fatalf("Newest after Trim = %+v, %v; want the newest that is kept", ev, err)
+	}
+	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{doneRec(seqs[0])}})
+	if n, _, err := b.e.Trim(b.ctx, at("", 9).Time, 10); n != 1 || err != nil {
+		b.Fatalf("Trim = %d, %v", n, err)
+	}
+	_, err = b.e.Newest(b.ctx)
+	b.wantErr("Newest when everything was trimmed", err, outbox.ErrNotFound)
 }

@@ -15,6 +15,7 @@ func recordCases() []testCase {
 		{"repeating a change is harmless", changeRepeats},
 		{"pending and dead are never both", pendingOrDead},
 		{"an illegal change does nothing", changeRefused},
+		{"a stale change is refused", staleRefused},
 		{"oldest pending", oldestPending},
 		{"a record above the cursor is counted once", recordAbove},
 	}
@@ -33,8 +34,11 @@ func changeLoads(b *bench) {
 	}
 	got := pending[0]
 	if got.Seq != rec.Seq || got.Last != 0 || got.State != rec.State || got.Attempts != 2 || !got.Due.Equal(due) || got.Order != rec.Order ||
-		got.Replay != 1 || got.Reason != "timeout" || string(got.Log) != "log" {
+		got.Replay != 1 || got.Reason != "timeout" || got.Log != nil {
 		b.Fatalf("record came back as %+v", got)
+	}
+	if whole, err := b.e.RecordAt(b.ctx, "wh_a", seqs[0]); err != nil || string(whole.Log) != "log" || !whole.Due.Equal(due) {
+		b.Fatalf("whole it came back as %+v, %v", whole, err)
 	}
 	if n, recs := b.load("wh_ab"); n != seqs[0] || len(recs) != 0 {
 		b.Fatalf("a subscription with a longer id has next %d and %d records", n, len(recs))
@@ -89,9 +93,13 @@ func pendingOrDead(b *bench) {
 	state(1, 0)
 	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{deadRec(s)}})
 	state(0, 1)
-	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{pendingRec(s)}})
+	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{replayedRec(s)}})
 	state(1, 0)
-	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{deadRec(s), pendingRec(s), deadRec(s)}})
+	again, replayed := deadRec(s), replayedRec(s)
+	again.Replay, replayed.Replay = 1, 2
+	last := again
+	last.Replay = 2
+	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{again, replayed, last}})
 	state(0, 1)
 	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{doneRec(s)}})
 	state(0, 0)
@@ -116,6 +124,29 @@ func changeRefused(b *bench) {
 	b.count("wh_a", 2, 0)
 }
 
+// A writer that knows less than the disk is refused, whole.
+func staleRefused(b *bench) {
+	b.subscribe("wh_a", outbox.Any)
+	seqs := b.append(msg("a", "c"), msg("b", "c"))
+	tried := pendingRec(seqs[0])
+	tried.Attempts = 2
+	b.commit(outbox.Change{Sub: "wh_a", Next: seqs[1] + 1, Set: []outbox.Record{tried, deadRec(seqs[1])}})
+	earlier := tried
+	earlier.Attempts = 1
+	for what, r := range map[string]outbox.Record{"an earlier attempt": earlier, "a dead letter made pending without a replay": pendingRec(seqs[1])} {
+		err := b.e.Commit(b.ctx, outbox.Change{Sub: "wh_a", Set: []outbox.Record{r}})
+		if te, ok := errors.AsType[*outbox.TransitionError](err); !ok || te.Seq != r.Seq {
+			b.Fatalf("%s: %v", what, err)
+		}
+	}
+	if _, pending := b.load("wh_a"); len(pending) != 1 || pending[0].Attempts != 2 {
+		b.Fatalf("pending %+v", pending)
+	}
+	b.count("wh_a", 1, 1)
+	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{tried, replayedRec(seqs[1])}})
+	b.count("wh_a", 2, 0)
+}
+
 func oldestPending(b *bench) {
 	b.subscribe("wh_a", "message.received")
 	at := func(key string, minute int) outbox.Event {
@@ -137,7 +168,7 @@ func oldestPending(b *bench) {
 	want(3)
 	b.commit(outbox.Change{Sub: "wh_a", Next: seqs[3], Set: []outbox.Record{deadRec(seqs[2])}})
 	want(4)
-	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{pendingRec(seqs[2])}})
+	b.commit(outbox.Change{Sub: "wh_a", Set: []outbox.Record{replayedRec(seqs[2])}})
 	want(3)
 }
 

@@ -1,5 +1,6 @@
-// Package device keeps the account's WhatsApp credentials and Signal sessions: the library's own SQLite store, opened so that
-// a session never rolls back behind a sent message (WAL, synchronous=FULL) and that a foreign or damaged file is refused as it is.
+// Package device keeps the account's WhatsApp credentials and Signal sessions: the library's own
+// SQLite store, opened so that a session never rolls back behind a sent message (WAL,
+// synchronous=FULL) and that a foreign or damaged file is refused as it is.
 package device
 
 import (
@@ -9,11 +10,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"sync/atomic"
 
 	"go.mau.fi/util/dbutil"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
-	_ "modernc.org/sqlite" // the pure-Go driver, registered as "sqlite"
+	"modernc.org/sqlite" // the pure-Go driver, registered as "sqlite"
 )
 
 // fileMode of the database and its side files: they hold the keys of the account.
@@ -22,13 +24,15 @@ const fileMode = 0o600
 // Store is the open device store of one account. It is safe for concurrent use.
 type Store struct {
 	db        *sql.DB
-	container *sqlstore.Container
+	log       libraryLog
+	container atomic.Pointer[sqlstore.Container]
 }
 
-// Open opens the device store at path, or creates it, for the server with the given root key (64 hex digits, or "" for
-// WhatsApp itself). It answers a sentence that says how to mend it when the file is no device store, is damaged or locked, when a
-// setting it relies on did not take, and when the linked account was paired with another server's key; the file is then
-// as it was. Migrations of the library's schema run here.
+// Open opens the device store at path, or creates it, for the server with the given root key (64
+// hex digits, or "" for WhatsApp itself). It returns a sentence that says how to mend it when the
+// file is no device store, is damaged or locked, when a setting it relies on did not take, and when
+// the linked account was paired with another server's key; the file is then as it was. Migrations
+// of the library's schema run here.
 func Open(ctx context.Context, path, rootKey string, log *slog.Logger) (*Store, error) {
 	rootKey, err := canonicalRootKey(rootKey)
 	if err != nil {
@@ -44,21 +48,25 @@ func Open(ctx context.Context, path, rootKey string, log *slog.Logger) (*Store, 
 	if err != nil {
 		return nil, fmt.Errorf("open the device store %s: %w", path, err)
 	}
-	s := &Store{db: db}
-	if err := s.prepare(ctx, path, rootKey, log); err != nil {
+	s := &Store{db: db, log: libraryLog{log: log.With("component", "device")}}
+	if err := s.prepare(ctx, path, rootKey); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}
 	return s, nil
 }
 
-func (s *Store) prepare(ctx context.Context, path, rootKey string, log *slog.Logger) error {
+func (s *Store) prepare(ctx context.Context, path, rootKey string) error {
 	if err := checkPragmas(ctx, s.db, path); err != nil {
 		return err
 	}
-	s.container = sqlstore.NewWithDB(s.db, driver, libraryLog{log: log.With("component", "device")})
-	switch err := s.container.Upgrade(ctx); {
+	container := sqlstore.NewWithDB(s.db, driver, s.log)
+	s.container.Store(container)
+	var full *sqlite.Error
+	switch err := container.Upgrade(ctx); {
 	case errors.Is(err, dbutil.ErrUnsupportedDatabaseVersion):
 		return fmt.Errorf("the device store %s was written by a newer version of this program: use that version (%w)", path, err)
+	case errors.As(err, &full) && diskFull(full.Code()):
+		return openError(path, err)
 	case err != nil:
 		return fmt.Errorf("migrate the device store %s: %w. Check the disk and the file's permissions, then start again", path, err)
 	}
@@ -76,22 +84,26 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Current answers the linked device, or a new one that is stored once it is paired.
+// Current returns the linked device, or a new one that is stored once it is paired.
 func (s *Store) Current(ctx context.Context) (*store.Device, error) {
-	dev, err := s.container.GetFirstDevice(ctx)
+	dev, err := s.container.Load().GetFirstDevice(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("read the linked device: %w", err)
 	}
 	return dev, nil
 }
 
-// Renew forgets every linked device with its sessions and answers a new one: what a link needs after it was logged out, since
-// the library cannot pair a deleted device again.
+// Renew forgets every linked device with all that is kept of its account, keys, sessions and
+// contacts, and returns a new one: what a link needs after it was logged out, since the library
+// cannot pair a deleted device again. While none is linked it writes nothing.
 func (s *Store) Renew(ctx context.Context) (*store.Device, error) {
-	if _, err := s.db.ExecContext(ctx, `DELETE FROM whatsmeow_device`); err != nil {
-		return nil, fmt.Errorf("forget the logged-out device: %w", err)
+	if err := forget(ctx, s.db); err != nil {
+		return nil, fmt.Errorf("forget the device that is no longer linked: %w", err)
 	}
-	return s.container.NewDevice(), nil
+	// a new one, for the library's has addresses of the forgotten account in memory
+	container := sqlstore.NewWithDB(s.db, driver, s.log)
+	s.container.Store(container)
+	return container.NewDevice(), nil
 }
 
 // secure tightens the database and the side files that exist; a database that does not is created.

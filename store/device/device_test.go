@@ -13,6 +13,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mau.fi/whatsmeow/proto/waAdv"
 	"go.mau.fi/whatsmeow/types"
@@ -80,12 +81,23 @@ func TestRenewForgetsAndPairsAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := s.SetRestriction(t.Context(), time.Now().Add(time.Hour), true); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.LIDs.PutLIDMapping(t.Context(), types.NewJID("2048", types.HiddenUserServer), types.NewJID("15550100123", types.DefaultUserServer)); err != nil {
+		t.Fatal(err)
+	}
 	dev, err := s.Renew(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, table := range []string{restrictionTable, "whatsmeow_lid_map", "whatsmeow_device"} {
+		if n, err := count(t.Context(), s.db, `SELECT count(*) FROM `+table, table); err != nil || n != 0 {
+			t.Errorf("%d rows are left in %s, %v", n, table, err)
+		}
+	}
 	if dev.ID != nil || bytes.Equal(dev.IdentityKey.Priv[:], first.IdentityKey.Priv[:]) {
-		t.Error("Renew answered the old device")
+		t.Error("Renew returned the old device")
 	}
 	if got := linkedUser(t, s); got != "" {
 		t.Fatalf("still linked as %q", got)
@@ -117,7 +129,8 @@ func TestPragmasHoldOnEveryConnection(t *testing.T) {
 	}
 }
 
-// A transaction must take the write lock when it begins: two that begin by reading would otherwise fail each other.
+// A transaction must take the write lock when it begins: two that begin by reading would otherwise
+// fail each other.
 func TestTransactionsBeginImmediate(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "whatsapp.db")
 	s := open(t, path, "")
@@ -178,7 +191,7 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 			t.Fatal(err)
 		}
 		names++
-		if got := info.Mode().Perm(); got != fileMode {
+		if got := info.Mode().Perm(); got != 0o600 {
 			t.Errorf("%s has mode %o", info.Name(), got)
 		}
 	}
@@ -240,7 +253,8 @@ func TestForeignAndDamagedFilesAreRefusedUnchanged(t *testing.T) {
 
 func TestLockedFileIsRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "whatsapp.db")
-	db, err := sql.Open(driver, fileURI(path)+"?_txlock=exclusive") // rollback journal: an exclusive lock keeps readers out too
+	// rollback journal: an exclusive lock keeps readers out too
+	db, err := sql.Open(driver, fileURI(path)+"?_txlock=exclusive")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,4 +314,29 @@ func read(t *testing.T, path string) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// TestFullDiskIsSaidSo: whatever SQLite calls it, a disk without space is named. Before, starting
+// on one printed "migrate the device store …: disk I/O error (4874). Check the disk and the file's
+// permissions", and the second time "read the device store …: disk I/O error (4874)" alone.
+func TestFullDiskIsSaidSo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "whatsapp.db")
+	db, err := sql.Open(driver, dsn(path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	db.SetMaxOpenConns(1)
+	if _, err := db.ExecContext(t.Context(), "PRAGMA max_page_count=2; CREATE TABLE a (x BLOB)"); err != nil {
+		t.Fatal(err)
+	}
+	_, err = db.ExecContext(t.Context(), "INSERT INTO a VALUES (zeroblob(1 << 20))")
+	if got := openError(path, err); err == nil || !strings.Contains(got.Error(), "the disk is full. Make space, then start again") {
+		t.Errorf("%v became %q", err, got)
+	}
+	for code, want := range map[int]bool{13: true, 4874: true, 10: false, 778: false} {
+		if diskFull(code) != want {
+			t.Errorf("code %d means a full disk: %v, want %v", code, diskFull(code), want)
+		}
+	}
 }

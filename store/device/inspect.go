@@ -17,10 +17,12 @@ import (
 // header starts every SQLite file.
 var header = []byte("SQLite format 3\x00")
 
-// maxFullCheck is the largest file, in bytes, that is checked page by page at every start: some 100 ms.
+// maxFullCheck is the largest file, in bytes, that is checked page by page at every start: some 100
+// ms.
 const maxFullCheck = 32 << 20
 
-// inspect refuses a file that is not a device store of this program, without writing to it. A missing or empty file is fine.
+// inspect refuses a file that is not a device store of this program, without writing to it. A
+// missing or empty file is fine.
 func inspect(ctx context.Context, path, rootKey string) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
@@ -110,6 +112,9 @@ func openError(path string, err error) error {
 	if !ok {
 		return fmt.Errorf("read the device store %s: %w", path, err)
 	}
+	if diskFull(se.Code()) {
+		return fmt.Errorf("the device store %s cannot be written: the disk is full. Make space, then start again (%w)", path, err)
+	}
 	switch se.Code() & 0xff { // extended codes keep the primary one in the low byte
 	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED:
 		return fmt.Errorf("the device store %s is locked by another program: close it and start again (%w)", path, err)
@@ -119,6 +124,13 @@ func openError(path string, err error) error {
 		return fmt.Errorf("the device store %s cannot be written: give this user read and write permission on it and its directory (%w)", path, err)
 	}
 	return fmt.Errorf("read the device store %s: %w", path, err)
+}
+
+// diskFull reports whether SQLite's code, an extended one, means that the disk has no space left.
+// It says so of the database and its log, and of the shared index beside them only that its size
+// could not be set.
+func diskFull(code int) bool {
+	return code&0xff == sqlite3.SQLITE_FULL || code == sqlite3.SQLITE_IOERR_SHMSIZE
 }
 
 func damaged(path, what string) error {

@@ -9,7 +9,8 @@ import (
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
-// libraryLog gives the store's few log lines to slog, one level lower for what is not an error, with phone numbers masked.
+// libraryLog gives the store's few log lines to slog, one level lower for what is not an error,
+// with phone numbers masked.
 type libraryLog struct{ log *slog.Logger }
 
 var digits = regexp.MustCompile(`[0-9]{7,}`)

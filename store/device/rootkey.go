@@ -11,7 +11,8 @@ import (
 // whatsApp stands for the root key built into the library: an account linked with WhatsApp itself.
 const whatsApp = "whatsapp"
 
-// rootKeyTable is this program's own table beside the library's: one row, the root key of the server the file belongs to.
+// rootKeyTable is this program's own table beside the library's: one row, the root key of the
+// server the file belongs to.
 const rootKeyTable = `waoutbox_root_key`
 
 func canonicalRootKey(key string) (string, error) {
@@ -24,14 +25,15 @@ func canonicalRootKey(key string) (string, error) {
 	return strings.ToLower(key), nil
 }
 
-// checkRootKey refuses a linked account that another server's key was recorded for. Its sessions mean nothing there, and the
-// login would be answered with a log-out that deletes them.
+// checkRootKey refuses a linked account that another server's key was recorded for. Its sessions
+// mean nothing there, and the login would be answered with a log-out that deletes them.
 func checkRootKey(ctx context.Context, db *sql.DB, path, rootKey string) error {
 	linked, err := count(ctx, db, `SELECT count(*) FROM whatsmeow_device`, "whatsmeow_device")
 	if err != nil || linked == 0 {
 		return wrapOpen(path, err)
 	}
-	recorded := whatsApp // a linked account without a record was linked by another program, with WhatsApp
+	// a linked account without a record was linked by another program, with WhatsApp
+	recorded := whatsApp
 	n, err := count(ctx, db, `SELECT count(*) FROM `+rootKeyTable, rootKeyTable)
 	if err != nil {
 		return wrapOpen(path, err)
@@ -48,7 +50,8 @@ func checkRootKey(ctx context.Context, db *sql.DB, path, rootKey string) error {
 		path, describeKey(recorded), describeKey(rootKey), backTo(recorded))
 }
 
-// recordRootKey writes the key. It runs after checkRootKey, so that it replaces another key only while no account is linked.
+// recordRootKey writes the key. It runs after checkRootKey, so that it replaces another key only
+// while no account is linked.
 func recordRootKey(ctx context.Context, db *sql.DB, rootKey string) error {
 	_, err := db.ExecContext(ctx, `CREATE TABLE IF NOT EXISTS `+rootKeyTable+` (id INTEGER PRIMARY KEY CHECK (id = 1), root_key TEXT NOT NULL)`)
 	if err != nil {
@@ -59,7 +62,7 @@ func recordRootKey(ctx context.Context, db *sql.DB, rootKey string) error {
 	return err
 }
 
-// count answers 0 for a table that does not exist.
+// count returns 0 for a table that does not exist.
 func count(ctx context.Context, db *sql.DB, query, table string) (n int, err error) {
 	var exists bool
 	if err := db.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?)`, table).Scan(&exists); err != nil || !exists {

@@ -15,8 +15,8 @@ const driver = "sqlite"
 // pragma is a setting the store relies on, and what SQLite must read back.
 type pragma struct{ name, set, want, why string }
 
-// pragmas are set on every connection. busy_timeout is in milliseconds; it must be a pragma, the DSN key of other drivers is
-// ignored and some starts then show undecryptable messages.
+// pragmas are set on every connection. busy_timeout is in milliseconds; it must be a pragma, the
+// DSN key of other drivers is ignored and some starts then show undecryptable messages.
 var pragmas = []pragma{
 	{"foreign_keys", "1", "1", "the library's schema needs it"},
 	{"busy_timeout", "10000", "10000", "writers wait for each other instead of failing"},
@@ -41,7 +41,8 @@ func dsn(path string) string {
 	return fileURI(path) + "?" + q.Encode()
 }
 
-// checkPragmas reads every setting back: SQLite ignores what it cannot do, for example WAL on some network file systems.
+// checkPragmas reads every setting back: SQLite ignores what it cannot do, for example WAL on some
+// network file systems.
 func checkPragmas(ctx context.Context, db *sql.DB, path string) error {
 	for _, p := range pragmas {
 		var got string
@@ -49,7 +50,7 @@ func checkPragmas(ctx context.Context, db *sql.DB, path string) error {
 			return openError(path, err)
 		}
 		if !strings.EqualFold(got, p.want) {
-			return fmt.Errorf("the device store %s cannot run with %s=%s (SQLite answers %q; %s): move the state directory to a local file system", path, p.name, p.set, got, p.why)
+			return fmt.Errorf("the device store %s cannot run with %s=%s (SQLite has %q; %s): move the state directory to a local file system", path, p.name, p.set, got, p.why)
 		}
 	}
 	return nil

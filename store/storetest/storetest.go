@@ -1,4 +1,5 @@
-// Package storetest gives tests a real outbox file that is checked for consistency when they end. Imported from tests only.
+// Package storetest gives tests a real outbox file that is checked for consistency when they end.
+// Imported from tests only.
 package storetest
 
 import (
@@ -11,17 +12,26 @@ import (
 	"waoutbox/store"
 )
 
+// Schema is one with the single bucket "items", which is used unless a test gives its own.
+func Schema() store.Schema {
+	return store.Schema{App: "storetest", Migrations: []func(tx *bbolt.Tx) error{func(tx *bbolt.Tx) error {
+		_, err := tx.CreateBucket([]byte("items"))
+		return err
+	}}, Buckets: []string{"items"}}
+}
+
 // Open opens a fresh outbox file. When the test ends it is closed and its pages are checked.
 func Open(t testing.TB, o store.DBOptions) *store.DB {
 	t.Helper()
 	return OpenAt(t, filepath.Join(t.TempDir(), store.OutboxFile), o)
 }
 
-// OpenAt opens the outbox file at path, which must lie in a directory that outlives the test's cleanup (t.TempDir called before).
+// OpenAt opens the outbox file at path, which must lie in a directory that outlives the test's
+// cleanup (t.TempDir called before).
 func OpenAt(t testing.TB, path string, o store.DBOptions) *store.DB {
 	t.Helper()
-	if o.MinFree == 0 {
-		o.MinFree = 1 // the tests' disk may be small
+	if o.Schema.App == "" {
+		o.Schema = Schema()
 	}
 	db, err := store.Open(path, o)
 	if err != nil {
@@ -44,7 +54,7 @@ func Check(t testing.TB, path string) {
 		t.Errorf("check %s: %v", path, err)
 		return
 	}
-	defer db.Close()
+	defer func() { _ = db.Close() }() // it was only read
 	err = db.View(func(tx *bbolt.Tx) error {
 		for err := range tx.Check() {
 			t.Errorf("check %s: %v", path, err)

@@ -3,9 +3,8 @@ package admin
 import (
 	"context"
 	"errors"
-	"slices"
+	"fmt"
 	"strconv"
-	"strings"
 
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -14,121 +13,203 @@ import (
 // defaultPage is the length of a listing when none is asked for.
 const defaultPage = 50
 
-// DeadLetters answers one page. Total is exact; with an event or since filter it costs a walk over the webhook's dead letters.
+// DeadLetters returns one page. Total is exact at the moment of the first page and goes with the
+// cursor: a filter costs one walk over the letters it looks at, whatever the
+// number of pages.
 func (s *Service) DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
 	page := api.DeadLetterPage{Items: []api.DeadLetter{}}
+	var err error
+	if q.DeadLetterFilter, err = s.checkedFilter(q.DeadLetterFilter); err != nil {
+		return page, err
+	}
 	if len(q.IDs) > 0 {
-		for _, id := range q.IDs {
-			d, err := s.DeadLetter(ctx, id)
-			if api.CodeOf(err) == api.CodeNotFound {
-				continue
-			}
-			if err != nil {
-				return page, err
-			}
-			page.Items = append(page.Items, d.DeadLetter)
-		}
-		page.Total = int64(len(page.Items))
-		return page, nil
+		return s.deadLettersByID(ctx, q.IDs)
 	}
 	rows, err := s.rowsFor(ctx, q.Webhook)
 	if err != nil {
 		return page, err
 	}
-	sub, seq, err := parseCursor(q.Cursor, rows)
+	from, err := s.parseCursor(q, rows, &page.Total)
 	if err != nil {
 		return page, err
+	}
+	if q.Cursor == "" && !q.SkipTotal {
+		if page.Total, err = s.total(ctx, rows, q.DeadLetterFilter); err != nil {
+			return page, err
+		}
 	}
 	limit := q.Limit
 	if limit <= 0 {
 		limit = defaultPage
 	}
 	limit = min(limit, maxPage)
-	for l, err := range s.letters(ctx, rows, q.DeadLetterFilter, sub, seq) {
+	// no more than this page needs, and one to see whether there is a next
+	need := func() int { return min(limit-len(page.Items)+1, maxPage) }
+	if q.Narrows() {
+		need = longPages // few of them may be selected
+	}
+	for l, err := range s.deadLetters(ctx, rows, q.DeadLetterFilter, from, need) {
 		if err != nil {
 			return page, err
 		}
 		if len(page.Items) == limit {
-			last := page.Items[limit-1]
-			page.NextCursor = last.ID
+			page.NextCursor = fmt.Sprintf("%s/%d", page.Items[limit-1].ID, page.Total)
 			break
 		}
-		page.Items = append(page.Items, deadLetter(l))
+		page.Items = append(page.Items, l.shown())
 	}
-	page.Total, err = s.countLetters(ctx, rows, q.DeadLetterFilter)
-	return page, err
+	return page, nil
 }
 
-// parseCursor: a cursor is the id of the last letter seen, so it stays valid whatever dies or is purged meanwhile.
-func parseCursor(cursor string, rows []row) (outbox.SubID, outbox.Seq, error) {
-	if cursor == "" {
-		return "", 0, nil
-	}
-	sub, seq, err := parseDeadLetterID(cursor)
-	if err != nil || !slices.ContainsFunc(rows, func(r row) bool { return r.sub.ID == sub }) {
-		return "", 0, api.Errorf(api.CodeInvalidCursor, "cursor %q was not given by this listing: start again without one", cursor)
-	}
-	return sub, seq, nil
-}
-
-// countLetters counts what f selects: from the engine's own counts where they suffice.
-func (s *Service) countLetters(ctx context.Context, rows []row, f api.DeadLetterFilter) (n int64, err error) {
-	if f.Event == "" && f.Since.IsZero() {
-		stats, err := s.o.Engine.Stats(ctx)
-		if err != nil {
-			return 0, apiError(err, "count the dead letters")
+func (s *Service) deadLettersByID(ctx context.Context, ids []string) (api.DeadLetterPage, error) {
+	page := api.DeadLetterPage{Items: []api.DeadLetter{}}
+	for _, id := range ids {
+		d, err := s.DeadLetter(ctx, id)
+		if api.CodeOf(err) == api.CodeNotFound {
+			continue
 		}
-		for _, r := range rows {
-			n += stats.Subs[r.sub.ID].Dead
+		if err != nil {
+			return page, err
+		}
+		page.Items = append(page.Items, d.DeadLetter)
+	}
+	page.Total = int64(len(page.Items))
+	return page, nil
+}
+
+// parseCursor: a cursor is the id of the last letter seen and the total of the first page, so it
+// stays valid whatever dies or is purged meanwhile.
+func (s *Service) parseCursor(q api.DeadLetterQuery, rows []webhookRow, total *int64) (position, error) {
+	if q.Cursor == "" {
+		return position{}, nil
+	}
+	id, digits, _ := cutLast(q.Cursor, '/')
+	sub, seq, err := s.parseDeadLetterID(id)
+	if err == nil {
+		*total, err = strconv.ParseInt(digits, 10, 64)
+	}
+	if err != nil || *total < 0 || q.Webhook != "" && sub != rows[0].sub.ID {
+		return position{}, api.Errorf(api.CodeInvalidCursor, "cursor %q was not given by this listing: start again without one", q.Cursor)
+	}
+	return position{sub, seq}, nil
+}
+
+// total counts what a listing of f walks, rows being those it names.
+func (s *Service) total(ctx context.Context, rows []webhookRow, f api.DeadLetterFilter) (n int64, err error) {
+	if f.Narrows() {
+		return s.countDead(ctx, rows, f)
+	}
+	stats, missing, err := s.counts(ctx)
+	switch {
+	case err != nil:
+		return 0, apiError(err, "count the dead letters")
+	case missing != nil:
+		return s.countDead(ctx, rows, f)
+	}
+	return dead(stats), nil
+}
+
+// dead is how many deliveries are dead, removed webhooks included.
+func dead(stats outbox.Stats) int64 {
+	n := stats.RemovedDead
+	for _, sub := range stats.Subs {
+		n += sub.Dead
+	}
+	return n
+}
+
+// countDead counts what f selects of the given rows: from the engine's own counts where they
+// suffice, else in one walk, which reads events only to compare their names.
+func (s *Service) countDead(ctx context.Context, rows []webhookRow, f api.DeadLetterFilter) (n int64, err error) {
+	if namesEvents(f) {
+		for _, err := range s.deadLetters(ctx, rows, f, position{}, longPages) {
+			if err != nil {
+				return 0, err
+			}
+			n++
 		}
 		return n, nil
 	}
-	for _, err := range s.letters(ctx, rows, f, "", 0) {
-		if err != nil {
-			return 0, err
+	var stats outbox.Stats
+	if !(api.DeadLetterFilter{Reason: f.Reason, Since: f.Since, Until: f.Until}).Narrows() {
+		if stats, _, err = s.counts(ctx); err != nil {
+			return 0, apiError(err, "count the dead letters")
 		}
-		n++
+	}
+	for _, r := range rows {
+		if counted, known := stats.Subs[r.sub.ID]; known {
+			n += counted.Dead
+			continue
+		}
+		if counts, kept := s.keptCounts(ctx, r, f); kept {
+			for _, c := range counts {
+				n += c
+			}
+			continue
+		}
+		for rec, err := range s.deadRecords(ctx, r) {
+			if err != nil {
+				return 0, err
+			}
+			if recordWanted(f, rec) {
+				n += deliveries(rec)
+			}
+		}
 	}
 	return n, nil
 }
 
-// DeadLetter answers one dead letter with its body and every attempt.
-func (s *Service) DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error) {
-	sub, seq, err := parseDeadLetterID(id)
+// deliveries is how many deliveries a dead record stands for.
+func deliveries(rec outbox.Record) int64 { return int64(max(1, rec.Count)) }
+
+// letter returns one dead letter with its event, body included.
+func (s *Service) letter(ctx context.Context, id string) (deadLetter, error) {
+	sub, seq, err := s.parseDeadLetterID(id)
 	if err != nil {
-		return api.DeadLetterDetail{}, err
+		return deadLetter{}, err
 	}
-	gone := api.Errorf(api.CodeNotFound, "no dead letter %s: it was delivered, purged, or never there. See them with: waoutbox deadletter list", id)
-	rows, err := s.rows(ctx)
+	gone := api.Errorf(api.CodeNotFound, "no dead letter %s: it was delivered, purged, or never there. See them with: %s", id, s.command("deadletter list"))
+	row, found, err := s.rowByID(ctx, sub)
 	if err != nil {
-		return api.DeadLetterDetail{}, err
+		return deadLetter{}, err
 	}
-	i := slices.IndexFunc(rows, func(r row) bool { return r.sub.ID == sub })
-	if i < 0 {
-		return api.DeadLetterDetail{}, gone
+	if !found {
+		return deadLetter{}, gone
 	}
-	rec, err := s.o.Engine.DeadAt(ctx, sub, seq)
-	if errors.Is(err, outbox.ErrNotFound) {
-		return api.DeadLetterDetail{}, gone
+	rec, err := s.o.Engine.RecordAt(ctx, sub, seq)
+	if errors.Is(err, outbox.ErrNotFound) || err == nil && rec.State != outbox.Dead {
+		return deadLetter{}, gone
 	}
 	if err != nil {
-		return api.DeadLetterDetail{}, apiError(err, "read the dead letter")
+		return deadLetter{}, apiError(err, "read the dead letter")
 	}
 	ev, err := s.o.Engine.Event(ctx, seq)
-	if err != nil && !errors.Is(err, outbox.ErrNotFound) {
-		return api.DeadLetterDetail{}, apiError(err, "read the dead letter")
+	if errors.Is(err, outbox.ErrCorrupt) {
+		err = nil // ev has what is left of it
 	}
-	if rec.IsRun() {
-		if err != nil || !rows[i].sub.Owes(seq, ev.Name, ev.Chat) {
-			return api.DeadLetterDetail{}, gone // inside the range, but never owed
+	if err != nil && !errors.Is(err, outbox.ErrNotFound) {
+		return deadLetter{}, apiError(err, "read the dead letter")
+	}
+	if rec.IsRun() && api.Replayable(rec.Reason) {
+		if err != nil || !row.sub.Owes(seq, ev.Head()) {
+			return deadLetter{}, gone // inside the range, but never owed
 		}
 		rec.Seq, rec.Last, rec.Count = seq, 0, 0
 	}
-	if ev.Seq == 0 {
-		ev.Seq = seq
+	return deadLetter{row, rec, ev}, nil
+}
+
+// DeadLetter returns one dead letter with its body and every attempt.
+func (s *Service) DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error) {
+	l, err := s.letter(ctx, id)
+	if err != nil {
+		return api.DeadLetterDetail{}, err
 	}
-	d := api.DeadLetterDetail{DeadLetter: deadLetter(letter{rows[i], rec, ev}), Body: string(ev.Body), AttemptLog: []api.AttemptLine{}}
-	log := decodeLog(rec)
+	d := api.DeadLetterDetail{
+		DeadLetter: l.shown(), Body: string(l.ev.Body), Damaged: l.damaged(), AttemptLog: []api.AttemptLine{}, Sequence: uint64(l.seq()), Account: l.ev.Account,
+		Signed: len(l.row.cfg.Secret) > 0, Headers: l.row.cfg.HeaderNames,
+	}
+	log := decodeLog(l.rec)
 	for n, a := range log.Attempts {
 		line := api.AttemptLine{N: a.N, At: a.At.UTC(), Ms: a.Took.Milliseconds(), Status: a.Status, Class: string(a.Class)}
 		if n == len(log.Attempts)-1 {
@@ -139,10 +220,15 @@ func (s *Service) DeadLetter(ctx context.Context, id string) (api.DeadLetterDeta
 	return d, nil
 }
 
-func deadLetter(l letter) api.DeadLetter {
+// shown is a letter as listings show it.
+func (l deadLetter) shown() api.DeadLetter {
 	d := api.DeadLetter{
-		ID: deadLetterID(l.row.sub.ID, l.rec.Seq), Webhook: string(l.row.sub.ID), URL: l.row.cfg.URL, Removed: l.row.sub.Removed,
+		ID: deadLetterID(l.row.sub.ID, l.seq()), Webhook: string(l.row.sub.ID), URL: l.row.cfg.URL, Removed: l.row.sub.Removed,
 		Event: l.ev.Name, EventID: l.ev.Key, Chat: l.ev.Chat, Attempts: l.rec.Attempts, FailedAt: l.rec.At.UTC(),
+		Replay: l.rec.Replay, Unreplayable: l.unreplayable(),
+	}
+	if l.rec.IsRun() {
+		d.Count, d.First = deliveries(l.rec), uint64(l.rec.Seq)
 	}
 	log := decodeLog(l.rec)
 	d.LastError = api.LastError{Class: l.rec.Reason, Message: log.Message}
@@ -150,105 +236,34 @@ func deadLetter(l letter) api.DeadLetter {
 		last := log.Attempts[n-1]
 		d.LastError.Class, d.LastError.Status = string(last.Class), last.Status
 	}
-	if l.rec.Reason == reasonUnregistered { // whatever its attempts met, this is what ended it
-		d.LastError = api.LastError{Class: reasonUnregistered, Message: "the webhook was removed before this event was delivered"}
+	// whatever its attempts met, this is what ended it
+	if text := endedText(l.rec.Reason); text != "" {
+		d.LastError = api.LastError{Class: l.rec.Reason, Message: text}
 	}
 	return d
 }
 
-// reasonUnregistered marks the backlog of a removed webhook.
-const reasonUnregistered = "unregistered"
+// endedText says what ended a delivery when it was no endpoint.
+func endedText(reason string) string {
+	switch reason {
+	case api.ReasonUnregistered:
+		return "the webhook was removed before this event was delivered"
+	case api.ReasonSkipped:
+		return "it was passed over when the webhook was resumed"
+	case api.ReasonExpired:
+		return "it waited longer than waiting events are kept, or made room for new ones; its body is gone"
+	case api.ReasonCorrupt:
+		return "its stored bytes are damaged; they are kept as evidence and never sent"
+	}
+	return ""
+}
 
-// decodeLog reads a record's attempt log; one that cannot be read is shown as empty rather than hiding the letter.
+// decodeLog reads a record's attempt log; one that cannot be read is shown as empty rather than
+// hiding the letter.
 func decodeLog(rec outbox.Record) outbox.Log {
 	log, err := outbox.DecodeLog(rec.Log)
 	if err != nil {
 		return outbox.Log{Message: "the attempt log cannot be read: " + err.Error()}
 	}
 	return log
-}
-
-// reasonLabel is how the summary names a reason: the status where there was an answer.
-func reasonLabel(rec outbox.Record) string {
-	if rec.Reason == reasonUnregistered {
-		return rec.Reason
-	}
-	log := decodeLog(rec)
-	if n := len(log.Attempts); n > 0 {
-		if last := log.Attempts[n-1]; last.Status > 0 {
-			return strconv.Itoa(last.Status)
-		}
-		return string(log.Attempts[n-1].Class)
-	}
-	return rec.Reason
-}
-
-// DeadLetterSummary groups what f selects by webhook and reason. Without an event filter runs are counted without being read.
-func (s *Service) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
-	rows, err := s.rowsFor(ctx, f.Webhook)
-	if err != nil {
-		return nil, err
-	}
-	out := []api.DeadLetterGroup{}
-	for _, r := range rows {
-		groups := map[string]*api.DeadLetterGroup{}
-		add := func(rec outbox.Record, n int64) {
-			label := reasonLabel(rec)
-			g := groups[label]
-			if g == nil {
-				g = &api.DeadLetterGroup{Webhook: string(r.sub.ID), URL: r.cfg.URL, Removed: r.sub.Removed, Reason: label, First: rec.At.UTC(), Last: rec.At.UTC()}
-				groups[label] = g
-			}
-			g.Count += n
-			if rec.At.Before(g.First) {
-				g.First = rec.At.UTC()
-			}
-			if rec.At.After(g.Last) {
-				g.Last = rec.At.UTC()
-			}
-		}
-		if f.Event != "" {
-			for l, err := range s.lettersOf(ctx, r, 0) {
-				if err != nil {
-					return nil, err
-				}
-				if selects(f, l) {
-					add(l.rec, 1)
-				}
-			}
-		} else if err := s.eachDead(ctx, r, func(rec outbox.Record) {
-			if f.Since.IsZero() || !rec.At.Before(f.Since) {
-				add(rec, int64(max(1, rec.Count)))
-			}
-		}); err != nil {
-			return nil, err
-		}
-		first := len(out)
-		for _, g := range groups {
-			out = append(out, *g)
-		}
-		slices.SortFunc(out[first:], func(a, b api.DeadLetterGroup) int {
-			if a.Count != b.Count {
-				return int(b.Count - a.Count)
-			}
-			return strings.Compare(a.Reason, b.Reason)
-		})
-	}
-	return out, nil
-}
-
-func (s *Service) eachDead(ctx context.Context, r row, visit func(outbox.Record)) error {
-	for at := outbox.Seq(0); ; {
-		page, err := s.o.Engine.Dead(ctx, r.sub.ID, at, maxPage)
-		if err != nil {
-			return apiError(err, "read the dead letters")
-		}
-		for _, rec := range page {
-			at = rec.KeySeq()
-			visit(rec)
-		}
-		if len(page) < maxPage {
-			return nil
-		}
-	}
 }

@@ -10,8 +10,8 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// dying makes n dead letters by delivering to an endpoint that always fails.
-func dying(t *testing.T, n int) (*rig, api.Webhook) {
+// withDeadLetters makes n dead letters by delivering to an endpoint that always fails.
+func withDeadLetters(t *testing.T, n int) (*rig, api.Webhook) {
 	t.Helper()
 	r := newRig(t)
 	w := r.put("http://localhost/hook", "message.received", "message.sent").Webhook
@@ -22,7 +22,7 @@ func dying(t *testing.T, n int) (*rig, api.Webhook) {
 }
 
 func TestDeadLetterShowsEveryAttempt(t *testing.T) {
-	r, w := dying(t, 1)
+	r, w := withDeadLetters(t, 1)
 	page, err := r.DeadLetters(t.Context(), api.DeadLetterQuery{})
 	if err != nil || len(page.Items) != 1 {
 		t.Fatalf("list: %+v, %v", page, err)
@@ -47,7 +47,7 @@ func TestDeadLetterShowsEveryAttempt(t *testing.T) {
 }
 
 func TestDeadLetterPagesAndFilters(t *testing.T) {
-	r, w := dying(t, 30)
+	r, w := withDeadLetters(t, 30)
 	seen := map[string]bool{}
 	cursor, pages := "", 0
 	for {
@@ -90,7 +90,7 @@ func TestDeadLetterPagesAndFilters(t *testing.T) {
 }
 
 func TestReplayAndPurge(t *testing.T) {
-	r, w := dying(t, 9)
+	r, w := withDeadLetters(t, 9)
 	_, err := r.Replay(t.Context(), api.ReplayRequest{})
 	wantError(t, err, api.CodeInvalidArguments, "--all")
 	_, err = r.Purge(t.Context(), api.PurgeRequest{})
@@ -135,7 +135,8 @@ func TestReplayIsBounded(t *testing.T) {
 	r := newRig(t)
 	w := r.put("http://localhost/hook", "message.received").Webhook
 	r.arrive("message.received", 300)
-	if _, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil { // a run of 300
+	// a run of 300
+	if _, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil {
 		t.Fatal(err)
 	}
 	r.put(w.URL, "message.received")
@@ -155,7 +156,7 @@ func TestReplayIsBounded(t *testing.T) {
 
 // TestPurgeTakesRunsWhole: a removed backlog and single letters beside it go at once.
 func TestPurgeTakesRunsWhole(t *testing.T) {
-	r, w := dying(t, 3)
+	r, w := withDeadLetters(t, 3)
 	r.arrive("message.received", 600)
 	if _, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil {
 		t.Fatal(err)

@@ -2,275 +2,172 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"iter"
-	"slices"
 	"strings"
-	"time"
 
+	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/dispatcher"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
-// maxOutstanding bounds the replayed deliveries a webhook has waiting: replay has no job table, the caller repeats.
-const maxOutstanding = outbox.MaxBatch
-
-// selection is what a replay or purge works on: sequences per webhook, in order, and ids that name no dead letter.
-type selection struct {
-	rows    []row
-	seqs    map[outbox.SubID][]outbox.Seq // only when ids were given
-	missing []string
-}
-
-// selected resolves a filter. Naming nothing is refused: "everything" must be said.
-func (s *Service) selected(ctx context.Context, f api.DeadLetterFilter, all bool, verb string) (selection, error) {
-	sel := selection{missing: []string{}}
-	narrowed := f.Webhook != "" || f.Event != "" || !f.Since.IsZero()
-	switch {
-	case len(f.IDs) > 0 && (narrowed || all):
-		return sel, api.Errorf(api.CodeInvalidArguments, "%s takes ids or filters, not both", verb)
-	case all && narrowed:
-		return sel, api.Errorf(api.CodeInvalidArguments, "%s takes --all or filters, not both", verb)
-	case len(f.IDs) == 0 && !narrowed && !all:
-		return sel, api.Errorf(api.CodeInvalidArguments, "nothing selected to %s: name ids, a webhook (--url), a time (--since), or --all", verb)
-	}
-	var err error
-	if len(f.IDs) == 0 {
-		sel.rows, err = s.rowsFor(ctx, f.Webhook)
-		return sel, err
-	}
-	all2, err := s.rowsFor(ctx, "")
-	if err != nil {
-		return sel, err
-	}
-	sel.seqs = map[outbox.SubID][]outbox.Seq{}
-	for _, id := range f.IDs {
-		sub, seq, err := parseDeadLetterID(id)
-		if err != nil {
-			return sel, err
-		}
-		i := slices.IndexFunc(all2, func(r row) bool { return r.sub.ID == sub })
-		if i < 0 {
-			sel.missing = append(sel.missing, id)
-			continue
-		}
-		if _, seen := sel.seqs[sub]; !seen {
-			sel.rows = append(sel.rows, all2[i])
-		}
-		sel.seqs[sub] = append(sel.seqs[sub], seq)
-	}
-	for sub, seqs := range sel.seqs {
-		slices.Sort(seqs)
-		sel.seqs[sub] = slices.Compact(seqs)
-	}
-	return sel, nil
-}
-
-// chunks walks the selected sequences of one webhook, at most limit in all (negative: no limit), in steps the engine takes.
-func (s *Service) chunks(ctx context.Context, sel selection, r row, f api.DeadLetterFilter, limit int) iter.Seq2[[]outbox.Seq, error] {
-	return func(yield func([]outbox.Seq, error) bool) {
-		if sel.seqs != nil {
-			seqs := sel.seqs[r.sub.ID]
-			if limit >= 0 && len(seqs) > limit {
-				seqs = seqs[:limit]
-			}
-			for chunk := range slices.Chunk(seqs, outbox.MaxBatch) {
-				if !yield(chunk, nil) {
-					return
-				}
-			}
-			return
-		}
-		after := outbox.Seq(0)
-		for limit != 0 {
-			var chunk []outbox.Seq
-			for l, err := range s.lettersOf(ctx, r, after) {
-				if err != nil {
-					yield(nil, err)
-					return
-				}
-				after = l.rec.Seq
-				if selects(f, l) {
-					chunk = append(chunk, l.rec.Seq)
-				}
-				if len(chunk) == outbox.MaxBatch || len(chunk) == limit {
-					break
-				}
-			}
-			if len(chunk) == 0 {
-				return
-			}
-			if !yield(chunk, nil) {
-				return
-			}
-			if limit > 0 {
-				limit -= len(chunk)
-			}
-		}
-	}
-}
-
-// Replay moves dead letters back into delivery, in order, at most 256 outstanding per webhook.
+// Replay delivers dead letters again. With a service it begins replays that run in it (StartReplay)
+// and counts what they were given. Without one it moves the first of each webhook, in order, at
+// most 256 outstanding, for the next start; after the first are queued nothing is an error any
+// more: a note in the result says why only a part was, and the same call again goes on.
 func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error) {
+	if s.o.Daemon != nil && !in.DryRun && in.Limit == 0 {
+		return s.replayInService(ctx, in)
+	}
 	out := api.ReplayResult{Missing: []string{}}
 	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "replay")
 	if err != nil {
 		return out, err
 	}
 	out.Missing = append(out.Missing, sel.missing...)
-	var removed []string
-	limit := in.Limit
-	for _, r := range sel.rows {
-		total, err := s.selectedCount(ctx, sel, r, in.DeadLetterFilter)
-		if err != nil {
-			return out, err
+	removed, err := s.replay(ctx, sel, in, &out)
+	var notes []string
+	if err != nil {
+		if out.Queued == 0 || in.DryRun {
+			return out, apiError(err, "replay")
 		}
-		if total == 0 && sel.seqs == nil {
-			continue
-		}
-		if r.sub.Removed {
-			removed = append(removed, string(r.sub.ID))
-			out.Remaining += total
-			continue
-		}
-		if in.DryRun {
-			there, gone, err := s.present(ctx, sel, r, total)
-			if err != nil {
-				return out, err
-			}
-			out.Queued += there
-			out.Missing = append(out.Missing, gone...)
-			continue
-		}
-		room, err := s.replayRoom(ctx, r)
-		if err != nil {
-			return out, err
-		}
-		if in.Limit > 0 {
-			room = min(room, limit)
-		}
-		queued, missing, err := s.replayRow(ctx, sel, r, in.DeadLetterFilter, room)
-		out.Missing = append(out.Missing, missing...)
-		out.Queued += int64(queued)
-		out.Remaining += max(0, total-int64(queued)-int64(len(missing)))
-		limit -= queued
-		if err != nil {
-			return out, err
-		}
+		s.o.Log.WarnContext(ctx, "a replay stopped", "queued", out.Queued, "error", err)
+		notes = append(notes, "Not all were queued ("+cause(err)+"). Run it again to go on.")
 	}
 	if len(removed) > 0 {
-		text := fmt.Sprintf("%s was removed; its dead letters are kept. Add it again, then replay: waoutbox webhook add %s", strings.Join(removed, ", "), removed[0])
+		text := s.removedText(removed)
 		if out.Queued == 0 && len(sel.rows) == len(removed) {
 			return out, api.Errorf(api.CodeWebhookNotFound, "%s", text)
 		}
-		out.Note = text
+		notes = append(notes, text)
+	}
+	if out.Unreplayable > 0 {
+		notes = append(notes, fmt.Sprintf("%d cannot be replayed: their bodies are gone or damaged.", out.Unreplayable))
+	}
+	if out.Queued > 0 && !in.DryRun {
+		s.logChange(ctx, "dead letters queued again", "webhook", in.Webhook, "count", out.Queued)
 	}
 	if out.Queued > 0 && s.o.Daemon == nil && !in.DryRun {
-		out.Note = strings.TrimPrefix(out.Note+" No daemon runs: they are queued and leave when it starts (waoutbox start).", " ")
+		notes = append(notes, "No daemon runs: they are queued and leave when it starts ("+s.command("start")+").")
 	}
+	out.Note = strings.Join(notes, " ")
 	return out, nil
 }
 
-// present tells which of the ids given are dead letters now. Without ids everything counted is.
-func (s *Service) present(ctx context.Context, sel selection, r row, total int64) (there int64, gone []string, err error) {
-	if sel.seqs == nil {
-		return total, nil, nil
+func (s *Service) removedText(removed []string) string {
+	return fmt.Sprintf("%s was removed; its dead letters are kept. Add it again, then replay: %s", strings.Join(removed, ", "), s.addAgain(outbox.SubID(removed[0])))
+}
+
+// replayInService begins replays and tells of them as Replay does.
+func (s *Service) replayInService(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error) {
+	out := api.ReplayResult{Missing: []string{}}
+	res, err := s.StartReplay(ctx, api.StartReplay{DeadLetterFilter: in.DeadLetterFilter, All: in.All})
+	out.Missing, out.Remaining, out.Unreplayable = append(out.Missing, res.Missing...), res.Removed, res.Unreplayable
+	if err != nil {
+		return out, err
 	}
-	for _, seq := range sel.seqs[r.sub.ID] {
-		id := deadLetterID(r.sub.ID, seq)
-		switch _, err := s.DeadLetter(ctx, id); {
-		case err == nil:
-			there++
-		case api.CodeOf(err) == api.CodeNotFound:
-			gone = append(gone, id)
-		default:
-			return there, gone, err
+	var notes []string
+	for _, run := range res.Runs {
+		out.Queued += run.Total
+	}
+	if out.Queued > 0 {
+		notes = append(notes, fmt.Sprintf("The service delivers them, at most %d a second, and stops after 10 failures in a row. How far it is: %s",
+			api.DefaultReplayRate, s.command("deadletter replay --status")))
+	}
+	for _, run := range res.Busy {
+		notes = append(notes, s.busyError(run).Error())
+	}
+	if len(res.RemovedWebhooks) > 0 {
+		text := s.removedText(res.RemovedWebhooks)
+		if out.Queued == 0 && len(res.Busy) == 0 {
+			return out, api.Errorf(api.CodeWebhookNotFound, "%s", text)
 		}
+		notes = append(notes, text)
 	}
-	return there, gone, nil
+	if out.Unreplayable > 0 {
+		notes = append(notes, fmt.Sprintf("%d cannot be replayed: their bodies are gone or damaged.", out.Unreplayable))
+	}
+	out.Note = strings.Join(notes, " ")
+	return out, nil
 }
 
-// selectedCount counts a row's dead letters that are selected. Ids are counted as given: the engine tells which are missing.
-func (s *Service) selectedCount(ctx context.Context, sel selection, r row, f api.DeadLetterFilter) (int64, error) {
-	if sel.seqs != nil {
-		return int64(len(sel.seqs[r.sub.ID])), nil
-	}
-	return s.countLetters(ctx, []row{r}, f)
-}
-
-func (s *Service) replayRow(ctx context.Context, sel selection, r row, f api.DeadLetterFilter, room int) (queued int, missing []string, err error) {
-	for chunk, err := range s.chunks(ctx, sel, r, f, room) {
+// replay queues what is selected, webhook by webhook, and returns the ids of those that are
+// removed.
+func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayRequest, out *api.ReplayResult) (removed []string, err error) {
+	left := in.Limit
+	for _, r := range sel.rows {
+		n, err := s.countSelected(ctx, sel, r)
 		if err != nil {
-			return queued, missing, err
+			return removed, err
 		}
+		out.Unreplayable += n.unreplayable
+		switch {
+		case n.replayable == 0:
+			continue
+		case r.sub.Removed:
+			removed = append(removed, string(r.sub.ID))
+			out.Remaining += n.replayable
+			continue
+		case in.DryRun:
+			out.Queued += n.replayable
+			continue
+		}
+		others, err := s.outstanding(ctx, r.sub.ID)
+		if err != nil {
+			return removed, err
+		}
+		room := max(0, replay.Window-others)
+		if in.Limit > 0 {
+			room = min(room, left)
+		}
+		queued, missing, err := s.queueLetters(ctx, sel, r, room)
+		out.Missing = append(out.Missing, missing...)
+		out.Queued += int64(queued)
+		out.Remaining += max(0, n.replayable-int64(queued)-int64(len(missing)))
+		left -= queued
+		switch {
+		case errors.Is(err, dispatcher.ErrRemoved): // meanwhile
+			removed = append(removed, string(r.sub.ID))
+		case err != nil:
+			return removed, err
+		}
+	}
+	return removed, nil
+}
+
+// queueLetters moves the first of a webhook's selected letters into delivery, at most room of them.
+func (s *Service) queueLetters(ctx context.Context, sel selection, r webhookRow, room int) (queued int, missing []string, err error) {
+	var chunk []outbox.Seq
+	move := func() error {
 		n, gone, err := s.o.Dispatcher.Replay(ctx, r.sub.ID, chunk)
 		queued += n
 		for _, seq := range gone {
 			missing = append(missing, deadLetterID(r.sub.ID, seq))
 		}
+		chunk = nil
+		return err
+	}
+	taken := 0
+	for l, err := range s.letters(ctx, sel, r, 0) {
 		if err != nil {
-			return queued, missing, apiError(err, "replay")
+			return queued, missing, err
 		}
-	}
-	return queued, missing, nil
-}
-
-// replayRoom is how many more replayed deliveries the webhook may have waiting.
-func (s *Service) replayRoom(ctx context.Context, r row) (int, error) {
-	_, _, pending, err := s.o.Engine.Load(ctx, r.sub.ID)
-	if err != nil {
-		return 0, apiError(err, "replay")
-	}
-	outstanding := 0
-	for _, p := range pending {
-		if p.Replay > 0 {
-			outstanding++
+		if taken == room {
+			break
 		}
-	}
-	return max(0, maxOutstanding-outstanding), nil
-}
-
-// Purge discards dead letters for good.
-func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
-	out := api.PurgeResult{Missing: []string{}}
-	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "purge")
-	if err != nil {
-		return out, err
-	}
-	out.Missing = append(out.Missing, sel.missing...)
-	whole := sel.seqs == nil && in.Event == "" && in.Since.IsZero() // nothing has to be looked at one by one
-	for _, r := range sel.rows {
-		if whole {
-			n, err := s.o.Dispatcher.PurgeAll(ctx, r.sub.ID)
-			out.Purged += int64(n)
-			if err != nil {
-				return out, apiError(err, "purge")
-			}
+		if l.unreplayable() != "" {
 			continue
 		}
-		if err := s.purgeRow(ctx, sel, r, in.DeadLetterFilter, &out); err != nil {
-			return out, err
+		taken++
+		if chunk = append(chunk, l.seq()); len(chunk) == outbox.MaxBatch {
+			if err := move(); err != nil {
+				return queued, missing, err
+			}
 		}
 	}
-	if out.Purged > 0 {
-		s.o.Log.InfoContext(ctx, "dead letters purged", "count", out.Purged, "at", time.Now().UTC())
+	if len(chunk) > 0 {
+		err = move()
 	}
-	return out, nil
-}
-
-func (s *Service) purgeRow(ctx context.Context, sel selection, r row, f api.DeadLetterFilter, out *api.PurgeResult) error {
-	for chunk, err := range s.chunks(ctx, sel, r, f, -1) {
-		if err != nil {
-			return err
-		}
-		n, gone, err := s.o.Dispatcher.Purge(ctx, r.sub.ID, chunk)
-		out.Purged += int64(n)
-		for _, seq := range gone {
-			out.Missing = append(out.Missing, deadLetterID(r.sub.ID, seq))
-		}
-		if err != nil {
-			return apiError(err, "purge")
-		}
-	}
-	return nil
+	return queued, missing, err
 }

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/admin/replay"
 	"waoutbox/dispatcher"
+	"waoutbox/dispatcher/recent"
 	"waoutbox/dispatcher/webhook"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -19,33 +21,67 @@ import (
 	"waoutbox/store/storetest"
 )
 
-// rig is the administration over a real file, a real dispatcher that does not run, and a sender that answers as told.
+// rig is the administration over a real file, a real dispatcher that does not run, and a sender
+// that responds as told.
 type rig struct {
 	*Service
 	t      *testing.T
 	box    *boltbox.Box
 	disp   *dispatcher.Dispatcher
-	sender *answering
+	sender *fakeEndpoint
+	key    *store.Key
+	ends   *replay.Ends
+	recent *recent.Recent
 	n      int
 }
 
-// answering is the endpoint's part: a small consumer interface, no HTTP.
-type answering struct {
+// fakeEndpoint is the endpoint's part: a small consumer interface, no HTTP.
+type fakeEndpoint struct {
 	mu     sync.Mutex
 	result dispatcher.Result
+	each   func(r dispatcher.Request) dispatcher.Result // in place of result
 	got    []dispatcher.Request
 }
 
-func (a *answering) Send(_ context.Context, r dispatcher.Request) dispatcher.Result {
+func (a *fakeEndpoint) Send(_ context.Context, r dispatcher.Request) dispatcher.Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.got = append(a.got, r)
+	if a.each != nil {
+		return a.each(r)
+	}
 	return a.result
+}
+
+// set makes the endpoint respond with res from now on.
+func (a *fakeEndpoint) set(res dispatcher.Result) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.result = res
+}
+
+// count returns how many requests were sent for one webhook.
+func (a *fakeEndpoint) count(id outbox.SubID) (n int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, req := range a.got {
+		if req.Sub == id {
+			n++
+		}
+	}
+	return n
 }
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	box, err := boltbox.Open(t.Context(), storetest.Open(t, store.DBOptions{}), boltbox.Options{})
+	return newRigOn(t, store.DBOptions{})
+}
+
+// newRigOn is newRig on a file with its own options.
+func newRigOn(t *testing.T, o store.DBOptions) *rig {
+	t.Helper()
+	o.Schema = boltbox.Schema()
+	box, err := boltbox.Open(t.Context(), storetest.Open(t, o), boltbox.Options{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -53,12 +89,15 @@ func newRig(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &rig{t: t, box: box, sender: &answering{result: dispatcher.Result{Class: outbox.ClassHTTP, Status: 500, Message: "500 Internal Server Error"}}}
-	r.disp = dispatcher.New(dispatcher.Options{Source: box, Subscriptions: box, Sender: r.sender, Schedule: dispatcher.Schedule{0, 0, 0, 0}})
+	r := &rig{t: t, box: box, key: key, sender: &fakeEndpoint{result: dispatcher.Result{Class: outbox.ClassHTTP, Status: 500, Message: "500 Internal Server Error"}}}
+	r.ends, r.recent = &replay.Ends{}, &recent.Recent{}
+	r.disp = dispatcher.New(dispatcher.Options{
+		Source: box, Subscriptions: box, Sender: r.sender, Schedule: dispatcher.Schedule{0, 0, 0, 0}, Observers: []dispatcher.Observer{r.ends, r.recent},
+	})
 	r.Service = New(Options{
-		Engine: box, Dispatcher: r.disp, Sender: r.sender, StateDir: t.TempDir(),
+		Engine: box, Dispatcher: r.disp, Sender: r.sender, Ends: r.ends, StateDir: t.TempDir(),
 		EventNames: []string{"message.received", "message.sent", "presence.update"},
-		Seal:       key.Seal, CheckURL: webhook.CheckURL,
+		Seal:       key.Seal, Unseal: key.Open, CheckURL: webhook.CheckURL,
 		Resolve: func(context.Context, string, bool) (string, error) { return "", nil },
 		TestBody: func(time.Time) []byte {
 			return []byte(`{"event":"connection.update","timestamp":1,"data":{"test":true}}`)
@@ -68,10 +107,11 @@ func newRig(t *testing.T) *rig {
 	return r
 }
 
-// put registers a webhook for some events.
+// put registers a webhook for some events. It never holds any back: all of them may become dead
+// letters.
 func (r *rig) put(url string, events ...string) api.PutWebhookResult {
 	r.t.Helper()
-	in := api.PutWebhook{URL: url}
+	in := api.PutWebhook{URL: url, HoldAfter: new(0)}
 	if len(events) > 0 {
 		in.Events = &events
 	}
@@ -80,6 +120,20 @@ func (r *rig) put(url string, events ...string) api.PutWebhookResult {
 		r.t.Fatalf("PutWebhook(%s): %v", url, err)
 	}
 	return res
+}
+
+// stored returns a webhook's configuration as it lies on disk, decoded.
+func (r *rig) stored(id string) outbox.Webhook {
+	r.t.Helper()
+	sub, err := r.box.Sub(r.t.Context(), outbox.SubID(id))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	cfg, err := outbox.DecodeWebhook(sub.Config)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return cfg
 }
 
 // arrive appends n events.
@@ -102,15 +156,22 @@ func (r *rig) deliver(what string, ok func() bool) {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	done := make(chan error, 1)
 	go func() { done <- r.disp.Run(ctx) }()
-	deadline := time.Now().Add(20 * time.Second)
-	for tick := time.NewTicker(2 * time.Millisecond); !ok(); <-tick.C {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("waited 20 s until %s", what)
-		}
-	}
+	r.await(what, ok)
 	cancel()
 	if err := <-done; err != nil {
 		r.t.Fatal(err)
+	}
+}
+
+// await polls until ok, at most 20 s.
+func (r *rig) await(what string, ok func() bool) {
+	r.t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	for deadline := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
+		if time.Now().After(deadline) {
+			r.t.Fatalf("waited 20 s until %s", what)
+		}
 	}
 }
 

@@ -1,30 +1,52 @@
-// Package admin is what a person or an agent can ask of waoutbox, one file a family: webhooks, dead letters, status, link. It has
-// the method set of api.Service and runs in the process that owns the state: in the daemon behind the control socket, or inside a
-// CLI command while no daemon runs.
+// Package admin is what a person or an agent can ask of waoutbox, one file a family: webhooks, dead
+// letters, status, link. It has the method set of api.Service and runs in the process that owns the
+// state: in the daemon behind the control socket, or inside a CLI command while no daemon runs.
 package admin
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"io"
 	"log/slog"
-	"sync"
 	"time"
 
+	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/dispatcher"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
-// Engine is what administration reads and writes of the outbox itself. Deliveries are changed through the Dispatcher only: a
-// subscription has one writer.
+// Engine is what administration reads and writes of the outbox itself. Deliveries are changed
+// through the Dispatcher only: a subscription has one writer.
 type Engine interface {
+	// Subs lists the subscriptions in use, and the removed ones whose backlog is not dead-lettered.
 	Subs(ctx context.Context) ([]outbox.Subscription, error)
+	// Removed pages over every removed subscription by id, above after.
+	Removed(ctx context.Context, after outbox.SubID, limit int) ([]outbox.Subscription, error)
+	// Sub returns one subscription, removed or not, or outbox.ErrNotFound.
+	Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
 	PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error)
+	// Forget erases a removed subscription that holds nothing, or returns outbox.ErrHolds or
+	// outbox.ErrNotFound.
+	Forget(ctx context.Context, id outbox.SubID) error
 	Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.Record, error)
-	DeadAt(ctx context.Context, sub outbox.SubID, seq outbox.Seq) (outbox.Record, error)
+	// WithDead pages over the subscriptions that have dead records, removed or not, by id, above
+	// after.
+	WithDead(ctx context.Context, after outbox.SubID, limit int) ([]outbox.Subscription, error)
+	// DeadReasons counts the dead deliveries of a subscription by Record.Reason, and reads none.
+	DeadReasons(ctx context.Context, sub outbox.SubID) (map[string]int64, error)
+	// DeadHeads is Dead with the heads of the events.
+	DeadHeads(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.DeadHead, error)
+	RecordAt(ctx context.Context, sub outbox.SubID, seq outbox.Seq) (outbox.Record, error)
 	Owed(ctx context.Context, sub outbox.SubID, from, to outbox.Seq, limit int) ([]outbox.Event, outbox.Seq, error)
 	Event(ctx context.Context, s outbox.Seq) (outbox.Event, error)
+	// ByKey returns the sequence an event was stored under, or outbox.ErrNotFound: one with a
+	// random id is in no index.
+	ByKey(ctx context.Context, key string) (outbox.Seq, error)
+	// Events reads the log, in both directions.
+	Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error)
+	// Wait blocks until an event at or above from is readable.
+	Wait(ctx context.Context, from outbox.Seq) error
 	Load(ctx context.Context, sub outbox.SubID) (next outbox.Seq, lane []byte, pending []outbox.Record, err error)
 	Stats(ctx context.Context) (outbox.Stats, error)
 }
@@ -33,11 +55,17 @@ type Engine interface {
 type Dispatcher interface {
 	Sync(ctx context.Context, id outbox.SubID) error
 	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
+	Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
 	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (purged int, missing []outbox.Seq, err error)
 	PurgeAll(ctx context.Context, id outbox.SubID) (purged int, err error)
-	Bury(ctx context.Context, id outbox.SubID) (int, error)
+	DeadLetterBacklog(ctx context.Context, id outbox.SubID) (int, error)
+	Pause(ctx context.Context, id outbox.SubID, reason string) error
 	Resume(ctx context.Context, id outbox.SubID) error
+	SkipToNow(ctx context.Context, id outbox.SubID) (skipped int, err error)
+	Recovered(ctx context.Context, id outbox.SubID) error
 	State(id outbox.SubID) dispatcher.LaneState
+	Redrives() map[outbox.SubID]dispatcher.Redrive
+	StopRedrive(ctx context.Context, id outbox.SubID) (stopped bool, err error)
 }
 
 // Sender makes the one attempt of a webhook test.
@@ -49,9 +77,17 @@ type Sender interface {
 type Link interface {
 	Link() api.Link
 	Alarms() []api.Alarm
-	Pair(ctx context.Context, step func(api.PairStep) error) error
-	QR(ctx context.Context) (api.PairStep, error)
-	SendText(ctx context.Context, in api.SendText) (api.SendResult, error)
+	Pair(ctx context.Context, in api.PairRequest, step func(api.PairStep) error) error
+	PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error)
+	ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error)
+	Unpair(ctx context.Context) (api.UnpairResult, error)
+	Send(ctx context.Context, in api.Send) (api.SendResult, error)
+	SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error)
+	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)
+	Typing(ctx context.Context, in api.Typing) (api.TypingResult, error)
+	WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error)
+	FindRecipients(ctx context.Context, in api.FindRecipients) (api.FoundRecipients, error)
+	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)
 }
 
 // Options are the parts a Service works with. All but Link, Daemon and Alarms are required.
@@ -60,54 +96,102 @@ type Options struct {
 	Dispatcher Dispatcher
 	Sender     Sender
 	Link       Link        // nil: no daemon
+	Files      Files       // nil: media are not fetched
+	Sources    Sources     // nil: files are sent with their content only
 	Daemon     *api.Daemon // nil: no daemon
+	// Ends is one of the observers of the Dispatcher, if that delivers
+	Ends *replay.Ends
+	// Recent is another one; nil: nothing is remembered
+	Recent     Recent
 	StateDir   string
 	EventNames []string // the catalogue
-	// Seal protects a secret; the context names what is sealed. See SecretContext.
+	// EventKinds are the kinds of chat that the events of each name can be of, none for those of no
+	// chat: filters that match nothing are refused by it.
+	EventKinds map[string][]string
+	// Seal protects a secret; the context names what is sealed (outbox.SecretContext).
 	Seal func(plain []byte, context string) ([]byte, error)
-	// CheckURL answers the identity of a URL, or a sentence why a webhook may not point there.
+	// Unseal opens what Seal closed under the same context.
+	Unseal func(sealed []byte, context string) ([]byte, error)
+	// CheckURL returns the identity of a URL, or a sentence why a webhook may not point there.
 	CheckURL func(raw string, allowInsecure bool) (string, error)
-	// Resolve looks the URL's host up: a warning if it does not resolve yet, an error if it points where webhooks never go.
+	// Resolve looks the URL's host up: a warning if it does not resolve yet, an error if it points
+	// where webhooks never go.
 	Resolve func(ctx context.Context, url string, allowInsecure bool) (warning string, err error)
 	// TestBody is the body of a webhook test.
 	TestBody func(now time.Time) []byte
-	// Alarms answers the alarms of the parts admin does not know (the key file).
+	// Caller names who asked, for a replay that others see; nil where there is one caller only.
+	Caller func(ctx context.Context) string
+	// Media returns what is to be seen of kept media; nil, or nil from it: nothing.
+	Media func() *api.MediaStatus
+	// Alarms returns the alarms of the parts admin does not know (the key file).
 	Alarms func() []api.Alarm
-	Log    *slog.Logger
+	// RetainPending is how long a delivery may wait before it expires; 0: nothing expires.
+	RetainPending time.Duration
+	Log           *slog.Logger
 }
 
-// Service implements api.Service in the process that owns the state. Safe for concurrent use; changes to webhooks are serialised.
+// Service implements api.Service in the process that owns the state. Safe for concurrent use;
+// changes to webhooks are serialised.
 type Service struct {
-	o  Options
-	mu sync.Mutex // one change of the webhook table at a time
+	o        Options
+	changing chan struct{} // holds one element while the webhook table is being changed
+	replays  *replay.Runs
 }
 
 var _ api.Service = (*Service)(nil)
 
-// New makes a Service. It starts nothing.
-func New(o Options) *Service { return &Service{o: o} }
+// command is a command line on this state, for sentences that name the next step.
+func (s *Service) command(words ...string) string { return term.Command(s.o.StateDir, words...) }
 
-// SecretContext is the associated data a webhook's secret is sealed with: a sealed secret moved to another webhook does not open.
-func SecretContext(id outbox.SubID) string { return string(id) + "/secret" }
+// addAgain is the command that resumes a webhook, or brings a removed one back.
+func (s *Service) addAgain(id outbox.SubID) string {
+	return s.command("webhook", "add", term.Quote(string(id)))
+}
 
-// apiError turns what the outbox answers into the error a person reads. An unknown one stays as it is: the control server logs it and
-// lets only an incident id cross, a command without a daemon prints it.
-func apiError(err error, doing string) error {
-	if err == nil {
-		return nil
+// caller names who asks, "" where there is one caller only.
+func (s *Service) caller(ctx context.Context) string {
+	if s.o.Caller == nil {
+		return ""
 	}
-	if e, ok := errors.AsType[*api.Error](err); ok {
-		return e
+	return s.o.Caller(ctx)
+}
+
+// logChange writes the line of a change that somebody asked for, with who it was.
+func (s *Service) logChange(ctx context.Context, what string, about ...any) {
+	s.o.Log.InfoContext(ctx, what, append(about, "caller", s.caller(ctx))...)
+}
+
+// New makes a Service. It starts nothing. In a service that delivers, Run must run as long as it is
+// called.
+func New(o Options) *Service {
+	return &Service{o: o, changing: make(chan struct{}, 1), replays: replay.New(o.Log)}
+}
+
+// lock waits until no other change of the webhooks runs, or ctx ends, and returns what lets the
+// next one in.
+func (s *Service) lock(ctx context.Context) (unlock func(), err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, apiError(err, "change the webhooks")
 	}
-	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return api.Retryf(api.CodeTimeout, "%s: not finished in time; run it again", doing)
-	case errors.Is(err, outbox.ErrFull):
-		return api.Retryf(api.CodeOutboxFull, "%s: the outbox cannot take more (%v). Free disk space, then run it again", doing, err)
-	case errors.Is(err, outbox.ErrUnknown):
-		return api.Retryf(api.CodeInternal, "%s: the disk did not confirm the write; run it again", doing)
-	case errors.Is(err, outbox.ErrClosed):
-		return api.Retryf(api.CodeServiceUnavail, "%s: the outbox is closed: the service is stopping or met a fault; see waoutbox status", doing)
+	select {
+	case s.changing <- struct{}{}:
+		return func() { <-s.changing }, nil
+	case <-ctx.Done():
+		return nil, apiError(ctx.Err(), "change the webhooks")
 	}
-	return fmt.Errorf("%s: %w", doing, err)
+}
+
+const (
+	// afterPut bounds the steps after a webhook was stored: its lane takes it over in milliseconds,
+	// or after the commit that it waits for.
+	afterPut = 30 * time.Second
+	// afterRemoval bounds the steps after a removal was stored: a backlog becomes dead letters in
+	// commits of 256, and its unread part is counted once.
+	afterRemoval = 5 * time.Minute
+)
+
+// afterWrite returns the context of the steps that follow a durable write: they run to their end
+// whether or not the caller is still there.
+func afterWrite(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), limit)
 }

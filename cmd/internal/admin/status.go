@@ -2,8 +2,8 @@ package admin
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"waoutbox/dispatcher"
@@ -11,62 +11,101 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// Status answers the whole state in one page: the link, the webhooks, and what needs a person.
+// Status returns the whole state in one page: the link, the webhooks, and what needs a person.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
 	st := api.Status{Version: api.Version, Daemon: s.o.Daemon, Link: api.Link{State: api.LinkUnknown}, Alarms: []api.Alarm{}, StateDir: s.o.StateDir}
-	stats, err := s.o.Engine.Stats(ctx)
-	if err != nil {
-		if ctx.Err() != nil || errors.Is(err, outbox.ErrClosed) {
-			return st, apiError(err, "read the status")
+	for _, run := range s.runsNow(ctx) {
+		if run.State == api.ReplayRunning {
+			st.Replays = append(st.Replays, run)
 		}
-		// Whoever asks how things are must hear of this above all: an answer without counts is better than none.
-		stats = outbox.Stats{}
-		st.Alarms = append(st.Alarms, damaged(err))
 	}
-	hooks, err := s.inUse(ctx, stats)
+	all, unreadable, listErr := s.rowsAndUnreadable(ctx)
+	stats, missing, err := s.counts(ctx)
 	if err != nil {
-		return st, err
+		return st, apiError(err, "read the status")
 	}
+	if listErr != nil && len(stats.Faults) == 0 {
+		return st, listErr
+	}
+	for _, f := range stats.Faults {
+		st.Alarms = append(st.Alarms, faultAlarm(f))
+	}
+	if missing != nil && len(stats.Faults) == 0 {
+		// Whoever asks how things are must hear of this above all: a status without counts is
+		// better than none.
+		st.Alarms = append(st.Alarms, damaged(missing))
+	}
+	if n := stats.Undecodable - stats.Corrupt; n > 0 { // damaged events are a fault of their own
+		st.Alarms = append(st.Alarms, api.Alarm{Code: "outbox_undecodable", Message: fmt.Sprintf("%d records of outbox.db cannot be decoded; the log names them. "+
+			"They are kept, and passed over: what they stand for may not be delivered. Keep a copy of the file, and check the disk", n)})
+	}
+	for _, id := range unreadable {
+		st.Alarms = append(st.Alarms, api.Alarm{Code: "webhook_unreadable", Webhook: string(id), Message: fmt.Sprintf("The settings of %s cannot be read, so it is not listed and nothing is delivered to it; its events wait. "+
+			"Use the version that wrote them, or restore a backup of outbox.db", id)})
+	}
+	hooks := s.inUse(ctx, all, stats)
 	st.Webhooks = hooks
-	st.Events, st.Bytes = stats.Events, stats.Bytes
-	for _, sub := range stats.Subs { // removed webhooks have no line, their dead letters still count
+	st.Events, st.Bytes, st.CountsUnknown = stats.Events, stats.Bytes, listErr != nil || missing != nil || stats.CountsUnknown
+	for _, sub := range stats.Subs {
 		st.Pending += sub.Pending
-		st.Dead += sub.Dead
 	}
+	st.Dead = dead(stats) // removed webhooks have no line, their dead letters still count
 	if s.o.Link != nil {
 		st.Link = s.o.Link.Link()
 		own := s.o.Link.Alarms()
 		if len(own) == 0 { // else the link has said it better
-			own = linkAlarms(st.Link, len(hooks))
+			own = s.linkAlarms(st.Link, len(hooks))
 		}
 		st.Alarms = append(st.Alarms, own...)
 	}
-	if stats.Fault != "" {
-		st.Alarms = append(st.Alarms, api.Alarm{Code: "outbox_fault", Message: stats.Fault, Since: stats.FaultAt.UTC()})
+	if s.o.Media != nil {
+		st.Media = s.o.Media()
 	}
 	if s.o.Alarms != nil {
 		st.Alarms = append(st.Alarms, s.o.Alarms()...)
 	}
-	for _, w := range hooks {
-		st.Alarms = append(st.Alarms, s.laneAlarms(ctx, w)...)
+	for _, r := range all {
+		if !r.sub.Removed {
+			st.Alarms = append(st.Alarms, s.laneAlarms(ctx, r, stats.Subs[r.sub.ID].Dead)...)
+			st.Alarms = append(st.Alarms, s.expiryAlarm(r, stats.Subs[r.sub.ID])...)
+		}
 	}
 	return st, nil
 }
 
+// damagedAdvice is what to do about a file of which a part cannot be read.
+const damagedAdvice = "What can be read is still delivered. Stop the service, keep a copy of the file, check the disk, and restore a backup if there is one"
+
+// sizeAdvice is what to do when the outbox holds as much as it may.
+const sizeAdvice = "WhatsApp keeps what arrives meanwhile; what is stored is delivered. Remove webhooks that are not needed, purge dead letters, or raise max-size and restart"
+
+// faultAlarm shows a fault of the outbox under its cause.
+func faultAlarm(f outbox.Fault) api.Alarm {
+	a := api.Alarm{Code: "outbox_" + f.Cause, Message: f.Message, Since: f.Since.UTC()}
+	if f.Cause == outbox.FaultUnreadable {
+		a.Message += ". " + damagedAdvice
+	}
+	if f.Cause == outbox.FaultSizeLimit {
+		a.Message += ". " + sizeAdvice
+	}
+	return a
+}
+
 // damaged tells of a part of the outbox file that cannot be read.
 func damaged(err error) api.Alarm {
-	return api.Alarm{Code: "outbox_damaged", Since: time.Now().UTC(), Message: fmt.Sprintf("A part of outbox.db cannot be read (%v), so the counts here are missing. "+
-		"What can be read is still delivered. Stop the service, keep a copy of the file, check the disk, and restore a backup if there is one", err)}
+	return api.Alarm{Code: "outbox_damaged", Message: fmt.Sprintf("A part of outbox.db cannot be read (%v), so the counts here are missing. %s", err, damagedAdvice)}
 }
 
 // linkGrace is how long the link may be down before somebody should know.
 const linkGrace = time.Minute
 
-// linkAlarms tells that nothing can arrive: no account is linked though webhooks wait for events, or the link stays down.
-func linkAlarms(link api.Link, webhooks int) []api.Alarm {
+// linkAlarms tells that nothing can arrive: no account is linked though webhooks wait for events,
+// or the link stays down.
+func (s *Service) linkAlarms(link api.Link, webhooks int) []api.Alarm {
 	switch {
-	case link.State == api.LinkUnlinked && webhooks > 0: // without webhooks nobody has set this up yet
-		return []api.Alarm{{Code: "not_linked", Since: link.Since, Message: "No WhatsApp account is linked, so no events arrive. Link one with: waoutbox pair"}}
+	case link.State == api.LinkUnlinked && webhooks > 0:
+		// without webhooks nobody has set this up yet
+		return []api.Alarm{{Code: "not_linked", Since: link.Since, Message: "No WhatsApp account is linked, so no events arrive. Link one with: " + s.command("pair")}}
 	case link.State == api.LinkConnecting && time.Since(link.Since) > linkGrace:
 		reason := link.Reason
 		if reason == "" {
@@ -78,20 +117,53 @@ func linkAlarms(link api.Link, webhooks int) []api.Alarm {
 	return nil
 }
 
+// expiryNotice is how long before they expire somebody is told of deliveries, at most a quarter of
+// the time they have.
+const expiryNotice = 24 * time.Hour
+
+// expiryAlarm tells that deliveries of a webhook are about to expire.
+func (s *Service) expiryAlarm(r webhookRow, stats outbox.SubStats) []api.Alarm {
+	if s.o.RetainPending == 0 || stats.OldestPending.IsZero() {
+		return nil
+	}
+	expires := stats.OldestPending.Add(s.o.RetainPending)
+	notice := expires.Add(-min(expiryNotice, s.o.RetainPending/4))
+	if time.Now().Before(notice) {
+		return nil
+	}
+	return []api.Alarm{{Code: "expiry_near", Webhook: string(r.sub.ID), Since: notice.UTC(), Message: fmt.Sprintf(
+		"%s has waited for its events since %s: from %s on they expire, the oldest first, and are lost to it. Let it get them, or give them more time and restart the service: %s",
+		r.sub.ID, stats.OldestPending.UTC().Format(time.RFC3339), expires.UTC().Format(time.RFC3339), s.command("config set retain-pending 60d"))}}
+}
+
 // laneAlarms tells what keeps a webhook from being delivered to.
-func (s *Service) laneAlarms(ctx context.Context, w api.Webhook) (out []api.Alarm) {
-	lane := s.lane(ctx, outbox.SubID(w.ID))
+// dead is how many dead letters it has.
+func (s *Service) laneAlarms(ctx context.Context, r webhookRow, dead int64) (out []api.Alarm) {
+	lane, id := s.lane(ctx, r), r.sub.ID
+	if !lane.Failure.Since.IsZero() {
+		out = append(out, api.Alarm{Code: "webhook_failing", Webhook: string(id), Since: lane.Failure.Since.UTC(),
+			Message: fmt.Sprintf("%s is failing: its last %d deliveries became dead letters, the last one with: %s. New events wait while one at a time is tried, "+
+				"a minute apart at most. When its endpoint works again, let them go at once with: %s", id, lane.Deaths, lane.Failure.LastError, s.command("webhook", "test", string(id)))})
+	}
 	switch lane.Status {
 	case dispatcher.StatusPaused:
-		out = append(out, api.Alarm{Code: "webhook_paused", Since: lane.Since.UTC(),
-			Message: fmt.Sprintf("%s is paused: %s. Its events wait. Resume it by adding it again: waoutbox webhook add %s", w.ID, lane.Reason, w.ID)})
+		out = append(out, api.Alarm{Code: "webhook_paused", Webhook: string(id), Since: lane.Since.UTC(),
+			Message: fmt.Sprintf("%s is paused: %s. Its events wait. Resume it with: %s", id, strings.TrimSuffix(lane.Reason, "."), s.command("webhook", "resume", string(id)))})
 	case dispatcher.StatusHeld:
-		out = append(out, api.Alarm{Code: "webhook_held", Since: lane.Since.UTC(),
-			Message: fmt.Sprintf("%s is held: %s. It goes on by itself", w.ID, lane.Reason)})
+		reason, when := lane.Reason, "by itself. To let it try at once: "+s.command("webhook", "resume", string(id))
+		if fault := s.sealedFault(r); fault != "" { // which names the command
+			when = "once that is mended"
+			if !strings.Contains(reason, fault) {
+				reason += "; " + fault
+			}
+		}
+		out = append(out, api.Alarm{Code: "webhook_held", Webhook: string(id), Since: lane.Since.UTC(),
+			Message: fmt.Sprintf("%s is held: %s. It goes on %s", id, reason, when)})
 	}
 	if lane.Full {
-		out = append(out, api.Alarm{Code: "webhook_full", Since: lane.Since.UTC(),
-			Message: fmt.Sprintf("%s has %d unfinished deliveries, the most it may have: its events wait in the outbox until some finish", w.ID, lane.Unfinished)})
+		out = append(out, api.Alarm{Code: "webhook_full", Webhook: string(id), Since: lane.FullSince.UTC(),
+			Message: fmt.Sprintf("%s has %d unfinished deliveries, the most it may have: its events wait in the outbox until some finish, which they do by themselves. "+
+				"See what its endpoint answers, and make it quicker: %s", id, lane.Unfinished, s.command("webhook", "show", string(id)))})
 	}
-	return out
+	return append(out, s.risingAlarm(id, !lane.Failure.Since.IsZero(), dead)...)
 }

@@ -3,7 +3,9 @@ package admin
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 
 	"waoutbox/dispatcher"
@@ -43,9 +45,9 @@ func TestPutWebhookCreatesUpdatesRevives(t *testing.T) {
 	if _, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: "wh_NONE"}); api.CodeOf(err) != api.CodeWebhookNotFound {
 		t.Errorf("an unknown id: %v", err)
 	}
-	// Revived, by its id or by its URL: the id stays, the configuration is as on creation.
+	// Revived, by its id or by its URL: the id and the settings stay.
 	revived := r.put(w.ID)
-	if v := revived.Webhook; revived.Result != api.PutRevived || v.ID != w.ID || v.Signed || !v.Ordered || fmt.Sprint(v.Events) != "[*]" {
+	if v := revived.Webhook; revived.Result != api.PutRevived || v.ID != w.ID || v.Signed || v.Ordered || fmt.Sprint(v.Events) != "[message.received]" {
 		t.Errorf("revived: %+v", revived)
 	}
 	if other := r.put("http://localhost/other"); other.Webhook.ID == w.ID {
@@ -53,18 +55,29 @@ func TestPutWebhookCreatesUpdatesRevives(t *testing.T) {
 	}
 }
 
+// TestSecretNeverShows reads the stored configuration decoded: as it stands on disk it is base64,
+// which hides an unsealed secret as well as a sealed one.
 func TestSecretNeverShows(t *testing.T) {
 	r := newRig(t)
+	var log bytes.Buffer
+	r.o.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	res, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: "http://localhost/hook", GenerateSecret: true})
 	if err != nil || !strings.HasPrefix(res.Secret, "whsec_") {
 		t.Fatalf("generated: %+v, %v", res, err)
 	}
-	subs, err := r.box.Subs(t.Context())
-	if err != nil || len(subs) != 1 || bytes.Contains(subs[0].Config, []byte(res.Secret)) {
-		t.Errorf("the stored configuration holds the secret (or is missing): %v", err)
+	cfg := r.stored(res.Webhook.ID)
+	if len(cfg.Secret) == 0 || bytes.Contains(cfg.Secret, []byte(res.Secret)) || bytes.Contains(cfg.Secret, []byte(strings.TrimPrefix(res.Secret, "whsec_"))) {
+		t.Errorf("stored: %q, want the secret sealed", cfg.Secret)
+	}
+	if plain, err := r.key.Open(cfg.Secret, outbox.SecretContext(outbox.SubID(res.Webhook.ID))); err != nil || string(plain) != res.Secret {
+		t.Errorf("opened: %q, %v", plain, err)
 	}
 	if again := r.put("http://localhost/hook"); again.Secret != "" || !again.Webhook.Signed {
 		t.Errorf("shown again: %+v", again)
+	}
+	list, err := r.Webhooks(t.Context())
+	if shown := fmt.Sprintf("%+v %+v %v %s", list, r.status(), err, log.String()); strings.Contains(shown, res.Secret) || !strings.Contains(log.String(), "webhook registered") {
+		t.Errorf("shown or logged: %s", shown)
 	}
 }
 
@@ -117,15 +130,51 @@ func TestRemoveTurnsTheBacklogIntoDeadLetters(t *testing.T) {
 		t.Errorf("dead letters: %+v, %v", page, err)
 	}
 	_, err = r.Replay(t.Context(), api.ReplayRequest{All: true})
-	wantError(t, err, api.CodeWebhookNotFound, "waoutbox webhook add "+w.ID)
+	wantError(t, err, api.CodeWebhookNotFound, "webhook add "+w.ID)
 	if again, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID}); err != nil || again.Removed {
 		t.Errorf("removed twice: %+v, %v", again, err)
 	}
 	if unknown, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: "http://localhost/none"}); err != nil || unknown.Removed {
 		t.Errorf("an unknown one: %+v, %v", unknown, err)
 	}
-	if purged, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID, Purge: true}); err != nil || purged.Purged != 5 {
+	if purged, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: w.ID, Purge: true}); err != nil || purged.Purged != 5 || !purged.Forgotten {
 		t.Errorf("purge: %+v, %v", purged, err)
+	}
+	// Its settings are forgotten with its dead letters: the URL begins anew, the id is gone.
+	if _, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: w.ID}); api.CodeOf(err) != api.CodeWebhookNotFound {
+		t.Errorf("the id of a forgotten webhook: %v", err)
+	}
+	if anew := r.put(w.URL); anew.Result != api.PutCreated || anew.Webhook.ID == w.ID || fmt.Sprint(anew.Webhook.Events) != "[*]" {
+		t.Errorf("added after it was forgotten: %+v", anew)
+	}
+}
+
+// TestARemovedWebhookIsFoundAmongMany: it holds nothing, so that no listing has it, and comes back
+// with its URL or id all the same.
+func TestARemovedWebhookIsFoundAmongMany(t *testing.T) {
+	r := newRig(t)
+	var writes sync.WaitGroup
+	for n := range 600 { // more than two pages
+		writes.Go(func() {
+			cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: fmt.Sprintf("http://localhost/%d", n), Filter: &outbox.Filter{Events: []string{"message.received"}}})
+			if err == nil {
+				_, err = r.box.PutSub(t.Context(), outbox.Subscription{ID: outbox.SubID(fmt.Sprintf("wh_%03d", n)), Config: cfg, Removed: true, Epochs: []outbox.Epoch{{}}})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	writes.Wait()
+	if rows, err := r.rows(t.Context()); err != nil || len(rows) != 0 {
+		t.Errorf("%d rows, %v", len(rows), err)
+	}
+	for _, ref := range []string{"http://localhost/0", "http://localhost/599", "HTTP://LOCALHOST:80/300", "wh_599"} {
+		_, err := r.Webhook(t.Context(), ref)
+		wantError(t, err, api.CodeWebhookNotFound, "was removed")
+	}
+	if res := r.put("http://localhost/599"); res.Result != api.PutRevived || res.Webhook.ID != "wh_599" || fmt.Sprint(res.Webhook.Events) != "[message.received]" {
+		t.Errorf("revived: %+v", res)
 	}
 }
 

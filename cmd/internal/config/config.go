@@ -4,21 +4,34 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
-	"waoutbox/store"
+	"waoutbox/cmd/internal/term"
 )
 
 // Config is a complete, checked set of settings.
 type Config struct {
 	WhatsAppURL     string // "" is WhatsApp itself
 	WhatsAppRootKey string // 64 hex digits with WhatsAppURL, else ""
+	WhatsAppProxy   string // "" is none; its credentials may be sealed: UnsealProxy
 	MaxInFlight     int
+	DrainTimeout    time.Duration
+	MaxSends        int // messages a minute; 0 is no limit
 	LogLevel        slog.Level
 	LogFormat       string // text or json
 	MinFreeBytes    int64
+	Retain          time.Duration // delivered events; 0: no longer than until they are
+	RetainPending   time.Duration
+	RetainDead      time.Duration
+	MaxSize         int64 // bytes in use; 0 is no limit
+	// the kinds of media that are kept, each with its largest size in bytes, 0 for none; empty:
+	// none is kept
+	KeepMedia     map[string]int64
+	KeepMediaSize int64         // bytes together; 0 is no limit
+	KeepMediaAge  time.Duration // 0: as long as their events
+	MediaDirs     []string      // absolute, clean
 
 	values []Value
 }
@@ -33,7 +46,8 @@ const (
 	SourceDefault Source = "default"
 )
 
-// Value is one setting as it is in force. Text is "" when it is unset; Shown is the same, safe to print anywhere.
+// Value is one setting as it is in force. Text is "" when it is unset; Shown is the same, safe to
+// print anywhere.
 type Value struct {
 	Setting Setting
 	Text    string
@@ -41,7 +55,8 @@ type Value struct {
 	Source  Source
 }
 
-// Error is a setting that cannot be used: which one, where it was found, and a sentence with the fix.
+// Error is a setting that cannot be used: which one, where it was found, and a sentence with the
+// fix.
 type Error struct {
 	Key    string
 	Source Source
@@ -50,8 +65,9 @@ type Error struct {
 
 func (e *Error) Error() string { return e.Text }
 
-// Load reads the settings that are in force: flags (by key, only those that were given), else the environment, else the file at
-// path, else the default. A file that is not there is an empty one. Every error is one sentence that names the setting and the fix.
+// Load reads the settings that are in force: flags (by key, only those that were given), else the
+// environment, else the file at path, else the default. A file that is not there is an empty one.
+// Every error is one sentence that names the setting and the fix.
 func Load(path string, flags map[string]string, getenv func(string) string) (Config, error) {
 	stored, err := readFile(path)
 	if err != nil {
@@ -59,14 +75,19 @@ func Load(path string, flags map[string]string, getenv func(string) string) (Con
 	}
 	for key := range flags {
 		if _, ok := find(key); !ok {
-			return Config{}, unknownKey(key, SourceFlag, "--"+key)
+			return Config{}, unknownKey(key, "--"+key)
 		}
 	}
 	var c Config
 	for _, s := range Keys() {
 		v := pick(s, flags, getenv, stored)
 		if v.Text != "" {
-			if err := s.check(v.Text); err != nil {
+			err := s.check(v.Text)
+			if err == nil && s.Key == KeyWhatsAppProxy && v.Source == SourceFlag && HasProxyCredentials(v.Text) {
+				err = fmt.Errorf("a command line is no place for a password, every user here can read it: printf %%s http://USER:PASSWORD@HOST:PORT | %s, or $%s",
+					command(path, "config set whatsapp-proxy -"), s.Env)
+			}
+			if err != nil {
 				return Config{}, badValue(s, v.Source, path, err)
 			}
 		}
@@ -81,7 +102,8 @@ func Load(path string, flags map[string]string, getenv func(string) string) (Con
 	return c, nil
 }
 
-// pick chooses a setting's value by precedence. A flag that was given empty unsets what stands below it.
+// pick chooses a setting's value by precedence. A flag that was given empty unsets what stands
+// below it.
 func pick(s Setting, flags map[string]string, getenv func(string) string, stored map[string]string) Value {
 	v := Value{Setting: s, Text: s.Default, Source: SourceDefault}
 	if text, ok := flags[s.Key]; ok {
@@ -100,12 +122,16 @@ func pick(s Setting, flags map[string]string, getenv func(string) string, stored
 
 func (s Setting) shown(text string) string {
 	if s.Secret && text != "" {
+		if s.show != nil {
+			return s.show(text)
+		}
 		return "(set)"
 	}
 	return text
 }
 
-// missingPartner says what is absent when only one of the two settings of another server is there; "" when both or none are.
+// missingPartner says what is absent when only one of the two settings of another server is there;
+// "" when both or none are.
 func missingPartner(path string, hasURL, hasKey bool) string {
 	const why = "whatsapp-url and whatsapp-root-key belong together: "
 	switch {
@@ -128,7 +154,10 @@ func (c Config) source(keys ...string) Source {
 	return SourceDefault
 }
 
-// Values answers every setting with the place it came from, in the order of Keys.
+// From says where the value of a setting came from.
+func (c Config) From(key string) Source { return c.source(key) }
+
+// Values returns every setting with the place it came from, in the order of Keys.
 func (c Config) Values() []Value { return append([]Value(nil), c.values...) }
 
 // LogValue is every setting, secrets replaced.
@@ -146,26 +175,18 @@ func (c Config) String() string { return c.LogValue().String() }
 // GoString keeps secrets out of %#v as well.
 func (c Config) GoString() string { return c.String() }
 
-func unknownKey(key string, src Source, where string) error {
-	return &Error{Key: key, Source: src, Text: fmt.Sprintf("unknown setting %q (%s). Known: %s", key, where, keyList())}
+func unknownKey(key, where string) error {
+	return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("unknown setting %q (%s).%s Known: %s", key, where, term.DidYouMean(key, keyNames()), keyList())}
 }
 
 // unknownMember is a key in the file that is no setting.
 func unknownMember(path, key string) error {
 	return &Error{Key: key, Source: SourceFile, Text: fmt.Sprintf("unknown setting %q in %s (known: %s). Remove it: %s",
-		key, path, keyList(), command(path, "config unset "+quoteWord(key)))}
+		key, path, keyList(), command(path, "config unset "+term.Quote(key)))}
 }
 
 // command is a command line on the state that the file at path belongs to.
-func command(path, args string) string { return store.Command(filepath.Dir(path), os.Getenv, args) }
-
-// quoteWord is a key as a shell takes it: a hand-written file may hold any.
-func quoteWord(key string) string {
-	if key != "" && strings.Trim(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == "" {
-		return key
-	}
-	return "'" + strings.ReplaceAll(key, "'", `'\''`) + "'"
-}
+func command(path, args string) string { return term.Command(filepath.Dir(path), args) }
 
 // badValue wraps what a check said: the setting, the place, the fix.
 func badValue(s Setting, src Source, path string, err error) error {
@@ -181,8 +202,8 @@ func badValue(s Setting, src Source, path string, err error) error {
 	return &Error{Key: s.Key, Source: src, Text: fmt.Sprintf("%s: %s", where, strings.TrimSuffix(err.Error(), "."))}
 }
 
-// IsUsage says whether err is a setting given wrongly (on the command line, in the environment or in the file), as opposed to a file
-// that could not be read or written.
+// IsUsage says whether err is a setting given wrongly (on the command line, in the environment or
+// in the file), as opposed to a file that could not be read or written.
 func IsUsage(err error) bool {
 	_, ok := errors.AsType[*Error](err)
 	return ok

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 )
 
 const (
@@ -46,8 +47,40 @@ func TestDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if c.MaxInFlight != 16 || c.LogLevel != slog.LevelInfo || c.LogFormat != "text" || c.MinFreeBytes != 256<<20 ||
+		c.Retain != 72*time.Hour || c.RetainPending != 720*time.Hour || c.RetainDead != 720*time.Hour ||
 		c.WhatsAppURL != "" || c.WhatsAppRootKey != "" {
 		t.Errorf("defaults are %v", c)
+	}
+}
+
+// Times are written with their unit, days too; 0 is a time for delivered events alone.
+func TestRetain(t *testing.T) {
+	for _, tc := range []struct {
+		key, text string
+		want      time.Duration
+	}{
+		{"retain", "0", 0}, {"retain", "90m", 90 * time.Minute}, {"retain", "1.5d", 36 * time.Hour}, {"retain", "72", -1},
+		{"retain", "-1h", -1}, {"retain", "NaNd", -1}, {"retain", "1e300d", -1}, {"retain", "4000d", -1}, {"retain", "soon", -1}, {"retain", "d", -1},
+		{"retain-pending", "0", -1}, {"retain-pending", "59m", -1}, {"retain-pending", "1h", time.Hour}, {"retain-dead", "7d", 168 * time.Hour}, {"retain-dead", "0", -1},
+	} {
+		c, err := Load(file(t, ""), map[string]string{tc.key: tc.text}, noEnv)
+		got := map[string]time.Duration{"retain": c.Retain, "retain-pending": c.RetainPending, "retain-dead": c.RetainDead}[tc.key]
+		if (err != nil) != (tc.want < 0) || err == nil && got != tc.want {
+			t.Errorf("%s %s: %v, %v", tc.key, tc.text, got, err)
+		}
+		if err != nil && !strings.Contains(err.Error(), "72h or 30d") {
+			t.Errorf("%s %s: %v tells no way out", tc.key, tc.text, err)
+		}
+	}
+	path := file(t, "")
+	if err := Set(path, "retain", "0"); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Load(path, nil, noEnv); err != nil || c.Retain != 0 || c.source(KeyRetain) != SourceFile {
+		t.Errorf("set to 0: %v, %v", c.Retain, err)
+	}
+	if c, err := Load(path, nil, env("WAOUTBOX_RETAIN", "7d")); err != nil || c.Retain != 168*time.Hour {
+		t.Errorf("from the environment: %v, %v", c.Retain, err)
 	}
 }
 
@@ -123,27 +156,6 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
-func TestLoopbackOnly(t *testing.T) {
-	for _, good := range []string{goodURL, "ws://127.9.8.7/ws", "ws://[::1]:80/ws/chat", "ws://localhost:9/", "ws://LOCALHOST"} {
-		if err := checkLoopbackURL(good); err != nil {
-			t.Errorf("%s refused: %v", good, err)
-		}
-	}
-	for _, bad := range []string{
-		"wss://127.0.0.1/ws", "http://127.0.0.1/", "ws://web.whatsapp.com/ws/chat", "ws://128.0.0.1", "ws://10.0.0.1", "ws://0.0.0.0",
-		"ws://[::ffff:127.0.0.1]/", "ws://[::2]", "ws://[::1%25lo]", "ws://localhost.evil.example", "ws://127.0.0.1.evil.example",
-		"ws://user:pw@127.0.0.1/", "ws://127.0.0.1/?token=x", "ws://127.0.0.1:0/", "ws://127.0.0.1:70000/", "ws://", "ws:127.0.0.1", "127.0.0.1:7000", "ws://2130706433/", "ws://127.1/",
-		"ws://evil.example#@127.0.0.1",
-	} {
-		err := checkLoopbackURL(bad)
-		if err == nil {
-			t.Errorf("%s accepted", bad)
-		} else if !strings.Contains(err.Error(), "ws://127.0.0.1:PORT") {
-			t.Errorf("%s: %q does not say what to write", bad, err)
-		}
-	}
-}
-
 func TestParseBytes(t *testing.T) {
 	for text, want := range map[string]int64{
 		"0": 0, "268435456": 256 << 20, "256MiB": 256 << 20, "256 mib": 256 << 20, "1.5GiB": 3 << 29, "500MB": 500e6, "2kb": 2000, "7B": 7,
@@ -156,6 +168,31 @@ func TestParseBytes(t *testing.T) {
 		if got, err := ParseBytes(bad); err == nil {
 			t.Errorf("ParseBytes(%q) = %d, want an error", bad, got)
 		}
+	}
+}
+
+// TestNoMinimumOfFreeSpace: 0 is none, from every place a setting comes from. Before, 0 was
+// accepted and meant the default of 256 MiB.
+func TestNoMinimumOfFreeSpace(t *testing.T) {
+	for name, tc := range map[string]struct {
+		content string
+		flags   map[string]string
+		getenv  func(string) string
+	}{
+		"flag": {`{}`, map[string]string{"min-free-bytes": "0"}, noEnv},
+		"env":  {`{}`, nil, func(key string) string { return map[string]string{"WAOUTBOX_MIN_FREE_BYTES": "0"}[key] }},
+		"file": {`{"min-free-bytes":0}`, nil, noEnv},
+	} {
+		if c, err := Load(file(t, tc.content), tc.flags, tc.getenv); err != nil || c.MinFreeBytes != 0 {
+			t.Errorf("%s: %d, %v", name, c.MinFreeBytes, err)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "config.json")
+	if err := Set(path, "min-free-bytes", "0"); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Load(path, nil, noEnv); err != nil || c.MinFreeBytes != 0 {
+		t.Errorf("set: %d, %v", c.MinFreeBytes, err)
 	}
 }
 
@@ -279,7 +316,8 @@ func TestSecretsStayOutOfLogs(t *testing.T) {
 	}
 }
 
-// The table is complete: every row has what flags, help and environment are made from, and its default passes its own check.
+// The table is complete: every row has what flags, help and environment are made from, and its
+// default passes its own check.
 func TestTable(t *testing.T) {
 	for _, s := range Keys() {
 		if s.Key == "" || s.Kind == "" || s.Help == "" || s.Env != envName(s.Key) || s.check == nil || s.apply == nil {
@@ -290,6 +328,20 @@ func TestTable(t *testing.T) {
 		}
 		if s.check("\x00") == nil {
 			t.Errorf("%s accepts anything", s.Key)
+		}
+	}
+}
+
+// A number without its unit was taken: max-size 10 let everything expire that waited.
+func TestMaxSizeHasALeast(t *testing.T) {
+	for text, want := range map[string]bool{"0": true, "512KiB": true, "10GiB": true, "10": false, "1KiB": false, "500000": false} {
+		s, ok := find(KeyMaxSize)
+		if !ok {
+			t.Fatal("it is no setting")
+		}
+		err := s.check(text)
+		if (err == nil) != want || err != nil && !strings.Contains(err.Error(), "512KiB is the least") {
+			t.Errorf("%q: %v", text, err)
 		}
 	}
 }

@@ -14,10 +14,13 @@ import (
 	"slices"
 	"strconv"
 
+	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/store"
 )
 
-// fileVersion is the version of config.json. A newer file is refused: its keys may mean something else.
+// fileVersion is the version of config.json. A newer file is refused: its keys may mean something
+// else.
 const fileVersion = 1
 
 // versionKey stands beside the settings in the file and is none.
@@ -26,10 +29,10 @@ const versionKey = "version"
 // maxFileBytes bounds what is read: a settings file is a few hundred bytes.
 const maxFileBytes = 1 << 20
 
-// Get answers what the file says about key: its text, and false when it says nothing.
+// Get returns what the file says about key: its text, and false when it says nothing.
 func Get(path, key string) (string, bool, error) {
 	if _, ok := find(key); !ok {
-		return "", false, unknownKey(key, SourceFlag, "config get")
+		return "", false, unknownKey(key, "config get")
 	}
 	stored, err := readFile(path)
 	if err != nil {
@@ -39,13 +42,14 @@ func Get(path, key string) (string, bool, error) {
 	return v, ok, nil
 }
 
-// Set checks value and writes it to the file, durably and atomically: readers see the old file or the new one. The directory is made
-// (0700) if it is not there. whatsapp-url and whatsapp-root-key may be set one after the other; Hint tells what is still missing in
-// between. Of two calls at the same time the last one wins. A running service uses the value from its next start.
+// Set checks value and writes it to the file, durably and atomically: readers see the old file or
+// the new one. The directory is made (0700) if it is not there. whatsapp-url and whatsapp-root-key
+// may be set one after the other; Hint tells what is still missing in between. Of two calls at the
+// same time the last one wins. A running service uses the value from its next start.
 func Set(path, key, value string) error {
 	s, ok := find(key)
 	if !ok {
-		return unknownKey(key, SourceFlag, "config set")
+		return unknownKey(key, "config set")
 	}
 	if value == "" {
 		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: the value is empty. To go back to the default: %s", key, command(path, "config unset "+key))}
@@ -58,14 +62,16 @@ func Set(path, key, value string) error {
 		return err
 	}
 	members[key] = encodeValue(s, value)
-	if _, err := settingsOf(path, members); err != nil { // the value replaced may have been the wrong one; the others must be right
+	// the value replaced may have been the wrong one; the others must be right
+	if _, err := settingsOf(path, members); err != nil {
 		return err
 	}
 	return writeFile(path, members)
 }
 
-// Unset removes key from the file, so that its default holds again. A setting that is not there is no error; of keys that are no
-// settings only one that stands in the file can be removed. What else is there stays as it is.
+// Unset removes key from the file, so that its default holds again. A setting that is not there is
+// no error; of keys that are no settings only one that stands in the file can be removed. What else
+// is there stays as it is.
 func Unset(path, key string) error {
 	_, known := find(key)
 	members, err := readMembers(path)
@@ -74,7 +80,7 @@ func Unset(path, key string) error {
 	}
 	if _, ok := members[key]; !ok {
 		if !known {
-			return unknownKey(key, SourceFlag, "config unset")
+			return unknownKey(key, "config unset")
 		}
 		return nil
 	}
@@ -82,8 +88,8 @@ func Unset(path, key string) error {
 	return writeFile(path, members)
 }
 
-// Hint says what the file still lacks before Load accepts it, "" when it is complete. It is what `config set` and `config unset`
-// print after they wrote.
+// Hint says what the file still lacks before Load accepts it, "" when it is complete. It is what
+// `config set` and `config unset` print after they wrote.
 func Hint(path string) (string, error) {
 	stored, err := readFile(path)
 	if err != nil {
@@ -92,7 +98,8 @@ func Hint(path string) (string, error) {
 	return missingPartner(path, stored[KeyWhatsAppURL] != "", stored[KeyWhatsAppRootKey] != ""), nil
 }
 
-// readFile answers the file's settings as text. Values are not checked here, so that a wrong one can still be mended with Set.
+// readFile returns the file's settings as text. Values are not checked here, so that a wrong one
+// can still be mended with Set.
 func readFile(path string) (map[string]string, error) {
 	members, err := readMembers(path)
 	if err != nil {
@@ -101,7 +108,7 @@ func readFile(path string) (map[string]string, error) {
 	return settingsOf(path, members)
 }
 
-// readMembers answers what the file holds, its version checked and left out.
+// readMembers returns what the file holds, its version checked and left out.
 func readMembers(path string) (map[string]json.RawMessage, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -117,18 +124,18 @@ func readMembers(path string) (map[string]json.RawMessage, error) {
 	}
 	// Elsewhere modes say nothing: there the directory keeps others out.
 	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o022 != 0 {
-		return nil, store.Refuse("%s can be written by others (mode %04o), who could choose the settings: look through it, then run: chmod 600 '%s'", path, mode, path)
+		return nil, explain.Refuse("%s can be written by others (mode %04o), who could choose the settings: look through it, then run: chmod 600 %s", path, mode, term.Quote(path))
 	}
 	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
 	if err != nil {
 		return nil, unreadable(path, err)
 	}
 	if len(raw) > maxFileBytes {
-		return nil, store.Refuse("%s is larger than %d bytes and is no settings file. Move it away", path, maxFileBytes)
+		return nil, explain.Refuse("%s is larger than %d bytes and is no settings file. Move it away", path, maxFileBytes)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
-		return nil, store.Refuse("%s is not a JSON object of settings (%v). Mend it by hand, or move it away and set the settings again", path, err)
+		return nil, explain.Refuse("%s is not a JSON object of settings (%v). Mend it by hand, or move it away and set the settings again", path, err)
 	}
 	if err := checkVersion(path, members[versionKey]); err != nil {
 		return nil, err
@@ -157,7 +164,7 @@ func settingsOf(path string, members map[string]json.RawMessage) (map[string]str
 
 // unreadable is a file the system does not let us read.
 func unreadable(path string, err error) error {
-	return store.Unusable(err, fmt.Sprintf("settings %s cannot be read", path))
+	return explain.Unusable(err, fmt.Sprintf("settings %s cannot be read", path))
 }
 
 func checkVersion(path string, raw json.RawMessage) error {
@@ -166,10 +173,10 @@ func checkVersion(path string, raw json.RawMessage) error {
 	}
 	var v int
 	if err := json.Unmarshal(raw, &v); err != nil || v < 1 {
-		return store.Refuse("version in %s is %s, not a number from 1. Write \"version\": %d", path, raw, fileVersion)
+		return explain.Refuse("version in %s is %s, not a number from 1. Write \"version\": %d", path, raw, fileVersion)
 	}
 	if v > fileVersion {
-		return store.Refuse("%s was written by a newer waoutbox (version %d, this one knows %d). Update waoutbox, or move the file away", path, v, fileVersion)
+		return explain.Refuse("%s was written by a newer waoutbox (version %d, this one knows %d). Update waoutbox, or move the file away", path, v, fileVersion)
 	}
 	return nil
 }
@@ -187,40 +194,16 @@ func memberText(raw json.RawMessage) (string, error) {
 	return n.String(), nil
 }
 
-// writeFile replaces the file: temporary file beside it, fsync, rename, fsync of the directory.
-func writeFile(path string, members map[string]json.RawMessage) (err error) {
-	defer func() {
-		if err != nil {
-			err = store.Unusable(err, fmt.Sprintf("settings %s cannot be written", path))
-		}
-	}()
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+// writeFile replaces the file, and makes its directory if there is none.
+func writeFile(path string, members map[string]json.RawMessage) error {
+	err := os.MkdirAll(filepath.Dir(path), 0o700)
+	if err == nil {
+		err = store.WriteFile(path, encode(members))
 	}
-	f, err := os.CreateTemp(dir, ".config-*.json") // 0600 by contract
 	if err != nil {
-		return err
+		return explain.Unusable(err, fmt.Sprintf("settings %s cannot be written", path))
 	}
-	defer func() {
-		if err != nil {
-			f.Close()
-			os.Remove(f.Name())
-		}
-	}()
-	if _, err := f.Write(encode(members)); err != nil {
-		return err
-	}
-	if err := f.Sync(); err != nil {
-		return err
-	}
-	if err := f.Close(); err != nil {
-		return err
-	}
-	if err := os.Rename(f.Name(), path); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return nil
 }
 
 // encode writes version first, then the settings in the order of Keys, then what is none.

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"waoutbox/store"
+	"waoutbox/cmd/internal/explain"
 )
 
 func fileWith(t *testing.T, text string) string {
@@ -76,7 +76,7 @@ func TestUnusableFile(t *testing.T) {
 	for path, want := range map[string]string{dir: "a directory is in its place. Move it away", below: "is a file and not a directory"} {
 		_, loadErr := Load(path, nil, func(string) string { return "" })
 		for name, err := range map[string]error{"Load": loadErr, "Set": Set(path, KeyLogLevel, "debug"), "writeFile": writeFile(path, nil)} {
-			if _, ok := errors.AsType[*store.UnusableError](err); !ok || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), ".config-") {
+			if _, ok := errors.AsType[*explain.UnusableError](err); !ok || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), ".config-") {
 				t.Errorf("%s: %v", name, err)
 			} else if name != "writeFile" && !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want %q", name, err, want)

@@ -1,8 +1,13 @@
-// Package config is the service's settings: one table of them, read with the precedence flag > environment > config.json > default,
-// and changed only through config.json. Beside the standard library it imports store alone, for the words of its errors.
+// Package config is the service's settings: one table of them, read with the precedence flag >
+// environment > config.json > default, and changed only through config.json.
 package config
 
-import "strings"
+import (
+	"strings"
+	"time"
+
+	"waoutbox/connection/whatsappurl"
+)
 
 // Kind says what a setting's text must look like.
 type Kind string
@@ -13,22 +18,50 @@ const (
 	KindInt   Kind = "integer"
 	KindBytes Kind = "bytes" // an integer, or 256MiB, 1GiB, 500MB
 	KindEnum  Kind = "enum"
+	// a time with its unit: 90m, 72h, 30d
+	KindDuration Kind = "duration"
+	KindMedia    Kind = "media" // off, all, or kinds of media: image,document=20MiB
+	KindDirs     Kind = "directories"
 )
 
 // The keys: as written in config.json, as the flag's name and on `config set`.
 const (
 	KeyWhatsAppURL     = "whatsapp-url"
 	KeyWhatsAppRootKey = "whatsapp-root-key"
+	KeyWhatsAppProxy   = "whatsapp-proxy"
 	KeyMaxInFlight     = "max-in-flight"
+	KeyDrainTimeout    = "drain-timeout"
+	KeyMaxSends        = "max-sends"
 	KeyLogLevel        = "log-level"
 	KeyLogFormat       = "log-format"
 	KeyMinFreeBytes    = "min-free-bytes"
+	KeyRetain          = "retain"
+	KeyRetainPending   = "retain-pending"
+	KeyRetainDead      = "retain-dead"
+	KeyMaxSize         = "max-size"
+	KeyKeepMedia       = "keep-media"
+	KeyKeepMediaSize   = "keep-media-size"
+	KeyKeepMediaAge    = "keep-media-age"
+	KeyMediaDirs       = "media-dirs"
 )
 
-// Limits of max-in-flight: at least one delivery must fly, and 512 connections are what one process should hold open.
+// Limits of max-in-flight: at least one delivery must be possible, and 512 connections are what one
+// process should hold open.
 const (
 	MinInFlight = 1
 	MaxInFlight = 512
+)
+
+// MostSends is the most of max-sends: WhatsApp bans accounts long before.
+const MostSends = 6000
+
+// MaxDrain is the most of drain-timeout: a command that stops the service waits two minutes.
+const MaxDrain = 100 * time.Second
+
+// Limits of how long things are kept: what waits, or is dead, is there for an hour at least.
+const (
+	MinRetain = time.Hour
+	MaxRetain = 10 * 365 * 24 * time.Hour
 )
 
 // Setting describes one setting.
@@ -41,25 +74,35 @@ type Setting struct {
 	Values  []string // all that KindEnum allows
 	Secret  bool     // its value never occurs in a log or a listing
 
-	check func(string) error          // what is wrong with a value and how to mend it; nil when it is fine
+	// what is shown of a secret value instead of it; nil shows "(set)"
+	show func(string) string
+	// what is wrong with a value and how to mend it; nil when it is fine
+	check func(string) error
 	apply func(*Config, string) error // parses a checked value into its field; "" resets it
 }
 
-// Keys answers every setting, in the order in which they are shown. The slice is the caller's.
+// Keys returns every setting, in the order in which they are shown. The slice is the caller's.
 func Keys() []Setting {
 	return []Setting{
 		{
 			Key: KeyWhatsAppURL, Kind: KindURL, Env: envName(KeyWhatsAppURL),
 			Help:  "another server that speaks the WhatsApp protocol, on this machine only: ws://127.0.0.1:PORT/ws/chat",
-			check: checkLoopbackURL,
+			check: whatsappurl.Check,
 			apply: func(c *Config, v string) error { c.WhatsAppURL = v; return nil },
 		},
 		{
-			// The public half of that server's key. It is no secret, but 64 hex digits in a log get taken for a leaked one.
+			// The public half of that server's key. It is no secret, but 64 hex digits in a log get
+			// taken for a leaked one.
 			Key: KeyWhatsAppRootKey, Kind: KindHex, Env: envName(KeyWhatsAppRootKey), Secret: true,
 			Help:  "the root key of that server, 64 hex digits",
-			check: checkRootKey,
+			check: whatsappurl.CheckRootKey,
 			apply: func(c *Config, v string) error { c.WhatsAppRootKey = strings.ToLower(v); return nil },
+		},
+		{
+			Key: KeyWhatsAppProxy, Kind: KindURL, Env: envName(KeyWhatsAppProxy), Secret: true, show: proxyShown,
+			Help:  "the proxy to WhatsApp, media too: http://HOST:PORT, https:// or socks5://; USER:PASSWORD@HOST is sealed; \"environment\" takes HTTPS_PROXY; unset is none",
+			check: checkProxy,
+			apply: func(c *Config, v string) error { c.WhatsAppProxy = v; return nil },
 		},
 		{
 			Key: KeyMaxInFlight, Kind: KindInt, Default: "16", Env: envName(KeyMaxInFlight),
@@ -69,6 +112,18 @@ func Keys() []Setting {
 				c.MaxInFlight, err = parseInt(v, MinInFlight, MaxInFlight)
 				return err
 			},
+		},
+		{
+			Key: KeyDrainTimeout, Kind: KindDuration, Default: "10s", Env: envName(KeyDrainTimeout),
+			Help:  "how long requests under way may take when the service stops: 10s; 0 is not at all",
+			check: func(v string) error { _, err := parseDuration(v, 0, MaxDrain); return err },
+			apply: func(c *Config, v string) (err error) { c.DrainTimeout, err = parseDuration(v, 0, MaxDrain); return err },
+		},
+		{
+			Key: KeyMaxSends, Kind: KindInt, Default: "60", Env: envName(KeyMaxSends),
+			Help:  "messages that may be sent a minute, a third of them at once; 0 is no limit",
+			check: func(v string) error { _, err := parseInt(v, 0, MostSends); return err },
+			apply: func(c *Config, v string) (err error) { c.MaxSends, err = parseInt(v, 0, MostSends); return err },
 		},
 		{
 			Key: KeyLogLevel, Kind: KindEnum, Default: "info", Env: envName(KeyLogLevel), Values: []string{"debug", "info", "warn", "error"},
@@ -84,9 +139,66 @@ func Keys() []Setting {
 		},
 		{
 			Key: KeyMinFreeBytes, Kind: KindBytes, Default: "256MiB", Env: envName(KeyMinFreeBytes),
-			Help:  "free disk space below which no event is accepted: a number of bytes, or 256MiB style",
+			Help:  "free disk space below which no event is accepted: a number of bytes, or 256MiB style; 0 is none",
 			check: func(v string) error { _, err := ParseBytes(v); return err },
 			apply: func(c *Config, v string) (err error) { c.MinFreeBytes, err = ParseBytes(v); return err },
+		},
+		{
+			Key: KeyRetain, Kind: KindDuration, Default: "72h", Env: envName(KeyRetain),
+			Help:  "how long events are kept that every webhook has got: 72h, 30d; 0 is no longer than that",
+			check: func(v string) error { _, err := parseDuration(v, 0, MaxRetain); return err },
+			apply: func(c *Config, v string) (err error) { c.Retain, err = parseDuration(v, 0, MaxRetain); return err },
+		},
+		{
+			Key: KeyRetainPending, Kind: KindDuration, Default: "30d", Env: envName(KeyRetainPending),
+			Help:  "how long a delivery may wait before it expires: 1h at least",
+			check: func(v string) error { _, err := parseDuration(v, MinRetain, MaxRetain); return err },
+			apply: func(c *Config, v string) (err error) {
+				c.RetainPending, err = parseDuration(v, MinRetain, MaxRetain)
+				return err
+			},
+		},
+		{
+			Key: KeyRetainDead, Kind: KindDuration, Default: "30d", Env: envName(KeyRetainDead),
+			Help:  "how long dead letters are kept: 1h at least",
+			check: func(v string) error { _, err := parseDuration(v, MinRetain, MaxRetain); return err },
+			apply: func(c *Config, v string) (err error) {
+				c.RetainDead, err = parseDuration(v, MinRetain, MaxRetain)
+				return err
+			},
+		},
+		{
+			Key: KeyMaxSize, Kind: KindBytes, Default: "10GiB", Env: envName(KeyMaxSize),
+			Help:  "what the outbox may hold before the oldest of it goes: a number of bytes, or 10GiB style; 0 is no limit",
+			check: func(v string) error { _, err := parseMaxSize(v); return err },
+			apply: func(c *Config, v string) (err error) { c.MaxSize, err = parseMaxSize(v); return err },
+		},
+		{
+			Key: KeyKeepMedia, Kind: KindMedia, Default: "off", Env: envName(KeyKeepMedia),
+			Help:  "media that are fetched when they arrive and kept with their events: off, all, or kinds, each with its largest size if it has one: image,voice,document=20MiB",
+			check: func(v string) error { _, err := parseKeepMedia(v); return err },
+			apply: func(c *Config, v string) (err error) { c.KeepMedia, err = parseKeepMedia(v); return err },
+		},
+		{
+			Key: KeyKeepMediaSize, Kind: KindBytes, Default: "1GiB", Env: envName(KeyKeepMediaSize),
+			Help:  "what kept media may take together before the oldest go: a number of bytes, or 1GiB style; 0 is no limit",
+			check: func(v string) error { _, err := ParseBytes(v); return err },
+			apply: func(c *Config, v string) (err error) { c.KeepMediaSize, err = ParseBytes(v); return err },
+		},
+		{
+			Key: KeyKeepMediaAge, Kind: KindDuration, Default: "0", Env: envName(KeyKeepMediaAge),
+			Help:  "how long kept media stay at most: 24h, 7d; 0 is as long as their events",
+			check: func(v string) error { _, err := parseDuration(v, 0, MaxRetain); return err },
+			apply: func(c *Config, v string) (err error) {
+				c.KeepMediaAge, err = parseDuration(v, 0, MaxRetain)
+				return err
+			},
+		},
+		{
+			Key: KeyMediaDirs, Kind: KindDirs, Env: envName(KeyMediaDirs),
+			Help:  "directories out of which agents and programs may send files, absolute and separated as in PATH; none: none (the command line may send any)",
+			check: func(v string) error { _, err := parseDirs(v); return err },
+			apply: func(c *Config, v string) (err error) { c.MediaDirs, err = parseDirs(v); return err },
 		},
 	}
 }
@@ -96,7 +208,7 @@ func envName(key string) string {
 	return "WAOUTBOX_" + strings.ToUpper(strings.ReplaceAll(key, "-", "_"))
 }
 
-// find answers the setting of that key.
+// find returns the setting of that key.
 func find(key string) (Setting, bool) {
 	for _, s := range Keys() {
 		if s.Key == key {
@@ -107,10 +219,12 @@ func find(key string) (Setting, bool) {
 }
 
 // keyList names every key, for error sentences.
-func keyList() string {
+func keyList() string { return strings.Join(keyNames(), ", ") }
+
+func keyNames() []string {
 	var names []string
 	for _, s := range Keys() {
 		names = append(names, s.Key)
 	}
-	return strings.Join(names, ", ")
+	return names
 }

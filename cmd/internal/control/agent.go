@@ -8,10 +8,12 @@ import (
 	"unicode"
 )
 
-// Agent is who calls, for the audit trail: the CLI (Name "cli") or an MCP client by its own name. It is a claim, not a credential.
+// Agent is who calls, for the audit trail: the CLI (Name "cli") or an MCP client by its own name.
+// It is a claim, not a credential.
 type Agent struct {
 	Name, Version string // the caller's name and version
-	Build         string // version of the waoutbox binary that calls, for "versions differ" sentences; "" means Version
+	// version of the waoutbox binary that calls, for "versions differ" sentences; "" means Version
+	Build string
 }
 
 func (a Agent) build() string {
@@ -23,12 +25,14 @@ func (a Agent) build() string {
 
 type agentKey struct{}
 
-// WithAgent gives ctx the caller, as the server does for every call; in-process administration does it for itself.
+// WithAgent returns ctx with the caller in it, as the server does for every call; in-process
+// administration does it for itself.
 func WithAgent(ctx context.Context, a Agent) context.Context {
 	return context.WithValue(ctx, agentKey{}, a)
 }
 
-// AgentFrom answers the caller of the operation that runs under ctx, and false when nobody said.
+// AgentFrom returns the caller of the operation that runs under ctx, and false when it is not
+// known.
 func AgentFrom(ctx context.Context) (Agent, bool) {
 	a, ok := ctx.Value(agentKey{}).(Agent)
 	return a, ok
@@ -54,7 +58,7 @@ func agentOf(h http.Header) Agent {
 	return Agent{Name: read(headerAgentName), Version: read(headerAgentVersion)}
 }
 
-// clean makes a name that a client chose fit for one line of a log: printable, bounded.
+// clean returns a name that a client chose in a form fit for one line of a log: printable, bounded.
 func clean(s string) string {
 	s = strings.Map(func(r rune) rune {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {

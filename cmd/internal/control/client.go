@@ -10,12 +10,15 @@ import (
 	"net/http"
 	"time"
 
+	"waoutbox/cmd/internal/control/socket"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 )
 
-// Client is api.Service spoken over the control socket of one state directory. Every call is its own connection, so a Client survives
-// any number of daemons, and a call that was cut off is never sent again by itself. Every failure is an *api.Error except the
-// caller's own: the end of its context, or the error of its Pair callback. Safe for concurrent use.
+// Client is api.Service spoken over the control socket of one state directory. Every call is its
+// own connection, so a Client survives any number of daemons, and a call that was cut off is never
+// sent again by itself. Every failure is an *api.Error except the caller's own: the end of its
+// context, or the error of its Pair callback. Safe for concurrent use.
 type Client struct {
 	stateDir string
 	agent    Agent
@@ -24,14 +27,16 @@ type Client struct {
 
 var _ api.Service = (*Client)(nil)
 
-// NewClient makes a client. It starts nothing and connects to nothing.
+// NewClient returns a client. It starts nothing and connects to nothing.
 func NewClient(stateDir string, a Agent) *Client {
 	c := &Client{stateDir: stateDir, agent: a}
 	c.http = &http.Client{
 		Transport: &http.Transport{
-			DialContext:            c.dial,
-			DisableKeepAlives:      true, // connecting costs microseconds, a stale connection costs an answer
+			DialContext: c.dial,
+			// connecting costs microseconds, a stale connection costs a response
+			DisableKeepAlives:      true,
 			DisableCompression:     true,
+			ExpectContinueTimeout:  expectWait,
 			MaxResponseHeaderBytes: maxHeaderBytes,
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -54,6 +59,10 @@ func (c *Client) Webhook(ctx context.Context, id string) (api.Webhook, error) {
 	return call(ctx, c, routeWebhook, ref{id})
 }
 
+func (c *Client) WebhookActivity(ctx context.Context, id string) (api.WebhookActivity, error) {
+	return call(ctx, c, routeActivity, ref{id})
+}
+
 func (c *Client) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
 	return call(ctx, c, routePutWebhook, in)
 }
@@ -64,6 +73,18 @@ func (c *Client) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.R
 
 func (c *Client) TestWebhook(ctx context.Context, id string) (api.TestWebhookResult, error) {
 	return call(ctx, c, routeTestWebhook, ref{id})
+}
+
+func (c *Client) PauseWebhook(ctx context.Context, id string) (api.WebhookState, error) {
+	return call(ctx, c, routePauseWebhook, ref{id})
+}
+
+func (c *Client) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error) {
+	return call(ctx, c, routeResumeWebhook, in)
+}
+
+func (c *Client) RotateSecret(ctx context.Context, in api.RotateSecret) (api.RotateSecretResult, error) {
+	return call(ctx, c, routeRotateSecret, in)
 }
 
 func (c *Client) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
@@ -86,54 +107,120 @@ func (c *Client) Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResul
 	return call(ctx, c, routePurge, in)
 }
 
-func (c *Client) QR(ctx context.Context) (api.PairStep, error) {
-	return call(ctx, c, routeQR, none{})
+func (c *Client) StartReplay(ctx context.Context, in api.StartReplay) (api.StartReplayResult, error) {
+	return call(ctx, c, routeStartReplay, in)
 }
 
-func (c *Client) SendText(ctx context.Context, in api.SendText) (api.SendResult, error) {
-	return call(ctx, c, routeSendText, in)
+func (c *Client) Replays(ctx context.Context) ([]api.ReplayRun, error) {
+	return unwrap(call(ctx, c, routeReplays, none{}))
 }
 
-// Daemon answers who owns the state: it is also the ping. A daemon that takes the call and stays silent, stopped or stuck, is
-// service_unavailable after daemonTimeout.
+func (c *Client) StopReplay(ctx context.Context, in api.StopReplay) ([]api.ReplayRun, error) {
+	return unwrap(call(ctx, c, routeStopReplay, in))
+}
+
+func (c *Client) Events(ctx context.Context, q api.EventQuery) (api.EventPage, error) {
+	return call(ctx, c, routeEvents, q)
+}
+
+func (c *Client) Event(ctx context.Context, id string) (api.EventDetail, error) {
+	return call(ctx, c, routeEvent, ref{id})
+}
+
+func (c *Client) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
+	return call(ctx, c, routeReplayEvents, in)
+}
+
+func (c *Client) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error) {
+	return call(ctx, c, routePairNow, in)
+}
+
+func (c *Client) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
+	return call(ctx, c, routePairContinue, in)
+}
+
+func (c *Client) Unpair(ctx context.Context) (api.UnpairResult, error) {
+	return call(ctx, c, routeUnpair, none{})
+}
+
+func (c *Client) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
+	return call(ctx, c, routeSend, in)
+}
+
+func (c *Client) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error) {
+	return call(ctx, c, routeMarkRead, in)
+}
+
+func (c *Client) Typing(ctx context.Context, in api.Typing) (api.TypingResult, error) {
+	return call(ctx, c, routeTyping, in)
+}
+
+func (c *Client) WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error) {
+	return call(ctx, c, routeWatchPresence, in)
+}
+
+func (c *Client) FindRecipients(ctx context.Context, in api.FindRecipients) (api.FoundRecipients, error) {
+	return call(ctx, c, routeFindRecipients, in)
+}
+
+func (c *Client) Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error) {
+	return unwrap(call(ctx, c, routeGroups, in))
+}
+
+// StateDir returns the state directory as NewClient got it.
+func (c *Client) StateDir() string { return c.stateDir }
+
+// Daemon returns who owns the state. A daemon that takes the call and stays silent, stopped or
+// stuck, is service_unavailable after 3 s.
 func (c *Client) Daemon(ctx context.Context) (api.Daemon, error) {
-	return c.ask(ctx, daemonTimeout)
+	return c.DaemonWithin(ctx, daemonTimeout)
 }
 
-// ask is Daemon with a limit.
-func (c *Client) ask(ctx context.Context, limit time.Duration) (api.Daemon, error) {
+// DaemonWithin is Daemon with another limit.
+func (c *Client) DaemonWithin(ctx context.Context, limit time.Duration) (api.Daemon, error) {
 	limited, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	d, err := call(limited, c, routeDaemon, none{})
 	if err != nil && ctx.Err() == nil && limited.Err() != nil {
-		return api.Daemon{}, c.deaf()
+		return api.Daemon{}, c.unresponsive()
 	}
 	return d, err
 }
 
+// Metrics returns the daemon's metrics in the text format of Prometheus.
+func (c *Client) Metrics(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, metricsTimeout, errCallLimit)
+	defer cancel()
+	resp, err := c.send(ctx, http.MethodGet, routeMetrics, nil)
+	if err != nil {
+		return "", err
+	}
+	raw, err := c.readAll(ctx, resp)
+	return string(raw), err
+}
+
+// RequestStop asks the daemon to stop and returns which one that was, before it has stopped.
+func (c *Client) RequestStop(ctx context.Context) (api.Daemon, error) {
+	return call(ctx, c, routeStop, none{})
+}
+
 func unwrap[T any](list items[T], err error) ([]T, error) { return list.Items, err }
 
-// call asks one question and reads the whole answer.
+// call sends one request and reads the whole response.
 func call[In, Out any](ctx context.Context, c *Client, path route[In, Out], in In) (Out, error) {
 	var out Out
 	if _, bounded := ctx.Deadline(); !bounded {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, callTimeout, errNoAnswer)
+		ctx, cancel = context.WithTimeoutCause(ctx, callTimeout, errCallLimit)
 		defer cancel()
 	}
 	resp, err := c.post(ctx, string(path), in)
 	if err != nil {
 		return out, err
 	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes+1))
-	switch {
-	case err != nil:
-		return out, c.cutOff(ctx)
-	case len(raw) > maxResponseBytes:
-		return out, api.Errorf(api.CodeInternal, "the answer is larger than %d bytes; ask for less at once", maxResponseBytes)
-	case resp.StatusCode != http.StatusOK:
-		return out, c.decodeFailure(resp, raw)
+	raw, err := c.readAll(ctx, resp)
+	if err != nil {
+		return out, err
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return out, c.unreadable(resp)
@@ -141,10 +228,25 @@ func call[In, Out any](ctx context.Context, c *Client, path route[In, Out], in I
 	return out, nil
 }
 
-// errNoAnswer marks our own limit, as against the caller's.
-var errNoAnswer = errors.New("no answer")
+// readAll reads the whole response, which is an error unless it is a 200, and closes its body.
+func (c *Client) readAll(ctx context.Context, resp *http.Response) ([]byte, error) {
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes+1))
+	switch {
+	case err != nil:
+		return nil, c.cutOff(ctx)
+	case len(raw) > maxResponseBytes:
+		return nil, api.Errorf(api.CodeInternal, "the response is larger than %d bytes; ask for less at once", maxResponseBytes)
+	case resp.StatusCode != http.StatusOK:
+		return nil, c.decodeFailure(resp, raw)
+	}
+	return raw, nil
+}
 
-// post sends one question and answers the response, whose body the caller closes.
+// errCallLimit is the cause of a context that ended by callTimeout and not by its caller.
+var errCallLimit = errors.New("no response within the limit")
+
+// post sends one request and returns the response, whose body the caller closes.
 func (c *Client) post(ctx context.Context, path string, in any) (*http.Response, error) {
 	raw, err := json.Marshal(in)
 	if err != nil {
@@ -153,7 +255,13 @@ func (c *Client) post(ctx context.Context, path string, in any) (*http.Response,
 	if len(raw) > maxRequestBytes {
 		return nil, api.Errorf(api.CodeInvalidArguments, "the request is larger than %d bytes; send less at once", maxRequestBytes)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://waoutbox"+path, bytes.NewReader(raw))
+	return c.send(ctx, http.MethodPost, path, bytes.NewReader(raw))
+}
+
+// send sends one request, whose body is JSON if it has one, and returns the response, whose body
+// the caller closes.
+func (c *Client) send(ctx context.Context, method, path string, body io.Reader) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://waoutbox"+path, body)
 	if err != nil {
 		return nil, api.Errorf(api.CodeInternal, "the request cannot be made: %v", err)
 	}
@@ -163,31 +271,37 @@ func (c *Client) post(ctx context.Context, path string, in any) (*http.Response,
 	if err == nil {
 		return resp, nil
 	}
-	if d, ok := errors.AsType[*dialError](err); ok && ctx.Err() == nil {
-		return nil, c.notReached(d)
-	}
-	return nil, c.cutOff(ctx)
+	return nil, c.failed(ctx, err)
 }
 
-// cutOff says why a call has no answer although the daemon was reached: the caller gave up, our limit, or the daemon ended.
+// failed says why a request has no response.
+func (c *Client) failed(ctx context.Context, err error) error {
+	if d, ok := errors.AsType[*dialError](err); ok && ctx.Err() == nil {
+		return c.notReached(d)
+	}
+	return c.cutOff(ctx)
+}
+
+// cutOff returns why a call has no response although the daemon was reached: the caller gave up,
+// our limit, or the daemon ended.
 func (c *Client) cutOff(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
-		if context.Cause(ctx) == errNoAnswer {
+		if errors.Is(context.Cause(ctx), errCallLimit) {
 			return api.Retryf(api.CodeTimeout, "waoutbox did not answer within %s; it may still be doing what it was asked", callTimeout)
 		}
 		return err
 	}
-	return unavailable("the connection to waoutbox was lost before it answered; it may have done what it was asked. Look, then try again: %s", command(c.stateDir, "status"))
+	return unavailable("the connection to waoutbox was lost before it answered; it may have done what it was asked. Look, then try again: %s", term.Command(c.stateDir, "status"))
 }
 
 func (c *Client) unreadable(resp *http.Response) error {
-	return api.Errorf(api.CodeInternal, "the answer of the running waoutbox (version %s) cannot be read by version %s. Restart the service with this version: %s",
+	return api.Errorf(api.CodeInternal, "the response of the running waoutbox (version %s) cannot be read by version %s. Restart the service with this version: %s",
 		orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), c.restart())
 }
 
-// restart is how the daemon is replaced by one of this version.
+// restart returns the command line that replaces the daemon by one of this version.
 func (c *Client) restart() string {
-	return command(c.stateDir, "stop") + " && " + command(c.stateDir, "start")
+	return term.Command(c.stateDir, "stop") + " && " + term.Command(c.stateDir, "start")
 }
 
 // dialError is a failure before anything was sent: nothing can have happened on the other side.
@@ -202,16 +316,9 @@ func (e *dialError) Unwrap() error { return e.err }
 func (c *Client) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	path, conn, err := dialSocket(ctx, c.stateDir)
+	path, conn, err := socket.Dial(ctx, c.stateDir)
 	if err != nil {
-		return nil, &dialError{path: path, err: err}
-	}
-	if err := checkServer(conn); err != nil {
-		conn.Close()
 		return nil, &dialError{path: path, err: err}
 	}
 	return conn, nil
 }
-
-// pollEvery is how often waiting for a daemon to come or go looks again.
-const pollEvery = 20 * time.Millisecond

@@ -10,11 +10,12 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// Pair is api.Service's Pair. It has no time limit of its own: a round ends by itself after a few minutes.
-func (c *Client) Pair(ctx context.Context, step func(api.PairStep) error) error {
+// Pair is api.Service's Pair. It has no time limit of its own: a pairing session ends by itself
+// after a few minutes.
+func (c *Client) Pair(ctx context.Context, in api.PairRequest, step func(api.PairStep) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // also tells the daemon that nobody listens any more
-	resp, err := c.post(ctx, string(routePair), none{})
+	defer cancel() // also ends the daemon's side of the stream
+	resp, err := c.post(ctx, string(routePair), in)
 	if err != nil {
 		return err
 	}

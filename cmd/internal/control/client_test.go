@@ -12,15 +12,17 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
 
-// answering listens on a state's socket and answers every call with fn: a daemon of another build, or something else altogether.
-func answering(t *testing.T, fn http.HandlerFunc) *Client {
+// clientOf returns a client of a state whose socket is served by fn: a daemon of another build, or
+// something else altogether.
+func clientOf(t *testing.T, fn http.HandlerFunc) *Client {
 	t.Helper()
 	dir := t.TempDir()
-	ln, err := Listen(dir)
+	ln, err := socket.Listen(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,8 +38,8 @@ func TestNotRunning(t *testing.T) {
 	c := NewClient(dir, Agent{})
 	for name, err := range map[string]error{
 		"call": func() error { _, err := c.Status(t.Context()); return err }(),
-		"pair": c.Pair(t.Context(), func(api.PairStep) error { return nil }),
-		"stop": c.Stop(t.Context()),
+		"pair": c.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { return nil }),
+		"stop": func() error { _, err := c.RequestStop(t.Context()); return err }(),
 	} {
 		e, ok := errors.AsType[*api.Error](err)
 		if !ok || e.Code != api.CodeServiceUnavail || e.Retryable || !strings.Contains(e.Message, "not running") || !strings.HasSuffix(e.Message, " start") {
@@ -52,7 +54,7 @@ func TestNotRunning(t *testing.T) {
 	}
 }
 
-func TestLockHeldButNobodyAnswers(t *testing.T) {
+func TestLockHeldWithoutASocket(t *testing.T) {
 	dir := t.TempDir()
 	holdLock(t, dir)
 	_, err := NewClient(dir, Agent{}).Status(t.Context())
@@ -68,9 +70,19 @@ func TestLockHeldButNobodyAnswers(t *testing.T) {
 	}
 }
 
+// holdLock makes this process the owner of a state, until the test ends.
+func holdLock(t *testing.T, dir string) {
+	t.Helper()
+	st, err := store.OpenState(t.Context(), dir, store.Options{Version: "0.1.0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+}
+
 func TestUnknownRouteNamesBothVersions(t *testing.T) {
 	old := NewServer(ServerOptions{Service: &recordingService{}, Daemon: api.Daemon{Version: "0.1.0"}, Stop: func() {}, Log: discardLog()})
-	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		r.URL.Path = "/v1/not-yet-invented"
 		old.serveHTTP(w, r)
 	})
@@ -81,7 +93,7 @@ func TestUnknownRouteNamesBothVersions(t *testing.T) {
 }
 
 func TestNewerDaemonsFieldsAreIgnored(t *testing.T) {
-	c := answering(t, func(w http.ResponseWriter, r *http.Request) {
+	c := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		io.WriteString(w, `{"pid":7,"version":"9.0.0","mood":"good"}`)
 	})
 	if d, err := c.Daemon(t.Context()); err != nil || d.PID != 7 {
@@ -89,7 +101,7 @@ func TestNewerDaemonsFieldsAreIgnored(t *testing.T) {
 	}
 }
 
-func TestStrangeAnswers(t *testing.T) {
+func TestStrangeResponses(t *testing.T) {
 	for _, tc := range []struct {
 		name string
 		fn   http.HandlerFunc
@@ -107,12 +119,12 @@ func TestStrangeAnswers(t *testing.T) {
 		}, api.CodeServiceUnavail, "lost"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			c := answering(t, tc.fn)
+			c := clientOf(t, tc.fn)
 			_, err := c.Status(t.Context())
 			if api.CodeOf(err) != tc.code || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("call: %v", err)
 			}
-			err = c.Pair(t.Context(), func(api.PairStep) error { return nil })
+			err = c.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { return nil })
 			if api.CodeOf(err) != tc.code || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("pair: %v", err)
 			}
@@ -122,17 +134,18 @@ func TestStrangeAnswers(t *testing.T) {
 
 // A stream that ends without its last line was cut off, however tidily the connection was closed.
 func TestPairWithoutAnEnd(t *testing.T) {
-	c := answering(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"step":"qr"}`+"\n") })
-	if err := c.Pair(t.Context(), func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeServiceUnavail {
+	c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"step":"qr"}`+"\n") })
+	if err := c.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeServiceUnavail {
 		t.Errorf("got %v", err)
 	}
 }
 
-// A daemon that takes the connection and never answers does not hold the caller longer than the caller allows, nor a ping longer than its limit.
-func TestDeafDaemon(t *testing.T) {
+// A daemon that takes the connection and never responds does not hold the caller longer than the
+// caller allows, nor Daemon longer than its limit.
+func TestUnresponsiveDaemon(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	ln, err := Listen(dir) // the kernel accepts on its behalf
+	ln, err := socket.Listen(dir) // the kernel accepts on its behalf
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,8 +156,8 @@ func TestDeafDaemon(t *testing.T) {
 	if _, err := c.Status(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("call: %v", err)
 	}
-	if err := c.ping(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "does not answer") {
-		t.Errorf("ping: %v", err)
+	if _, err := c.DaemonWithin(t.Context(), 20*time.Millisecond); api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "does not answer") {
+		t.Errorf("with a limit: %v", err)
 	}
 	// Every command asks this first, with no limit of its own.
 	began := time.Now()
@@ -152,7 +165,7 @@ func TestDeafDaemon(t *testing.T) {
 		t.Errorf("who is there: %v", err)
 	}
 	if took := time.Since(began); took > 2*daemonTimeout {
-		t.Errorf("a deaf daemon held a command for %v", took)
+		t.Errorf("an unresponsive daemon held a command for %v", took)
 	}
 }
 

@@ -14,25 +14,35 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// codeUnknownRoute is what the server answers to a route of another version. It never leaves this package: the client turns it into
-// a sentence that names both versions.
+// codeUnknownRoute is the code of the response to a route of another version. It never leaves this
+// package: the client turns it into a sentence that names both versions.
 const codeUnknownRoute api.Code = "unknown_route"
 
-// failure is the body of every answer that is no success.
+// failure is the body of every response that is no success.
 type failure struct {
 	Error *api.Error `json:"error"`
 }
 
-// httpStatus answers the status of a code. Programs read the code; the status is for tools like curl.
+// httpStatus returns the status of a code. Programs read the code; the status is for tools like
+// curl.
 func httpStatus(code api.Code) int {
 	switch code {
 	case api.CodeInvalidURL, api.CodeInvalidEvents, api.CodeInvalidSecret, api.CodeInvalidArguments, api.CodeInvalidCursor,
-		api.CodeInvalidRecipient:
+		api.CodeInvalidRecipient, api.CodeInvalidPhone:
 		return http.StatusBadRequest
-	case api.CodeWebhookNotFound, api.CodeNotFound, api.CodeNotOnWhatsApp, codeUnknownRoute:
+	case api.CodeWebhookNotFound, api.CodeNotFound, api.CodeNotOnWhatsApp, api.CodeMessageNotFound, codeUnknownRoute:
 		return http.StatusNotFound
-	case api.CodeTooManyWebhooks, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeNotConnected:
+	case api.CodeTooManyWebhooks, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeNotWaiting, api.CodeNotConnected, api.CodeReplayRunning, api.CodeNotReplayable,
+		api.CodeIdempotencyConflict:
 		return http.StatusConflict
+	case api.CodeMediaExpired:
+		return http.StatusGone
+	case api.CodeMediaTooLarge:
+		return http.StatusRequestEntityTooLarge
+	case api.CodePathNotAllowed, api.CodeAccountRestricted:
+		return http.StatusForbidden
+	case api.CodeMediaUnavailable:
+		return http.StatusBadGateway
 	case api.CodeRateLimited:
 		return http.StatusTooManyRequests
 	case api.CodeServiceUnavail:
@@ -47,15 +57,15 @@ func httpStatus(code api.Code) int {
 	return http.StatusInternalServerError
 }
 
-// public turns an operation's error into what may cross the socket. What is no *api.Error could hold anything, so only an id crosses
-// and the text goes to the log under the same id.
+// public returns what of an operation's error may cross the socket. What is no *api.Error could
+// hold anything, so only an id crosses and the text goes to the log under the same id.
 func (s *Server) public(ctx context.Context, path string, err error) *api.Error {
 	if e, ok := errors.AsType[*api.Error](err); ok {
 		return e
 	}
 	switch {
 	case s.stopping() && errors.Is(err, context.Canceled):
-		return unavailable("waoutbox is stopping; the call was cut off. Start it again: waoutbox start")
+		return s.stoppedError()
 	case errors.Is(err, context.DeadlineExceeded):
 		return api.Retryf(api.CodeTimeout, "the operation took too long and was given up; try again")
 	case errors.Is(err, context.Canceled):
@@ -67,7 +77,13 @@ func (s *Server) public(ctx context.Context, path string, err error) *api.Error 
 	return internal(id)
 }
 
-// panicked logs a handler's panic. Of the value only a runtime error is written out: anything else may hold a secret.
+// stoppedError is the error of a call that a stop cut off or came before.
+func (s *Server) stoppedError() *api.Error {
+	return unavailable("waoutbox is stopping; the call was cut off. Start it again: waoutbox start")
+}
+
+// panicked logs a handler's panic. Of the value only a runtime error is written out: anything else
+// may hold a secret.
 func (s *Server) panicked(ctx context.Context, path string, p any) *api.Error {
 	id := incident()
 	attrs := []slog.Attr{slog.String("route", path), slog.String("incident", id), slog.String("stack", string(debug.Stack()))}
@@ -82,14 +98,14 @@ func internal(id string) *api.Error {
 	return api.Errorf(api.CodeInternal, "something went wrong inside waoutbox (incident %s). The log says more: search it for %s", id, id)
 }
 
-// incident makes an id that ties an answer to a line of the log.
+// incident returns an id that ties a response to a line of the log.
 func incident() string {
 	var b [4]byte
 	rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// decodeFailure reads the body of an answer that is no success.
+// decodeFailure returns the error that the body of a response without success holds.
 func (c *Client) decodeFailure(resp *http.Response, body []byte) error {
 	var f failure
 	if json.Unmarshal(body, &f) != nil || f.Error == nil || f.Error.Code == "" {

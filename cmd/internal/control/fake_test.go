@@ -2,6 +2,10 @@ package control
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
 	"reflect"
 	"sync"
 	"testing"
@@ -10,18 +14,25 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// recordingService answers every call with a result in which no field is zero, or with err, and keeps what it was asked.
+// recordingService returns from every call with a result in which no field is zero, or with err,
+// and keeps the arguments.
 type recordingService struct {
-	err   error
-	block bool              // SendText and Pair wait for their context to end
-	panic any               // SendText and Pair panic with it
-	steps []api.PairStep    // what Pair reports before it returns err
-	enter chan struct{}     // gets a value when a blocking call has begun
-	left  chan error        // gets a blocking call's context error
-	pairs chan api.PairStep // if set, Pair reports what it gets here after steps
+	err     error
+	block   bool              // every call waits for its context to end, or for release
+	panic   any               // every call panics with it
+	steps   []api.PairStep    // what Pair reports before it returns err
+	enter   chan struct{}     // gets a value when a blocking call has begun
+	left    chan error        // gets the error of a blocking call's context, nil for a released one
+	release chan struct{}     // ends blocking calls
+	pairs   chan api.PairStep // if set, Pair reports what it gets here after steps
 
 	mu    sync.Mutex
 	calls []recordedCall
+
+	mediaSize, mediaRead int64
+	mediaBreaks          bool // in the middle
+	mediaClosed          int
+	refuse               error // of SendFile
 }
 
 type recordedCall struct {
@@ -33,6 +44,10 @@ type recordedCall struct {
 var _ api.Service = (*recordingService)(nil)
 
 func record[Out any](ctx context.Context, f *recordingService, method string, args ...any) (Out, error) {
+	if err := f.interrupt(ctx); err != nil {
+		var none Out
+		return none, err
+	}
 	agent, _ := AgentFrom(ctx)
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -53,6 +68,9 @@ func (f *recordingService) Webhooks(ctx context.Context) ([]api.Webhook, error) 
 func (f *recordingService) Webhook(ctx context.Context, ref string) (api.Webhook, error) {
 	return record[api.Webhook](ctx, f, "Webhook", ref)
 }
+func (f *recordingService) WebhookActivity(ctx context.Context, ref string) (api.WebhookActivity, error) {
+	return record[api.WebhookActivity](ctx, f, "WebhookActivity", ref)
+}
 func (f *recordingService) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
 	return record[api.PutWebhookResult](ctx, f, "PutWebhook", in)
 }
@@ -61,6 +79,15 @@ func (f *recordingService) RemoveWebhook(ctx context.Context, in api.RemoveWebho
 }
 func (f *recordingService) TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error) {
 	return record[api.TestWebhookResult](ctx, f, "TestWebhook", ref)
+}
+func (f *recordingService) PauseWebhook(ctx context.Context, ref string) (api.WebhookState, error) {
+	return record[api.WebhookState](ctx, f, "PauseWebhook", ref)
+}
+func (f *recordingService) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error) {
+	return record[api.WebhookState](ctx, f, "ResumeWebhook", in)
+}
+func (f *recordingService) RotateSecret(ctx context.Context, in api.RotateSecret) (api.RotateSecretResult, error) {
+	return record[api.RotateSecretResult](ctx, f, "RotateSecret", in)
 }
 func (f *recordingService) DeadLetterSummary(ctx context.Context, in api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return record[[]api.DeadLetterGroup](ctx, f, "DeadLetterSummary", in)
@@ -77,18 +104,106 @@ func (f *recordingService) Replay(ctx context.Context, in api.ReplayRequest) (ap
 func (f *recordingService) Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
 	return record[api.PurgeResult](ctx, f, "Purge", in)
 }
-func (f *recordingService) QR(ctx context.Context) (api.PairStep, error) {
-	return record[api.PairStep](ctx, f, "QR")
+func (f *recordingService) StartReplay(ctx context.Context, in api.StartReplay) (api.StartReplayResult, error) {
+	return record[api.StartReplayResult](ctx, f, "StartReplay", in)
+}
+func (f *recordingService) Replays(ctx context.Context) ([]api.ReplayRun, error) {
+	return record[[]api.ReplayRun](ctx, f, "Replays")
+}
+func (f *recordingService) StopReplay(ctx context.Context, in api.StopReplay) ([]api.ReplayRun, error) {
+	return record[[]api.ReplayRun](ctx, f, "StopReplay", in)
+}
+func (f *recordingService) Events(ctx context.Context, q api.EventQuery) (api.EventPage, error) {
+	return record[api.EventPage](ctx, f, "Events", q)
+}
+func (f *recordingService) Event(ctx context.Context, ref string) (api.EventDetail, error) {
+	return record[api.EventDetail](ctx, f, "Event", ref)
+}
+func (f *recordingService) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
+	return record[api.StartReplayResult](ctx, f, "ReplayEvents", in)
+}
+func (f *recordingService) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error) {
+	return record[api.PairStep](ctx, f, "PairNow", in)
+}
+func (f *recordingService) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
+	return record[api.PairStep](ctx, f, "ContinuePairing", in)
+}
+func (f *recordingService) Unpair(ctx context.Context) (api.UnpairResult, error) {
+	return record[api.UnpairResult](ctx, f, "Unpair")
 }
 
-func (f *recordingService) SendText(ctx context.Context, in api.SendText) (api.SendResult, error) {
-	if err := f.trouble(ctx); err != nil {
+func (f *recordingService) Media(ctx context.Context, ref string) (api.Media, error) {
+	info, err := record[api.MediaInfo](ctx, f, "Media", ref)
+	if err != nil {
+		return api.Media{}, err
+	}
+	info.Bytes = f.mediaSize
+	return api.Media{MediaInfo: info, Content: f}, nil
+}
+
+// Read and Close make the service the file of every message: mediaSize bytes that are all 7, or a
+// failure after half of them.
+func (f *recordingService) Read(p []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	left := f.mediaSize - f.mediaRead
+	switch {
+	case f.mediaBreaks && left <= f.mediaSize/2:
+		return 0, errors.New("the disk is gone")
+	case left == 0:
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), left, f.mediaSize/2))
+	for i := range p[:n] {
+		p[i] = 7
+	}
+	f.mediaRead += int64(n)
+	return n, nil
+}
+
+func (f *recordingService) Close() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mediaClosed++
+	return nil
+}
+
+func (f *recordingService) SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error) {
+	if f.refuse != nil { // without a look at the file
+		return api.SendResult{}, f.refuse
+	}
+	b, err := io.ReadAll(content)
+	if err != nil {
 		return api.SendResult{}, err
 	}
-	return record[api.SendResult](ctx, f, "SendText", in)
+	return record[api.SendResult](ctx, f, "SendFile", in, string(b))
 }
 
-func (f *recordingService) Pair(ctx context.Context, step func(api.PairStep) error) error {
+func (f *recordingService) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
+	return record[api.SendResult](ctx, f, "Send", in)
+}
+
+func (f *recordingService) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error) {
+	return record[api.MarkReadResult](ctx, f, "MarkRead", in)
+}
+
+func (f *recordingService) Typing(ctx context.Context, in api.Typing) (api.TypingResult, error) {
+	return record[api.TypingResult](ctx, f, "Typing", in)
+}
+
+func (f *recordingService) WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error) {
+	return record[api.WatchPresenceResult](ctx, f, "WatchPresence", in)
+}
+
+func (f *recordingService) FindRecipients(ctx context.Context, in api.FindRecipients) (api.FoundRecipients, error) {
+	return record[api.FoundRecipients](ctx, f, "FindRecipients", in)
+}
+
+func (f *recordingService) Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error) {
+	return record[[]api.Group](ctx, f, "Groups", in)
+}
+
+func (f *recordingService) Pair(ctx context.Context, _ api.PairRequest, step func(api.PairStep) error) error {
 	for _, s := range f.steps {
 		if err := step(s); err != nil {
 			return err
@@ -108,15 +223,12 @@ func (f *recordingService) Pair(ctx context.Context, step func(api.PairStep) err
 			return ctx.Err()
 		}
 	}
-	if err := f.trouble(ctx); err != nil {
-		return err
-	}
 	_, err := record[none](ctx, f, "Pair")
 	return err
 }
 
-// trouble panics or blocks, if the fake is made to.
-func (f *recordingService) trouble(ctx context.Context) error {
+// interrupt panics or blocks, if the fake is made to.
+func (f *recordingService) interrupt(ctx context.Context) error {
 	if f.panic != nil {
 		panic(f.panic)
 	}
@@ -124,7 +236,10 @@ func (f *recordingService) trouble(ctx context.Context) error {
 		return nil
 	}
 	f.enter <- struct{}{}
-	<-ctx.Done()
+	select {
+	case <-ctx.Done():
+	case <-f.release:
+	}
 	f.left <- ctx.Err()
 	return ctx.Err()
 }
@@ -137,7 +252,8 @@ func (f *recordingService) taken() []recordedCall {
 	return calls
 }
 
-// full makes a value in which every exported field, element and pointer is set, each to something else.
+// full makes a value in which every exported field, element and pointer is set, each to something
+// else.
 func full[T any]() T {
 	var v T
 	n := 0
@@ -150,6 +266,8 @@ func fill(v reflect.Value, n *int) {
 	switch {
 	case v.Type() == reflect.TypeFor[time.Time]():
 		v.Set(reflect.ValueOf(time.Date(2026, 1, 2, 3, 4, *n%60, 123456789, time.UTC)))
+	case v.Type() == reflect.TypeFor[json.RawMessage]():
+		v.SetBytes(fmt.Appendf(nil, `{"n":%d}`, *n))
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fill(v.Elem(), n)
@@ -175,6 +293,10 @@ func fill(v reflect.Value, n *int) {
 		v.SetBool(true)
 	case v.CanInt():
 		v.SetInt(int64(*n) + 1<<30)
+	case v.CanUint():
+		v.SetUint(uint64(*n) + 1<<30)
+	case v.CanFloat():
+		v.SetFloat(float64(*n) + 0.25)
 	default:
 		panic("fill: teach me " + v.Type().String())
 	}

@@ -18,7 +18,7 @@ func TestPairStreamsEveryStep(t *testing.T) {
 	}
 	r := startServer(t, &recordingService{steps: want})
 	var got []api.PairStep
-	if err := r.client.Pair(t.Context(), func(s api.PairStep) error { got = append(got, s); return nil }); err != nil {
+	if err := r.client.Pair(t.Context(), api.PairRequest{}, func(s api.PairStep) error { got = append(got, s); return nil }); err != nil {
 		t.Fatal(err)
 	}
 	if !reflect.DeepEqual(got, want) {
@@ -26,13 +26,15 @@ func TestPairStreamsEveryStep(t *testing.T) {
 	}
 }
 
-// Each step is there when it happens, not when the buffer is full or the round over.
+// Each step is there when it happens, not when the buffer is full or the session over.
 func TestPairStepsArriveAtOnce(t *testing.T) {
 	svc := &recordingService{pairs: make(chan api.PairStep), left: make(chan error, 1)}
 	r := startServer(t, svc)
 	got := make(chan string)
 	end := make(chan error)
-	go func() { end <- r.client.Pair(t.Context(), func(s api.PairStep) error { got <- s.QR; return nil }) }()
+	go func() {
+		end <- r.client.Pair(t.Context(), api.PairRequest{}, func(s api.PairStep) error { got <- s.QR; return nil })
+	}()
 	for _, qr := range []string{"one", "two", "three"} {
 		svc.pairs <- api.PairStep{Step: api.StepQR, QR: qr}
 		if g := <-got; g != qr {
@@ -51,8 +53,8 @@ func TestPairFailsAfterSteps(t *testing.T) {
 	steps := []api.PairStep{{Step: api.StepQR, QR: "x"}, {Step: api.StepFailed, Error: why}}
 	r := startServer(t, &recordingService{steps: steps, err: why})
 	var got []api.PairStep
-	err := r.client.Pair(t.Context(), func(s api.PairStep) error { got = append(got, s); return nil })
-	if e, ok := err.(*api.Error); !ok || *e != *why {
+	err := r.client.Pair(t.Context(), api.PairRequest{}, func(s api.PairStep) error { got = append(got, s); return nil })
+	if e, ok := errors.AsType[*api.Error](err); !ok || *e != *why {
 		t.Errorf("got %v", err)
 	}
 	if !reflect.DeepEqual(got, steps) {
@@ -60,14 +62,15 @@ func TestPairFailsAfterSteps(t *testing.T) {
 	}
 }
 
-func TestPairAnswersTheCallbacksError(t *testing.T) {
+func TestPairReturnsTheCallbacksError(t *testing.T) {
 	svc := &recordingService{pairs: make(chan api.PairStep), left: make(chan error, 1), steps: []api.PairStep{{Step: api.StepQR}}}
 	r := startServer(t, svc)
 	full := errors.New("terminal too small")
-	if err := r.client.Pair(t.Context(), func(api.PairStep) error { return full }); err != full {
+	if err := r.client.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { return full }); !errors.Is(err, full) {
 		t.Errorf("got %v", err)
 	}
-	if err := <-svc.left; !errors.Is(err, context.Canceled) { // the daemon's side ended with the caller
+	// the daemon's side ended with the caller
+	if err := <-svc.left; !errors.Is(err, context.Canceled) {
 		t.Errorf("the daemon's side ended with %v", err)
 	}
 }
@@ -76,7 +79,7 @@ func TestPairEndsWithTheCallersContext(t *testing.T) {
 	svc := &recordingService{pairs: make(chan api.PairStep), left: make(chan error, 1), steps: []api.PairStep{{Step: api.StepQR}}}
 	r := startServer(t, svc)
 	ctx, cancel := context.WithCancel(t.Context())
-	if err := r.client.Pair(ctx, func(api.PairStep) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
+	if err := r.client.Pair(ctx, api.PairRequest{}, func(api.PairStep) error { cancel(); return nil }); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
 	<-svc.left
@@ -84,7 +87,7 @@ func TestPairEndsWithTheCallersContext(t *testing.T) {
 
 func TestPairPanicsAfterSteps(t *testing.T) {
 	r := startServer(t, &recordingService{steps: []api.PairStep{{Step: api.StepQR}}, panic: "boom"})
-	if err := r.client.Pair(t.Context(), func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeInternal {
+	if err := r.client.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeInternal {
 		t.Errorf("got %v", err)
 	}
 }

@@ -9,11 +9,13 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// handlePair streams one JSON line per step and a last line with the result. A failure before the first step is an ordinary answer.
-// The stream ends with the caller's context or as soon as the daemon stops.
+// handlePair streams one JSON line per step and a last line with the result. A failure before the
+// first step is an ordinary response. The stream ends with the caller's context or as soon as the
+// daemon stops.
 func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
-	if err := readBody(w, r, &none{}); err != nil {
-		s.fail(w, err)
+	var in api.PairRequest
+	if err := readBody(w, r, &in); err != nil {
+		s.writeError(w, err)
 		return
 	}
 	ctx, cancel := context.WithCancel(r.Context())
@@ -21,7 +23,7 @@ func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 	defer context.AfterFunc(s.open, cancel)()
 
 	lines := &lineWriter{w: w}
-	err := s.pair(ctx, func(step api.PairStep) error { return lines.write(step) })
+	err := s.pair(ctx, in, func(step api.PairStep) error { return lines.write(step) })
 	if lines.err != nil {
 		return // the caller is gone
 	}
@@ -30,20 +32,21 @@ func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 		public = s.public(ctx, string(routePair), err)
 	}
 	if public != nil && !lines.started {
-		s.fail(w, public)
+		s.writeError(w, public)
 		return
 	}
-	_ = lines.write(api.PairStep{Step: pairEnd, Error: public}) // a caller that is gone needs no end
+	// a caller that is gone needs no end
+	_ = lines.write(api.PairStep{Step: pairEnd, Error: public})
 }
 
-// pair turns a panic into an error, because the answer may have begun.
-func (s *Server) pair(ctx context.Context, step func(api.PairStep) error) (err error) {
+// pair turns a panic into an error, because the response may have begun.
+func (s *Server) pair(ctx context.Context, in api.PairRequest, step func(api.PairStep) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = s.panicked(ctx, string(routePair), p)
 		}
 	}()
-	return s.service.Pair(ctx, step)
+	return s.service.Pair(ctx, in, step)
 }
 
 // lineWriter writes JSON lines, each flushed and with its own time limit.

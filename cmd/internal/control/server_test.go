@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/outbox/api"
 )
 
@@ -60,12 +62,12 @@ func post(t *testing.T, r *running, method, path, body string) (int, string) {
 	return resp.StatusCode, string(raw)
 }
 
-func TestCallerGoneCancelsTheCall(t *testing.T) {
+func TestCallerGoneCancelsARead(t *testing.T) {
 	svc := &recordingService{block: true, enter: make(chan struct{}, 1), left: make(chan error, 1)}
 	r := startServer(t, svc)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { <-svc.enter; cancel() }()
-	if _, err := r.client.SendText(ctx, api.SendText{}); !errors.Is(err, context.Canceled) {
+	if _, err := r.client.DeadLetters(ctx, api.DeadLetterQuery{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("the caller got %v", err)
 	}
 	if err := <-svc.left; !errors.Is(err, context.Canceled) {
@@ -73,14 +75,14 @@ func TestCallerGoneCancelsTheCall(t *testing.T) {
 	}
 }
 
-// A call that is under way when the daemon stops gets its grace, and is then told why it was cut.
-func TestStopCutsCallsAfterTheGrace(t *testing.T) {
+// A read that is under way when the daemon stops gets its grace, and is then told why it was cut.
+func TestStopCutsReadsAfterTheGrace(t *testing.T) {
 	t.Parallel()
 	svc := &recordingService{block: true, enter: make(chan struct{}, 1), left: make(chan error, 1)}
 	r := startServer(t, svc)
 	go func() { <-svc.enter; r.stop() }()
 	start := time.Now()
-	_, err := r.client.SendText(t.Context(), api.SendText{})
+	_, err := r.client.DeadLetters(t.Context(), api.DeadLetterQuery{})
 	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.CodeServiceUnavail || !e.Retryable || !strings.Contains(e.Message, "stopping") {
 		t.Errorf("got %v", err)
 	}
@@ -95,7 +97,7 @@ func TestStopEndsStreamsAtOnce(t *testing.T) {
 	svc := &recordingService{pairs: make(chan api.PairStep), left: make(chan error, 1), steps: []api.PairStep{{Step: api.StepQR, QR: "x"}}}
 	r := startServer(t, svc)
 	start := time.Now()
-	err := r.client.Pair(t.Context(), func(api.PairStep) error { r.stop(); return nil })
+	err := r.client.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { r.stop(); return nil })
 	<-r.done
 	if api.CodeOf(err) != api.CodeServiceUnavail {
 		t.Errorf("got %v", err)
@@ -105,11 +107,11 @@ func TestStopEndsStreamsAtOnce(t *testing.T) {
 	}
 }
 
-func TestStopRouteAnswersFirst(t *testing.T) {
+func TestStopRouteRespondsFirst(t *testing.T) {
 	asked := make(chan struct{})
 	var r *running
 	r = startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: discardLog(), Stop: func() { close(asked); r.stop() }})
-	if err := r.client.Stop(t.Context()); err != nil {
+	if _, err := r.client.RequestStop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	<-asked
@@ -135,8 +137,10 @@ func TestInternalFailuresShowAnIDOnly(t *testing.T) {
 			log := &logBuffer{}
 			r := startServerWith(t, t.TempDir(), ServerOptions{Service: tc.svc, Log: log.logger()})
 			for _, call := range []func() error{
-				func() error { _, err := r.client.SendText(t.Context(), api.SendText{}); return err },
-				func() error { return r.client.Pair(t.Context(), func(api.PairStep) error { return nil }) },
+				func() error { _, err := r.client.Send(t.Context(), api.Send{}); return err },
+				func() error {
+					return r.client.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { return nil })
+				},
 			} {
 				err := call()
 				if api.CodeOf(err) != api.CodeInternal {
@@ -186,6 +190,20 @@ func TestArgumentsAreNotLogged(t *testing.T) {
 	}
 }
 
+// Programs of before Send still send their texts.
+func TestSendTextOfOlderClients(t *testing.T) {
+	svc := &recordingService{}
+	r := startServer(t, svc)
+	status, body := post(t, r, "POST", "/v1/message/send-text", `{"to":"1","text":"x","quoted_message_id":"3A","idempotency_key":"k"}`)
+	calls := svc.taken()
+	if status != 200 || len(calls) != 1 || calls[0].method != "Send" {
+		t.Fatalf("%d %s, calls %+v", status, body, calls)
+	}
+	if want := (api.Send{To: "1", Text: "x", QuotedMessageID: "3A", IdempotencyKey: "k"}); !reflect.DeepEqual(calls[0].args, []any{want}) {
+		t.Errorf("asked for %+v, want %+v", calls[0].args, want)
+	}
+}
+
 func TestBadRequests(t *testing.T) {
 	svc := &recordingService{}
 	r := startServer(t, svc)
@@ -195,14 +213,15 @@ func TestBadRequests(t *testing.T) {
 		status                   int
 		want                     string
 	}{
-		{"too large", "POST", string(routeSendText), huge, 400, "larger than 1048576 bytes"},
-		{"not JSON", "POST", string(routeSendText), "{", 400, "invalid_arguments"},
-		{"wrong type", "POST", string(routeSendText), `{"text":{"secret":1}}`, 400, "invalid_arguments"},
+		{"too large", "POST", string(routeSend), huge, 400, "larger than 1048576 bytes"},
+		{"not JSON", "POST", string(routeSend), "{", 400, "invalid_arguments"},
+		{"wrong type", "POST", string(routeSend), `{"text":{"secret":1}}`, 400, "invalid_arguments"},
 		{"wrong type, stream", "POST", string(routePair), `[]`, 400, "invalid_arguments"},
 		{"no such route", "POST", "/v1/teleport", `{}`, 404, "unknown_route"},
 		{"newer routes", "POST", "/v2/status", `{}`, 404, "unknown_route"},
 		{"wrong method", "GET", string(routeStatus), ``, 404, "unknown_route"},
-		{"unclean path", "POST", "/v1//status/../purge", `{}`, 0, ""}, // whatever is said, nothing is done
+		// whatever is said, nothing is done
+		{"unclean path", "POST", "/v1//status/../purge", `{}`, 0, ""},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			status, body := post(t, r, tc.method, tc.path, tc.body)
@@ -223,23 +242,24 @@ func TestBadRequests(t *testing.T) {
 		}
 	})
 	t.Run("too large is refused before it is sent", func(t *testing.T) {
-		_, err := r.client.SendText(t.Context(), api.SendText{Text: strings.Repeat("x", maxRequestBytes)})
+		_, err := r.client.Send(t.Context(), api.Send{Text: strings.Repeat("x", maxRequestBytes)})
 		if api.CodeOf(err) != api.CodeInvalidArguments {
 			t.Errorf("got %v", err)
 		}
 	})
 }
 
-// A connection of another user is closed before a byte of it is read, and the log says so; the next one is served.
+// A connection of another user is closed before a byte of it is read, and the log says so; the next
+// one is served.
 func TestForeignPeersAreRefused(t *testing.T) {
 	dir := t.TempDir()
-	ln, err := Listen(dir)
+	ln, err := socket.Listen(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	log := &logBuffer{}
 	foreign := 1
-	g := guard{Listener: ln, log: log.logger(), check: func(net.Conn) error {
+	g := peerListener{Listener: ln, log: log.logger(), check: func(net.Conn) error {
 		if foreign--; foreign >= 0 {
 			return errors.New("user 1001 may not use the socket of user 1000")
 		}
@@ -266,7 +286,7 @@ func TestForeignPeersAreRefused(t *testing.T) {
 }
 
 func TestServeTellsThatItsSocketFailed(t *testing.T) {
-	ln, err := Listen(t.TempDir())
+	ln, err := socket.Listen(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,7 +11,8 @@ import (
 	"waoutbox/cmd/internal/demo"
 )
 
-// TestDemo: the script of the demo runs to its end within 40 s, loses nothing, and says so in one line.
+// TestDemo: the script of the demo runs to its end within 40 s, loses nothing, and says so in one
+// line.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	noteSources(t)
@@ -33,7 +34,8 @@ func TestDemo(t *testing.T) {
 	}
 }
 
-// TestDemoEndsWithItsReader: when nobody reads any more, the demo ends early and leaves no service and no files behind.
+// TestDemoEndsWithItsReader: when nobody reads any more, the demo ends early and leaves no service
+// and no files behind.
 func TestDemoEndsWithItsReader(t *testing.T) {
 	t.Parallel()
 	noteSources(t)

@@ -11,8 +11,9 @@ import (
 	"waoutbox/dispatcher/receiver"
 )
 
-// TestEveryEventFamily: one subscription to everything gets messages in and out, receipts, group changes, presence and the link's
-// own events, each under its name, signed, in a body that JSON gives back byte for byte.
+// TestEveryEventFamily: one subscription to everything gets messages in and out, receipts, group
+// changes, presence and the link's own events, each under its name, signed, in a body that JSON
+// gives back byte for byte.
 func TestEveryEventFamily(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -1,5 +1,6 @@
-// Package e2e runs the real binary as a user would: real processes killed with SIGKILL, real sockets, a real bbolt file, the
-// unmodified WhatsApp library against the simulator, real HTTP receivers, the official MCP client.
+// Package e2e runs the real binary as a user would: real processes killed with SIGKILL, real
+// sockets, a real bbolt file, the unmodified WhatsApp library against the simulator, real HTTP
+// receivers, the official MCP client.
 package e2e
 
 import (
@@ -14,9 +15,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"waoutbox/connection/wasim"
 	"waoutbox/dispatcher/receiver"
@@ -47,11 +51,17 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
 		return 1
 	}
-	return m.Run()
+	code := m.Run()
+	if err := goleak.Find(); code == 0 && err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
-// noteSources looks at every file the program is built from. The go command keeps a passed result until a file that a test looked at
-// changes (from m.Run on, so TestMain is too early), and of what a `go build` reads it knows nothing.
+// noteSources looks at every file the program is built from. The go command keeps a passed result
+// until a file that a test looked at changes (from m.Run on, so TestMain is too early), and of what
+// a `go build` reads it knows nothing.
 func noteSources(t *testing.T) {
 	t.Helper()
 	root := filepath.Join("..", "..", "..")
@@ -85,6 +95,7 @@ type rig struct {
 	daemon   *exec.Cmd
 	exited   chan struct{}
 	output   *lockedBuffer
+	agentEnv []string // besides that of this process
 }
 
 // newRig makes the machine. The daemon is not started.
@@ -122,7 +133,7 @@ func shortDir(t *testing.T) string {
 	return dir
 }
 
-// serve starts the daemon and returns when it answers.
+// serve starts the daemon and returns when it is ready.
 func (r *rig) serve(extra ...string) {
 	r.t.Helper()
 	args := append([]string{"serve", "--state-dir", r.stateDir, "--whatsapp-url", r.sim.URL(), "--whatsapp-root-key", r.sim.RootKey()}, extra...)
@@ -225,12 +236,13 @@ func one[T any](r *rig, args ...string) T {
 
 func (r *rig) status() api.Status { r.t.Helper(); return one[api.Status](r, "status") }
 
-// pair links the phone through `pair --json`.
-func (r *rig) pair() {
+// pair links the account with the program's own command, as a person does with phone and browser,
+// and returns the steps that the command showed.
+func (r *rig) pair(extra ...string) (steps []string) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 60*time.Second)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "--state-dir", r.stateDir, "pair", "--json")
+	cmd := exec.CommandContext(ctx, binary, append([]string{"--state-dir", r.stateDir, "pair", "--json"}, extra...)...)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)
@@ -240,26 +252,41 @@ func (r *rig) pair() {
 	if err := cmd.Start(); err != nil {
 		r.t.Fatal(err)
 	}
-	linked, scanned := false, false
+	phone := make(chan error, 1) // it waits for the rest of the pairing
+	used := false
 	for dec := json.NewDecoder(out); ; {
 		var step api.PairStep
 		if dec.Decode(&step) != nil {
 			break
 		}
-		if step.Step == api.StepQR && !scanned {
-			scanned = true
-			if err := r.phone.ScanQR(ctx, step.QR); err != nil {
-				r.t.Fatalf("scan the QR code: %v", err)
+		steps = append(steps, step.Step)
+		switch {
+		case step.Step == api.StepQR && !used:
+			used = true
+			go func() { phone <- r.phone.ScanQR(ctx, step.QR) }()
+		case step.Step == api.StepCode && !used:
+			used = true
+			go func() { phone <- r.phone.EnterCode(ctx, step.Code) }()
+		case step.Step == api.StepPasskey:
+			response, err := r.phone.SignPasskey(step.Passkey.Request)
+			if err != nil {
+				r.t.Fatal(err)
+			}
+			if res := r.runWith(string(response), "pair", "passkey", "-"); res.code != 0 {
+				r.t.Fatalf("pair passkey: %+v", res)
 			}
 		}
-		linked = linked || step.Step == api.StepLinked
 	}
-	if err := cmd.Wait(); err != nil || !linked {
-		r.t.Fatalf("pair: linked %v, %v: %s", linked, err, errOut.String())
+	if err := cmd.Wait(); err != nil || !slices.Contains(steps, api.StepLinked) {
+		r.t.Fatalf("pair: steps %q, %v: %s", steps, err, errOut.String())
+	}
+	if err := <-phone; err != nil {
+		r.t.Fatalf("the phone: %v", err)
 	}
 	if err := r.phone.WaitOnline(ctx); err != nil {
 		r.t.Fatal(err)
 	}
+	return steps
 }
 
 // receiver starts an endpoint.

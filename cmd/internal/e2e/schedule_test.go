@@ -12,14 +12,16 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// TestScheduleAndReplay: an endpoint that answers 500 gets four POSTs with the same body and id, 1, 3 and 10 s apart; then the
-// delivery is a dead letter with all four attempts, replayed once the endpoint works, and the list is empty.
+// TestScheduleAndReplay: an endpoint that answers 500 gets four POSTs with the same body and id, 1,
+// 3 and 10 s apart; then the delivery is a dead letter with all four attempts, replayed once the
+// endpoint works, and the list is empty.
 func TestScheduleAndReplay(t *testing.T) {
 	t.Parallel()
 	schedule(t, false)
 }
 
-// TestScheduleSurvivesKill: the same with the daemon killed between attempts 2 and 3: attempts go on at 3.
+// TestScheduleSurvivesKill: the same with the daemon killed between attempts 2 and 3: attempts go
+// on at 3.
 func TestScheduleSurvivesKill(t *testing.T) {
 	t.Parallel()
 	schedule(t, true)
@@ -32,11 +34,11 @@ func schedule(t *testing.T, kill bool) {
 	recv := r.receiver(receiver.Options{Secret: secret, Script: receiver.MustScript("500")})
 	hook := r.addWebhook(recv.URL(), secret, "message.received")
 	headers := filepath.Join(shortDir(t), "headers")
-	if err := os.WriteFile(headers, []byte("Authorization: Bearer hush\n"), 0o600); err != nil {
+	if err := os.WriteFile(headers, []byte("Authorization: Bearer t0ken-value\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if shown := r.mustRun("webhook", "add", recv.URL(), "--header", "X-Tenant: blue", "--header-file", headers) +
-		r.mustRun("webhook", "show", hook.ID); strings.Contains(shown, "hush") || strings.Count(shown, "Authorization, X-Tenant") != 2 {
+		r.mustRun("webhook", "show", hook.ID); strings.Contains(shown, "t0ken-value") || strings.Count(shown, "Authorization, X-Tenant") != 2 {
 		t.Errorf("custom headers are shown as:\n%s", shown)
 	}
 	if res := r.run("webhook", "add", recv.URL(), "--header", "x-webhook-id: mine"); res.code != 2 {
@@ -51,7 +53,8 @@ func schedule(t *testing.T, kill bool) {
 		if err := recv.Wait(ctx, 2); err != nil {
 			t.Fatal(err)
 		}
-		// The second attempt's outcome is on disk shortly after its answer; the third is due 3 s later.
+		// The second attempt's outcome is on disk shortly after its response; the third is due 3 s
+		// later.
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
@@ -74,7 +77,7 @@ func schedule(t *testing.T, kill bool) {
 		}
 	}
 	for i, p := range posts { // the same after a kill: they are opened from the disk
-		if p.Header.Get("X-Tenant") != "blue" || p.Header.Get("Authorization") != "Bearer hush" || p.Header.Get("X-Webhook-Id") != p.EventID {
+		if p.Header.Get("X-Tenant") != "blue" || p.Header.Get("Authorization") != "Bearer t0ken-value" || p.Header.Get("X-Webhook-Id") != p.EventID {
 			t.Errorf("POST %d: custom headers are missing: %v", i+1, p.Header)
 		}
 	}

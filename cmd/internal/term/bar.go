@@ -3,17 +3,30 @@ package term
 import (
 	"fmt"
 	"io"
-	"strings"
+	"sync"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/progress"
 )
 
-// barWidth is the number of cells of a bar.
-const barWidth = 22
+const (
+	// barWidth is the number of cells of a bar.
+	barWidth = 22
+	// barTick is how often a bar is redrawn.
+	barTick = 100 * time.Millisecond
+)
 
-// Bar is a progress line that redraws itself. On anything but a terminal it draws nothing: a log of bars helps nobody.
+// Bar is a progress line that redraws itself until Clear. On anything but a terminal it draws
+// nothing: a log of bars helps nobody. Draw and Clear are for one goroutine.
 type Bar struct {
-	w     io.Writer
-	title string
-	drawn bool
+	w       io.Writer // nil: silent
+	title   string
+	pw      progress.Writer // nil while nothing is drawn
+	tracker *progress.Tracker
+	ended   chan struct{} // closed when the drawing has ended
+
+	mu   sync.Mutex
+	text string // what stands behind the bar
 }
 
 // NewBar makes a bar for w, or a silent one if live is false.
@@ -24,30 +37,66 @@ func NewBar(w io.Writer, live bool, title string) *Bar {
 	return &Bar{w: w, title: title}
 }
 
-// Draw shows done of total and a note behind it.
+// Draw shows done of total and a note behind it, from the next redrawing on.
 func (b *Bar) Draw(done, total int64, note string) {
 	if b.w == nil {
 		return
 	}
-	b.drawn = true
-	fmt.Fprintf(b.w, "\r\x1b[2K%s  %s  %s/%s", b.title, cells(done, total), Count(done), Count(total))
+	text := Count(done) + "/" + Count(total)
 	if note != "" {
-		fmt.Fprintf(b.w, "  %s", note)
+		text += "  " + note
 	}
+	b.mu.Lock()
+	b.text = text
+	b.mu.Unlock()
+	if b.pw == nil {
+		b.begin()
+	}
+	b.tracker.UpdateTotal(max(total, 1)) // 0 would be an unknown one
+	b.tracker.SetValue(min(max(done, 0), max(total, 1)))
 }
 
-// Clear takes the bar away; what follows starts on a clean line.
+func (b *Bar) begin() {
+	b.tracker = &progress.Tracker{Message: b.title, Total: 1, AutoStopDisabled: true}
+	b.tracker.Units = progress.Units{Formatter: func(int64) string {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		return b.text
+	}}
+	b.pw = progress.NewWriter()
+	b.pw.SetOutputWriter(b.w)
+	b.pw.SetUpdateFrequency(barTick)
+	b.pw.SetTrackerLength(barWidth)
+	b.pw.SetTrackerPosition(progress.PositionRight)
+	b.pw.SetStyle(progress.Style{
+		Chars:      progress.StyleChars{Finished: "█", Finished25: "░", Finished50: "░", Finished75: "░", Unfinished: "░"},
+		Options:    progress.StyleOptions{Separator: " "},
+		Visibility: progress.StyleVisibility{Tracker: true, Value: true},
+	})
+	b.pw.AppendTracker(b.tracker)
+	pw, ended := b.pw, make(chan struct{})
+	b.ended = ended
+	go func() {
+		defer close(ended)
+		pw.Render()
+	}()
+}
+
+// Clear ends the drawing and takes the bar away; what follows starts on a clean line.
 func (b *Bar) Clear() {
-	if b.w != nil && b.drawn {
-		fmt.Fprint(b.w, "\r\x1b[2K")
-		b.drawn = false
+	if b.pw == nil {
+		return
 	}
-}
-
-func cells(done, total int64) string {
-	n := barWidth
-	if total > 0 {
-		n = int(min(max(done, 0), total) * barWidth / total)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for ended := false; !ended; {
+		b.pw.Stop() // does nothing before the drawing has begun
+		select {
+		case <-b.ended:
+			ended = true
+		case <-tick.C:
+		}
 	}
-	return strings.Repeat("█", n) + strings.Repeat("░", barWidth-n)
+	b.pw = nil
+	fmt.Fprint(b.w, "\x1b[1A\x1b[2K\r") // the last redrawing ended with a line end
 }

@@ -2,16 +2,21 @@ package term
 
 import (
 	"fmt"
-	"strconv"
 	"strings"
 	"time"
 	"unicode"
+
+	"github.com/dustin/go-humanize"
 )
 
 // None stands for a value that is not there.
 const None = "–"
 
-// Age renders a duration for people, in at most two units: "0 s", "26 m", "3 h 12 m", "5 d 4 h". Never negative.
+// Unknown stands for a value that could not be read.
+const Unknown = "?"
+
+// Age renders a duration for people, in at most two units: "0 s", "26 m", "3 h 12 m", "5 d 4 h".
+// Never negative.
 func Age(d time.Duration) string {
 	d = max(d, 0)
 	two := func(big int64, bigUnit string, small int64, smallUnit string) string {
@@ -33,17 +38,7 @@ func Age(d time.Duration) string {
 }
 
 // Count renders a number with thousands separated: "18,204".
-func Count(n int64) string {
-	s := strconv.FormatInt(n, 10)
-	sign := ""
-	if s[0] == '-' {
-		sign, s = "-", s[1:]
-	}
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return sign + s
-}
+func Count(n int64) string { return humanize.Comma(n) }
 
 // Plural renders a count with its noun: "1 dead letter", "23 dead letters".
 func Plural(n int64, one, many string) string {
@@ -53,23 +48,8 @@ func Plural(n int64, one, many string) string {
 	return Count(n) + " " + many
 }
 
-// Bytes renders a size: "0 B", "41 MB" (powers of 1000, one decimal below ten).
-func Bytes(n int64) string {
-	if n < 1000 {
-		return fmt.Sprintf("%d B", n)
-	}
-	v, unit := float64(n), ""
-	for _, unit = range []string{"kB", "MB", "GB", "TB"} {
-		v /= 1000
-		if v < 999.5 {
-			break
-		}
-	}
-	if v < 9.95 {
-		return fmt.Sprintf("%.1f %s", v, unit)
-	}
-	return fmt.Sprintf("%.0f %s", v, unit)
-}
+// Bytes renders a size: "0 B", "41 MB" (powers of 1000, one decimal below ten). Never negative.
+func Bytes(n int64) string { return humanize.Bytes(uint64(max(n, 0))) }
 
 // Millis renders how long something took: "12 ms", "10.0 s".
 func Millis(ms int64) string {
@@ -79,7 +59,8 @@ func Millis(ms int64) string {
 	return fmt.Sprintf("%.1f s", float64(ms)/1000)
 }
 
-// Clock renders a moment in loc: the time of day when it was today, the date with it otherwise. Zero is None.
+// Clock renders a moment in loc: the time of day when it was today, the date with it otherwise.
+// Zero is None.
 func Clock(t, now time.Time, loc *time.Location) string {
 	if t.IsZero() {
 		return None
@@ -91,8 +72,9 @@ func Clock(t, now time.Time, loc *time.Location) string {
 	return t.Format("2006-01-02 15:04:05")
 }
 
-// Clean makes text from outside harmless on a terminal: control characters, which could move the cursor or forge lines, and the
-// invisible ones that reorder text, become visible escapes. Newlines too: one value stays one line.
+// Clean makes text from outside harmless on a terminal: control characters, which could move the
+// cursor or forge lines, and the invisible ones that reorder text, become visible escapes. Newlines
+// too: one value stays one line.
 func Clean(s string) string {
 	if !strings.ContainsFunc(s, unsafe) {
 		return s

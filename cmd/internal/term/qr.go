@@ -14,10 +14,12 @@ type QR struct {
 	Cols  int // cells a line takes
 }
 
-// DrawQR draws text as a QR code in half blocks: two modules a row, so that a WhatsApp code needs about 30 rows and 60 columns.
-// Without colours it suits a dark background; with them it is black on white whatever the terminal's colours are.
+// DrawQR draws text as a QR code in half blocks: two modules a row, so that a WhatsApp code needs
+// about 30 rows and 60 columns. Without colours it suits a dark background; with them it is black
+// on white whatever the terminal's colours are.
 func DrawQR(text string, s Style) (QR, error) {
-	if _, err := qr.Encode(text, qrterminal.L); err != nil { // the drawer below ignores this error and would fault
+	// the drawer below ignores this error and would fault
+	if _, err := qr.Encode(text, qrterminal.L); err != nil {
 		return QR{}, err
 	}
 	var b bytes.Buffer

@@ -10,8 +10,8 @@ import (
 // Style colours text for one stream. The zero Style leaves text as it is.
 type Style struct{ Color bool }
 
-// StyleFor answers the style of a stream: colours only on a terminal, and neither with NO_COLOR set to anything nor with
-// TERM=dumb (https://no-color.org).
+// StyleFor returns the style of a stream: colours only on a terminal, and neither with NO_COLOR set
+// to anything nor with TERM=dumb (https://no-color.org).
 func StyleFor(w io.Writer, getenv func(string) string) Style {
 	return Style{Color: IsTerminal(w) && getenv("NO_COLOR") == "" && getenv("TERM") != "dumb"}
 }
@@ -24,7 +24,6 @@ func (s Style) wrap(code, text string) string {
 }
 
 func (s Style) Bold(text string) string   { return s.wrap("1", text) }
-func (s Style) Faint(text string) string  { return s.wrap("2", text) }
 func (s Style) Red(text string) string    { return s.wrap("31", text) }
 func (s Style) Green(text string) string  { return s.wrap("32", text) }
 func (s Style) Yellow(text string) string { return s.wrap("33", text) }
@@ -35,7 +34,7 @@ func IsTerminal(v any) bool {
 	return ok && xterm.IsTerminal(int(f.Fd()))
 }
 
-// Size answers the columns and rows of a terminal, 0 and 0 for anything else.
+// Size returns the columns and rows of a terminal, 0 and 0 for anything else.
 func Size(w io.Writer) (cols, rows int) {
 	f, ok := w.(*os.File)
 	if !ok {

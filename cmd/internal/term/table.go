@@ -14,7 +14,8 @@ type Column struct {
 	Right bool
 }
 
-// Table is an aligned table without borders, three blanks between columns and none at the end of a line.
+// Table is an aligned table without borders, three blanks between columns and none at the end of a
+// line.
 type Table struct {
 	cols []Column
 	rows []table.Row

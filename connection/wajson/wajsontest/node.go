@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"os"
 	"os/exec"
 	"testing"
 )
@@ -22,14 +23,32 @@ for (const line of require('fs').readFileSync(0, 'latin1').split('\n')) {
 }
 console.log(JSON.stringify({ n, bad }));`
 
-// Node fails the test for every document that node's JSON does not give back
-// byte for byte, using one node process for all. On a machine without node it
-// checks nothing and says so: it only ever confirms what Go vectors have shown.
-func Node(t *testing.T, docs [][]byte) {
+// nodeRequired names the environment variable that makes the absence of a program a failure:
+// .ci/run sets it, so that what only node can confirm is never left out there.
+const nodeRequired = "WAOUTBOX_REQUIRE_TOOLS"
+
+// NodePath returns where node is, or "" and a line in the test's log on a machine without it. With
+// WAOUTBOX_REQUIRE_TOOLS set its absence fails the test.
+func NodePath(t *testing.T) string {
 	t.Helper()
 	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Log("no node on this machine: the Go checks stand alone")
+	switch {
+	case err == nil:
+		return node
+	case os.Getenv(nodeRequired) != "":
+		t.Fatalf("%s is set and there is no node: %v", nodeRequired, err)
+	}
+	t.Log("no node on this machine: the Go checks stand alone")
+	return ""
+}
+
+// Node fails the test for every document that node's JSON does not give back byte for byte, using
+// one node process for all. Without node it checks nothing (NodePath): it only ever confirms what
+// Go vectors have shown.
+func Node(t *testing.T, docs [][]byte) {
+	t.Helper()
+	node := NodePath(t)
+	if node == "" {
 		return
 	}
 	var in bytes.Buffer
@@ -48,7 +67,7 @@ func Node(t *testing.T, docs [][]byte) {
 		Bad []int `json:"bad"`
 	}
 	if err := json.Unmarshal(out, &res); err != nil {
-		t.Fatalf("node answered %q: %v", out, err)
+		t.Fatalf("node printed %q: %v", out, err)
 	}
 	if res.N != len(docs) {
 		t.Errorf("node read %d documents of %d", res.N, len(docs))

@@ -9,30 +9,46 @@ import (
 
 // Fill sets random fields of m, nesting at most depth messages below it, with
 // the values that are most likely to be printed wrongly.
-func Fill(rnd *rand.Rand, m protoreflect.Message, depth int) {
+func Fill(rnd *rand.Rand, m protoreflect.Message, depth int) { Filler{}.Fill(rnd, m, depth) }
+
+// Filler is what Fill may set. The zero value sets everything, and numbers that no enum has.
+type Filler struct {
+	// Field tells whether a field may be set; nil allows all.
+	Field func(protoreflect.FieldDescriptor) bool
+	// Values are the values that a field of an enum may have; nil chooses numbers from -3 to 36.
+	Values func(protoreflect.FieldDescriptor) []protoreflect.EnumNumber
+}
+
+// Fill is the function Fill within what the filler allows.
+func (f Filler) Fill(rnd *rand.Rand, m protoreflect.Message, depth int) {
 	fds := m.Descriptor().Fields()
 	for range 1 + rnd.IntN(6) {
 		fd := fds.Get(rnd.IntN(fds.Len()))
-		if fd.Message() != nil && depth == 0 {
+		if fd.Message() != nil && depth == 0 || f.Field != nil && !f.Field(fd) {
 			continue
 		}
 		if fd.IsList() {
 			list := m.Mutable(fd).List()
 			for range rnd.IntN(4) {
-				list.Append(random(rnd, fd, list.NewElement, depth))
+				list.Append(f.random(rnd, fd, list.NewElement, depth))
 			}
 			continue
 		}
-		m.Set(fd, random(rnd, fd, func() protoreflect.Value { return m.NewField(fd) }, depth))
+		m.Set(fd, f.random(rnd, fd, func() protoreflect.Value { return m.NewField(fd) }, depth))
+	}
+	for i := range fds.Len() { // without them a message can be neither written nor read
+		if fd := fds.Get(i); fd.Cardinality() == protoreflect.Required && !m.Has(fd) {
+			m.Set(fd, f.random(rnd, fd, func() protoreflect.Value { return m.NewField(fd) }, depth))
+		}
 	}
 }
 
-func random(rnd *rand.Rand, fd protoreflect.FieldDescriptor, fresh func() protoreflect.Value, depth int) protoreflect.Value {
+func (f Filler) random(rnd *rand.Rand, fd protoreflect.FieldDescriptor, fresh func() protoreflect.Value, depth int) protoreflect.Value {
 	switch fd.Kind() {
 	case protoreflect.MessageKind, protoreflect.GroupKind:
 		v := fresh()
 		if v.Message().Descriptor().Fields().Len() > 0 {
-			Fill(rnd, v.Message(), depth-1)
+			f.Fill(rnd, v.Message(), depth-1)
 		}
 		return v
 	case protoreflect.StringKind:
@@ -46,6 +62,10 @@ func random(rnd *rand.Rand, fd protoreflect.FieldDescriptor, fresh func() protor
 	case protoreflect.BoolKind:
 		return protoreflect.ValueOfBool(rnd.IntN(2) == 0)
 	case protoreflect.EnumKind:
+		if f.Values != nil {
+			values := f.Values(fd)
+			return protoreflect.ValueOfEnum(values[rnd.IntN(len(values))])
+		}
 		return protoreflect.ValueOfEnum(protoreflect.EnumNumber(rnd.IntN(40) - 3))
 	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
 		return protoreflect.ValueOfInt32(int32(rnd.Uint32()))

@@ -1,0 +1,99 @@
+package admin
+
+import (
+	"context"
+	"slices"
+
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+// Purge discards dead letters for good. After the first are gone nothing is an error any more: a
+// note in the result says why only a part was purged, and the same call again goes on.
+func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
+	out := api.PurgeResult{Missing: []string{}}
+	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "purge")
+	if err != nil {
+		return out, err
+	}
+	out.Missing = append(out.Missing, sel.missing...)
+	if in.DryRun {
+		for _, r := range sel.rows {
+			n, err := s.countSelected(ctx, sel, r)
+			if err != nil {
+				return out, err
+			}
+			out.Purged += n.replayable + n.unreplayable
+		}
+		out.DryRun = true
+		return out, nil
+	}
+	err = s.purge(ctx, sel, &out)
+	if out.Purged > 0 {
+		if err != nil {
+			s.o.Log.WarnContext(ctx, "a purge stopped", "purged", out.Purged, "error", err)
+			out.Note, err = "Not all were purged ("+cause(err)+"). Run it again to go on", nil
+		}
+	}
+	return out, apiError(err, "purge")
+}
+
+func (s *Service) purge(ctx context.Context, sel selection, out *api.PurgeResult) error {
+	f := sel.filter
+	f.Webhook = ""
+	// nothing has to be looked at one by one
+	whole := sel.byID == nil && !f.Narrows()
+	for _, r := range sel.rows {
+		if whole {
+			n, err := s.o.Dispatcher.PurgeAll(ctx, r.sub.ID)
+			out.Purged += int64(n)
+			s.logPurge(ctx, r, int64(n))
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		before := out.Purged
+		err := s.purgeSelected(ctx, sel, r, out)
+		s.logPurge(ctx, r, out.Purged-before)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// purgeSelected discards those letters of one webhook that a selection names one by one.
+func (s *Service) purgeSelected(ctx context.Context, sel selection, r webhookRow, out *api.PurgeResult) error {
+	for chunk, err := range s.letterChunks(ctx, sel, r) {
+		if err != nil {
+			return err
+		}
+		n, gone, err := s.o.Dispatcher.Purge(ctx, r.sub.ID, sequencesOf(chunk))
+		out.Purged += int64(n)
+		for _, l := range chunk {
+			if slices.Contains(gone, l.seq()) {
+				out.Missing = append(out.Missing, deadLetterID(r.sub.ID, l.seq()))
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) logPurge(ctx context.Context, r webhookRow, n int64) {
+	if n > 0 {
+		s.logChange(ctx, "dead letters purged", "webhook", r.sub.ID, "count", n)
+	}
+}
+
+// sequencesOf returns what the dispatcher knows letters by.
+func sequencesOf(letters []deadLetter) []outbox.Seq {
+	seqs := make([]outbox.Seq, 0, len(letters))
+	for _, l := range letters {
+		seqs = append(seqs, l.seq())
+	}
+	return seqs
+}

@@ -1,0 +1,173 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+// webhookRow is a subscription with its decoded configuration.
+type webhookRow struct {
+	sub outbox.Subscription
+	cfg outbox.Webhook
+}
+
+// filter returns the filter in force.
+func (r webhookRow) filter() outbox.Filter {
+	if len(r.sub.Epochs) == 0 {
+		return outbox.Filter{}
+	}
+	return r.sub.Epochs[len(r.sub.Epochs)-1].Filter
+}
+
+// rows returns the subscriptions in use, and the removed ones whose backlog is not dead-lettered
+// yet, oldest first. One that cannot be read is logged and left out: it must not take the others'
+// administration with it.
+func (s *Service) rows(ctx context.Context) ([]webhookRow, error) {
+	out, _, err := s.rowsAndUnreadable(ctx)
+	return out, err
+}
+
+// rowsAndUnreadable is rows with the ids of those that are left out.
+func (s *Service) rowsAndUnreadable(ctx context.Context) (out []webhookRow, unreadable []outbox.SubID, err error) {
+	subs, err := s.o.Engine.Subs(ctx)
+	if err != nil {
+		return nil, nil, apiError(err, "read the webhooks")
+	}
+	out = make([]webhookRow, 0, len(subs))
+	for _, sub := range subs {
+		if r, ok := s.decodeRow(sub); ok {
+			out = append(out, r)
+		} else {
+			unreadable = append(unreadable, sub.ID)
+		}
+	}
+	slices.SortFunc(out, func(a, b webhookRow) int {
+		if c := a.cfg.CreatedAt.Compare(b.cfg.CreatedAt); c != 0 {
+			return c
+		}
+		return strings.Compare(string(a.sub.ID), string(b.sub.ID))
+	})
+	return out, unreadable, nil
+}
+
+// rowsWithDead returns the webhooks that have dead letters, removed or not, by id.
+func (s *Service) rowsWithDead(ctx context.Context) (out []webhookRow, err error) {
+	for after := outbox.SubID(""); ; {
+		page, err := s.o.Engine.WithDead(ctx, after, maxPage)
+		if err != nil {
+			return nil, apiError(err, "read the webhooks")
+		}
+		for _, sub := range page {
+			if r, ok := s.decodeRow(sub); ok {
+				out = append(out, r)
+			}
+			after = sub.ID
+		}
+		if len(page) < maxPage {
+			return out, nil
+		}
+	}
+}
+
+func (s *Service) decodeRow(sub outbox.Subscription) (webhookRow, bool) {
+	cfg, err := outbox.DecodeWebhook(sub.Config)
+	if err != nil {
+		s.o.Log.Error("webhook configuration unreadable", "webhook", sub.ID, "error", err)
+		return webhookRow{}, false
+	}
+	return webhookRow{sub, cfg}, true
+}
+
+// rowByID returns the webhook of an id, removed or not; found is false for an id that names none.
+func (s *Service) rowByID(ctx context.Context, id outbox.SubID) (r webhookRow, found bool, err error) {
+	sub, err := s.o.Engine.Sub(ctx, id)
+	if errors.Is(err, outbox.ErrNotFound) {
+		return webhookRow{}, false, nil
+	}
+	if err != nil {
+		return webhookRow{}, false, apiError(err, "read the webhook")
+	}
+	r, found = s.decodeRow(sub)
+	return r, found, nil
+}
+
+// rowByURL returns the webhook whose URL is url in any spelling of the same identity, removed or
+// not. Of two the one in use is returned.
+func (s *Service) rowByURL(ctx context.Context, url string) (r webhookRow, found bool, err error) {
+	all, err := s.rows(ctx)
+	if err != nil {
+		return webhookRow{}, false, err
+	}
+	same := func(r webhookRow) bool { return r.cfg.URL == url || s.identity(r.cfg.URL) == url }
+	inUse := func(r webhookRow) bool { return same(r) && !r.sub.Removed }
+	if i := slices.IndexFunc(all, inUse); i >= 0 {
+		return all[i], true, nil
+	}
+	if i := slices.IndexFunc(all, same); i >= 0 {
+		return all[i], true, nil
+	}
+	for after := outbox.SubID(""); ; {
+		page, err := s.o.Engine.Removed(ctx, after, maxPage)
+		if err != nil {
+			return webhookRow{}, false, apiError(err, "read the removed webhooks")
+		}
+		for _, sub := range page {
+			if r, ok := s.decodeRow(sub); ok && same(r) {
+				return r, true, nil
+			}
+			after = sub.ID
+		}
+		if len(page) < maxPage {
+			return webhookRow{}, false, nil
+		}
+	}
+}
+
+// identity returns the identity of a URL. One that could not be registered today may still be a
+// registered one, since the rules may have become stricter: it is its own identity.
+func (s *Service) identity(url string) string {
+	if id, err := s.o.CheckURL(url, true); err == nil {
+		return id
+	}
+	return url
+}
+
+// lookUp returns the webhook that ref names, removed or not: an id, or a URL in any spelling of the
+// same identity.
+func (s *Service) lookUp(ctx context.Context, ref string) (r webhookRow, found bool, err error) {
+	ref = strings.TrimSpace(ref)
+	if ref == "" {
+		return webhookRow{}, false, api.Errorf(api.CodeInvalidArguments, "no webhook given: pass its URL or its id (wh_…)")
+	}
+	if strings.HasPrefix(ref, idPrefix) {
+		return s.rowByID(ctx, outbox.SubID(ref))
+	}
+	return s.rowByURL(ctx, s.identity(ref))
+}
+
+// find returns the webhook in use that ref names, or a sentence.
+func (s *Service) find(ctx context.Context, ref string) (webhookRow, error) {
+	r, err := s.findAny(ctx, ref)
+	if err == nil && r.sub.Removed {
+		return webhookRow{}, api.Errorf(api.CodeWebhookNotFound, "webhook %s was removed. Add it again with: %s", r.sub.ID, s.addAgain(r.sub.ID))
+	}
+	return r, err
+}
+
+// findAny is find for removed webhooks too.
+func (s *Service) findAny(ctx context.Context, ref string) (webhookRow, error) {
+	r, found, err := s.lookUp(ctx, ref)
+	if err == nil && !found {
+		err = s.unknownWebhook(ref)
+	}
+	return r, err
+}
+
+func (s *Service) unknownWebhook(ref string) error {
+	return api.Errorf(api.CodeWebhookNotFound, "no webhook %q. See them all with: %s", strings.TrimSpace(ref), s.command("webhook list"))
+}

@@ -1,0 +1,244 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"waoutbox/dispatcher"
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+// MaxWebhooks bounds the webhooks in use: every one costs a lane, and 512 in-flight slots are
+// shared among them.
+const MaxWebhooks = 256
+
+// putTries is how often a subscription whose write the disk did not confirm is written.
+const putTries = 3
+
+// PutWebhook registers a webhook, or updates, resumes or revives the one of this URL or id.
+// Everything is checked first, then the subscription is written in one commit: a context that ends
+// before that withdraws the call, and nothing was changed. After the write there is a result: what
+// fails then is a warning in it, and the steps run to their end whether or not ctx does.
+func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
+	if err := checkPut(in, s.o.EventNames); err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	// looking a name up takes seconds: it is done before the lock
+	_, url, err := s.target(ctx, in)
+	if err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	warning, err := s.o.Resolve(ctx, url.text, url.insecure)
+	if err != nil {
+		return api.PutWebhookResult{}, url.refused(err)
+	}
+	out := api.PutWebhookResult{}
+	if warning != "" {
+		out.Warnings = append(out.Warnings, warning)
+	}
+
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	defer unlock()
+	r, url, err := s.target(ctx, in) // as it is now
+	if err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	if r.sub.ID != "" && !r.sub.Removed {
+		if st := s.lane(ctx, r); st.Status != dispatcher.StatusActive {
+			out.Was, out.WasReason = api.WebhookStatus(st.Status), st.Reason
+		}
+	}
+	if out.Result, err = s.prepare(ctx, &r); err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	r.cfg.URL, r.cfg.AllowInsecureHTTP = url.text, url.insecure
+	warnings, err := s.applySettings(&r, in, &out)
+	if err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	out.Warnings = append(out.Warnings, warnings...)
+	r.sub, warning, err = s.putSub(ctx, r.sub)
+	if err != nil {
+		return api.PutWebhookResult{}, apiError(err, "register the webhook")
+	}
+	if warning != "" {
+		out.Warnings = append(out.Warnings, warning)
+	}
+
+	// stored: from here on nothing is an error
+	after, cancel := afterWrite(ctx, afterPut)
+	defer cancel()
+	if w := s.startDelivery(after, r.sub.ID); w != "" {
+		out.Warnings = append(out.Warnings, w)
+	}
+	if fault := s.sealedFault(r); fault != "" {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("%s is held: %s", r.sub.ID, fault))
+	} else if in.GenerateSecret || in.Secret != nil || in.Headers != nil {
+		out.Warnings = append(out.Warnings, s.othersHeld(after, r.sub.ID)...)
+	}
+	stats, missing, err := s.counts(after)
+	if err = errors.Join(missing, err); err != nil {
+		s.o.Log.WarnContext(ctx, "the counts of a webhook could not be read", "webhook", r.sub.ID, "error", err)
+	}
+	out.Webhook = s.webhook(after, r, stats)
+	s.logChange(ctx, "webhook registered", "webhook", r.sub.ID, "result", out.Result, "events", out.Webhook.Events,
+		"signed", out.Webhook.Signed, "headers", len(r.cfg.HeaderNames))
+	return out, nil
+}
+
+// targetURL is where a webhook is to point, and what was allowed for it.
+type targetURL struct {
+	text      string
+	insecure  bool // plain http to a public host is allowed
+	withdrawn bool // it was allowed, and is not any more by this call
+}
+
+// refused says why the webhook may not point there.
+func (u targetURL) refused(err error) error {
+	if u.withdrawn {
+		return api.Errorf(api.CodeInvalidURL, "--allow-insecure-http cannot be withdrawn while this webhook needs it: %s", err)
+	}
+	return api.Errorf(api.CodeInvalidURL, "%s", err)
+}
+
+// target returns the webhook that in names, a row without an id for a new one, and its checked URL.
+// What was allowed for the webhook before stays allowed unless in says otherwise.
+func (s *Service) target(ctx context.Context, in api.PutWebhook) (webhookRow, targetURL, error) {
+	ref := strings.TrimSpace(in.URL)
+	isID := strings.HasPrefix(ref, idPrefix)
+	var r webhookRow
+	found := false
+	var err error
+	if ref != "" {
+		r, found, err = s.lookUp(ctx, ref)
+	}
+	switch {
+	case err != nil:
+		return r, targetURL{}, err
+	case isID && !found:
+		return r, targetURL{}, s.unknownWebhook(ref)
+	case isID:
+		ref = r.cfg.URL
+	}
+	url := targetURL{insecure: r.cfg.AllowInsecureHTTP}
+	if in.AllowInsecure != nil {
+		url.insecure = *in.AllowInsecure
+		url.withdrawn = r.cfg.AllowInsecureHTTP && !url.insecure
+	}
+	if url.text, err = s.o.CheckURL(ref, url.insecure); err != nil {
+		return r, url, url.refused(err)
+	}
+	return r, url, nil
+}
+
+// prepare makes r a subscription that can be written: a new id, or the end of its removal. It
+// returns what the call will have done.
+func (s *Service) prepare(ctx context.Context, r *webhookRow) (result string, err error) {
+	if r.sub.ID != "" && !r.sub.Removed {
+		return api.PutUpdated, nil
+	}
+	if err := s.checkWebhookLimit(ctx); err != nil {
+		return "", err
+	}
+	if r.sub.ID == "" {
+		r.cfg.CreatedAt = now()
+		r.sub.Epochs = []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}
+		r.sub.ID, err = s.newID(ctx)
+		return api.PutCreated, err
+	}
+	// A removal that was cut off is finished first: what it owed becomes dead letters, below the
+	// new epoch.
+	if _, err := s.o.Dispatcher.DeadLetterBacklog(ctx, r.sub.ID); err != nil {
+		return "", apiError(err, "finish the removal of "+string(r.sub.ID))
+	}
+	r.sub.Removed = false
+	r.sub.Epochs = append(slices.Clone(r.sub.Epochs), outbox.Epoch{Filter: keptFilter(*r)})
+	r.cfg.Filter = nil
+	return api.PutRevived, nil
+}
+
+// now is the time as configurations keep it.
+func now() time.Time { return time.Now().UTC().Truncate(time.Millisecond) }
+
+// checkWebhookLimit refuses a webhook more than the service keeps.
+func (s *Service) checkWebhookLimit(ctx context.Context) error {
+	all, err := s.rows(ctx)
+	if err != nil {
+		return err
+	}
+	used := 0
+	for _, r := range all {
+		if !r.sub.Removed {
+			used++
+		}
+	}
+	if used >= MaxWebhooks {
+		return api.Errorf(api.CodeTooManyWebhooks, "there are already %d webhooks, the most this service keeps. Remove one with: %s", used, s.command("webhook remove URL"))
+	}
+	return nil
+}
+
+// keptFilter returns what a removed webhook wanted before its removal. Removals by older versions
+// kept it in an epoch only, which may be gone.
+func keptFilter(r webhookRow) outbox.Filter {
+	if r.cfg.Filter != nil {
+		return *r.cfg.Filter
+	}
+	for _, e := range slices.Backward(r.sub.Epochs) {
+		if len(e.Filter.Events) > 0 {
+			return e.Filter
+		}
+	}
+	return outbox.Filter{Events: []string{outbox.Any}}
+}
+
+// putSub writes a subscription. A write that the disk did not confirm is repeated with the same id,
+// so that a caller who repeats the whole call finds it and makes no second one. When none is
+// confirmed, what is read afterwards is the outcome: it is stored, with a warning, or it is not.
+func (s *Service) putSub(ctx context.Context, sub outbox.Subscription) (stored outbox.Subscription, warning string, err error) {
+	if stored, err = s.o.Engine.PutSub(ctx, sub); !errors.Is(err, outbox.ErrUnknown) {
+		return stored, "", err
+	}
+	// it may be written: no caller withdraws it any more
+	ctx, cancel := afterWrite(ctx, afterPut)
+	defer cancel()
+	for try := 1; try < putTries && errors.Is(err, outbox.ErrUnknown); try++ {
+		stored, err = s.o.Engine.PutSub(ctx, sub)
+	}
+	if err == nil {
+		return stored, "", nil
+	}
+	found, unread := s.o.Engine.Sub(ctx, sub.ID)
+	switch {
+	case errors.Is(unread, outbox.ErrNotFound):
+	case unread != nil:
+		// Its lane finds out as soon as the outbox can be read. Nobody waits for that.
+		over, end := context.WithCancel(ctx)
+		end()
+		_ = s.o.Dispatcher.Sync(over, sub.ID)
+	case bytes.Equal(found.Config, sub.Config) && found.Removed == sub.Removed:
+		return found, s.warn(ctx, sub.ID, err, fmt.Sprintf("%s is stored as it is shown here, but that may not outlast a crash of this machine", sub.ID),
+			"Check the disk, then run it again"), nil
+	}
+	return stored, "", fmt.Errorf("%w, and repeating it failed: %w", outbox.ErrUnknown, err)
+}
+
+// startDelivery hands a stored webhook to its lane and resumes it. It returns a warning for what
+// failed, "" when all is well.
+func (s *Service) startDelivery(ctx context.Context, id outbox.SubID) string {
+	err := errors.Join(s.o.Dispatcher.Sync(ctx, id), s.o.Dispatcher.Resume(ctx, id))
+	if err == nil {
+		return ""
+	}
+	return s.warn(ctx, id, err, fmt.Sprintf("%s is stored, but its delivery could not be started", id),
+		"Start it with: "+s.addAgain(id))
+}

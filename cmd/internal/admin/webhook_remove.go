@@ -1,0 +1,81 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+// RemoveWebhook takes a webhook out. One write fixes the cut and keeps the settings; its backlog
+// then becomes dead letters; Purge discards them and the settings. After the write nothing is an
+// error: what fails is a warning in the result, and the same call again finishes it.
+func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error) {
+	unlock, err := s.lock(ctx)
+	if err != nil {
+		return api.RemoveWebhookResult{}, err
+	}
+	defer unlock()
+	r, found, err := s.lookUp(ctx, in.Webhook)
+	if err != nil {
+		return api.RemoveWebhookResult{}, err
+	}
+	if !found {
+		return api.RemoveWebhookResult{URL: in.Webhook}, nil
+	}
+	out := api.RemoveWebhookResult{Removed: !r.sub.Removed, ID: string(r.sub.ID), URL: r.cfg.URL}
+	if !r.sub.Removed {
+		warning, err := s.putRemoved(ctx, r)
+		if err != nil {
+			return api.RemoveWebhookResult{}, apiError(err, "remove the webhook")
+		}
+		if warning != "" {
+			out.Warnings = append(out.Warnings, warning)
+		}
+	}
+
+	// stored: from here on nothing is an error
+	after, cancel := afterWrite(ctx, afterRemoval)
+	defer cancel()
+	n, err := s.o.Dispatcher.DeadLetterBacklog(after, r.sub.ID)
+	out.DeadLettered = int64(n)
+	if err == nil && in.Purge {
+		out.Purged, err = s.forget(after, r.sub.ID)
+		out.Forgotten = err == nil
+	}
+	if err != nil {
+		out.Warnings = append(out.Warnings, s.warn(after, r.sub.ID, err, fmt.Sprintf("%s is removed, but not all of its backlog was taken out", r.sub.ID),
+			"Run it again to finish"))
+	}
+	s.logChange(ctx, "webhook removed", "webhook", r.sub.ID, "dead_lettered", out.DeadLettered, "purged", out.Purged)
+	return out, nil
+}
+
+// forget discards the dead letters of a removed webhook, then what is known of it.
+func (s *Service) forget(ctx context.Context, id outbox.SubID) (purged int64, err error) {
+	n, err := s.o.Dispatcher.PurgeAll(ctx, id)
+	if err == nil {
+		err = s.o.Engine.Forget(ctx, id)
+	}
+	if errors.Is(err, outbox.ErrNotFound) {
+		err = nil // an earlier write of the same that was not confirmed
+	}
+	return int64(n), err
+}
+
+// putRemoved marks a webhook as removed: nothing is owed to it any more, and its filter is kept for
+// when it is added again.
+func (s *Service) putRemoved(ctx context.Context, r webhookRow) (warning string, err error) {
+	filter := r.filter()
+	r.cfg.Filter = &filter
+	if r.sub.Config, err = outbox.EncodeWebhook(r.cfg); err != nil {
+		return "", err
+	}
+	r.sub.Removed = true
+	r.sub.Epochs = append(slices.Clone(r.sub.Epochs), outbox.Epoch{})
+	_, warning, err = s.putSub(ctx, r.sub)
+	return warning, err
+}

@@ -1,0 +1,166 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+// routes is every operation on one screen, and which of them change something.
+func (s *Server) routes() {
+	svc := s.service
+	read(s, routeStatus, func(ctx context.Context, _ none) (api.Status, error) { return svc.Status(ctx) })
+	read(s, routeWebhooks, func(ctx context.Context, _ none) (items[api.Webhook], error) { return wrap(svc.Webhooks(ctx)) })
+	read(s, routeWebhook, func(ctx context.Context, in ref) (api.Webhook, error) { return svc.Webhook(ctx, in.Ref) })
+	read(s, routeActivity, func(ctx context.Context, in ref) (api.WebhookActivity, error) {
+		return svc.WebhookActivity(ctx, in.Ref)
+	})
+	mutate(s, routePutWebhook, svc.PutWebhook)
+	mutate(s, routeRemoveWebhook, svc.RemoveWebhook)
+	// its outcome can end a hold
+	mutate(s, routeTestWebhook, func(ctx context.Context, in ref) (api.TestWebhookResult, error) { return svc.TestWebhook(ctx, in.Ref) })
+	mutate(s, routePauseWebhook, func(ctx context.Context, in ref) (api.WebhookState, error) { return svc.PauseWebhook(ctx, in.Ref) })
+	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
+	mutate(s, routeRotateSecret, svc.RotateSecret)
+	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
+		return wrap(svc.DeadLetterSummary(ctx, in))
+	})
+	read(s, routeDeadLetters, svc.DeadLetters)
+	read(s, routeDeadLetter, func(ctx context.Context, in ref) (api.DeadLetterDetail, error) { return svc.DeadLetter(ctx, in.Ref) })
+	mutate(s, routeReplay, svc.Replay)
+	mutate(s, routePurge, svc.Purge)
+	mutate(s, routeStartReplay, svc.StartReplay)
+	read(s, routeReplays, func(ctx context.Context, _ none) (items[api.ReplayRun], error) { return wrap(svc.Replays(ctx)) })
+	mutate(s, routeStopReplay, func(ctx context.Context, in api.StopReplay) (items[api.ReplayRun], error) {
+		return wrap(svc.StopReplay(ctx, in))
+	})
+	read(s, routeEvents, svc.Events)
+	read(s, routeEvent, func(ctx context.Context, in ref) (api.EventDetail, error) { return svc.Event(ctx, in.Ref) })
+	mutate(s, routeReplayEvents, svc.ReplayEvents)
+	// a pairing session belongs to the link and outlives this wait for its code
+	read(s, routePairNow, svc.PairNow)
+	// what was handed over is with WhatsApp: the wait for the step after it ends with the caller
+	read(s, routePairContinue, svc.ContinuePairing)
+	mutate(s, routeUnpair, func(ctx context.Context, _ none) (api.UnpairResult, error) { return svc.Unpair(ctx) })
+	mutate(s, routeSend, svc.Send)
+	mutate(s, routeSendText, svc.Send)
+	mutate(s, routeMarkRead, svc.MarkRead)
+	mutate(s, routeTyping, svc.Typing)
+	mutate(s, routeWatchPresence, svc.WatchPresence)
+	read(s, routeFindRecipients, svc.FindRecipients)
+	read(s, routeGroups, func(ctx context.Context, in api.ListGroups) (items[api.Group], error) {
+		return wrap(svc.Groups(ctx, in))
+	})
+	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
+	s.mux.HandleFunc("GET "+routeMedia, s.handleMedia)
+	s.mux.HandleFunc("POST "+routeSendFile, s.handleSendFile)
+	s.mux.HandleFunc("POST "+string(routePair), s.handlePair)
+	s.mux.HandleFunc("POST "+string(routeStop), s.handleStop)
+	if s.metrics != nil {
+		s.mux.HandleFunc("GET "+routeMetrics, s.handleMetrics)
+	}
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.writeError(w, api.Errorf(codeUnknownRoute, "waoutbox %s has no %s %s", s.daemon.Version, r.Method, r.URL.Path))
+	})
+}
+
+func wrap[T any](list []T, err error) (items[T], error) { return items[T]{Items: list}, err }
+
+// read mounts an operation that changes nothing: it ends with its caller.
+func read[In, Out any](s *Server, path route[In, Out], run func(context.Context, In) (Out, error)) {
+	handle(s, path, run)
+}
+
+// mutate mounts an operation that changes something: once its request is read, it runs to its end.
+// A caller's patience decides neither whether it is done nor whether it is done whole.
+func mutate[In, Out any](s *Server, path route[In, Out], run func(context.Context, In) (Out, error)) {
+	handle(s, path, func(caller context.Context, in In) (Out, error) {
+		ctx, done, refused := s.beginMutation(caller)
+		if refused != nil {
+			var none Out
+			return none, refused
+		}
+		defer done()
+		return run(ctx, in)
+	})
+}
+
+// handle mounts one operation: read the request, run it, write the response.
+func handle[In, Out any](s *Server, path route[In, Out], run func(context.Context, In) (Out, error)) {
+	s.mux.HandleFunc("POST "+string(path), func(w http.ResponseWriter, r *http.Request) {
+		var in In
+		if err := readBody(w, r, &in); err != nil {
+			s.writeError(w, err)
+			return
+		}
+		out, err := run(r.Context(), in)
+		if err != nil {
+			s.writeError(w, s.public(r.Context(), string(path), err))
+			return
+		}
+		s.writeJSON(w, http.StatusOK, out)
+	})
+}
+
+// readBody reads the whole request before the operation starts: only then does net/http watch for
+// the caller going away.
+func readBody(w http.ResponseWriter, r *http.Request, in any) *api.Error {
+	ctl := http.NewResponseController(w)
+	// a connection without deadlines still ends with its caller
+	_ = ctl.SetReadDeadline(time.Now().Add(bodyTimeout))
+	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	_ = ctl.SetReadDeadline(time.Time{})
+	if err != nil {
+		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+			return api.Errorf(api.CodeInvalidArguments, "the request is larger than %d bytes; send less at once", maxRequestBytes)
+		}
+		return api.Retryf(api.CodeInvalidArguments, "the request did not arrive whole; try again")
+	}
+	if len(raw) == 0 {
+		return nil
+	}
+	// err quotes no values beyond a type name and an offset
+	if err := json.Unmarshal(raw, in); err != nil {
+		return api.Errorf(api.CodeInvalidArguments, "the request is not the JSON this operation takes")
+	}
+	return nil
+}
+
+func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		status, raw = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the response could not be written as JSON"}}`)
+		s.log.Error("control response not encoded", "error", err)
+	}
+	ctl := http.NewResponseController(w)
+	_ = ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(raw)))
+	w.WriteHeader(status)
+	_, _ = w.Write(raw) // a caller that went away needs no response
+	// before the call counts as ended: a stopping server closes the connection then
+	_ = ctl.Flush()
+}
+
+func (s *Server) writeError(w http.ResponseWriter, e *api.Error) {
+	s.writeJSON(w, httpStatus(e.Code), failure{Error: e})
+}
+
+// handleMetrics is the one operation that is no JSON: what asks is a program that reads metrics.
+func (s *Server) handleMetrics(w http.ResponseWriter, r *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(metricsTimeout))
+	s.metrics.ServeHTTP(w, r)
+}
+
+func (s *Server) handleStop(w http.ResponseWriter, r *http.Request) {
+	agent, _ := AgentFrom(r.Context())
+	s.log.Info("stop asked for", "caller", agent.Name, "caller_version", agent.Version)
+	s.writeJSON(w, http.StatusOK, s.daemon)
+	s.stop()
+}

@@ -1,0 +1,167 @@
+package model
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"waoutbox/dispatcher"
+	"waoutbox/outbox"
+	"waoutbox/outbox/boltbox"
+	"waoutbox/store"
+)
+
+const (
+	repeatsInFlight = 16
+	// how long a commit and a POST take
+	commitTime, postTime = 4 * time.Millisecond, 2 * time.Millisecond
+)
+
+// takingEndpoint takes everything after postTime, and knows what a kill would send again.
+type takingEndpoint struct {
+	mu    sync.Mutex
+	taken map[outbox.SubID]map[outbox.Seq]time.Time // and not settled yet
+	count atomic.Int64
+}
+
+func (e *takingEndpoint) Send(_ context.Context, r dispatcher.Request) dispatcher.Result {
+	<-time.After(postTime) // of the simulated clock
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.taken[r.Sub] == nil {
+		e.taken[r.Sub] = map[outbox.Seq]time.Time{}
+	}
+	e.taken[r.Sub][r.Event.Seq] = time.Now()
+	e.count.Add(1)
+	return dispatcher.Result{Class: outbox.ClassOK, Status: 200}
+}
+
+// unsettled returns how much of what sub has taken would be sent again after a kill, and for how
+// long the oldest of it has been taken.
+func (e *takingEndpoint) unsettled(t *testing.T, box *boltbox.Box, sub outbox.SubID) (n int, age time.Duration) {
+	next, _, pending, err := box.Load(t.Context(), sub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := map[outbox.Seq]bool{}
+	for _, r := range pending {
+		again[r.Seq] = true
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for seq, at := range e.taken[sub] {
+		if seq < next && !again[seq] {
+			delete(e.taken[sub], seq)
+			continue
+		}
+		age = max(age, time.Since(at))
+	}
+	return len(e.taken[sub]), age
+}
+
+// What is delivered is on disk soon after, so that a kill sends little again: while a backlog is
+// delivered and nothing else is written, and while events are appended all the time. Webhooks share
+// their commits. Before lanes settled at common moments a drain printed "settled after 47ms".
+func TestWhatAKillSendsAgain(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		webhooks int
+		appends  bool
+		most     time.Duration // between a delivery and its settlement
+		commits  int           // in half a second
+	}{
+		{name: "drain", webhooks: 1, most: 36 * time.Millisecond, commits: 28},
+		{name: "drain of ten", webhooks: 10, most: 36 * time.Millisecond, commits: 28},
+		{name: "appending", webhooks: 1, appends: true, most: 26 * time.Millisecond, commits: 130},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				var commits atomic.Int64
+				hook := func(commit func() error) error {
+					<-time.After(commitTime) // of the simulated clock
+					commits.Add(1)
+					return commit()
+				}
+				db, err := store.Open(filepath.Join(dir, store.OutboxFile), store.DBOptions{Schema: boltbox.Schema(), MinFree: 1, CommitHook: hook})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer db.Close()
+				box, err := boltbox.Open(t.Context(), db, boltbox.Options{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: "http://127.0.0.1/"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				var subs []outbox.SubID
+				for i := range c.webhooks {
+					subs = append(subs, outbox.SubID(fmt.Sprint("wh_", i)))
+					if _, err := box.PutSub(t.Context(), outbox.Subscription{ID: subs[i], Config: cfg, Epochs: []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				n := 0
+				feed := func(count int) {
+					evs := make([]outbox.Event, count)
+					for i := range evs {
+						n++
+						evs[i] = outbox.Event{Key: fmt.Sprint("evt_", n), Stamp: uint32(time.Now().Unix()), Time: time.Now(), Name: "message.received", Chat: fmt.Sprintf("%d@lid", n), Body: []byte("{}")}
+					}
+					if _, err := box.Append(t.Context(), evs...); err != nil {
+						t.Error(err)
+					}
+				}
+				for n < 10_000 {
+					feed(outbox.MaxBatch)
+				}
+				pass(time.Second)
+				end := &takingEndpoint{taken: map[outbox.SubID]map[outbox.Seq]time.Time{}}
+				d := dispatcher.New(dispatcher.Options{Source: box, Subscriptions: box, Sender: end, MaxInFlight: repeatsInFlight})
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				ran := make(chan error, 1)
+				go func() { ran <- d.Run(ctx) }()
+				var appending sync.WaitGroup
+				if c.appends {
+					appending.Go(func() {
+						for ctx.Err() == nil {
+							feed(16)
+						}
+					})
+				}
+				pass(100 * time.Millisecond)
+				var repeats int
+				var oldest time.Duration
+				commits.Store(0)
+				for range 500 {
+					pass(time.Millisecond)
+					for _, sub := range subs {
+						again, age := end.unsettled(t, box, sub)
+						repeats, oldest = max(repeats, again), max(oldest, age)
+					}
+				}
+				made := int(commits.Load())
+				t.Logf("at most %d deliveries unsettled, the oldest for %v; %d commits and %d deliveries a second", repeats, oldest, 2*made, end.count.Load()*10/6)
+				if oldest > c.most {
+					t.Errorf("a delivery was settled after %v, want at most %v", oldest, c.most)
+				}
+				if made > c.commits {
+					t.Errorf("%d commits in half a second, want at most %d", made, c.commits)
+				}
+				cancel()
+				appending.Wait()
+				if err := <-ran; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,227 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+
+	"waoutbox/cmd/internal/admin"
+	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/cmd/internal/config"
+	"waoutbox/cmd/internal/control"
+	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/metrics"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/connection/translate"
+	"waoutbox/connection/wire"
+	"waoutbox/dispatcher"
+	"waoutbox/dispatcher/recent"
+	"waoutbox/dispatcher/webhook"
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+	"waoutbox/outbox/boltbox"
+	"waoutbox/outbox/retention"
+	"waoutbox/store"
+)
+
+// app is the state opened by this process: everything the daemon and a daemon-less command have
+// in common.
+type app struct {
+	state  *store.State
+	db     *store.DB
+	box    *boltbox.Box
+	keys   *keyring
+	sender *webhook.Sender
+	ends   *replay.Ends
+	recent *recent.Recent
+	meters *metrics.Metrics
+	disp   *dispatcher.Dispatcher
+	log    *slog.Logger
+	keep   *retention.Retention // nil while no daemon runs
+	pend   time.Duration        // how long a delivery may wait
+}
+
+// openApp takes ownership of the state and opens what lies in it. Nothing runs yet. On error
+// nothing stays open.
+//
+// An outbox that was lost is not begun anew, unless newOutbox says so.
+func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
+	a := &app{log: log, pend: cfg.RetainPending, meters: metrics.New(version, catalogNames())}
+	defer func() {
+		if err != nil {
+			err = errors.Join(explain.State(err), a.close())
+		}
+	}()
+	if a.state, err = store.OpenState(ctx, stateDir, store.Options{Version: version}); err != nil {
+		return nil, err
+	}
+	opts := store.DBOptions{Schema: boltbox.Schema(), MinFree: uint64(cfg.MinFreeBytes), MaxBytes: cfg.MaxSize, Observer: a.meters, Log: log}
+	if !newOutbox {
+		opts.Companions = []string{a.state.Path(store.KeyFile), a.state.Path(store.WhatsAppFile)}
+	}
+	if a.db, err = store.Open(a.state.Path(store.OutboxFile), opts); err != nil {
+		return nil, err
+	}
+	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: a.meters, Log: log}); err != nil {
+		return nil, err
+	}
+	sealed := func() (bool, error) { return a.somethingSealed(ctx) }
+	if a.keys, err = openKeyring(ctx, a.state.Path(store.KeyFile), a.db, sealed, log); err != nil {
+		return nil, err
+	}
+	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, UserAgent: "waoutbox/" + version, Log: log})
+	a.ends, a.recent = &replay.Ends{}, &recent.Recent{}
+	a.disp = dispatcher.New(dispatcher.Options{
+		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters}, Log: log, MaxInFlight: cfg.MaxInFlight,
+		Drain: max(cfg.DrainTimeout, 1), // 0 would be the default
+	})
+	return a, nil
+}
+
+// proxy returns what the link goes through, nil for none. Credentials that stand in the settings'
+// file as they are get sealed there.
+func (a *app) proxy(configPath string, cfg config.Config) (*wire.Proxy, error) {
+	if cfg.From(config.KeyWhatsAppProxy) == config.SourceFile && config.HasProxyCredentials(cfg.WhatsAppProxy) {
+		sealed, err := config.SealProxy(cfg.WhatsAppProxy, a.keys.seal)
+		if err == nil {
+			err = config.Set(configPath, config.KeyWhatsAppProxy, sealed)
+		}
+		if err != nil { // the next start tries again
+			a.log.Warn("the credentials of whatsapp-proxy were not sealed", "error", err)
+		}
+	}
+	text, err := config.UnsealProxy(cfg.WhatsAppProxy, a.keys.unseal)
+	if err != nil {
+		return nil, err
+	}
+	p, err := wire.CheckProxy(text)
+	if err == nil && p != nil {
+		a.log.Info("WhatsApp is reached through a proxy", "proxy", p.String())
+	}
+	return p, err
+}
+
+// close gives everything back, the lock last. Safe on a partly opened app.
+func (a *app) close() error {
+	var errs []error
+	if a.sender != nil {
+		a.sender.Close()
+	}
+	if a.db != nil {
+		errs = append(errs, a.db.Close())
+	}
+	if a.state != nil {
+		errs = append(errs, a.state.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// service makes the administration over the app. link and daemon are nil, and there are no media,
+// while no daemon runs.
+func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts) *admin.Service {
+	var lately admin.Recent
+	var files admin.Files
+	var sources admin.Sources
+	if m.files != nil {
+		files, sources = m.files, m.sources
+	}
+	if daemon != nil {
+		lately = a.recent
+	}
+	return admin.New(admin.Options{
+		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
+		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: translate.TestBody,
+		Caller: callerName, Alarms: func() []api.Alarm { return append(a.alarms(), m.alarms()...) }, RetainPending: a.pend, Log: a.log,
+	})
+}
+
+// metrics serves the metrics of the running service svc.
+func (a *app) metrics(svc *admin.Service) http.Handler {
+	a.meters.Watch(metrics.Source{Status: svc.Status, Database: func() (live, free int64) {
+		st := a.db.Stats()
+		return st.LiveBytes, st.FreeBytes
+	}})
+	return a.meters.Handler()
+}
+
+// retention makes what removes what is old. newest is the creation of the newest event of before.
+func (a *app) retention(cfg config.Config, newest time.Time) *retention.Retention {
+	a.keep = retention.New(a.box, a.disp, retention.Policy{Delivered: cfg.Retain, Pending: cfg.RetainPending, Dead: cfg.RetainDead, MaxBytes: cfg.MaxSize}, newest, a.log)
+	return a.keep
+}
+
+// alarms are those of the parts that the administration does not know.
+func (a *app) alarms() []api.Alarm {
+	out := a.keys.alarms()
+	if a.keep == nil {
+		return out
+	}
+	for _, l := range a.keep.Losses() {
+		out = append(out, api.Alarm{Code: "events_expired", Webhook: string(l.Webhook), Since: l.Since.UTC(), Message: fmt.Sprintf(
+			"The outbox was nearly as large as it may be (max-size), so the oldest %d deliveries of %s expired: they are lost to it. "+
+				"Let it get its events, remove it, or allow more and restart the service: %s", l.Events, l.Webhook, term.Command(a.state.Dir(), "config set max-size 20GiB"))})
+	}
+	return out
+}
+
+// callerName returns who called over the control socket, "" for a command that works on the state
+// itself.
+func callerName(ctx context.Context) string {
+	agent, _ := control.AgentFrom(ctx)
+	return agent.Name
+}
+
+// catalogNames returns the name of every event there is.
+func catalogNames() []string {
+	names := []string{}
+	for _, e := range translate.Catalog() {
+		names = append(names, e.Name)
+	}
+	return names
+}
+
+// catalogKinds returns the kinds of chat that each event can be of.
+func catalogKinds() map[string][]string {
+	kinds := map[string][]string{}
+	for _, e := range translate.Catalog() {
+		kinds[e.Name] = e.Kinds
+	}
+	return kinds
+}
+
+// somethingSealed reports whether a webhook holds a sealed secret or sealed headers, a removed one
+// too: it keeps them for when it is added again.
+func (a *app) somethingSealed(ctx context.Context) (bool, error) {
+	subs, err := a.box.Subs(ctx)
+	if err != nil || slices.ContainsFunc(subs, holdsSealed) {
+		return err == nil, err
+	}
+	for after := outbox.SubID(""); ; after = subs[len(subs)-1].ID {
+		if subs, err = a.box.Removed(ctx, after, outbox.MaxBatch); err != nil || len(subs) == 0 {
+			return false, err
+		}
+		if slices.ContainsFunc(subs, holdsSealed) {
+			return true, nil
+		}
+	}
+}
+
+// holdsSealed reports whether a webhook has something sealed.
+func holdsSealed(sub outbox.Subscription) bool {
+	cfg, err := outbox.DecodeWebhook(sub.Config)
+	return err == nil && len(cfg.Secret)+len(cfg.Headers) > 0
+}
+
+// openOffline serves a command while no daemon runs: the administration over the state, owned by
+// this process until close.
+func openOffline(ctx context.Context, stateDir string, cfg config.Config, log *slog.Logger) (api.Service, func() error, error) {
+	a, err := openApp(ctx, stateDir, cfg, false, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	return a.service(nil, nil, mediaParts{}), a.close, nil
+}

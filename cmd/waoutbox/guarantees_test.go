@@ -1,0 +1,169 @@
+package main
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// TestGuaranteesNameWhatIsThere: every mutation of docs/GUARANTEES.md names lines that its file has
+// exactly once, and a test that is there. That the test goes red is what `go run ./.ci/mutations`
+// shows, which takes minutes.
+func TestGuaranteesNameWhatIsThere(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join(repository, "docs/GUARANTEES.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := strings.Split(string(b), "```mutation\n")[1:]
+	if len(blocks) < 9 {
+		t.Fatalf("%d mutations for nine promises", len(blocks))
+	}
+	for _, block := range blocks {
+		block, _, _ = strings.Cut(block, "\n```")
+		lines := strings.Split(block, "\n")
+		var before []string
+		for _, line := range lines[1:] {
+			if gone, ok := strings.CutPrefix(line, "-"); ok {
+				before = append(before, gone)
+			}
+		}
+		source, err := os.ReadFile(filepath.Join(repository, lines[0]))
+		if err != nil {
+			t.Errorf("docs/GUARANTEES.md: %v", err)
+			continue
+		}
+		if n := strings.Count(string(source), strings.Join(before, "\n")); len(before) == 0 || n != 1 {
+			t.Errorf("docs/GUARANTEES.md: %s has these lines %d times, want once:\n%s", lines[0], n, strings.Join(before, "\n"))
+		}
+		checkTestCommand(t, lines[len(lines)-1])
+	}
+}
+
+// checkTestCommand looks for the test that `go test ./PACKAGE -run NAME$` names.
+func checkTestCommand(t *testing.T, command string) {
+	t.Helper()
+	m := regexp.MustCompile(`^go test( \./\S+)+( -run (Test\w+)\$)?$`).FindStringSubmatch(command)
+	if m == nil {
+		t.Errorf("docs/GUARANTEES.md: %q is no go test of a package", command)
+		return
+	}
+	name := m[3]
+	for _, field := range strings.Fields(command) {
+		dir, ok := strings.CutPrefix(field, "./")
+		if !ok {
+			continue
+		}
+		files, err := filepath.Glob(filepath.Join(repository, dir, "*_test.go"))
+		if err != nil || len(files) == 0 {
+			t.Errorf("docs/GUARANTEES.md: %s has no tests (%v)", dir, err)
+		}
+		if name != "" && !declares(t, files, name) {
+			t.Errorf("docs/GUARANTEES.md: there is no %s in %s", name, path.Clean(dir))
+		}
+	}
+}
+
+// TestGuaranteesRunWhatIsThere: every command that docs/GUARANTEES.md names besides runs packages
+// that are there, and each part of what it selects them by selects a test.
+func TestGuaranteesRunWhatIsThere(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join(repository, "docs/GUARANTEES.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := regexp.MustCompile("(?m)(?:^|`)(?:\\w+=\\S+ )?go (?:test|run) [^`#\n]+")
+	selected := regexp.MustCompile(` -(?:run|fuzz) '?([^' ]+)'?`)
+	n := 0
+	for _, c := range command.FindAllString(string(b), -1) {
+		dirs := packagesOf(t, c)
+		m := selected.FindStringSubmatch(c)
+		if len(dirs) == 0 || m == nil || m[1] == "NAME" || m[1] == "^$" && !strings.Contains(c, " -fuzz ") {
+			continue
+		}
+		if m[1] == "^$" {
+			m = regexp.MustCompile(` -fuzz (\w+)`).FindStringSubmatch(c)
+		}
+		for part := range strings.SplitSeq(m[1], "|") {
+			n++
+			if !hasTest(t, dirs, part) {
+				t.Errorf("docs/GUARANTEES.md: %q selects no test by %q", c, part)
+			}
+		}
+	}
+	if n < 50 {
+		t.Errorf("%d selections were found", n)
+	}
+}
+
+// packagesOf returns the directories that a go command names.
+func packagesOf(t *testing.T, command string) (dirs []string) {
+	t.Helper()
+	for _, field := range strings.Fields(command) {
+		dir, ok := strings.CutPrefix(strings.Trim(field, "`"), "./")
+		if !ok || dir == "PACKAGE" || dir == "..." {
+			continue
+		}
+		dir, all := strings.CutSuffix(dir, "/...")
+		found := []string{dir}
+		if !exists(dir) {
+			t.Errorf("docs/GUARANTEES.md: %q names %s, which is not there", command, dir)
+		}
+		if all {
+			err := filepath.WalkDir(filepath.Join(repository, dir), func(name string, d os.DirEntry, err error) error {
+				if err == nil && d.IsDir() {
+					rel, relErr := filepath.Rel(repository, name)
+					found, err = append(found, rel), relErr
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		dirs = append(dirs, found...)
+	}
+	return dirs
+}
+
+// hasTest reports whether a test of one of the packages is selected by part, a regular expression.
+func hasTest(t *testing.T, dirs []string, part string) bool {
+	t.Helper()
+	test := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
+	wanted := regexp.MustCompile(part)
+	for _, dir := range dirs {
+		files, err := filepath.Glob(filepath.Join(repository, dir, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			b, err := os.ReadFile(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range test.FindAllStringSubmatch(string(b), -1) {
+				if m[1] != "TestMain" && wanted.MatchString(m[1]) {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
+func declares(t *testing.T, files []string, name string) bool {
+	t.Helper()
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(b), "\nfunc "+name+"(t *testing.T)") {
+			return true
+		}
+	}
+	return false
+}

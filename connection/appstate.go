@@ -1,0 +1,84 @@
+package connection
+
+import (
+	"context"
+	"fmt"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/appstate"
+	waBinary "go.mau.fi/whatsmeow/binary"
+)
+
+// syncedLink is the link as a synced.Mender needs it.
+type syncedLink struct{ c *Client }
+
+func (l syncedLink) Fetch(ctx context.Context, name appstate.WAPatchName, whole bool) error {
+	cli, err := l.c.connected(ctx)
+	if err != nil {
+		return fmt.Errorf("%w: %w", whatsmeow.ErrNotConnected, err)
+	}
+	// A request whose context ends while its response arrives is a race inside the library. The end
+	// of the connection ends this one.
+	return cli.FetchAppState(context.WithoutCancel(ctx), name, whole, false)
+}
+
+func (l syncedLink) Version(ctx context.Context, name appstate.WAPatchName) (uint64, error) {
+	cli := l.c.libraryClient()
+	if cli == nil || cli.Store.AppState == nil {
+		return 0, whatsmeow.ErrClientIsNil
+	}
+	version, _, err := cli.Store.AppState.GetAppStateVersion(ctx, string(name))
+	return version, err
+}
+
+func (l syncedLink) Failed(name appstate.WAPatchName, err error) {
+	l.c.log.Warn("synced settings cannot be read: trying again", "name", string(name), "error", masked(err.Error()))
+	l.c.alarms.raise(alarmAppState, fmt.Sprintf("The settings and stars that WhatsApp syncs (%s) cannot be read (%s), so stars are not told. It is tried again; if this stays, see the log.", name, masked(err.Error())))
+}
+
+func (l syncedLink) Renewed(name appstate.WAPatchName, damage error) {
+	l.c.log.Warn("synced settings were damaged and have been fetched whole", "name", string(name), "error", masked(damage.Error()))
+	l.c.alarms.happened(alarmAppStateLost, fmt.Sprintf("What whatsapp.db held of the settings and stars that WhatsApp syncs (%s) was damaged. It has been fetched anew; stars set while it was damaged are not told.", name))
+}
+
+func (l syncedLink) AllWell() { l.c.alarms.clear(alarmAppState) }
+
+// settingsAnnounced is the signal to the link that collections have new versions, which the library
+// fetches.
+type settingsAnnounced map[appstate.WAPatchName]uint64
+
+// announced returns what a notification says of synced settings, false if it is of something else.
+func announced(n *waBinary.Node) (settingsAnnounced, bool) {
+	if n.Tag != "notification" || n.Attrs["type"] != "server_sync" {
+		return nil, false
+	}
+	versions := make(settingsAnnounced)
+	for _, c := range n.GetChildrenByTag("collection") {
+		ag := c.AttrGetter()
+		name, version := ag.OptionalString("name"), ag.Uint64("version")
+		if ag.OK() && name != "" {
+			versions[appstate.WAPatchName(name)] = version
+		}
+	}
+	return versions, len(versions) > 0
+}
+
+// expectSettings has announced versions fetched, in the background, if the library does not.
+func (c *Client) expectSettings(ctx context.Context, versions settingsAnnounced) {
+	for name, version := range versions {
+		c.sending.Go(func() { c.mender.Expect(ctx, name, version, c.timings.settings) })
+	}
+}
+
+// catchUpSettings fetches, in the background, what was announced and acknowledged and not fetched
+// before the process ended. Without a key nothing can be read yet: the library fetches all of it
+// when the phone sends one.
+func (c *Client) catchUpSettings(ctx context.Context, s *session) {
+	key, err := s.dev.AppStateKeys.GetLatestAppStateSyncKeyID(ctx)
+	if err == nil && key == nil {
+		return
+	}
+	for _, name := range appstate.AllPatchNames {
+		c.sending.Go(func() { c.mender.Mend(ctx, name) })
+	}
+}

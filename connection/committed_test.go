@@ -1,0 +1,135 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/store"
+
+	"waoutbox/connection/decryptions"
+	"waoutbox/connection/wasim"
+	"waoutbox/outbox/api"
+)
+
+// fullDisk is a device store whose transactions of messages cannot be committed while it is full.
+type fullDisk struct {
+	Device
+	full    atomic.Bool
+	refused atomic.Int64 // commits
+}
+
+func (d *fullDisk) Current(ctx context.Context) (*store.Device, error) {
+	dev, err := d.Device.Current(ctx)
+	if err == nil {
+		dev.EventBuffer = fullBuffer{dev.EventBuffer, d}
+	}
+	return dev, err
+}
+
+type fullBuffer struct {
+	store.EventBuffer
+	d *fullDisk
+}
+
+func (b fullBuffer) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
+	return b.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+		if err := fn(ctx); err != nil {
+			return err
+		}
+		if b.d.full.Load() { // all is written, and nothing stays
+			b.d.refused.Add(1)
+			return errors.New("commit: the disk is full")
+		}
+		return nil
+	})
+}
+
+// A message is decrypted and stored, and its decryption cannot be committed: it is not
+// acknowledged, whether the library makes an event of it or not, and arrives once when the disk has
+// room again.
+func TestNothingIsAcknowledgedBeforeItsDecryptionIsCommitted(t *testing.T) {
+	r := newMissedRig(t)
+	before := len(r.events())
+	r.stop()
+	r.build(r.sim.URL(), r.sim.RootKey())
+	disk := &fullDisk{Device: r.o.Device}
+	r.o.Device = disk
+	r.run()
+	r.waitState(api.LinkConnected)
+	ctx := bounded(t)
+	must(t, r.acc.WaitDrained(ctx))
+	for i, send := range []func() (string, error){
+		func() (string, error) { return r.bob.SendText(ctx, "read") },
+		func() (string, error) { return r.bob.SendAs(ctx, nil, wasim.Form{Plain: refused(t, "unread")}) },
+	} {
+		disk.refused.Store(0)
+		disk.full.Store(true)
+		acked := len(r.acc.Acked())
+		id, err := send()
+		must(t, err)
+		eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmSessionStore) })
+		eventually(t, "second time, on a new connection", func() bool { return disk.refused.Load() >= 2 })
+		if n := len(r.acc.Acked()) - acked; n != 0 {
+			t.Errorf("message %d: %d acknowledgements before it was committed", i, n)
+		}
+		disk.full.Store(false)
+		must(t, r.acc.WaitDrained(ctx))
+		eventually(t, "the end of the alarm", func() bool { return !r.hasAlarm(alarmSessionStore) })
+		if n := len(r.of(id)); n != 1 {
+			t.Errorf("message %d is in %d events, want 1: %v", i, n, bodies(r.events()[before:]))
+		}
+		r.waitState(api.LinkConnected)
+	}
+	for i := range 3 { // the session is whole
+		text := fmt.Sprintf("after %d", i)
+		id, err := r.bob.SendText(ctx, text)
+		must(t, err)
+		must(t, r.acc.WaitDrained(ctx))
+		if n := len(r.of(id)); n != 1 {
+			t.Errorf("%s is in %d events, want 1", text, n)
+		}
+	}
+}
+
+// What the library acknowledges without asking the handler finds the connection cut.
+func TestTheConnectionIsCutBeforeAnEarlyAcknowledgement(t *testing.T) {
+	r := newRig(t)
+	t.Cleanup(func() { r.dev.Close() })
+	ctx := bounded(t)
+	dev, err := r.dev.Current(ctx)
+	must(t, err)
+	cuts := 0
+	r.source.Store(&source{cut: func() { cuts++ }})
+	b := decryptions.NewBuffer(brokenDisk{dev.EventBuffer}, time.Hour, nil)
+	r.decrypted.Store(b)
+	w := committedFirst{r.arrivals, r.Client}
+	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "1", "class": "message"}}
+	w.Sending(ack)
+	must(t, b.DoDecryptionTxn(ctx, func(context.Context) error { return nil }))
+	if cuts != 0 {
+		t.Error("cut before anything failed")
+	}
+	for i, n := range []*waBinary.Node{ack, {Tag: "receipt", Attrs: waBinary.Attrs{"id": "1"}}} {
+		if w.Sending(n); cuts != i+1 {
+			t.Errorf("<%s> would be sent: %d cuts, want %d", n.Tag, cuts, i+1)
+		}
+	}
+	w.Sending(&waBinary.Node{Tag: "iq"})
+	w.Received(&waBinary.Node{Tag: "success"})
+	w.Sending(ack)
+	if cuts != 2 {
+		t.Errorf("%d cuts; a question, and a new connection, are not cut", cuts)
+	}
+}
+
+// brokenDisk commits nothing.
+type brokenDisk struct{ store.EventBuffer }
+
+func (brokenDisk) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
+	return errors.Join(fn(ctx), errors.New("commit: the disk is full"))
+}

@@ -1,0 +1,63 @@
+package compose
+
+import (
+	"context"
+	"time"
+
+	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/proto/waE2E"
+	"google.golang.org/protobuf/proto"
+
+	"waoutbox/outbox/api"
+)
+
+// editWindow is how long a message can be edited: 15 minutes, and the difference of two clocks.
+const editWindow = whatsmeow.EditWindow
+
+// edit puts another text in the place of an own one.
+type edit struct{ api.Edit }
+
+func (e edit) check() error {
+	if err := CheckMessageID(e.MessageID); err != nil {
+		return err
+	}
+	return checkText(e.Text)
+}
+
+func (e edit) build(ctx context.Context, env Env) (*waE2E.Message, error) {
+	m, err := env.findOwn(ctx, e.MessageID, "edited")
+	if err != nil {
+		return nil, err
+	}
+	if age := env.Now.Sub(m.at); age > editWindow {
+		return nil, api.Errorf(api.CodeInvalidArguments, "the message %s is %s old, and phones take edits for 15 minutes: delete it and send another one", e.MessageID, age.Round(time.Minute))
+	}
+	edited := &waE2E.Message{Conversation: proto.String(e.Text)}
+	switch {
+	case m.message == nil || m.message.Conversation != nil:
+	case m.message.ExtendedTextMessage != nil:
+		edited = &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(e.Text)}}
+	default:
+		return nil, api.Errorf(api.CodeInvalidArguments, "the message %s is no text (%s), so its text cannot be edited: delete it and send another one", e.MessageID, m.kind())
+	}
+	return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{
+		ProtocolMessage: &waE2E.ProtocolMessage{
+			Key:           env.keyOf(e.MessageID, env.own()),
+			Type:          waE2E.ProtocolMessage_MESSAGE_EDIT.Enum(),
+			EditedMessage: edited,
+			TimestampMS:   proto.Int64(env.Now.UnixMilli()),
+		},
+	}}}, nil
+}
+
+// findOwn is find for a message of the account.
+func (e Env) findOwn(ctx context.Context, id, what string) (stored, error) {
+	m, err := e.find(ctx, id)
+	if err != nil {
+		return stored{}, err
+	}
+	if !m.fromMe {
+		return stored{}, api.Errorf(api.CodeInvalidArguments, "the message %s was written by %s: only own messages can be %s", id, m.author, what)
+	}
+	return m, nil
+}

@@ -1,0 +1,62 @@
+package connection
+
+import (
+	"context"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+
+	"waoutbox/connection/stanzas"
+)
+
+// messageCommitted is told how the device store took a message that was decrypted.
+func (c *Client) messageCommitted(err error) {
+	if err != nil {
+		c.deviceStoreFailed(err)
+		return
+	}
+	c.alarms.clear(alarmSessionStore)
+}
+
+// isCommitted waits until what was decrypted last is committed, and returns false when it could not
+// be: then WhatsApp must send it again.
+func (c *Client) isCommitted() bool {
+	b := c.decrypted.Load()
+	return b == nil || b.Committed() == nil
+}
+
+// committedFirst has nothing acknowledged before what was decrypted is committed, whatever the
+// library made of it.
+type committedFirst struct {
+	*stanzas.Watch
+	c *Client
+}
+
+func (w committedFirst) Sending(n *waBinary.Node) {
+	if (n.Tag == "ack" || n.Tag == "receipt") && !w.c.isCommitted() {
+		if from := w.c.source.Load(); from != nil {
+			from.cut()
+		}
+	}
+	w.Watch.Sending(n)
+}
+
+func (w committedFirst) Received(n *waBinary.Node) {
+	if b := w.c.decrypted.Load(); b != nil && n.Tag == "success" {
+		b.Renew()
+	}
+	w.Watch.Received(n)
+}
+
+// flushDecrypted has the device store clear the plaintexts of what is stored. They may stay when it
+// cannot.
+func (c *Client) flushDecrypted() {
+	b := c.decrypted.Load()
+	if b == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), c.timings.grace)
+	defer cancel()
+	if err := b.Flush(ctx); err != nil {
+		c.log.Warn("plaintexts of stored messages stay in whatsapp.db until the library removes them", "error", masked(err.Error()))
+	}
+}

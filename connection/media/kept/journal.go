@@ -1,0 +1,119 @@
+package kept
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// entry is one line of the journal: exactly one of Next, Want, Try, Kept and Gone is set.
+type entry struct {
+	Next uint64 `json:"next,omitempty"` // events below it were looked at
+	Off  bool   `json:"off,omitempty"`  // with Next: nothing was kept from there on
+
+	Want uint64 `json:"want,omitempty"` // the medium of this event is to be fetched
+
+	Try uint64 `json:"try,omitempty"` // fetching it failed
+	N   int    `json:"n,omitempty"`   // so often
+
+	Kept  uint64 `json:"kept,omitempty"` // it is here
+	Hash  string `json:"sha256,omitempty"`
+	Bytes int64  `json:"bytes,omitempty"`
+	At    int64  `json:"at,omitempty"` // since when, Unix seconds
+
+	Gone uint64 `json:"gone,omitempty"` // it is neither wanted nor here any longer
+}
+
+// journal is a file of entries, one a line. A line that was cut off by a crash is dropped.
+type journal struct {
+	path  string
+	file  *os.File
+	size  int64 // of the lines that are whole
+	lines int
+}
+
+// readJournal calls take for every entry of the file; one that is missing has none.
+func readJournal(path string, take func(entry)) error {
+	file, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read the journal of kept media: %w", err)
+	}
+	defer file.Close()
+	for r := bufio.NewReader(file); ; {
+		line, err := r.ReadBytes('\n')
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read the journal of kept media: %w", err)
+		}
+		var e entry
+		if json.Unmarshal(line, &e) == nil { // a damaged line costs a fetch at most
+			take(e)
+		}
+	}
+}
+
+// writeJournal puts a file with these entries in the place of the one before, in one step, and
+// opens it for more.
+func writeJournal(path string, entries []entry) (*journal, error) {
+	j, err := beginJournal(path, entries)
+	if err != nil {
+		return nil, fmt.Errorf("write the journal of kept media: %w", err)
+	}
+	return j, nil
+}
+
+func beginJournal(path string, entries []entry) (_ *journal, err error) {
+	file, err := os.CreateTemp(filepath.Dir(path), "journal-*") // 0600
+	if err != nil {
+		return nil, err
+	}
+	j := &journal{path: path, file: file}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
+		}
+	}()
+	if err := j.append(entries...); err != nil {
+		return nil, err
+	}
+	if err := file.Sync(); err != nil {
+		return nil, err
+	}
+	if err := os.Rename(file.Name(), path); err != nil {
+		return nil, err
+	}
+	return j, nil
+}
+
+// append adds entries, all of them or none. They reach the disk with the next sync.
+func (j *journal) append(entries ...entry) error {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	for _, e := range entries {
+		if err := enc.Encode(e); err != nil {
+			return err
+		}
+	}
+	if _, err := j.file.WriteAt(b.Bytes(), j.size); err != nil {
+		// what was written of it is cut off, now or by the next line in its place
+		return errors.Join(err, j.file.Truncate(j.size))
+	}
+	j.size += int64(b.Len())
+	j.lines += len(entries)
+	return nil
+}
+
+func (j *journal) sync() error { return j.file.Sync() }
+
+func (j *journal) close() error { return j.file.Close() }

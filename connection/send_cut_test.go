@@ -1,0 +1,95 @@
+package connection
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"waoutbox/connection/translate"
+	"waoutbox/connection/wasim/fault"
+	"waoutbox/outbox/api"
+)
+
+// Whatever the connection does to a message and its confirmation, the recipient gets it under one
+// id, and one message.sent results.
+func TestCutsWhileSending(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	bob.AutoReceipt("")
+	ack := map[string]string{"class": "message"}
+	for name, f := range map[string]fault.Fault{
+		"cut before the message":      {From: fault.Companion, Tag: "message", Effect: fault.CutBefore},
+		"cut after the message":       {From: fault.Companion, Tag: "message", Effect: fault.CutAfter},
+		"the message twice":           {From: fault.Companion, Tag: "message", Effect: fault.Twice},
+		"cut before the confirmation": {From: fault.Server, Tag: "ack", Attrs: ack, Effect: fault.CutBefore},
+		"cut after the confirmation":  {From: fault.Server, Tag: "ack", Attrs: ack, Effect: fault.CutAfter},
+		"confirmed twice":             {From: fault.Server, Tag: "ack", Attrs: ack, Effect: fault.Twice},
+		"confirmed late":              {From: fault.Server, Tag: "ack", Attrs: ack, Effect: fault.Delay, For: 100 * time.Millisecond},
+		"a question lost":             {From: fault.Companion, Tag: "iq", Effect: fault.CutBefore},
+	} {
+		t.Run(name, func(t *testing.T) {
+			must(t, r.acc.Fault(f))
+			in := api.Send{To: "+1 555 010 0123", Text: name, IdempotencyKey: name}
+			var got api.SendResult
+			eventually(t, "the send", func() bool {
+				var err error
+				got, err = r.Send(ctx, in)
+				if e, ok := errors.AsType[*api.Error](err); err != nil && (!ok || !e.Retryable) {
+					t.Fatalf("the send failed for good: %v", err)
+				}
+				return err == nil
+			})
+			eventually(t, "the receipt", func() bool { return strings.Contains(r.bodies(translate.MessageUpdate, 0), got.MessageID) })
+			for _, m := range bob.Received() {
+				if m.Text == name && m.ID != got.MessageID {
+					t.Errorf("received under %s, want %s", m.ID, got.MessageID)
+				}
+			}
+			if n := strings.Count(r.bodies(translate.MessageSent, 0), `"conversation":"`+name+`"`); n != 1 {
+				t.Errorf("%d message.sent events", n)
+			}
+			if open, err := r.engine.Unsettled(ctx); err != nil || len(open) != 0 {
+				t.Errorf("open sends %v, %v", open, err)
+			}
+			r.waitState(api.LinkConnected)
+		})
+	}
+}
+
+// TestAnUnclearSendWithoutAKeyIsNotToBeRepeated: of a message that nobody confirmed a repeated call
+// makes a second one, unless both have one idempotency key. Before, programs and agents were told
+// to repeat either.
+func TestAnUnclearSendWithoutAKeyIsNotToBeRepeated(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	for n, key := range []string{"", "key", ""} {
+		must(t, r.acc.Fault(fault.Fault{From: fault.Server, Tag: "ack", Attrs: map[string]string{"class": "message"}, Effect: fault.Lose}))
+		call, leave := context.WithCancel(ctx)
+		failed := make(chan error, 1)
+		go func() {
+			_, err := r.Send(call, api.Send{To: bob.LID(), Text: "once", IdempotencyKey: key})
+			failed <- err
+		}()
+		must(t, bob.WaitReceived(ctx, n+1))
+		if n == 2 {
+			r.stop()
+		} else {
+			leave()
+		}
+		err := <-failed
+		leave()
+		e, ok := errors.AsType[*api.Error](err)
+		if !ok || e.Code != api.CodeTimeout || e.Retryable != (key != "") {
+			t.Errorf("key %q: %+v", key, err)
+		}
+		if n < 2 { // with the next connection it is confirmed
+			r.acc.Drop()
+			eventually(t, "message.sent", func() bool { return len(r.named(translate.MessageSent)) == n+1 })
+			r.waitState(api.LinkConnected)
+		}
+	}
+}

@@ -1,0 +1,232 @@
+package stanzas
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/proto/waWeb"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+)
+
+// Account is the linked account under its two addresses.
+type Account struct {
+	PN, LID types.JID
+}
+
+// Found is an event that stands for what an acknowledged stanza would have taken along.
+type Found struct {
+	// an event of the library's types, with what could be read; nil when there is nothing
+	Event any
+	// nothing but the fact can be told
+	Placeholder bool
+	// what was lost, one clause without content or numbers; "" when all is there
+	Lost string
+	Err  error // the cause where it is not the stanza's; for the log only
+}
+
+// Watch follows the stanzas of one client of the library after the other. Safe for concurrent use.
+type Watch struct {
+	// Account returns whose stanzas these are.
+	Account func() Account
+	// LIDOf returns the LID of a phone number, zero if it is not known. Direct messages are
+	// decrypted under it.
+	LIDOf func(ctx context.Context, pn types.JID) types.JID
+	// ParseCopy makes an event of the phone's copy of a message, as the library does.
+	ParseCopy func(*waWeb.WebMessageInfo) (*events.Message, error)
+	// Found is called with what no event has told, in the goroutine that is about to send the
+	// acknowledgement, which waits for it. stanza is whose acknowledgement waits.
+	Found func(stanza *waBinary.Node, found []Found)
+
+	mu         sync.Mutex
+	open       map[string][]*stanza // received and not acknowledged, by id
+	notices    []*stanza            // those of open that are notifications, oldest first
+	generation int                  // of connections
+	plain      plaintexts
+}
+
+// stanza is one that was received and not yet acknowledged.
+type stanza struct {
+	node       *waBinary.Node
+	generation int
+	told       int // events of it that were handed to the handler
+	// copies of messages in it that the library could not read, and the request they answer
+	copies  [][]byte
+	request string
+}
+
+// watched are the kinds of stanza that the library acknowledges.
+var watched = []string{"message", "status", "appdata", "receipt", "notification"}
+
+// Received takes note of a stanza before the library handles it.
+func (w *Watch) Received(n *waBinary.Node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if n.Tag == "success" {
+		w.nextConnection()
+		return
+	}
+	if !slices.Contains(watched, n.Tag) {
+		return
+	}
+	if w.open == nil {
+		w.open = make(map[string][]*stanza)
+	}
+	s := &stanza{node: n, generation: w.generation}
+	id := text(n, "id")
+	for _, old := range w.open[id] {
+		// It comes again, on another connection. A notification that comes twice on one is told
+		// twice, and both events are to be known as its.
+		if sameStanza(old.node, n) && (n.Tag != "notification" || old.generation != w.generation) {
+			w.forget(old)
+			break
+		}
+	}
+	w.open[id] = append(w.open[id], s)
+	if n.Tag == "notification" {
+		w.notices = append(w.notices, s)
+	}
+}
+
+// nextConnection drops what an earlier connection than the last left open: what was not
+// acknowledged comes again.
+func (w *Watch) nextConnection() {
+	w.generation++
+	for _, list := range w.open {
+		for _, s := range slices.Clone(list) {
+			if s.generation < w.generation-1 {
+				w.forget(s)
+			}
+		}
+	}
+}
+
+func (w *Watch) forget(s *stanza) {
+	id := text(s.node, "id")
+	w.open[id] = slices.DeleteFunc(w.open[id], func(o *stanza) bool { return o == s })
+	if len(w.open[id]) == 0 {
+		delete(w.open, id)
+	}
+	if s.node.Tag == "notification" {
+		w.notices = slices.DeleteFunc(w.notices, func(o *stanza) bool { return o == s })
+	}
+}
+
+// Told takes note of an event that the library hands to the handler, before it is handled, and
+// returns the stanza that it comes from, nil where that cannot be known.
+func (w *Watch) Told(evt any) *waBinary.Node {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var s *stanza
+	switch e := evt.(type) {
+	case *events.Message:
+		if e.SourceWebMsg == nil { // the phone's copy comes in a message of its own
+			s = w.message(&e.Info)
+		}
+		if s != nil {
+			s.copies, s.request = copiesIn(e)
+		}
+	case *events.FBMessage:
+		s = w.message(&e.Info)
+	case *events.GroupInfo:
+		s = w.notice("w:gp2", e.JID, text(noticeTime(e.Timestamp), "t"))
+	case *events.JoinedGroup:
+		s = w.notice("w:gp2", e.JID, "")
+	case *events.Picture:
+		s = w.notice("picture", types.JID{}, text(noticeTime(e.Timestamp), "t"))
+	}
+	if s == nil {
+		return nil
+	}
+	s.told++
+	return s.node
+}
+
+// message finds the open stanza of a message.
+func (w *Watch) message(info *types.MessageInfo) *stanza {
+	for _, s := range w.open[info.ID] {
+		from, participant := jid(s.node, "from"), jid(s.node, "participant")
+		sender := from
+		if hasMembers(from) {
+			if from != info.Chat {
+				continue
+			}
+			sender = participant
+		}
+		if sender.User == info.Sender.User && sender.Device == info.Sender.Device {
+			return s
+		}
+	}
+	return nil
+}
+
+// notice finds the open notification that an event comes from: the library handles them one after
+// the other, so it is the oldest that nothing was told of. Several pictures may be in one.
+func (w *Watch) notice(kind string, from types.JID, t string) *stanza {
+	for _, s := range w.notices {
+		if text(s.node, "type") == kind && (from.IsEmpty() || jid(s.node, "from") == from) && (t == "" || text(s.node, "t") == t) &&
+			(s.told == 0 || kind == "picture") {
+			return s
+		}
+	}
+	return nil
+}
+
+// Sending has what no event has told made up for before the stanza n is sent, if n acknowledges
+// one.
+func (w *Watch) Sending(n *waBinary.Node) {
+	w.mu.Lock()
+	s := w.acknowledged(n)
+	if s == nil {
+		w.mu.Unlock()
+		return
+	}
+	w.forget(s)
+	w.mu.Unlock()
+	if found := w.missed(s, n); len(found) > 0 {
+		w.Found(s.node, found)
+	}
+}
+
+// acknowledged finds the stanza that n acknowledges.
+func (w *Watch) acknowledged(n *waBinary.Node) *stanza {
+	tags := []string{text(n, "class")}
+	switch {
+	case n.Tag == "ack":
+	case n.Tag == "receipt" && slices.Contains([]string{"", "inactive", "sender", "peer_msg"}, text(n, "type")):
+		tags = []string{"message", "appdata"}
+	default:
+		return nil
+	}
+	for _, s := range w.open[text(n, "id")] {
+		if slices.Contains(tags, s.node.Tag) && text(s.node, "from") == text(n, "to") && text(s.node, "participant") == text(n, "participant") {
+			return s
+		}
+	}
+	return nil
+}
+
+// missed returns what of a stanza no event has told; ack is what acknowledges it. A panic costs no
+// more than the content.
+func (w *Watch) missed(s *stanza, ack *waBinary.Node) (found []Found) {
+	defer func() {
+		if p := recover(); p != nil {
+			found = []Found{{Event: placeholderOf(s.node), Placeholder: true, Lost: "a stanza could not be looked into", Err: fmt.Errorf("panic: %v", p)}}
+		}
+	}()
+	switch s.node.Tag {
+	case "receipt":
+		return missedReceipt(s.node)
+	case "notification":
+		return missedNotice(s)
+	default:
+		return w.missedMessage(s, ack.Tag == "receipt")
+	}
+}
+
+func sameStanza(a, b *waBinary.Node) bool {
+	return a.Tag == b.Tag && text(a, "from") == text(b, "from") && text(a, "participant") == text(b, "participant")
+}

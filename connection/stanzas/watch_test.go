@@ -1,0 +1,152 @@
+package stanzas
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+)
+
+var (
+	bob  = types.NewJID("204813927440123", types.HiddenUserServer)
+	team = types.NewJID("120363025846172094", types.GroupServer)
+)
+
+// watching is a Watch with what it found.
+type watching struct {
+	*Watch
+	found []Found
+}
+
+func newWatching() *watching {
+	w := &watching{}
+	w.Watch = &Watch{
+		Account: func() Account { return Account{PN: types.NewJID("15550100999", types.DefaultUserServer)} },
+		LIDOf:   func(context.Context, types.JID) types.JID { return types.JID{} },
+		Found:   func(_ *waBinary.Node, found []Found) { w.found = append(w.found, found...) },
+	}
+	return w
+}
+
+func message(id string) *waBinary.Node {
+	return &waBinary.Node{Tag: "message", Attrs: waBinary.Attrs{"id": id, "from": bob, "t": "1735689600"}, Content: []waBinary.Node{
+		{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": "new"}, Content: []byte{1}}}}
+}
+
+func receiptFor(id string) *waBinary.Node {
+	return &waBinary.Node{Tag: "receipt", Attrs: waBinary.Attrs{"id": id, "to": bob, "type": "inactive"}}
+}
+
+func told(id string) *events.Message {
+	return &events.Message{Info: types.MessageInfo{ID: id, MessageSource: types.MessageSource{Chat: bob, Sender: bob}}}
+}
+
+// TestFoundIsWhatWasNotTold: an acknowledgement of a message without an event finds it, once.
+func TestFoundIsWhatWasNotTold(t *testing.T) {
+	w := newWatching()
+	w.Received(message("A"))
+	w.Received(message("B"))
+	if n := w.Told(told("A")); n == nil || text(n, "id") != "A" {
+		t.Errorf("the event comes from %v", n)
+	}
+	w.Sending(receiptFor("A"))
+	if len(w.found) != 0 {
+		t.Errorf("found what was told: %v", w.found)
+	}
+	for _, n := range []*waBinary.Node{ // none acknowledges it
+		{Tag: "receipt", Attrs: waBinary.Attrs{"id": "B", "to": bob, "type": "retry"}},
+		{Tag: "receipt", Attrs: waBinary.Attrs{"id": "B", "to": bob, "type": "read"}},
+		{Tag: "receipt", Attrs: waBinary.Attrs{"id": "B", "to": team}},
+		{Tag: "ack", Attrs: waBinary.Attrs{"class": "notification", "id": "B", "to": bob}},
+		{Tag: "iq", Attrs: waBinary.Attrs{"id": "B", "to": bob}},
+	} {
+		w.Sending(n)
+	}
+	if len(w.found) != 0 {
+		t.Errorf("found before the acknowledgement: %v", w.found)
+	}
+	w.Sending(receiptFor("B"))
+	w.Sending(receiptFor("B"))
+	if len(w.found) != 1 || w.found[0].Lost == "" {
+		t.Errorf("found %v", w.found)
+	}
+	if len(w.open) != 0 || len(w.notices) != 0 {
+		t.Errorf("still open: %v", w.open)
+	}
+}
+
+// TestWhatStaysOpenIsForgotten: what was never acknowledged comes again on another connection, so
+// nothing is kept for longer than the one after.
+func TestWhatStaysOpenIsForgotten(t *testing.T) {
+	w := newWatching()
+	for connection := range 5 {
+		w.Received(&waBinary.Node{Tag: "success"})
+		for i := range 10 {
+			w.Received(message(fmt.Sprint(connection, i)))
+			w.Received(&waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": fmt.Sprint("n", connection, i), "from": team, "type": "w:gp2"}})
+			w.Received(message("again"))
+		}
+	}
+	if len(w.open) > 41 || len(w.notices) > 20 || len(w.open["again"]) != 1 {
+		t.Errorf("%d ids and %d notices are open, %d of the same stanza", len(w.open), len(w.notices), len(w.open["again"]))
+	}
+	for range 100 {
+		w.Decrypted([32]byte{1}, []byte("x"))
+	}
+	if len(w.plain.kept) > keptPlaintexts {
+		t.Errorf("%d plaintexts are kept", len(w.plain.kept))
+	}
+}
+
+// TestEqualNoticesAreToldInOrder: of equal notifications the oldest is the one that is handled.
+func TestEqualNoticesAreToldInOrder(t *testing.T) {
+	w := newWatching()
+	at := time.Unix(1735689600, 0)
+	for _, id := range []string{"1", "2", "3"} {
+		w.Received(&waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": id, "from": team, "type": "w:gp2", "t": "1735689600"}})
+	}
+	for _, want := range []string{"1", "2", "3"} {
+		n := w.Told(&events.GroupInfo{JID: team, Timestamp: at})
+		if n == nil || text(n, "id") != want {
+			t.Fatalf("the event comes from %v, want %s", n, want)
+		}
+	}
+	if n := w.Told(&events.GroupInfo{JID: team, Timestamp: at}); n != nil {
+		t.Errorf("a fourth event comes from %v", n)
+	}
+}
+
+func BenchmarkToldMessage(b *testing.B) {
+	w := newWatching()
+	n, ack, evt := message("A"), receiptFor("A"), told("A")
+	b.ReportAllocs()
+	for b.Loop() {
+		w.Received(n)
+		w.Told(evt)
+		w.Sending(ack)
+	}
+}
+
+// TestDoubledNotice: both events of a notice that came twice are known to be of it. Before, the
+// second came from nowhere, so one change of a group was told under two event ids.
+func TestDoubledNotice(t *testing.T) {
+	t.Parallel()
+	w := newWatching()
+	n := &waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": "N", "from": team, "type": "w:gp2", "t": "1735689600"}}
+	w.Received(n)
+	w.Received(n)
+	for i := range 2 {
+		from := w.Told(&events.GroupInfo{JID: team, Timestamp: time.Unix(1735689600, 0), Locked: &types.GroupLocked{IsLocked: true}})
+		if from == nil || text(from, "id") != "N" {
+			t.Errorf("event %d comes from %v", i, from)
+		}
+		w.Sending(&waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "N", "class": "notification", "to": team, "type": "w:gp2"}})
+	}
+	if len(w.found) != 0 {
+		t.Errorf("found %v", w.found)
+	}
+}

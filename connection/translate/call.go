@@ -1,0 +1,118 @@
+package translate
+
+import (
+	"context"
+
+	"go.mau.fi/whatsmeow/types"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"waoutbox/connection/wajson"
+	"waoutbox/outbox"
+)
+
+// The message stub types of missed calls.
+const (
+	stubMissedVoice      = 40
+	stubMissedVideo      = 41
+	stubMissedGroupVoice = 45
+	stubMissedGroupVideo = 46
+)
+
+// maxRinging bounds how many calls are remembered: an offer whose end was never
+// seen must not stay for ever.
+const maxRinging = 128
+
+// ringingCalls remembers which calls that ring are video calls; order has the oldest first.
+type ringingCalls struct {
+	video map[string]bool
+	order []string
+}
+
+func (r *ringingCalls) add(id string, video bool) {
+	if r.video == nil {
+		r.video = make(map[string]bool)
+	}
+	if _, known := r.video[id]; !known {
+		r.order = append(r.order, id)
+	}
+	r.video[id] = r.video[id] || video // the notice comes beside the offer
+	if len(r.order) > maxRinging {
+		delete(r.video, r.order[0])
+		r.order = r.order[1:]
+	}
+}
+
+// take forgets a call and says whether it was a video call.
+func (r *ringingCalls) take(id string) bool {
+	video, known := r.video[id]
+	if !known {
+		return false
+	}
+	delete(r.video, id)
+	for i, o := range r.order {
+		if o == id {
+			r.order = append(r.order[:i:i], r.order[i+1:]...)
+			break
+		}
+	}
+	return video
+}
+
+func (t *Translator) callOffer(evt *events.CallOffer) {
+	video := false
+	if evt.Data != nil {
+		_, video = evt.Data.GetOptionalChildByTag("video")
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls.add(evt.CallID, video)
+}
+
+func (t *Translator) callOfferNotice(evt *events.CallOfferNotice) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.calls.add(evt.CallID, evt.Media == "video")
+}
+
+func (t *Translator) callAccept(evt *events.CallAccept) { t.endCall(evt.CallID) }
+
+func (t *Translator) callReject(evt *events.CallReject) { t.endCall(evt.CallID) }
+
+func (t *Translator) endCall(id string) (video bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.calls.take(id)
+}
+
+// callTerminate translates a call that nobody took into a missed call.
+func (t *Translator) callTerminate(ctx context.Context, evt *events.CallTerminate) ([]outbox.Event, error) {
+	video := t.endCall(evt.CallID)
+	if evt.Reason != "timeout" || t.isMe(evt.CallCreator) { // nobody missed the account's own call
+		return nil, nil
+	}
+	k := key{id: evt.CallID, sender: t.address(ctx, evt.CallCreator, evt.CallCreatorAlt)}
+	k.chat = k.sender
+	switch from := BareJID(evt.From); from {
+	case k.sender.jid:
+	case k.sender.alt:
+		k.chat = address{jid: k.sender.alt, alt: k.sender.jid}
+	default:
+		k.chat = t.address(ctx, from, types.JID{})
+	}
+	stub := int64(stubMissedVoice)
+	switch group := !evt.GroupJID.IsEmpty(); {
+	case group && video:
+		stub = stubMissedGroupVideo
+	case group:
+		stub = stubMissedGroupVoice
+	case video:
+		stub = stubMissedVideo
+	}
+	e := new(wajson.Object).
+		Obj("key", k.json()).
+		Int("messageTimestamp", unixSeconds(evt.Timestamp)).
+		Bool("broadcast", false).
+		Int("messageStubType", stub)
+	id := stable(evt.Timestamp, tuple(t.account(), "message", k.chat.canonical(), k.senderID(), k.id, "call"))
+	return one(t.messageEvent(MessageReceived, id, k, messages(e, "notify", ""))), nil
+}

@@ -1,0 +1,79 @@
+package http1
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+)
+
+// A status without a body whose endpoint names the length of one, and sends it later, costs its
+// connection. The next request was told `malformed HTTP version "okHTTP/1.1"`, which cost its
+// delivery an attempt.
+func TestABodyThatMustNotBeIsNobodys(t *testing.T) {
+	for _, head := range []string{
+		"204 No Content\r\nContent-Length: 2", "304 Not Modified\r\nContent-Length: 2", "204 No Content\r\nTransfer-Encoding: chunked",
+	} {
+		e := listen(t, false, func(c net.Conn, _ int) {
+			in := bufio.NewReader(c)
+			for before := ""; ; before = "ok" {
+				q, err := http.ReadRequest(in)
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, q.Body) // of a broken request the test says enough
+				_, _ = fmt.Fprintf(c, "%sHTTP/1.1 %s\r\n\r\n", before, head)
+			}
+		})
+		p := pool(t, e.dial)
+		for range 3 {
+			if _, _, err := post(t.Context(), p, "x"); err != nil {
+				t.Errorf("%q: %v", head, err)
+			}
+		}
+		if n := e.opened.Load(); n != 3 {
+			t.Errorf("%q: %d connections for three requests", head, n)
+		}
+	}
+}
+
+// A connection is kept no longer than its endpoint says that it does: a request that meets the
+// close costs its delivery an attempt. It was kept for IdleTimeout whatever was said: 1 connection.
+func TestAConnectionIsKeptNoLongerThanItsEndpointSays(t *testing.T) {
+	for _, c := range []struct {
+		says   string
+		passes time.Duration
+		opened int32
+	}{
+		{"timeout=0", 0, 2}, {"timeout=1", 0, 1}, {"timeout=1", 600 * time.Millisecond, 2}, {"max=100, timeout=3", 2100 * time.Millisecond, 2},
+		{"timeout=3, max=100", 1500 * time.Millisecond, 1}, {"timeout=100", 30 * time.Second, 1}, {"Timeout = 2", 1500 * time.Millisecond, 2},
+		{"timeout=-1", 0, 1}, {"timeout=99999999999999999999", 0, 1}, {"=,=;", 0, 1},
+	} {
+		e := listen(t, false, func(conn net.Conn, _ int) {
+			in := bufio.NewReader(conn)
+			for {
+				q, err := http.ReadRequest(in)
+				if err != nil {
+					return
+				}
+				_, _ = io.Copy(io.Discard, q.Body) // of a broken request the test says enough
+				_, _ = fmt.Fprintf(conn, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\nKeep-Alive: %s\r\n\r\n", c.says)
+			}
+		})
+		p := pool(t, e.dial)
+		for range 2 {
+			if _, _, err := post(t.Context(), p, "x"); err != nil {
+				t.Errorf("%q: %v", c.says, err)
+			}
+			for _, kept := range p.idle { // so much time passes
+				kept.since = kept.since.Add(-c.passes)
+			}
+		}
+		if n := e.opened.Load(); n != c.opened {
+			t.Errorf("%q, %v later: %d connections for two requests, want %d", c.says, c.passes, n, c.opened)
+		}
+	}
+}

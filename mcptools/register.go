@@ -1,0 +1,127 @@
+package mcptools
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+func (s *Server) webhookRegister() tool {
+	return define(s, declaration[registerInput, registerOutput]{
+		name:  "whatsapp_webhook_register",
+		title: "Register webhook",
+		description: "Deliver WhatsApp events to a URL from now on. Registering a known URL updates and resumes it: " +
+			"arguments left out keep their values.",
+		hints:  hints{destructive: true, idempotent: true, openWorld: true},
+		limit:  shortCall,
+		help:   map[string]string{"events": s.eventHelp()},
+		run:    s.runWebhookRegister,
+		unsure: mayBeDone[registerInput]("The webhook may be registered all the same: the same call again makes no second one, and whatsapp_webhook_list shows it."),
+	})
+}
+
+type registerInput struct {
+	URL      string          `json:"url" doc:"where to POST the events, or the id of a webhook, removed ones too"`
+	Events   *[]eventPattern `json:"events,omitempty"`
+	Chats    *[]string       `json:"chats,omitempty" doc:"only these chats: phone numbers or JIDs; [] all"`
+	NotChats *[]string       `json:"notChats,omitempty" doc:"never these chats"`
+	Kinds    *[]chatKind     `json:"kinds,omitempty" doc:"only chats of these kinds"`
+	Secret   *string         `json:"secret,omitempty" doc:"signs each body (HMAC-SHA256 in X-Webhook-Signature); \"\" removes it"`
+	Ordered  *bool           `json:"ordered,omitempty" doc:"keep order within a chat; default true"`
+}
+
+type registerOutput struct {
+	Success bool            `json:"success"`
+	Result  registerOutcome `json:"result"`
+	Message string          `json:"message"`
+	URL     string          `json:"url"`
+	Events  []string        `json:"events"`
+	Webhook webhook         `json:"webhook"`
+}
+
+// registerOutcome is api.PutWebhookResult.Result for agents, to whom one added again is created.
+type registerOutcome string
+
+const (
+	registerCreated registerOutcome = "created"
+	registerUpdated registerOutcome = "updated"
+)
+
+func (s *Server) runWebhookRegister(ctx context.Context, c *call, in registerInput) (out registerOutput, err error) {
+	ref := strings.TrimSpace(in.URL)
+	if err := checkRef(ref); err != nil {
+		return out, err
+	}
+	req := api.PutWebhook{URL: ref, Chats: in.Chats, NotChats: in.NotChats, Secret: in.Secret, Ordered: in.Ordered}
+	if in.Kinds != nil {
+		kinds := texts(*in.Kinds)
+		req.Kinds = &kinds
+	}
+	if in.Events != nil {
+		events := texts(*in.Events)
+		if len(events) == 0 {
+			return out, api.Errorf(api.CodeInvalidEvents, "The argument \"events\" is empty. Name at least one of %s; or leave it out to keep what is set.",
+				strings.Join(s.eventPatterns(), ", "))
+		}
+		req.Events = &events
+	}
+	b, err := c.backend(ctx)
+	if err != nil {
+		return out, err
+	}
+	put, err := b.PutWebhook(ctx, req)
+	if err != nil {
+		return out, err
+	}
+	w := webhookOf(put.Webhook)
+	out = registerOutput{Success: true, Result: registerCreated, URL: w.URL, Events: w.Events, Webhook: w}
+	var message []string
+	switch put.Result {
+	case api.PutUpdated:
+		out.Result = registerUpdated
+		message = append(message, updatedSentence(w))
+	case api.PutRevived:
+		message = append(message, fmt.Sprintf("Added again as %s, with its settings from before: events from now on; its dead letters can be replayed.", w.ID))
+	default:
+		message = append(message, fmt.Sprintf("Added %s: events from now on.", w.ID))
+	}
+	message = append(message, warnings(put.Warnings)...)
+	if !w.Signed {
+		message = append(message, unsignedHint)
+	}
+	message = append(message, s.linkHints(ctx, b)...)
+	out.Message = cut(strings.Join(message, " "), maxErrorText)
+	return out, nil
+}
+
+func updatedSentence(w webhook) string {
+	if w.Status == api.WebhookActive {
+		return fmt.Sprintf("Updated %s; it is delivering.", w.ID)
+	}
+	return sentence(fmt.Sprintf("Updated %s; it is %s: %s", w.ID, w.Status, cmp.Or(w.Reason, noReason)))
+}
+
+// hintWait is the most that a call whose work is done takes to learn more about the link.
+const hintWait = 2 * time.Second
+
+// linkHints returns why no events come from WhatsApp yet, as far as that is quickly known: the
+// webhook is registered whatever the status is, so neither a failing nor a slow one may turn the
+// result into an error.
+func (s *Server) linkHints(ctx context.Context, b Backend) []string {
+	if end, ok := ctx.Deadline(); ok && time.Until(end) < 2*hintWait {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, hintWait)
+	defer cancel()
+	st, err := b.Status(ctx)
+	if err != nil {
+		return nil
+	}
+	return s.linkReasons(st.Link)
+}
+
+const unsignedHint = "It is unsigned, so the receiver cannot tell who sends: register the URL again with a secret."

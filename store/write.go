@@ -1,0 +1,27 @@
+package store
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+)
+
+// WriteFile replaces the file at path by one with this content and mode 0600, durably: a crash
+// leaves the old file or the new one, whole, and perhaps a file whose name begins with a dot and
+// the name of the old one. The directory must be there.
+func WriteFile(path string, content []byte) error {
+	dir, name := filepath.Split(path)
+	tmp, err := os.CreateTemp(dir, "."+name+".new-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(content)
+	err = errors.Join(err, tmp.Sync(), tmp.Close())
+	if err == nil {
+		err = os.Rename(tmp.Name(), path)
+	}
+	if err != nil {
+		return errors.Join(err, os.Remove(tmp.Name()))
+	}
+	return syncDir(filepath.Dir(path))
+}
