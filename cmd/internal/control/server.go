@@ -70,7 +70,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	defer cutReads()
 	defer context.AfterFunc(ctx, s.shut)()
 	srv := &http.Server{
-		Handler:           http.HandlerFunc(s.serveSocket),
+		Handler:           http.HandlerFunc(s.serveHTTP),
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -97,8 +97,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	return err
 }
 
-// serveSocket serves one call of the control socket.
-func (s *Server) serveSocket(w http.ResponseWriter, r *http.Request) {
+// serveHTTP serves one call of the control socket.
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.begin() {
 		panic(http.ErrAbortHandler) // closes the connection without a word
 	}
