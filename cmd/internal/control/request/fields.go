@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -18,6 +19,11 @@ type Field struct {
 	Index    []int        // for reflect
 	Owner    reflect.Type // the struct that declares it, which may be embedded in the one asked for
 	GoName   string
+	// a number's bounds, from the tag `range:"1,256"`; nil is none
+	Min, Max *int64
+	// the strings that there are, of a list those of its elements: from the type, or from the tag
+	// `enum:"a,b"`, which the operation itself checks
+	Enum []string
 }
 
 // Fields returns the fields of a struct type in their order, those of embedded structs among them.
@@ -37,9 +43,34 @@ func Fields(t reflect.Type) []Field {
 		if f.Type.Kind() == reflect.Pointer {
 			field.Type = f.Type.Elem()
 		}
+		low, high, _ := strings.Cut(f.Tag.Get("range"), ",")
+		field.Min, field.Max = bound(low), bound(high)
+		if field.Enum = Values(field.Type); f.Tag.Get("enum") != "" {
+			field.Enum = strings.Split(f.Tag.Get("enum"), ",")
+		}
 		out = append(out, field)
 	}
 	return out
+}
+
+// bound is one end of a range, nil when it is open.
+func bound(text string) *int64 {
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		return nil
+	}
+	return &n
+}
+
+// outside says what is wrong with a number of a field, nil when nothing is.
+func (f Field) outside(path string, n int64) *api.Error {
+	switch {
+	case f.Min != nil && f.Max != nil && (n < *f.Min || n > *f.Max):
+		return wrong(path, "%s is %d: give a whole number from %d to %d", path, n, *f.Min, *f.Max)
+	case f.Min != nil && n < *f.Min:
+		return wrong(path, "%s is %d: give a whole number, %d or more", path, n, *f.Min)
+	}
+	return nil
 }
 
 // owner returns the struct that declares the field at index.
