@@ -70,6 +70,8 @@ func (s *Server) routes() {
 	read(s, routePairContinue, svc.ContinuePairing)
 	mutate(s, routeUnpair, func(ctx context.Context, _ none) (api.UnpairResult, error) { return svc.Unpair(ctx) })
 
+	mount(s, routeOpenAPI, s.handleOpenAPI)
+
 	s.ofDaemon = true // what follows is the daemon's own
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)

@@ -57,6 +57,8 @@ const (
 	routePairContinue route[api.ContinuePairing, api.PairStep] = "POST /v1/link/continue"
 	routeUnpair       route[none, api.UnpairResult]            = "DELETE /v1/link"
 
+	// docs/openapi.json
+	routeOpenAPI route[none, file] = "GET /v1/openapi.json"
 	// in the text format of Prometheus
 	routeMetrics route[none, file] = "GET /metrics"
 

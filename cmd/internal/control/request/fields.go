@@ -27,18 +27,28 @@ type Field struct {
 }
 
 // Fields returns the fields of a struct type in their order, those of embedded structs among them.
-func Fields(t reflect.Type) []Field {
+func Fields(t reflect.Type) []Field { return fields(t, nil) }
+
+// fields does not ask reflect for visible fields: an embedded Event hides its own field Event there,
+// and not in JSON.
+func fields(t reflect.Type, above []int) []Field {
 	var out []Field
-	for _, f := range reflect.VisibleFields(t) {
+	for i := range t.NumField() {
+		f := t.Field(i)
+		index := append(slices.Clone(above), i)
 		tag, tagged := f.Tag.Lookup("json")
-		if !f.IsExported() || tag == "-" || f.Anonymous && !tagged {
+		if f.Anonymous && !tagged && f.Type.Kind() == reflect.Struct {
+			out = append(out, fields(f.Type, index)...)
+			continue
+		}
+		if !f.IsExported() || tag == "-" {
 			continue
 		}
 		name, options, _ := strings.Cut(tag, ",")
 		if name == "" {
 			name = f.Name
 		}
-		field := Field{Name: name, Type: f.Type, Index: f.Index, Owner: owner(t, f.Index), GoName: f.Name}
+		field := Field{Name: name, Type: f.Type, Index: index, Owner: t, GoName: f.Name}
 		field.Required = !slices.ContainsFunc(strings.Split(options, ","), func(o string) bool { return o == "omitempty" || o == "omitzero" })
 		if f.Type.Kind() == reflect.Pointer {
 			field.Type = f.Type.Elem()
@@ -71,14 +81,6 @@ func (f Field) outside(path string, n int64) *api.Error {
 		return wrong(path, "%s is %d: give a whole number, %d or more", path, n, *f.Min)
 	}
 	return nil
-}
-
-// owner returns the struct that declares the field at index.
-func owner(t reflect.Type, index []int) reflect.Type {
-	if len(index) == 1 {
-		return t
-	}
-	return t.FieldByIndex(index[:len(index)-1]).Type
 }
 
 // Values returns the values that a closed set of strings has, nil for every other type.

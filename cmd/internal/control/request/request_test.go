@@ -137,6 +137,17 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+// TestFieldsOfEmbedded: an embedded struct whose name is that of one of its fields hides nothing.
+func TestFieldsOfEmbedded(t *testing.T) {
+	var names []string
+	for _, f := range Fields(reflect.TypeFor[api.EventDetail]()) {
+		names = append(names, f.Name)
+	}
+	if want := "id sequence event chat chat_alt time account message bytes body damaged deliveries"; strings.Join(names, " ") != want {
+		t.Errorf("%s\nwant %s", names, want)
+	}
+}
+
 // TestSecretsAreNotQuoted: a string that stands in the wrong place may be one.
 func TestSecretsAreNotQuoted(t *testing.T) {
 	var in everything
