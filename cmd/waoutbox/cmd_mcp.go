@@ -12,6 +12,7 @@ import (
 	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/connection/translate"
 	"waoutbox/mcptools"
+	"waoutbox/outbox/api"
 )
 
 func newMCPCmd(e *env) *cobra.Command {
@@ -44,7 +45,7 @@ call if it does not run, and stays when the agent ends.`,
 // goes into the audit trail.
 func (e *env) agentBackend(ctx context.Context, client mcptools.ClientInfo, noSpawn bool) (mcptools.Backend, error) {
 	c, err := daemon.Ensure(ctx, daemon.Options{
-		StateDir: e.stateDir, NoSpawn: noSpawn, Agent: control.Agent{Name: client.Name, Version: client.Version, Build: version},
+		StateDir: e.stateDir, NoSpawn: noSpawn, Agent: control.Agent{Kind: api.CallerMCP, Name: client.Name, Version: client.Version, Build: version},
 	})
 	if err != nil {
 		return nil, err // not a nil *Client in an interface

@@ -28,6 +28,8 @@ func (s *Server) routes() {
 	mutate(s, routePauseWebhook, func(ctx context.Context, in ref) (api.WebhookState, error) { return svc.PauseWebhook(ctx, in.Ref) })
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
+	mutate(s, routeAllowHost, svc.AllowHost)
+	read(s, routeAudit, svc.Audit)
 	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
 		return wrap(svc.DeadLetterSummary(ctx, in))
 	})

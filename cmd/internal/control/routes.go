@@ -23,6 +23,8 @@ const (
 	routePauseWebhook  route[ref, api.WebhookState]                            = "/v1/webhook/pause"
 	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]              = "/v1/webhook/resume"
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]         = "/v1/webhook/rotate-secret"
+	routeAllowHost     route[api.AllowHost, api.HostPolicy]                    = "/v1/webhook/hosts"
+	routeAudit         route[api.AuditQuery, api.AuditPage]                    = "/v1/audit"
 	routeSummary       route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "/v1/deadletter/summary"
 	routeDeadLetters   route[api.DeadLetterQuery, api.DeadLetterPage]          = "/v1/deadletter/list"
 	routeDeadLetter    route[ref, api.DeadLetterDetail]                        = "/v1/deadletter/get"
@@ -83,6 +85,7 @@ const pairEnd = "end"
 // Headers beside the body.
 const (
 	headerVersion      = "Waoutbox-Version"       // response: version of the daemon
+	headerCaller       = "Waoutbox-Caller"        // request: Agent.Kind
 	headerAgentName    = "Waoutbox-Agent"         // request: Agent.Name, query-escaped
 	headerAgentVersion = "Waoutbox-Agent-Version" // request: Agent.Version, query-escaped
 	headerMedia        = "Waoutbox-Media"         // response: api.MediaInfo as JSON, base64

@@ -27,6 +27,7 @@ func (s *Server) API() http.Handler {
 		defer cancel()
 		defer context.AfterFunc(s.reading, cancel)()
 		agent := agentOf(r.Header)
+		agent.Kind = api.CallerHTTP // whatever it says of itself
 		if agent.Name == "" {
 			agent.Name = httpAgent
 		}
