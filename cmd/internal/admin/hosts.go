@@ -69,8 +69,11 @@ func (s *Service) checkHost(ctx context.Context, url string, approval api.Approv
 		return "", nil
 	}
 	at, ok := s.o.Hosts.Allows(url)
-	allow := s.command("webhook", "allow", at.String())
-	host := at.Host
+	host, allowed := at.Host, at.String()
+	if at.Port == "443" || at.Port == "80" { // nobody writes these
+		allowed = host
+	}
+	allow := s.command("webhook", "allow", allowed)
 	if strings.Contains(host, "xn--") {
 		host += " (an international name in its ASCII form)"
 	}
