@@ -25,7 +25,7 @@ type Backend interface {
 	Webhooks(ctx context.Context) ([]api.Webhook, error)
 	PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error)
 	RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error)
-	TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error)
+	TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error)
 	DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error)
 	DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error)
 	Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error)

@@ -22,6 +22,9 @@ const (
 	CodeInvalidPhone     Code = "invalid_phone"
 	CodeNotWaiting       Code = "not_waiting" // pairing does not wait for this now
 	CodeNotConnected     Code = "not_connected"
+	CodeConnectFailed    Code = "connect_failed" // Connect tried, and the link is not up
+	CodeReplaced         Code = "replaced"       // another program uses this session
+	CodeClientOutdated   Code = "client_outdated"
 	CodeInvalidRecipient Code = "invalid_recipient"
 	CodeNotOnWhatsApp    Code = "not_on_whatsapp"
 	CodeRateLimited      Code = "rate_limited"

@@ -24,7 +24,7 @@ func (s *Server) routes() {
 	mutate(s, routePutWebhook, svc.PutWebhook)
 	mutate(s, routeRemoveWebhook, svc.RemoveWebhook)
 	// its outcome can end a hold
-	mutate(s, routeTestWebhook, func(ctx context.Context, in ref) (api.TestWebhookResult, error) { return svc.TestWebhook(ctx, in.Ref) })
+	mutate(s, routeTestWebhook, svc.TestWebhook)
 	mutate(s, routePauseWebhook, func(ctx context.Context, in ref) (api.WebhookState, error) { return svc.PauseWebhook(ctx, in.Ref) })
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
@@ -48,6 +48,8 @@ func (s *Server) routes() {
 	// what was handed over is with WhatsApp: the wait for the step after it ends with the caller
 	read(s, routePairContinue, svc.ContinuePairing)
 	mutate(s, routeUnpair, func(ctx context.Context, _ none) (api.UnpairResult, error) { return svc.Unpair(ctx) })
+	mutate(s, routeConnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Connect(ctx) })
+	mutate(s, routeDisconnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Disconnect(ctx) })
 	mutate(s, routeSend, svc.Send)
 	mutate(s, routeSendText, svc.Send)
 	mutate(s, routeMarkRead, svc.MarkRead)

@@ -19,7 +19,7 @@ const (
 	routeActivity      route[ref, api.WebhookActivity]                         = "/v1/webhook/activity"
 	routePutWebhook    route[api.PutWebhook, api.PutWebhookResult]             = "/v1/webhook/put"
 	routeRemoveWebhook route[api.RemoveWebhook, api.RemoveWebhookResult]       = "/v1/webhook/remove"
-	routeTestWebhook   route[ref, api.TestWebhookResult]                       = "/v1/webhook/test"
+	routeTestWebhook   route[api.TestWebhook, api.TestWebhookResult]           = "/v1/webhook/test"
 	routePauseWebhook  route[ref, api.WebhookState]                            = "/v1/webhook/pause"
 	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]              = "/v1/webhook/resume"
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]         = "/v1/webhook/rotate-secret"
@@ -40,6 +40,8 @@ const (
 	routePairNow      route[api.PairRequest, api.PairStep]     = "/v1/link/qr"
 	routePairContinue route[api.ContinuePairing, api.PairStep] = "/v1/link/pair/continue"
 	routeUnpair       route[none, api.UnpairResult]            = "/v1/link/unpair"
+	routeConnect      route[none, api.Link]                    = "/v1/link/connect"
+	routeDisconnect   route[none, api.Link]                    = "/v1/link/disconnect"
 	routeSend         route[api.Send, api.SendResult]          = "/v1/message/send"
 	// of older clients, whose request is a Send of a text
 	routeSendText route[api.Send, api.SendResult] = "/v1/message/send-text"
