@@ -16,7 +16,7 @@ func newWebhookTestCmd(e *env) *cobra.Command {
 connection.update, or with --event the whole sample of that event, with "test":true beside its data. Exits 1 when
 the endpoint does not accept it. When it does, a failing webhook goes on at once; a paused one stays paused.`,
 		Example: `  waoutbox webhook test http://localhost:5678/webhook/wa --event message.received`,
-		Args: arguments(1, 1, "a webhook's URL or id"),
+		Args:    arguments(1, 1, "a webhook's URL or id"),
 
 		ValidArgsFunction: e.completeWebhooks,
 		RunE: func(cmd *cobra.Command, args []string) error {
