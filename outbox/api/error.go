@@ -42,6 +42,12 @@ const (
 	CodeMediaExpired     Code = "media_expired" // neither WhatsApp nor the phone has it any longer
 	CodeMediaTooLarge    Code = "media_too_large"
 	CodePathNotAllowed   Code = "path_not_allowed" // outside media-dirs
+	// the policy for hosts of webhooks refuses this one
+	CodeHostNotAllowed Code = "webhook_host_not_allowed"
+	// the user must be asked before this is done
+	CodeApprovalRequired Code = "approval_required"
+	// and he did not agree
+	CodeApprovalDeclined Code = "approval_declined"
 	// no daemon, or it cannot be reached or started
 	CodeServiceUnavail Code = "service_unavailable"
 	CodeOutboxFull     Code = "outbox_full"
