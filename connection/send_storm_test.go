@@ -38,7 +38,8 @@ func TestSendStorm(t *testing.T) {
 	r := linkedRig(t)
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Duration(texts)*time.Second)
 	t.Cleanup(cancel)
-	people := make([]*wasim.Contact, max(2, texts/4)) // with new ones all the time, keys are asked for
+	// with new ones all the time, keys are asked for
+	people := make([]*wasim.Contact, max(2, texts/4))
 	for i := range people {
 		people[i] = r.acc.NewContact(fmt.Sprint("Person ", i), strconv.Itoa(15550200000+i))
 		people[i].AutoReceipt("")
