@@ -33,7 +33,7 @@ type hooks struct {
 	onList        func(context.Context) ([]api.Webhook, error)
 	onPut         func(context.Context, api.PutWebhook) (api.PutWebhookResult, error)
 	onRemove      func(context.Context, api.RemoveWebhook) (api.RemoveWebhookResult, error)
-	onTest        func(context.Context, string) (api.TestWebhookResult, error)
+	onTest        func(context.Context, api.TestWebhook) (api.TestWebhookResult, error)
 	onQR          func(context.Context) (api.PairStep, error)
 	next          api.PairStep // what ContinuePairing returns
 	unpaired      api.UnpairResult
@@ -140,10 +140,10 @@ func (f *fake) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.Rem
 	return api.RemoveWebhookResult{}, nil
 }
 
-func (f *fake) TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error) {
-	f.record("TestWebhook %s", ref)
+func (f *fake) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
+	f.record("TestWebhook %s%s", in.Webhook, in.Event)
 	if f.onTest != nil {
-		return f.onTest(ctx, ref)
+		return f.onTest(ctx, in)
 	}
 	return api.TestWebhookResult{ID: "wh_1", URL: "https://a.example/hook", Signed: true, Success: true, Status: 200, Ms: 12, Class: "delivered"}, nil
 }

@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"sync"
 
+	"waoutbox/mcptools/consent"
+
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 )
@@ -65,6 +67,7 @@ type Server struct {
 	opts  Options
 	log   *slog.Logger
 	mcp   *server.MCPServer
+	asker *consent.Asker
 	calls sync.WaitGroup // tool calls that still run
 }
 
@@ -79,8 +82,9 @@ func New(o Options) *Server {
 		text = readOnlyInstructions
 	}
 	s := &Server{
-		opts: o,
-		log:  log,
+		opts:  o,
+		log:   log,
+		asker: consent.NewAsker(),
 		mcp: server.NewMCPServer("waoutbox", o.Version,
 			server.WithTitle("WhatsApp outbox"),
 			server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),

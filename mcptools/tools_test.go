@@ -235,7 +235,7 @@ func TestStatusSaysWhatIsMissing(t *testing.T) {
 
 func TestEndpointDownIsNoToolError(t *testing.T) {
 	f := newFake()
-	f.onTest = func(context.Context, string) (api.TestWebhookResult, error) {
+	f.onTest = func(context.Context, api.TestWebhook) (api.TestWebhookResult, error) {
 		return api.TestWebhookResult{URL: "https://a.example/", Status: 404, Ms: 3, Class: "client_error", Error: "404 Not Found", Excerpt: strings.Repeat("not registered ", 100)}, nil
 	}
 	s := start(t, optionsFor(f))
@@ -248,7 +248,7 @@ func TestEndpointDownIsNoToolError(t *testing.T) {
 	if r.IsError || got.Success || got.Status != 404 || !strings.HasPrefix(got.Error, "404 Not Found; the endpoint answered: not registered") || len(got.Error) > 540 {
 		t.Errorf("%+v", got)
 	}
-	f.onTest = func(context.Context, string) (api.TestWebhookResult, error) {
+	f.onTest = func(context.Context, api.TestWebhook) (api.TestWebhookResult, error) {
 		return api.TestWebhookResult{URL: "https://a.example/", Ms: 3, Class: "refused"}, nil
 	}
 	if r := s.call("whatsapp_webhook_test", `{"url":"wh_1"}`); !sameJSON(t, r.StructuredContent, `{"url":"https://a.example/","success":false,"ms":3,"error":"refused"}`) {

@@ -173,7 +173,7 @@ func (s *Server) runWebhookTest(ctx context.Context, c *call, in webhookInput) (
 	if err != nil {
 		return out, err
 	}
-	r, err := b.TestWebhook(ctx, strings.TrimSpace(in.URL))
+	r, err := b.TestWebhook(ctx, api.TestWebhook{Webhook: strings.TrimSpace(in.URL)})
 	if err != nil {
 		return out, err
 	}
