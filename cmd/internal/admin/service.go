@@ -25,7 +25,11 @@ type Engine interface {
 	Removed(ctx context.Context, after outbox.SubID, limit int) ([]outbox.Subscription, error)
 	// Sub returns one subscription, removed or not, or outbox.ErrNotFound.
 	Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
-	PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error)
+	// PutSub stores a subscription and the records of the audit trail in one transaction.
+	PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error)
+	PutAudit(ctx context.Context, all ...outbox.Audit) error
+	// Audits lists records of the audit trail, newest first.
+	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
 	// Forget erases a removed subscription that holds nothing, or returns outbox.ErrHolds or
 	// outbox.ErrNotFound.
 	Forget(ctx context.Context, id outbox.SubID) error

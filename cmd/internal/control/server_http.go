@@ -1,15 +1,22 @@
 package control
 
-import "context"
+import (
+	"context"
+	"net/http"
+)
 
-// routeRotateToken lies outside /v1: it is for the owner of the state, and no program has it.
-const routeRotateToken route[none, none] = "/daemon/http-token/rotate"
+// The daemon's own beside its HTTP listener: what that says of the service's health, and its token.
+const (
+	routeHealthz     route[none, file] = "GET /healthz"
+	routeReadyz      route[none, file] = "GET /readyz"
+	routeRotateToken route[none, none] = "POST /v1/http-token/rotate"
+)
 
-// routesOfDaemon are those of the process itself that are no operation on its state.
-func (s *Server) routesOfDaemon() {
+// routesOfListener mounts them.
+func (s *Server) routesOfListener() {
 	if s.health != nil {
-		s.mux.Handle("/healthz", s.health)
-		s.mux.Handle("/readyz", s.health)
+		mount(s, routeHealthz, http.HandlerFunc(s.health.ServeHTTP))
+		mount(s, routeReadyz, http.HandlerFunc(s.health.ServeHTTP))
 	}
 	if s.rotateToken != nil {
 		mutate(s, routeRotateToken, func(ctx context.Context, _ none) (none, error) { return none{}, s.rotateToken(ctx) })

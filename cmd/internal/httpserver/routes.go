@@ -3,42 +3,61 @@ package httpserver
 import (
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"waoutbox/outbox/api"
 )
 
-// routes is everything that is served, and for whom.
+// routes is everything that is served, and for whom. It redirects nowhere: a path is what it is.
 func (s *Server) routes() http.Handler {
-	secret := http.NewServeMux()
-	mount := func(pattern string, h http.Handler) {
-		if h != nil {
-			secret.Handle(pattern, h)
-		}
-	}
-	mount("/mcp", s.o.MCP)
-	mount("/v1/", s.o.API)
-	if s.o.Metrics != nil {
-		secret.HandleFunc("GET /metrics", func(w http.ResponseWriter, r *http.Request) {
-			_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(metricsTimeout))
-			s.o.Metrics.ServeHTTP(w, r)
-		})
-	}
-	secret.HandleFunc("/", noRoute)
-
-	open := http.NewServeMux()
 	health := Health(s.o.Ready)
-	open.Handle("/healthz", health)
-	open.Handle("/readyz", health)
-	// Agents look there for how to get a token when they lack one: it is none that is asked for.
-	open.HandleFunc("/.well-known/", noRoute)
-	open.Handle("/", s.authorized(secret))
-	return s.guarded(open)
+	secret := s.authorized(http.HandlerFunc(s.serveSecret))
+	return s.guarded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == "/healthz" || path == "/readyz":
+			health.ServeHTTP(w, r)
+		// agents look there for how to get a token when they lack one; this is none to ask for
+		case strings.HasPrefix(path, "/.well-known/"):
+			noRoute(w)
+		default:
+			secret.ServeHTTP(w, r)
+		}
+	}))
 }
 
-func noRoute(w http.ResponseWriter, _ *http.Request) {
+// serveSecret serves who has the token.
+func (s *Server) serveSecret(w http.ResponseWriter, r *http.Request) {
+	path := r.URL.Path
+	switch {
+	case path == "/mcp" && s.o.MCP != nil:
+		s.o.MCP.ServeHTTP(w, r)
+	case strings.HasPrefix(path, "/v1/") && s.o.API != nil:
+		s.o.API.ServeHTTP(w, r)
+	case path == "/metrics" && s.o.Metrics != nil:
+		if !isGet(w, r) {
+			return
+		}
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(metricsTimeout))
+		s.o.Metrics.ServeHTTP(w, r)
+	default:
+		noRoute(w)
+	}
+}
+
+func noRoute(w http.ResponseWriter) {
 	deny(w, http.StatusNotFound, api.Errorf(codeNoRoute, "nothing is here. This listener has /mcp for agents, /v1/ for programs (see /v1/openapi.json), /metrics, /healthz and /readyz; "+
 		"its token is one that `waoutbox http-token` tells of, and no OAuth"))
+}
+
+// isGet reports whether a request only reads, and refuses it otherwise.
+func isGet(w http.ResponseWriter, r *http.Request) bool {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return true
+	}
+	w.Header().Set("Allow", "GET, HEAD")
+	deny(w, http.StatusMethodNotAllowed, api.Errorf(codeMethod, "%s takes GET", r.URL.Path))
+	return false
 }
 
 // Health serves /healthz and /readyz. The first says that the service lives; the second whether it
@@ -46,9 +65,7 @@ func noRoute(w http.ResponseWriter, _ *http.Request) {
 // so that must be a word or two of a fixed set. Ready must not block.
 func Health(ready func() string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet && r.Method != http.MethodHead {
-			w.Header().Set("Allow", "GET, HEAD")
-			deny(w, http.StatusMethodNotAllowed, api.Errorf(codeMethod, "this takes GET"))
+		if !isGet(w, r) {
 			return
 		}
 		status, text := http.StatusOK, "ok"
