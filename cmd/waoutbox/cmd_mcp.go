@@ -28,6 +28,7 @@ call if it does not run, and stays when the agent ends.`,
 			log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 			server := mcptools.New(mcptools.Options{
 				Version: version, Events: eventNames(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
+				Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret,
 				Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
 					return e.agentBackend(ctx, client, noSpawn)
 				},
