@@ -61,9 +61,20 @@ type Error struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable,omitempty"` // the same call may succeed later
+	// the field or parameter of the request that is wrong, like "url" or "file.kind", where it is
+	// one
+	Field string `json:"field,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// In says which field of the request is wrong, unless that is known already, and returns e.
+func (e *Error) In(field string) *Error {
+	if e.Field == "" {
+		e.Field = field
+	}
+	return e
+}
 
 // Errorf makes an Error that is not retryable.
 func Errorf(code Code, format string, args ...any) *Error {

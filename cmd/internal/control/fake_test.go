@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/control/request"
 	"waoutbox/outbox/api"
 )
 
@@ -295,6 +296,9 @@ func fill(v reflect.Value, n *int) {
 			fill(value, n)
 			v.SetMapIndex(key, value)
 		}
+	case request.Values(v.Type()) != nil:
+		set := request.Values(v.Type())
+		v.SetString(set[*n%len(set)])
 	case v.Kind() == reflect.String:
 		v.SetString("text <&> ünï\n" + string(rune('a'+*n%26)))
 	case v.Kind() == reflect.Bool:

@@ -34,8 +34,12 @@ type Server struct {
 	daemon  api.Daemon
 	stop    func()
 	log     *slog.Logger
-	mux     *http.ServeMux
+	socket  *routing
+	http    *routing             // without what is the daemon's own
 	check   func(net.Conn) error // whether a connection may be served
+
+	ofDaemon   bool // what is mounted is the daemon's own
+	operations []operation
 
 	open      context.Context // ends when Serve begins to stop
 	shut      context.CancelFunc
@@ -53,10 +57,11 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, daemon: o.Daemon, stop: o.Stop, log: o.Log, mux: http.NewServeMux(), check: socket.CheckPeer}
+	s := &Server{service: o.Service, metrics: o.Metrics, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())
+	s.socket, s.http = newRouting(s), newRouting(s)
 	s.routes()
 	return s
 }
@@ -103,7 +108,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // closes the connection without a word
 	}
 	defer s.calls.Done()
-	s.serveCall(w, r, agentOf(r.Header), s.mux)
+	s.serveCall(w, r, agentOf(r.Header), s.socket)
 }
 
 // serveCall is around every call: who calls, what it took, and a panic stays in its call.
