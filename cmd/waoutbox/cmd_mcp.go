@@ -57,6 +57,7 @@ func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) er
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	server := mcptools.New(mcptools.Options{
 		Version: version, Events: eventNames(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
+		Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret,
 		Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
 			if noState != nil {
 				return nil, unavailable(noState)
