@@ -49,9 +49,8 @@ type appendRefused struct{}
 type source struct {
 	push func(any) // gets what the link must know of, after it was handled
 	cut  func()    // ends the connection, and with it acknowledging on it
-	// the outbox refused an event from here: no more are taken, or the order breaks. Guarded by
-	// ingest's lock
-	stopped bool
+	// something from here was not taken, or could not be read: no more is, or the order breaks
+	stopped atomic.Bool
 }
 
 // ingest is the library's one event handler: it translates, appends, and returns whether WhatsApp
@@ -109,7 +108,7 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 		return false
 	case in.muted:
 		return true
-	case from.stopped && h.Ack == translate.AckAlways && comesAgain(evt):
+	case from.stopped.Load() && h.Ack == translate.AckAlways && comesAgain(evt):
 		from.cut() // it must not overtake what was refused, and the acknowledgement would follow
 		return false
 	}
@@ -138,7 +137,7 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 		if len(evs) == 0 {
 			return true
 		}
-		if from.stopped {
+		if from.stopped.Load() {
 			return false
 		}
 		err := in.settle(ctx, evt)
@@ -224,7 +223,7 @@ func (in *ingest) appendShrunk(ctx context.Context, batch []outbox.Event) error 
 // WhatsApp sends again what is not acknowledged, in order, but only on a new connection, and a
 // handler the old one still runs must not overtake it.
 func (in *ingest) refuse(err error, from *source) {
-	from.stopped = true
+	from.stopped.Store(true)
 	if in.alarms.raise(alarmRefused, refusalText(err)) {
 		in.log.Error("outbox refused an event: WhatsApp is not acknowledged", "error", err)
 	}
@@ -236,7 +235,7 @@ func (in *ingest) refuse(err error, from *source) {
 func (in *ingest) stopSource(from *source) {
 	in.lock <- struct{}{}
 	defer func() { <-in.lock }()
-	from.stopped = true
+	from.stopped.Store(true)
 	from.push(appendRefused{})
 }
 

@@ -59,7 +59,7 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 		return
 	case in.muted:
 		return
-	case from.stopped: // it must not overtake what was refused
+	case from.stopped.Load(): // it must not overtake what was refused
 		from.cut()
 		return
 	}

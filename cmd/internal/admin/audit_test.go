@@ -50,7 +50,8 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	ask(err)
 	_, err = r.RotateSecret(ctx, api.RotateSecret{Webhook: id})
 	ask(err)
-	_, err = r.Replay(ctx, api.ReplayRequest{DeadLetterFilter: first, DryRun: true}) // is none either
+	// neither is this
+	_, err = r.Replay(ctx, api.ReplayRequest{DeadLetterFilter: first, DryRun: true})
 	ask(err)
 	_, err = r.Replay(ctx, api.ReplayRequest{DeadLetterFilter: first})
 	ask(err)

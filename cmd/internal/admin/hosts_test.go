@@ -44,7 +44,8 @@ func TestHostPolicy(t *testing.T) {
 		{api.PolicyAsk, api.CallerMCP, foreign, api.ApprovalDeclined, api.CodeApprovalDeclined, "webhook allow evil.test"},
 		{api.PolicyAsk, api.CallerMCP, listed, api.ApprovalDeclined, api.CodeApprovalDeclined, "did not agree"},
 		{api.PolicyAsk, api.CallerHTTP, foreign, "", "", "nobody could be asked"},
-		{api.PolicyAsk, api.CallerHTTP, foreign, api.ApprovalGiven, "", "nobody could be asked"}, // a program cannot tell
+		// a program cannot tell
+		{api.PolicyAsk, api.CallerHTTP, foreign, api.ApprovalGiven, "", "nobody could be asked"},
 		{api.PolicyLocked, api.CallerCLI, foreign, "", "", ""},
 		{api.PolicyLocked, api.CallerMCP, here, "", "", ""},
 		{api.PolicyLocked, api.CallerMCP, listed, "", "", ""},

@@ -51,6 +51,26 @@ func (s *Service) Unpair(ctx context.Context) (out api.UnpairResult, err error) 
 	return s.o.Link.Unpair(ctx)
 }
 
+// Connect has the link connected again.
+func (s *Service) Connect(ctx context.Context) (out api.Link, err error) {
+	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.connect"}, nil) }()
+	if err := s.noLink(); err != nil {
+		return api.Link{}, err
+	}
+	s.logChange(ctx, "the link is to be connected")
+	return s.o.Link.Connect(ctx)
+}
+
+// Disconnect closes the link until Connect.
+func (s *Service) Disconnect(ctx context.Context) (out api.Link, err error) {
+	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.disconnect"}, nil) }()
+	if err := s.noLink(); err != nil {
+		return api.Link{}, err
+	}
+	s.logChange(ctx, "the link is to be closed")
+	return s.o.Link.Disconnect(ctx)
+}
+
 // Send sends one message.
 func (s *Service) Send(ctx context.Context, in api.Send) (out api.SendResult, err error) {
 	defer func() { s.sent(ctx, in, &out, &err) }()

@@ -35,6 +35,11 @@ type Config struct {
 	MediaDirs     []string      // absolute, clean
 	WebhookPolicy string        // ask, locked or open
 	WebhookHosts  hosts.List
+	HTTP          string // HOST:PORT; "" is no listener
+	HTTPCert      string // "" is no TLS
+	HTTPKey       string
+	HTTPInsecure  bool
+	HTTPHosts     []string // in lower case
 
 	values []Value
 }

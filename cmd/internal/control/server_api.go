@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"net/http"
-	"strings"
 
 	"waoutbox/outbox/api"
 )
@@ -31,16 +30,6 @@ func (s *Server) API() http.Handler {
 		if agent.Name == "" {
 			agent.Name = httpAgent
 		}
-		s.serveCall(w, r.WithContext(ctx), agent, http.HandlerFunc(s.serveProgram))
+		s.serveCall(w, r.WithContext(ctx), agent, s.http)
 	})
-}
-
-// serveProgram serves what is no operation of the daemon itself.
-func (s *Server) serveProgram(w http.ResponseWriter, r *http.Request) {
-	path := r.URL.Path
-	if !strings.HasPrefix(path, "/v1/") || path == string(routeDaemon) || path == string(routeStop) {
-		s.writeError(w, api.Errorf(codeUnknownRoute, "waoutbox %s has no %s %s", s.daemon.Version, r.Method, path))
-		return
-	}
-	s.mux.ServeHTTP(w, r)
 }

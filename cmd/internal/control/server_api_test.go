@@ -3,7 +3,6 @@ package control
 import (
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 )
 
@@ -14,14 +13,14 @@ func TestAPIServesProgramsOnly(t *testing.T) {
 		method, path string
 		status       int
 	}{
-		{"POST", "/v1/status", http.StatusOK},
+		{"GET", "/v1/status", http.StatusOK},
 		{"POST", "/v1/stop", http.StatusNotFound},
-		{"POST", "/v1/daemon", http.StatusNotFound},
+		{"GET", "/v1/daemon", http.StatusNotFound},
 		{"GET", "/metrics", http.StatusNotFound},
 		{"GET", "/", http.StatusNotFound},
 	} {
 		w := httptest.NewRecorder()
-		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, strings.NewReader("{}")))
+		h.ServeHTTP(w, httptest.NewRequest(c.method, c.path, http.NoBody))
 		if w.Code != c.status {
 			t.Errorf("%s %s: %d %s, want %d", c.method, c.path, w.Code, w.Body, c.status)
 		}
