@@ -26,7 +26,6 @@ const stormSends = "WAOUTBOX_STORM_SENDS"
 // TestSendStorm: whatever is garbled, lost, refused, doubled or cut on either side, a text that is
 // said to be sent is read by its recipient, under one id, and one message.sent tells of it.
 func TestSendStorm(t *testing.T) {
-	t.Parallel()
 	texts := 24
 	if v := os.Getenv(stormSends); v != "" {
 		n, err := strconv.Atoi(v)
@@ -38,7 +37,8 @@ func TestSendStorm(t *testing.T) {
 	r := linkedRig(t)
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Duration(texts)*time.Second)
 	t.Cleanup(cancel)
-	people := make([]*wasim.Contact, max(2, texts/4)) // with new ones all the time, keys are asked for
+	// with new ones all the time, keys are asked for
+	people := make([]*wasim.Contact, max(2, texts/4))
 	for i := range people {
 		people[i] = r.acc.NewContact(fmt.Sprint("Person ", i), strconv.Itoa(15550200000+i))
 		people[i].AutoReceipt("")

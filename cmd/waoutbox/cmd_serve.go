@@ -84,10 +84,14 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
-	// when this service was last seen alive, for the gap in connection.update
-	var downSince time.Time
+	var newest time.Time // when this service was last seen alive
 	if ev, err := a.box.Newest(ctx); err == nil {
-		downSince = ev.Time
+		newest = ev.Time
+	}
+	downSince, err := connection.LastUp(ctx, a.box)
+	if err != nil {
+		log.Warn("the gap before this start is told from the newest event on", "error", err)
+		downSince = newest
 	}
 	spool, err := a.openSpool(cfg)
 	if err != nil {
@@ -107,7 +111,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err != nil {
 		return err
 	}
-	keep := a.retention(cfg, downSince)
+	keep := a.retention(cfg, newest)
 	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond)}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
