@@ -52,9 +52,10 @@ func TestBatches(t *testing.T) {
 			`[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":1,"method":"ping"}]`: {"1", "1"},
 			// what is no request is refused beside the others
 			`[7,{"jsonrpc":"2.0","id":3,"method":"ping"},{"jsonrpc":"1.0","id":4,"method":"ping"},{"jsonrpc":"2.0","id":5},{"jsonrpc":"2.0","id":{},"method":"ping"}]`: {"3", "4 -32600", "5 -32600", "null -32600", "null -32600"},
-			`[` + initializeLine + `]`:                                  {`"init" -32600`},
-			`[{"jsonrpc":"2.0","id":6,"method":"no/such/method"}]`:      {"6 -32601"},
-			`[ ` + callLine(7, "whatsapp_send_text", `{"jid":1}`) + `]`: {"7"}, // a tool's error is a result
+			`[` + initializeLine + `]`:                             {`"init" -32600`},
+			`[{"jsonrpc":"2.0","id":6,"method":"no/such/method"}]`: {"6 -32601"},
+			// a tool's error is a result
+			`[ ` + callLine(7, "whatsapp_send_text", `{"jid":1}`) + `]`: {"7"},
 		} {
 			s.send(batch)
 			if got, raw := s.array(); !slices.Equal(got, want) {
