@@ -26,7 +26,6 @@ const stormSends = "WAOUTBOX_STORM_SENDS"
 // TestSendStorm: whatever is garbled, lost, refused, doubled or cut on either side, a text that is
 // said to be sent is read by its recipient, under one id, and one message.sent tells of it.
 func TestSendStorm(t *testing.T) {
-	t.Parallel()
 	texts := 24
 	if v := os.Getenv(stormSends); v != "" {
 		n, err := strconv.Atoi(v)

@@ -75,7 +75,7 @@ func (c *Client) frameDropped(s *session, why string) {
 	}
 	switch c.status.read().State {
 	case api.LinkUnlinked, api.LinkPairing:
-		// nothing comes again: the end of the connection fails the pairing
+		// nothing comes again, and the end of the connection fails the pairing
 		c.log.Warn("WhatsApp sent something that cannot be read: the pairing ends", "reason", why)
 		c.wire.Cut()
 		return

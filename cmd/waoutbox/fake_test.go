@@ -100,6 +100,12 @@ func (f *fakeService) Metrics(context.Context) (string, error) {
 	return "# HELP waoutbox_events Events that the outbox keeps.\n# TYPE waoutbox_events gauge\nwaoutbox_events 18204\n", err
 }
 
+func (f *fakeService) RotateHTTPToken(context.Context) error {
+	done, err := f.begin("RotateHTTPToken")
+	defer done()
+	return err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()

@@ -76,6 +76,7 @@ func (s *Server) routes() {
 	if s.metrics != nil {
 		mount(s, routeMetrics, s.handleMetrics)
 	}
+	s.routesOfListener()
 }
 
 func wrap[T any](list []T, err error) (items[T], error) {
