@@ -132,6 +132,9 @@ func (s *Server) invoke(
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
+	if s.opts.Context != nil {
+		ctx = s.opts.Context(ctx, client)
+	}
 	c := &call{client: client, open: s.opts.Backend}
 
 	type outcome struct {

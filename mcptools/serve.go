@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"waoutbox/mcptools/stdio"
+	"waoutbox/mcptools/streamable"
 )
 
 // lastGrace is what calls whose context has ended get to come back, before the process is left to
@@ -22,6 +23,13 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	s.waitForCalls()
 	return err
 }
+
+// HTTP returns the endpoint that serves any number of clients over Streamable HTTP. Its caller
+// decides who may use it, closes it when it stops, and then waits with Wait.
+func (s *Server) HTTP() *streamable.Handler { return streamable.New(s.mcp, s.log) }
+
+// Wait gives the tool calls whose contexts have ended a moment to come back.
+func (s *Server) Wait() { s.waitForCalls() }
 
 // waitForCalls gives tool calls a moment to end. A Backend that ignores its context is left behind.
 func (s *Server) waitForCalls() {
