@@ -86,10 +86,14 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
-	// when this service was last seen alive, for the gap in connection.update
-	var downSince time.Time
+	var newest time.Time // when this service was last seen alive
 	if ev, err := a.box.Newest(ctx); err == nil {
-		downSince = ev.Time
+		newest = ev.Time
+	}
+	downSince, err := connection.LastUp(ctx, a.box)
+	if err != nil {
+		log.Warn("the gap before this start is told from the newest event on", "error", err)
+		downSince = newest
 	}
 	spool, err := a.openSpool(cfg)
 	if err != nil {
@@ -109,7 +113,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err != nil {
 		return err
 	}
-	keep := a.retention(cfg, downSince)
+	keep := a.retention(cfg, newest)
 	web, err := a.openHTTP(cfg)
 	if err != nil {
 		return err

@@ -167,6 +167,8 @@ func (e *env) statusNext(st api.Status) {
 	// pair shows what is due
 	case st.Link.State == api.LinkUnlinked, st.Link.State == api.LinkPairing:
 		e.next("waoutbox pair")
+	case st.Link.Closed:
+		e.next("waoutbox connect")
 	case len(st.Webhooks) == 0:
 		e.next("waoutbox webhook add URL")
 	case st.Dead > 0:

@@ -58,8 +58,9 @@ func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, r
 	if h.listener == nil {
 		return
 	}
+	files := agentFiles{a.state.Dir()}
 	h.tools = mcptools.New(mcptools.Options{
-		Version: version, Events: eventNames(), DownloadDir: downloadDir(), Log: a.log,
+		Version: version, Events: eventNames(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
 		Backend: func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
 		Context: func(ctx context.Context, client mcptools.ClientInfo) context.Context {
 			return control.WithAgent(ctx, control.Agent{Name: cmp.Or(client.Name, "mcp"), Version: client.Version, Build: version})

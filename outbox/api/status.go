@@ -29,7 +29,9 @@ type Link struct {
 	Name    string    `json:"name,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	Reason  string    `json:"reason,omitempty"`
-	Notes   []string  `json:"notes,omitempty"`
+	// Disconnect closed it: it stays closed until Connect
+	Closed bool     `json:"closed,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
 }
 
 // Daemon is the process that owns the state.

@@ -37,8 +37,8 @@ func (l local) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.Rem
 	return change(ctx, l.server, in, l.Service.RemoveWebhook)
 }
 
-func (l local) TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error) {
-	return change(ctx, l.server, ref, l.Service.TestWebhook)
+func (l local) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
+	return change(ctx, l.server, in, l.Service.TestWebhook)
 }
 
 func (l local) PauseWebhook(ctx context.Context, ref string) (api.WebhookState, error) {
@@ -71,6 +71,14 @@ func (l local) StopReplay(ctx context.Context, in api.StopReplay) ([]api.ReplayR
 
 func (l local) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return change(ctx, l.server, in, l.Service.ReplayEvents)
+}
+
+func (l local) Connect(ctx context.Context) (api.Link, error) {
+	return change(ctx, l.server, none{}, func(ctx context.Context, _ none) (api.Link, error) { return l.Service.Connect(ctx) })
+}
+
+func (l local) Disconnect(ctx context.Context) (api.Link, error) {
+	return change(ctx, l.server, none{}, func(ctx context.Context, _ none) (api.Link, error) { return l.Service.Disconnect(ctx) })
 }
 
 func (l local) Unpair(ctx context.Context) (api.UnpairResult, error) {

@@ -19,7 +19,7 @@ const (
 	routeWebhook       route[webhookRef, api.Webhook]                    = "GET /v1/webhooks/{webhook}"
 	routeRemoveWebhook route[api.RemoveWebhook, api.RemoveWebhookResult] = "DELETE /v1/webhooks/{webhook}"
 	routeActivity      route[webhookRef, api.WebhookActivity]            = "GET /v1/webhooks/{webhook}/activity"
-	routeTestWebhook   route[webhookRef, api.TestWebhookResult]          = "POST /v1/webhooks/{webhook}/test"
+	routeTestWebhook   route[api.TestWebhook, api.TestWebhookResult]     = "POST /v1/webhooks/{webhook}/test"
 	routePauseWebhook  route[webhookRef, api.WebhookState]               = "POST /v1/webhooks/{webhook}/pause"
 	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]        = "POST /v1/webhooks/{webhook}/resume"
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
@@ -56,6 +56,8 @@ const (
 	routePairNow      route[api.PairRequest, api.PairStep]     = "POST /v1/link/code"
 	routePairContinue route[api.ContinuePairing, api.PairStep] = "POST /v1/link/continue"
 	routeUnpair       route[none, api.UnpairResult]            = "DELETE /v1/link"
+	routeConnect      route[none, api.Link]                    = "POST /v1/link/connect"
+	routeDisconnect   route[none, api.Link]                    = "POST /v1/link/disconnect"
 
 	// in the text format of Prometheus
 	routeMetrics route[none, file] = "GET /metrics"
