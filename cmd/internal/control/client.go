@@ -72,8 +72,8 @@ func (c *Client) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.R
 	return call(ctx, c, routeRemoveWebhook, in)
 }
 
-func (c *Client) TestWebhook(ctx context.Context, id string) (api.TestWebhookResult, error) {
-	return call(ctx, c, routeTestWebhook, webhookRef{id})
+func (c *Client) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
+	return call(ctx, c, routeTestWebhook, in)
 }
 
 func (c *Client) PauseWebhook(ctx context.Context, id string) (api.WebhookState, error) {
@@ -86,6 +86,14 @@ func (c *Client) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.W
 
 func (c *Client) RotateSecret(ctx context.Context, in api.RotateSecret) (api.RotateSecretResult, error) {
 	return call(ctx, c, routeRotateSecret, in)
+}
+
+func (c *Client) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
+	return call(ctx, c, routeAllowHost, in)
+}
+
+func (c *Client) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
+	return call(ctx, c, routeAudit, q)
 }
 
 func (c *Client) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
@@ -142,6 +150,14 @@ func (c *Client) ContinuePairing(ctx context.Context, in api.ContinuePairing) (a
 
 func (c *Client) Unpair(ctx context.Context) (api.UnpairResult, error) {
 	return call(ctx, c, routeUnpair, none{})
+}
+
+func (c *Client) Connect(ctx context.Context) (api.Link, error) {
+	return call(ctx, c, routeConnect, none{})
+}
+
+func (c *Client) Disconnect(ctx context.Context) (api.Link, error) {
+	return call(ctx, c, routeDisconnect, none{})
 }
 
 func (c *Client) Send(ctx context.Context, in api.Send) (api.SendResult, error) {

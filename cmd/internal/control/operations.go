@@ -26,14 +26,13 @@ func (s *Server) routes() {
 	mutate(s, routePutWebhook, svc.PutWebhook)
 	mutate(s, routeRemoveWebhook, svc.RemoveWebhook)
 	// its outcome can end a hold
-	mutate(s, routeTestWebhook, func(ctx context.Context, in webhookRef) (api.TestWebhookResult, error) {
-		return svc.TestWebhook(ctx, in.Webhook)
-	})
+	mutate(s, routeTestWebhook, svc.TestWebhook)
 	mutate(s, routePauseWebhook, func(ctx context.Context, in webhookRef) (api.WebhookState, error) {
 		return svc.PauseWebhook(ctx, in.Webhook)
 	})
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
+	read(s, routeAudit, svc.Audit)
 	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
 		return wrap(svc.DeadLetterSummary(ctx, in))
 	})
@@ -69,15 +68,19 @@ func (s *Server) routes() {
 	// what was handed over is with WhatsApp: the wait for the step after it ends with the caller
 	read(s, routePairContinue, svc.ContinuePairing)
 	mutate(s, routeUnpair, func(ctx context.Context, _ none) (api.UnpairResult, error) { return svc.Unpair(ctx) })
+	mutate(s, routeConnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Connect(ctx) })
+	mutate(s, routeDisconnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Disconnect(ctx) })
 
 	mount(s, routeOpenAPI, s.handleOpenAPI)
 
 	s.ofDaemon = true // what follows is the daemon's own
+	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {
 		mount(s, routeMetrics, s.handleMetrics)
 	}
+	s.routesOfListener()
 }
 
 func wrap[T any](list []T, err error) (items[T], error) {

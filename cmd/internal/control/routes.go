@@ -19,10 +19,13 @@ const (
 	routeWebhook       route[webhookRef, api.Webhook]                    = "GET /v1/webhooks/{webhook}"
 	routeRemoveWebhook route[api.RemoveWebhook, api.RemoveWebhookResult] = "DELETE /v1/webhooks/{webhook}"
 	routeActivity      route[webhookRef, api.WebhookActivity]            = "GET /v1/webhooks/{webhook}/activity"
-	routeTestWebhook   route[webhookRef, api.TestWebhookResult]          = "POST /v1/webhooks/{webhook}/test"
+	routeTestWebhook   route[api.TestWebhook, api.TestWebhookResult]     = "POST /v1/webhooks/{webhook}/test"
 	routePauseWebhook  route[webhookRef, api.WebhookState]               = "POST /v1/webhooks/{webhook}/pause"
 	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]        = "POST /v1/webhooks/{webhook}/resume"
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
+
+	routeAllowHost route[api.AllowHost, api.HostPolicy] = "POST /v1/hosts"
+	routeAudit     route[api.AuditQuery, api.AuditPage] = "GET /v1/audit"
 
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"
@@ -56,6 +59,8 @@ const (
 	routePairNow      route[api.PairRequest, api.PairStep]     = "POST /v1/link/code"
 	routePairContinue route[api.ContinuePairing, api.PairStep] = "POST /v1/link/continue"
 	routeUnpair       route[none, api.UnpairResult]            = "DELETE /v1/link"
+	routeConnect      route[none, api.Link]                    = "POST /v1/link/connect"
+	routeDisconnect   route[none, api.Link]                    = "POST /v1/link/disconnect"
 
 	// docs/openapi.json
 	routeOpenAPI route[none, file] = "GET /v1/openapi.json"
@@ -109,6 +114,7 @@ const pairEnd = "end"
 // Headers beside the body.
 const (
 	headerVersion      = "Waoutbox-Version"       // response: version of the daemon
+	headerCaller       = "Waoutbox-Caller"        // request: Agent.Kind
 	headerAgentName    = "Waoutbox-Agent"         // request: Agent.Name, query-escaped
 	headerAgentVersion = "Waoutbox-Agent-Version" // request: Agent.Version, query-escaped
 	headerMedia        = "Waoutbox-Media"         // response: api.MediaInfo as JSON, base64

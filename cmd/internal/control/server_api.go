@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strconv"
 	"time"
+
+	"waoutbox/outbox/api"
 )
 
 // openAPI is docs/openapi.json.
@@ -42,6 +44,7 @@ func (s *Server) API() http.Handler {
 		defer cancel()
 		defer context.AfterFunc(s.reading, cancel)()
 		agent := agentOf(r.Header)
+		agent.Kind = api.CallerHTTP // whatever it says of itself
 		if agent.Name == "" {
 			agent.Name = httpAgent
 		}
