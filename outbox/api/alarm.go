@@ -15,7 +15,7 @@ func AlarmCodes() []string {
 	return []string{
 		"account_banned", "account_restricted", "app_state_incomplete", "app_state_lost", "append_refused", "client_outdated", "dead_letters_rising", "device_store", "event_untranslatable",
 		"events_expired", "events_lost", "expiry_near", "frame_unreadable", "key_missing", "key_wrong", "library_panicked", "link_down", "link_replaced", "logged_out", "login_refused", "media_disk_full",
-		"message_too_large", "message_unreadable", "message_update_lost", "not_linked", "outbox_commit", "outbox_compaction", "outbox_corrupt",
+		"message_not_resent", "message_too_large", "message_unreadable", "message_update_lost", "not_linked", "outbox_commit", "outbox_compaction", "outbox_corrupt",
 		"outbox_damaged", "outbox_disk_full", "outbox_disk_low", "outbox_reopening", "outbox_size_limit", "outbox_stopped", "outbox_undecodable",
 		"outbox_unreadable", "session_store_failed", "stanza_incomplete", "webhook_failing", "webhook_full", "webhook_held", "webhook_paused",
 		"webhook_unreadable",
