@@ -22,6 +22,7 @@ const (
 	alarmLost      = "events_lost"
 	alarmLoggedOut = "logged_out"
 	alarmReplaced  = "link_replaced"
+	alarmClosed    = "link_closed"
 	alarmOutdated  = "client_outdated"
 	alarmBanned    = "account_banned"
 	alarmRejected  = "login_refused"
@@ -102,6 +103,15 @@ func (a *alarms) clear(codes ...string) {
 		delete(a.open, c)
 		delete(a.ends, c)
 	}
+}
+
+// up reports whether an alarm is open.
+func (a *alarms) up(code string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end()
+	_, open := a.open[code]
+	return open
 }
 
 // list returns the open alarms, oldest first.

@@ -27,6 +27,7 @@ type daemonControl interface {
 	Daemon(ctx context.Context) (api.Daemon, error)
 	Stop(ctx context.Context) error
 	Metrics(ctx context.Context) (string, error)
+	RotateHTTPToken(ctx context.Context) error
 }
 
 // backend is an open service. daemon is nil when this process works on the state itself.

@@ -49,6 +49,12 @@ func (t *Translator) disconnected(context.Context, *events.Disconnected) ([]outb
 	return evs, nil
 }
 
+// Closed returns the event of a link that was closed on request: the account stays linked, and
+// nothing is tried until the link is opened again.
+func (t *Translator) Closed() outbox.Event {
+	return t.closed(linkDisconnected, codeConnectionClosed, "Connection Closed", "")
+}
+
 func (t *Translator) streamReplaced(context.Context, *events.StreamReplaced) ([]outbox.Event, error) {
 	return one(t.closed(linkDisconnected, codeStreamReplaced, "Stream Errored (conflict)", "")), nil
 }

@@ -195,10 +195,3 @@ func (t *Translator) forgetQR() {
 	defer t.mu.Unlock()
 	t.link.qr = ""
 }
-
-// TestBody is the body `webhook test` sends. It never enters the outbox.
-func TestBody(now time.Time) []byte {
-	return body(ConnectionUpdate, now, new(wajson.Object).
-		Bool("test", true).
-		Str("message", "This is a test webhook payload").JSON())
-}

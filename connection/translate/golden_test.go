@@ -420,7 +420,7 @@ func TestTestBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := TestBody(created(49)); !bytes.Equal(got, want) {
+	if got := TestBody("", created(49)); !bytes.Equal(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

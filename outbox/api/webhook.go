@@ -188,6 +188,13 @@ type RemoveWebhookResult struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
+// TestWebhook asks for one attempt straight to a webhook's endpoint.
+type TestWebhook struct {
+	Webhook string `json:"webhook"` // id or URL
+	// the event whose sample is sent whole; absent, a short connection.update
+	Event string `json:"event,omitempty"`
+}
+
 // TestWebhookResult is the outcome of one attempt straight to the endpoint, signed like any
 // delivery, outside the outbox.
 type TestWebhookResult struct {

@@ -46,6 +46,24 @@ func (s *Service) Unpair(ctx context.Context) (api.UnpairResult, error) {
 	return s.o.Link.Unpair(ctx)
 }
 
+// Connect has the link connected again.
+func (s *Service) Connect(ctx context.Context) (api.Link, error) {
+	if err := s.noLink(); err != nil {
+		return api.Link{}, err
+	}
+	s.logChange(ctx, "the link is to be connected")
+	return s.o.Link.Connect(ctx)
+}
+
+// Disconnect closes the link until Connect.
+func (s *Service) Disconnect(ctx context.Context) (api.Link, error) {
+	if err := s.noLink(); err != nil {
+		return api.Link{}, err
+	}
+	s.logChange(ctx, "the link is to be closed")
+	return s.o.Link.Disconnect(ctx)
+}
+
 // Send sends one message.
 func (s *Service) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
 	if err := s.noLink(); err != nil {

@@ -99,7 +99,7 @@ func newRigOn(t *testing.T, o store.DBOptions) *rig {
 		EventNames: []string{"message.received", "message.sent", "presence.update"},
 		Seal:       key.Seal, Unseal: key.Open, CheckURL: webhook.CheckURL,
 		Resolve: func(context.Context, string, bool) (string, error) { return "", nil },
-		TestBody: func(time.Time) []byte {
+		TestBody: func(event string, _ time.Time) []byte {
 			return []byte(`{"event":"connection.update","timestamp":1,"data":{"test":true}}`)
 		},
 		Log: slog.New(slog.DiscardHandler),

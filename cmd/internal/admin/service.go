@@ -25,7 +25,11 @@ type Engine interface {
 	Removed(ctx context.Context, after outbox.SubID, limit int) ([]outbox.Subscription, error)
 	// Sub returns one subscription, removed or not, or outbox.ErrNotFound.
 	Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
-	PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error)
+	// PutSub stores a subscription and the records of the audit trail in one transaction.
+	PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error)
+	PutAudit(ctx context.Context, all ...outbox.Audit) error
+	// Audits lists records of the audit trail, newest first.
+	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
 	// Forget erases a removed subscription that holds nothing, or returns outbox.ErrHolds or
 	// outbox.ErrNotFound.
 	Forget(ctx context.Context, id outbox.SubID) error
@@ -81,6 +85,8 @@ type Link interface {
 	PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error)
 	ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error)
 	Unpair(ctx context.Context) (api.UnpairResult, error)
+	Connect(ctx context.Context) (api.Link, error)
+	Disconnect(ctx context.Context) (api.Link, error)
 	Send(ctx context.Context, in api.Send) (api.SendResult, error)
 	SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error)
 	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)
@@ -117,8 +123,9 @@ type Options struct {
 	// Resolve looks the URL's host up: a warning if it does not resolve yet, an error if it points
 	// where webhooks never go.
 	Resolve func(ctx context.Context, url string, allowInsecure bool) (warning string, err error)
-	// TestBody is the body of a webhook test.
-	TestBody func(now time.Time) []byte
+	// TestBody is the body of a webhook test: the sample of an event of EventNames, for "" the
+	// short one.
+	TestBody func(event string, now time.Time) []byte
 	// Caller names who asked, for a replay that others see; nil where there is one caller only.
 	Caller func(ctx context.Context) string
 	// Media returns what is to be seen of kept media; nil, or nil from it: nothing.

@@ -32,6 +32,11 @@ type Config struct {
 	KeepMediaSize int64         // bytes together; 0 is no limit
 	KeepMediaAge  time.Duration // 0: as long as their events
 	MediaDirs     []string      // absolute, clean
+	HTTP          string        // HOST:PORT; "" is no listener
+	HTTPCert      string        // "" is no TLS
+	HTTPKey       string
+	HTTPInsecure  bool
+	HTTPHosts     []string // in lower case
 
 	values []Value
 }

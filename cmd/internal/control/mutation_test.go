@@ -43,7 +43,9 @@ func TestCallerGoneChangesNoMutation(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			in := []reflect.Value{reflect.ValueOf(ctx)}
 			for i := 1; i < m.Type.NumIn(); i++ {
-				in = append(in, reflect.New(m.Type.In(i)).Elem())
+				v, n := reflect.New(m.Type.In(i)).Elem(), i
+				fill(v, &n) // no part of a path is empty
+				in = append(in, v)
 			}
 			go func() { <-svc.enter; cancel() }()
 			if err, _ := reflect.ValueOf(c).MethodByName(m.Name).Call(in)[1].Interface().(error); !errors.Is(err, context.Canceled) {

@@ -119,7 +119,7 @@ func TestErrorsCrossUnchanged(t *testing.T) {
 	}
 	for i, m := range methods() {
 		for j, code := range codes {
-			want := &api.Error{Code: code, Message: "what happened, and the fix", Retryable: (i+j)%2 == 0}
+			want := &api.Error{Code: code, Message: "what happened, and the fix", Field: "where", Retryable: (i+j)%2 == 0}
 			svc.err = want
 			var err error
 			switch m.Name {
