@@ -49,7 +49,7 @@ func TestKillStorm(t *testing.T) {
 	recv := r.receiver(receiver.Options{Secret: secret, Latency: 2 * time.Millisecond, Script: failEveryNinth(3 * facts)})
 	r.addWebhook(recv.URL(), secret, factEvents...)
 	w := newWorld(r.phone, 8, 2)
-	ctx := r.within(time.Minute + time.Duration(kills)*4*time.Second)
+	ctx := r.within(time.Minute + time.Duration(kills)*12*time.Second)
 
 	tickets := make(chan struct{}, facts)
 	var wg sync.WaitGroup
