@@ -28,6 +28,8 @@ const (
 	alarmRejected  = "login_refused"
 	// messages to strangers are refused for a while
 	alarmRestricted = "account_restricted"
+	// the library dropped something that WhatsApp sent, and WhatsApp still has it
+	alarmFrame = "frame_unreadable"
 	// synced settings cannot be read
 	alarmAppState = "app_state_incomplete"
 	// damaged synced settings were fetched whole, which tells no stars

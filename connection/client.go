@@ -71,6 +71,7 @@ type Client struct {
 	restricted restrictions.Restrictions
 	silence    *watchdog.Watchdog
 	quiet      atomic.Bool // a silence is noted that may be nobody's fault
+	unread     unread
 	status     *status
 	alarms     *alarms
 	tr         *translate.Translator
@@ -119,6 +120,7 @@ func New(o Options) (*Client, error) {
 	c.http, c.files = &http.Client{Transport: c.wire}, &http.Client{Transport: o.Route.Media()}
 	c.media = media.NewWhatsApp(c.connected, c.files)
 	c.silence = watchdog.New(watchdog.Least, watchdog.Most)
+	c.unread.waits = func() backoff.BackOff { return c.timings.unread() }
 	c.restricted.Now = func() time.Time { return c.now() }
 	c.version = webversion.New(webversion.Options{Store: o.Device, Latest: c.latestVersion, Now: c.now})
 	c.status = newStatus(c.now)

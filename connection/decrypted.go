@@ -25,10 +25,12 @@ func (c *Client) isCommitted() bool {
 }
 
 // committedFirst has nothing acknowledged before what was decrypted is committed, whatever the
-// library made of it.
+// library made of it, and no message sent that nobody could read.
 type committedFirst struct {
 	*stanzas.Watch
 	c *Client
+	// called for each frame that the library drops
+	dropped func(why string)
 }
 
 func (w committedFirst) Sending(n *waBinary.Node) {
@@ -37,8 +39,14 @@ func (w committedFirst) Sending(n *waBinary.Node) {
 			from.cut()
 		}
 	}
+	if n.Tag == "message" {
+		w.c.sends.checkReaders(n)
+	}
 	w.Watch.Sending(n)
 }
+
+// Dropped has a frame that nobody could read asked for again.
+func (w committedFirst) Dropped(why string) { w.dropped(why) }
 
 func (w committedFirst) Received(n *waBinary.Node) {
 	if b := w.c.decrypted.Load(); b != nil && n.Tag == "success" {

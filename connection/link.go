@@ -59,6 +59,7 @@ func (c *Client) runLinked(ctx context.Context, s *session) sessionEnd {
 				c.in.appendOwn(c.tr.Connecting())
 				untold = false
 			}
+			c.unread.connecting()
 			if err := s.connect(ctx); err != nil {
 				if ctx.Err() != nil {
 					return endStopped
@@ -154,6 +155,7 @@ func (c *Client) forgetAccount(reason string) {
 	c.silence.Forget()
 	c.directory.Forget()
 	c.status.note(noteSilence, "")
+	c.status.note(noteUnread, "")
 	c.alarms.clear(alarmAppState, alarmAppStateLost, alarmClosed)
 	c.wanted.forget()
 	c.tellRestriction()
@@ -213,6 +215,7 @@ func isTimeout(err error) bool {
 const (
 	noteRestricted = "restricted"
 	noteSilence    = "silence"
+	noteUnread     = "unread"
 	noteVersion    = "version"
 )
 

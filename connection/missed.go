@@ -59,7 +59,7 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 		return
 	case in.muted:
 		return
-	case from.stopped: // it must not overtake what was refused
+	case from.stopped.Load(): // it must not overtake what was refused
 		from.cut()
 		return
 	}
@@ -68,6 +68,9 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 	ctx = translate.WithStanza(ctx, stanza)
 	var evs []outbox.Event
 	for _, f := range found {
+		if f.Lost != "" && in.hasContent(ctx, f.Event) {
+			continue
+		}
 		of := in.translateMissed(ctx, f)
 		evs = append(evs, of...)
 		if f.Lost == "" {

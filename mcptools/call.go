@@ -27,6 +27,14 @@ type Backend interface {
 	PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error)
 	RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error)
 	TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error)
+	PauseWebhook(ctx context.Context, ref string) (api.WebhookState, error)
+	ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error)
+	Events(ctx context.Context, q api.EventQuery) (api.EventPage, error)
+	Event(ctx context.Context, ref string) (api.EventDetail, error)
+	Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error)
+	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)
+	Connect(ctx context.Context) (api.Link, error)
+	Disconnect(ctx context.Context) (api.Link, error)
 	DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error)
 	DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error)
 	Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error)
@@ -123,9 +131,14 @@ func (c *call) note(format string, a ...any) {
 // ignores its context, and turns every error and panic into a result with isError. It never returns
 // an error: mcp-go would hide it from the model.
 func (s *Server) handler(t tool) server.ToolHandlerFunc {
+	pace := t.newPace()
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		start := time.Now()
 		client := clientOf(ctx)
+		if !pace.Allow() {
+			e := *api.Retryf(api.CodeRateLimited, "%s was called more than %d times a minute. Wait, and look at why you call it so often.", t.name, t.callsPerMinute())
+			return failure(e), nil
+		}
 		result, code := s.invoke(ctx, t, client, req.Params)
 		level := slog.LevelDebug
 		if code == api.CodeInternal {
@@ -166,6 +179,9 @@ func (s *Server) invoke(ctx context.Context, t tool, client ClientInfo, params m
 func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.CallToolResult, api.Code, *consent.Question) {
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
+	if s.opts.Context != nil {
+		ctx = s.opts.Context(ctx, c.client)
+	}
 
 	type outcome struct {
 		result *mcp.CallToolResult

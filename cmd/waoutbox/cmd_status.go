@@ -68,6 +68,12 @@ func (e *env) showStatus(st api.Status) {
 	} else {
 		e.printf("daemon     %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
 	}
+	if d := st.Daemon; d != nil && d.HTTP != nil {
+		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
+		if d.HTTP.Insecure {
+			e.printf("           %s\n", e.style.Yellow(insecureNote))
+		}
+	}
 	kept := term.Plural(st.Events, "event", "events") + " kept"
 	if st.CountsUnknown {
 		kept = "its events cannot be counted now"

@@ -59,6 +59,8 @@ type fakeService struct {
 	stopped         bool
 	modes           []mode
 	closed          int
+	hosts           []string
+	audit           []api.AuditRecord // newest first
 	args            []string
 	mostOutstanding int
 	runs            *replay.Runs // the service's own
@@ -98,6 +100,12 @@ func (f *fakeService) Metrics(context.Context) (string, error) {
 	done, err := f.begin("Metrics")
 	defer done()
 	return "# HELP waoutbox_events Events that the outbox keeps.\n# TYPE waoutbox_events gauge\nwaoutbox_events 18204\n", err
+}
+
+func (f *fakeService) RotateHTTPToken(context.Context) error {
+	done, err := f.begin("RotateHTTPToken")
+	defer done()
+	return err
 }
 
 func (f *fakeService) Stop(context.Context) error {

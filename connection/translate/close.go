@@ -113,6 +113,7 @@ func (t *Translator) closed(status string, code int, text, reason string) outbox
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.link.qr, t.link.streamCode, t.link.upAgain = "", 0, time.Time{}
+	t.link.early, t.link.open = nil, false
 	if t.link.outageSince.IsZero() && linked { // one gap from the first loss to the next catch-up
 		t.link.outageSince = ev.Time
 	}

@@ -12,11 +12,15 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// ServerOptions is what a Server needs; all fields but Metrics are required.
+// ServerOptions is what a Server needs; all fields but Metrics, Health and RotateToken are
+// required.
 type ServerOptions struct {
 	Service api.Service
 	Metrics http.Handler // serves GET /metrics; nil: there are none
-	Daemon  api.Daemon   // what Client.Daemon returns; Version goes with every response
+	Health  http.Handler // serves /healthz and /readyz; nil: there are none
+	// replaces the token of the HTTP listener; nil: there is none
+	RotateToken func(context.Context) error
+	Daemon      api.Daemon // what Client.Daemon returns; Version goes with every response
 	// asks the daemon to stop; called after the caller got its response, must not block, may be
 	// called again
 	Stop func()
@@ -29,14 +33,16 @@ type ServerOptions struct {
 // nothing for one that writes: that one runs to its end under a context of its own, which only
 // mutationLimit or the end of a stop cuts.
 type Server struct {
-	service api.Service
-	metrics http.Handler
-	daemon  api.Daemon
-	stop    func()
-	log     *slog.Logger
-	socket  *routing
-	http    *routing             // without what is the daemon's own
-	check   func(net.Conn) error // whether a connection may be served
+	service     api.Service
+	metrics     http.Handler
+	health      http.Handler
+	rotateToken func(context.Context) error
+	daemon      api.Daemon
+	stop        func()
+	log         *slog.Logger
+	socket      *routing
+	http        *routing             // without what is the daemon's own
+	check       func(net.Conn) error // whether a connection may be served
 
 	ofDaemon   bool // what is mounted is the daemon's own
 	operations []operation
@@ -57,7 +63,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())
