@@ -107,7 +107,7 @@ func TestTheConnectionIsCutBeforeAnEarlyAcknowledgement(t *testing.T) {
 	r.source.Store(&source{cut: func() { cuts++ }})
 	b := decryptions.NewBuffer(brokenDisk{dev.EventBuffer}, time.Hour, nil)
 	r.decrypted.Store(b)
-	w := committedFirst{r.arrivals, r.Client}
+	w := committedFirst{r.arrivals, r.Client, nil}
 	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "1", "class": "message"}}
 	w.Sending(ack)
 	must(t, b.DoDecryptionTxn(ctx, func(context.Context) error { return nil }))

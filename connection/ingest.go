@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types/events"
 
 	"waoutbox/connection/translate"
 	"waoutbox/outbox"
@@ -21,12 +23,16 @@ type Appender interface {
 	// Append writes all events or none, in order, and has committed them when it returns nil.
 	// Appending a known key again changes nothing.
 	Append(ctx context.Context, evs ...outbox.Event) ([]outbox.Seq, error)
+	// ByKey returns the sequence of the event that was stored under a key, also when it is gone by
+	// now; an error when none is known.
+	ByKey(ctx context.Context, key string) (outbox.Seq, error)
 }
 
 // translator is what ingest needs from a translate.Translator.
 type translator interface {
 	Translate(ctx context.Context, evt any) ([]outbox.Event, error)
 	Placeholder(evt any) (outbox.Event, bool)
+	ContentKeys(ctx context.Context, evt any) []string
 	Handling(evt any) translate.Handling
 }
 
@@ -49,9 +55,8 @@ type appendRefused struct{}
 type source struct {
 	push func(any) // gets what the link must know of, after it was handled
 	cut  func()    // ends the connection, and with it acknowledging on it
-	// the outbox refused an event from here: no more are taken, or the order breaks. Guarded by
-	// ingest's lock
-	stopped bool
+	// something from here was not taken, or could not be read: no more is, or the order breaks
+	stopped atomic.Bool
 }
 
 // ingest is the library's one event handler: it translates, appends, and returns whether WhatsApp
@@ -109,7 +114,7 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 		return false
 	case in.muted:
 		return true
-	case from.stopped && h.Ack == translate.AckAlways && comesAgain(evt):
+	case from.stopped.Load() && h.Ack == translate.AckAlways && comesAgain(evt):
 		from.cut() // it must not overtake what was refused, and the acknowledgement would follow
 		return false
 	}
@@ -138,7 +143,7 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 		if len(evs) == 0 {
 			return true
 		}
-		if from.stopped {
+		if from.stopped.Load() {
 			return false
 		}
 		err := in.settle(ctx, evt)
@@ -156,6 +161,9 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 // translate never fails: what the translator cannot say becomes a placeholder, so that at least the
 // fact arrives.
 func (in *ingest) translate(ctx context.Context, evt any) []outbox.Event {
+	if _, unread := evt.(*events.UndecryptableMessage); unread && in.hasContent(ctx, evt) {
+		return nil
+	}
 	evs, err := in.tr.Translate(ctx, evt)
 	if err == nil {
 		return evs
@@ -166,6 +174,16 @@ func (in *ingest) translate(ctx context.Context, evt any) []outbox.Event {
 		return one(ev)
 	}
 	return nil
+}
+
+// hasContent reports whether the content of a message is stored: then a copy of it that cannot be
+// read says nothing. WhatsApp sends what was stored again when the process was killed before the
+// acknowledgement, and a copy that somebody helped out with may come before the message.
+func (in *ingest) hasContent(ctx context.Context, evt any) bool {
+	return slices.ContainsFunc(in.tr.ContentKeys(ctx, evt), func(key string) bool {
+		_, err := in.appender.ByKey(ctx, key)
+		return err == nil
+	})
 }
 
 // append writes what was buffered and then evs. It repeats an append of unknown outcome, and never
@@ -224,7 +242,7 @@ func (in *ingest) appendShrunk(ctx context.Context, batch []outbox.Event) error 
 // WhatsApp sends again what is not acknowledged, in order, but only on a new connection, and a
 // handler the old one still runs must not overtake it.
 func (in *ingest) refuse(err error, from *source) {
-	from.stopped = true
+	from.stopped.Store(true)
 	if in.alarms.raise(alarmRefused, refusalText(err)) {
 		in.log.Error("outbox refused an event: WhatsApp is not acknowledged", "error", err)
 	}
@@ -236,7 +254,7 @@ func (in *ingest) refuse(err error, from *source) {
 func (in *ingest) stopSource(from *source) {
 	in.lock <- struct{}{}
 	defer func() { <-in.lock }()
-	from.stopped = true
+	from.stopped.Store(true)
 	from.push(appendRefused{})
 }
 

@@ -59,7 +59,7 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 		return
 	case in.muted:
 		return
-	case from.stopped: // it must not overtake what was refused
+	case from.stopped.Load(): // it must not overtake what was refused
 		from.cut()
 		return
 	}
@@ -68,6 +68,9 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 	ctx = translate.WithStanza(ctx, stanza)
 	var evs []outbox.Event
 	for _, f := range found {
+		if f.Lost != "" && in.hasContent(ctx, f.Event) {
+			continue
+		}
 		of := in.translateMissed(ctx, f)
 		evs = append(evs, of...)
 		if f.Lost == "" {
@@ -107,7 +110,7 @@ func (in *ingest) translateMissed(ctx context.Context, f stanzas.Found) []outbox
 
 // comesAgain reports whether an event that the library acknowledges whatever the handler returns is
 // that of a stanza of a chat, which comes again when the connection is cut first. A synced state is
-// not, which the library notes as read before it tells of it.
+// not, which is fetched again.
 func comesAgain(evt any) bool {
 	switch evt.(type) {
 	case *events.Message, *events.UndecryptableMessage, *events.Receipt, *events.CallTerminate, *events.Picture:

@@ -31,6 +31,8 @@ type session struct {
 	grace  time.Duration
 	hooks  guard.Hooks
 	wire   *wire.Transport // what the library connects through
+	// where its events come from; nil for one that only tries to connect
+	from atomic.Pointer[source]
 
 	paired     bool // linked on this connection: the log-in follows
 	loginAsked bool // and the server has asked for it already
@@ -128,13 +130,18 @@ func (c *Client) openSession(link context.Context, dev *store.Device) *session {
 // attach makes a session the present one: its events are stored from now on.
 func (c *Client) attach(s *session) *session {
 	from := &source{push: s.events.push, cut: s.reset}
+	s.from.Store(from)
 	c.source.Store(from)
 	s.cli.AddEventHandlerWithSuccessStatus(func(evt any) bool {
 		if c.source.Load() == from { // nothing left over names an account
 			c.noteAccount(s, evt)
 		}
 		c.media.Note(evt)
-		return c.in.handle(evt, c.arrivals.Told(evt), from) && c.isCommitted()
+		told := c.in.handle(evt, c.arrivals.Told(evt), from)
+		if _, isStar := evt.(*events.Star); isStar && !told {
+			c.starRefused.Store(true)
+		}
+		return told && c.isCommitted()
 	})
 	c.mu.Lock()
 	c.session = s
@@ -145,7 +152,9 @@ func (c *Client) attach(s *session) *session {
 // newSession makes a client of the library, with the settings that lose nothing and no event
 // handler.
 func (c *Client) newSession(link context.Context, dev *store.Device) *session {
-	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, committedFirst{c.arrivals, c}))
+	s := &session{dev: dev, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
+	dropped := func(why string) { c.frameDropped(s, why) }
+	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, committedFirst{c.arrivals, c, dropped}))
 	ctx, abort := context.WithCancel(link)
 	cli.BackgroundEventCtx = ctx
 	// receipts and notifications are acknowledged after the handler, not before
@@ -160,8 +169,18 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	cli.SetWebsocketHTTPClient(c.http)
 	cli.SetPreLoginHTTPClient(c.http)
 	cli.SetMediaHTTPClient(c.files)
-	s := &session{cli: cli, dev: dev, ctx: ctx, abort: abort, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
-	s.hooks = guard.Hooks{Turn: c.turn, Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) }, Panic: c.libraryPanicked}
+	s.cli, s.ctx, s.abort = cli, ctx, abort
+	s.hooks = guard.Hooks{
+		Turn:     c.turn,
+		Settings: func(ctx context.Context, n *waBinary.Node) { c.fetchAnnounced(ctx, s, n) },
+		Stanza:   func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
+		Panic: func(p guard.Panic) {
+			c.libraryPanicked(p)
+			if p.Frame {
+				dropped("the library panicked over it")
+			}
+		},
+	}
 	if err := guard.Handlers(cli, s.hooks); err != nil {
 		c.log.Error("the library runs unguarded", "error", err)
 	}

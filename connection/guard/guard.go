@@ -18,6 +18,7 @@ import (
 // Panic is one that was caught.
 type Panic struct {
 	Where string // "frame", or the tag and type of the stanza
+	Frame bool   // it was dropped before anybody knew what it is
 	Value any
 	Stack string
 }
@@ -29,6 +30,9 @@ type Hooks struct {
 	Stanza func(*waBinary.Node)
 	// Panic is called after one was caught. The stanza is refused, or not acknowledged at all.
 	Panic func(Panic)
+	// Settings is called for a notification of new synced settings, in a goroutine, in place of the
+	// library's handler; nil leaves it to that.
+	Settings func(context.Context, *waBinary.Node)
 	// Turn has messages read one at a time; nil does not. All clients of a device share one.
 	Turn *Turn
 }
@@ -51,6 +55,9 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 		"account_sync":            lib.HandleAccountSyncNotification,
 		"link_code_companion_reg": lib.TryHandleCodePairNotification,
 		"crsc_continuation":       lib.TryHandlePasskeyContinuationNotification,
+	}
+	if h.Settings != nil {
+		background["server_sync"] = h.Settings
 	}
 	guarded := make(map[string]handler, len(*field))
 	for tag, next := range *field {
@@ -140,7 +147,7 @@ func recovered(h Hooks, where string, n *waBinary.Node, then func()) {
 	if kind, _ := nodeType(n); kind != "" {
 		where += " of type " + kind
 	}
-	h.Panic(Panic{Where: where, Value: p, Stack: string(debug.Stack())})
+	h.Panic(Panic{Where: where, Frame: n == nil, Value: p, Stack: string(debug.Stack())})
 	if then != nil {
 		defer func() { recover() }() //nolint:errcheck // told already
 		then()

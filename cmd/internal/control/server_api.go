@@ -1,0 +1,53 @@
+package control
+
+import (
+	"context"
+	_ "embed"
+	"io"
+	"net/http"
+	"strconv"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+// openAPI is docs/openapi.json.
+//
+//go:embed openapi.json
+var openAPI string
+
+// handleOpenAPI describes the operations to programs.
+func (s *Server) handleOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(openAPI)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(w, openAPI) // a caller that went away needs no response
+}
+
+// httpAgent is the name of a program that calls by HTTP without giving one.
+const httpAgent = "http"
+
+// API returns the handler of what programs may ask for over another listener than the control
+// socket: the operations under /v1 but the daemon's own. The listener decides who may call, which
+// hosts and origins it serves, and how many; everything else is as on the socket: a call is waited
+// for when the server stops, and what changes something runs to its end. A caller that gives no
+// name is "http".
+func (s *Server) API() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !s.begin() {
+			s.writeError(w, s.stoppedError())
+			return
+		}
+		defer s.calls.Done()
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		defer context.AfterFunc(s.reading, cancel)()
+		agent := agentOf(r.Header)
+		agent.Kind = api.CallerHTTP // whatever it says of itself
+		if agent.Name == "" {
+			agent.Name = httpAgent
+		}
+		s.serveCall(w, r.WithContext(ctx), agent, s.http)
+	})
+}
