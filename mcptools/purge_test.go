@@ -1,0 +1,64 @@
+package mcptools
+
+import (
+	"context"
+	"io"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+)
+
+// Dead letters are discarded only once the user agreed, where the client can ask him; counting them
+// needs nobody.
+func TestPurgeAsks(t *testing.T) {
+	f := newFake()
+	var answer atomic.Value
+	var asked atomic.Pointer[string]
+	client := mcp.NewClient(&mcp.Implementation{Name: "asks", Version: "1"}, &mcp.ClientOptions{
+		ElicitationHandler: func(_ context.Context, req *mcp.ElicitRequest) (*mcp.ElicitResult, error) {
+			asked.Store(&req.Params.Message)
+			return &mcp.ElicitResult{Action: answer.Load().(string), Content: map[string]any{}}, nil
+		},
+	})
+	inR, inW := io.Pipe()
+	outR, outW := io.Pipe()
+	go func() {
+		_ = New(optionsFor(f)).ServeStdio(t.Context(), inR, outW)
+		outW.Close()
+	}()
+	cs, err := client.Connect(t.Context(), &mcp.IOTransport{Reader: outR, Writer: inW}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cs.Close()
+	for _, c := range []struct {
+		arguments map[string]any
+		answer    string
+		purges    bool
+		question  string
+	}{
+		{map[string]any{"url": "https://a.example/hook?token=hunter2"}, "decline", false, "all dead letters of the webhook https://a.example/hook for good"},
+		{map[string]any{"ids": []string{"dl_wh_1_1", "dl_wh_1_2"}}, "cancel", false, "2 dead letters (dl_wh_1_1 dl_wh_1_2)"},
+		{map[string]any{"url": "wh_1", "dryRun": true}, "decline", true, ""},
+		{map[string]any{"url": "wh_1"}, "accept", true, "all dead letters of the webhook wh_1"},
+	} {
+		answer.Store(c.answer)
+		asked.Store(new(string))
+		res, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "whatsapp_dead_letter_purge", Arguments: c.arguments})
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := res.Content[0].(*mcp.TextContent).Text
+		if did := len(f.recorded()) > 0; did != c.purges || res.IsError == c.purges {
+			t.Errorf("%v, %s: purged %v, %s", c.arguments, c.answer, did, text)
+		}
+		if q := *asked.Load(); !strings.Contains(q, c.question) || strings.Contains(q+text, "hunter2") || (q == "") != (c.question == "") {
+			t.Errorf("%v: asked %q, returned %q", c.arguments, q, text)
+		}
+		if !c.purges && (!strings.HasPrefix(text, "approval_declined: ") || !strings.Contains(text, "waoutbox deadletter purge ")) {
+			t.Errorf("%v: %s", c.arguments, text)
+		}
+	}
+}
