@@ -97,6 +97,9 @@ type PutWebhook struct {
 	Redrive  *bool     `json:"redrive,omitempty"`
 	// plain http to a public host; false withdraws it
 	AllowInsecure *bool `json:"allow_insecure_http,omitempty"`
+	// of an agent's client: what the user says to a host that is not allowed; means nothing from
+	// others
+	Approval Approval `json:"approval,omitempty"`
 }
 
 // Results of PutWebhook.

@@ -24,6 +24,9 @@ const (
 	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]        = "POST /v1/webhooks/{webhook}/resume"
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
 
+	routeAllowHost route[api.AllowHost, api.HostPolicy] = "POST /v1/hosts"
+	routeAudit     route[api.AuditQuery, api.AuditPage] = "GET /v1/audit"
+
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"
 	routeDeadLetter  route[idRef, api.DeadLetterDetail]                      = "GET /v1/dead-letters/{id}"
@@ -109,6 +112,7 @@ const pairEnd = "end"
 // Headers beside the body.
 const (
 	headerVersion      = "Waoutbox-Version"       // response: version of the daemon
+	headerCaller       = "Waoutbox-Caller"        // request: Agent.Kind
 	headerAgentName    = "Waoutbox-Agent"         // request: Agent.Name, query-escaped
 	headerAgentVersion = "Waoutbox-Agent-Version" // request: Agent.Version, query-escaped
 	headerMedia        = "Waoutbox-Media"         // response: api.MediaInfo as JSON, base64

@@ -3,6 +3,8 @@ package control
 import (
 	"context"
 	"net/http"
+
+	"waoutbox/outbox/api"
 )
 
 // httpAgent is the name of a program that calls by HTTP without giving one.
@@ -24,6 +26,7 @@ func (s *Server) API() http.Handler {
 		defer cancel()
 		defer context.AfterFunc(s.reading, cancel)()
 		agent := agentOf(r.Header)
+		agent.Kind = api.CallerHTTP // whatever it says of itself
 		if agent.Name == "" {
 			agent.Name = httpAgent
 		}
