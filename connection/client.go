@@ -91,6 +91,9 @@ type Client struct {
 	directory  *directory.Directory
 	lookups    *pace // of numbers
 	mender     *synced.Mender
+	fetching   sync.Mutex // held while synced settings are fetched and told
+	// something of those could not be told
+	starRefused atomic.Bool
 	// of the present device
 	decrypted atomic.Pointer[decryptions.Buffer]
 

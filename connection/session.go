@@ -137,7 +137,11 @@ func (c *Client) attach(s *session) *session {
 			c.noteAccount(s, evt)
 		}
 		c.media.Note(evt)
-		return c.in.handle(evt, c.arrivals.Told(evt), from) && c.isCommitted()
+		told := c.in.handle(evt, c.arrivals.Told(evt), from)
+		if _, isStar := evt.(*events.Star); isStar && !told {
+			c.starRefused.Store(true)
+		}
+		return told && c.isCommitted()
 	})
 	c.mu.Lock()
 	c.session = s
@@ -167,8 +171,9 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	cli.SetMediaHTTPClient(c.files)
 	s.cli, s.ctx, s.abort = cli, ctx, abort
 	s.hooks = guard.Hooks{
-		Turn:   c.turn,
-		Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
+		Turn:     c.turn,
+		Settings: func(ctx context.Context, n *waBinary.Node) { c.fetchAnnounced(ctx, s, n) },
+		Stanza:   func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
 		Panic: func(p guard.Panic) {
 			c.libraryPanicked(p)
 			if p.Frame {
