@@ -117,7 +117,7 @@ func TestWrittenCountsBytes(t *testing.T) {
 
 func TestBacklogSurvivesTheKillAndIsDelivered(t *testing.T) {
 	r := measured(t, "backlog", "--rounds", "1", "--events", "1000")
-	if len(r.Rows) != 9 {
+	if len(r.Rows) != 11 {
 		t.Errorf("report %+v", r)
 	}
 }

@@ -81,6 +81,10 @@ func (l local) Disconnect(ctx context.Context) (api.Link, error) {
 	return change(ctx, l.server, none{}, func(ctx context.Context, _ none) (api.Link, error) { return l.Service.Disconnect(ctx) })
 }
 
+func (l local) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
+	return change(ctx, l.server, in, l.Service.AllowHost)
+}
+
 func (l local) Unpair(ctx context.Context) (api.UnpairResult, error) {
 	return change(ctx, l.server, none{}, func(ctx context.Context, _ none) (api.UnpairResult, error) { return l.Service.Unpair(ctx) })
 }

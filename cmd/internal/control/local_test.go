@@ -20,7 +20,7 @@ func TestLocalKnowsEveryOperation(t *testing.T) {
 	}
 	reads := []string{
 		"Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event",
-		"Pair", "PairNow", "ContinuePairing", "FindRecipients", "Groups", "Media",
+		"Pair", "PairNow", "ContinuePairing", "FindRecipients", "Groups", "Media", "Audit",
 	}
 	known := slices.Clone(reads)
 	for _, m := range regexp.MustCompile(`(?m)^func \(l local\) (\w+)\(`).FindAllStringSubmatch(string(src), -1) {
