@@ -51,8 +51,9 @@ func (e *env) mcpConfigHTTP(ctx context.Context, c mcpclients.Client, o configOp
   Server Transport  HTTP Streamable
   Authentication    Bearer Auth; the token is what %s holds
 
-In a container, this machine is host.docker.internal, not 127.0.0.1.
-`, c.Title, term.Clean(out.URL), e.home(out.TokenFile))
+In a container of Docker Desktop this machine is host.docker.internal, not 127.0.0.1; the listener takes that name after:
+  %s
+`, c.Title, term.Clean(out.URL), e.home(out.TokenFile), e.command("config set %s host.docker.internal", config.KeyHTTPHosts))
 	switch {
 	case out.Listening:
 		e.next("waoutbox http-token")
