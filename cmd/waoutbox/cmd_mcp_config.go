@@ -227,7 +227,7 @@ func programPath() (string, error) {
 	}
 	ours, err := os.Stat(path)
 	if err != nil {
-		return path, nil //nolint:nilerr // nothing to compare with
+		return path, nil // nothing to compare with
 	}
 	if theirs, err := os.Stat(found); err == nil && os.SameFile(ours, theirs) {
 		return found, nil

@@ -78,7 +78,7 @@ func (e *env) stopIfRunning(ctx context.Context) (*api.Daemon, error) {
 		return &d, nil
 	}
 	if api.CodeOf(err) == api.CodeServiceUnavail && e.nobodyOwns() {
-		return nil, nil //nolint:nilnil // none is what there is
+		return nil, nil // none is what there is
 	}
 	return nil, err
 }
