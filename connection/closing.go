@@ -128,6 +128,7 @@ func (c *Client) restoreClosed(ctx context.Context, dev *store.Device) {
 		return
 	}
 	if !since.IsZero() {
+		c.log.Warn("the link stays closed, as somebody asked for: waoutbox connect opens it", "since", since)
 		c.wanted.close(since)
 	}
 }

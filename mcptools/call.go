@@ -131,9 +131,14 @@ func (c *call) note(format string, a ...any) {
 // ignores its context, and turns every error and panic into a result with isError. It never returns
 // an error: mcp-go would hide it from the model.
 func (s *Server) handler(t tool) server.ToolHandlerFunc {
+	pace := t.newPace()
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		start := time.Now()
 		client := clientOf(ctx)
+		if !pace.Allow() {
+			e := *api.Retryf(api.CodeRateLimited, "%s was called more than %d times a minute. Wait, and look at why you call it so often.", t.name, t.callsPerMinute())
+			return failure(e), nil
+		}
 		result, code := s.invoke(ctx, t, client, req.Params)
 		level := slog.LevelDebug
 		if code == api.CodeInternal {
@@ -174,6 +179,9 @@ func (s *Server) invoke(ctx context.Context, t tool, client ClientInfo, params m
 func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.CallToolResult, api.Code, *consent.Question) {
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
+	if s.opts.Context != nil {
+		ctx = s.opts.Context(ctx, c.client)
+	}
 
 	type outcome struct {
 		result *mcp.CallToolResult

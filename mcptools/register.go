@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"waoutbox/mcptools/consent"
 	"waoutbox/outbox/api"
 )
 
@@ -47,6 +48,25 @@ type registerOutput struct {
 	SecretFile string `json:"secretFile,omitempty"`
 }
 
+// putWebhook registers a webhook. Where it needs the user's consent, he is asked, and the call is
+// begun anew.
+func (c *call) putWebhook(ctx context.Context, b Backend, in api.PutWebhook) (api.PutWebhookResult, error) {
+	about := "webhook " + in.URL
+	switch c.consent.Answer(about) {
+	case consent.Unasked:
+		in.Approval = api.ApprovalAsk
+	case consent.Approved:
+		in.Approval = api.ApprovalGiven
+	case consent.Declined:
+		in.Approval = api.ApprovalDeclined
+	}
+	put, err := b.PutWebhook(ctx, in)
+	if api.CodeOf(err) == api.CodeApprovalRequired && in.Approval == api.ApprovalAsk {
+		return put, &consent.Needed{Question: consent.About(about, err.Error())}
+	}
+	return put, err
+}
+
 // registerOutcome is api.PutWebhookResult.Result for agents, to whom one added again is created.
 type registerOutcome string
 
@@ -80,7 +100,7 @@ func (s *Server) runWebhookRegister(ctx context.Context, c *call, in registerInp
 	if err != nil {
 		return out, err
 	}
-	put, err := b.PutWebhook(ctx, req)
+	put, err := c.putWebhook(ctx, b, req)
 	if err != nil {
 		return out, err
 	}

@@ -9,6 +9,7 @@ import (
 	"waoutbox/outbox/api"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"golang.org/x/time/rate"
 )
 
 // Time limits of a call. Sending and testing wait for someone else's server.
@@ -63,6 +64,24 @@ type tool struct {
 	input, output            string // JSON schemas
 	// bind checks the arguments of a call and returns the work to be done with them.
 	bind func(arguments json.RawMessage) (work, *api.Error)
+}
+
+// How often a tool may be called a minute, and at once: far above what an agent does that knows
+// what it is doing.
+const (
+	readsPerMinute   = 6000
+	changesPerMinute = 600
+)
+
+func (t tool) callsPerMinute() int {
+	if t.hints.readOnly {
+		return readsPerMinute
+	}
+	return changesPerMinute
+}
+
+func (t tool) newPace() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(t.callsPerMinute())/60, t.callsPerMinute())
 }
 
 // work is a tool with its arguments.

@@ -125,8 +125,12 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	svc := a.service(client, &info, files, web.alarms)
 	ready := func() string { return a.notReady(ctx) }
 	meters := a.metrics(svc)
+	rotateToken := func(ctx context.Context) (err error) {
+		defer svc.Recorded(ctx, "http-token.rotate", &err)
+		return web.rotate(ctx)
+	}
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: web.rotate, Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, Daemon: info, Stop: stop, Log: log,
 	})
 	web.serve(a, calls, meters, ready)
 	ln, err := socket.Listen(e.stateDir)
@@ -157,7 +161,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		parts = append([]part{{"kept media", files.kept.Run}}, parts...)
 	}
 	if web.server != nil { // it ends before the calls that it passes on
-		parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), part{"http", web.server.Run})
+		parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), part{"http", web.run})
 	}
 	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client) })
 }

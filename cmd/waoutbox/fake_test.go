@@ -59,6 +59,8 @@ type fakeService struct {
 	stopped         bool
 	modes           []mode
 	closed          int
+	hosts           []string
+	audit           []api.AuditRecord // newest first
 	args            []string
 	mostOutstanding int
 	runs            *replay.Runs // the service's own

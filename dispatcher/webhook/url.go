@@ -240,3 +240,62 @@ func normalisePort(u *url.URL) (string, error) {
 	}
 	return ":" + strconv.FormatUint(n, 10), nil
 }
+
+// Endpoint is where a webhook's requests go: a host as it stands in the identity of a URL, and a
+// port.
+type Endpoint struct{ Host, Port string }
+
+// EndpointOf returns the endpoint of a URL that CheckURL returned, with the scheme's own port where
+// the URL names none.
+func EndpointOf(normalised string) (Endpoint, error) {
+	u, err := url.Parse(normalised)
+	if err != nil || u.Host == "" {
+		return Endpoint{}, errors.New("that is not a URL; write it like https://example.com/hook")
+	}
+	e := Endpoint{Host: u.Hostname(), Port: u.Port()}
+	if e.Port == "" {
+		e.Port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return e, nil
+}
+
+// ParseEndpoint reads a host with or without a port, in any form in which a URL may name it; an
+// international name becomes its ASCII form. Port is "" where none is given.
+func ParseEndpoint(text string) (e Endpoint, err error) {
+	host, port := strings.TrimSpace(text), ""
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return Endpoint{}, errors.New("ports go from 1 to 65535")
+		}
+		host, port = h, strconv.FormatUint(n, 10)
+	}
+	if bare, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(bare, "]")
+	}
+	if strings.ContainsAny(host, "/?#@ ") {
+		return Endpoint{}, errors.New("give the host alone, without https:// and path")
+	}
+	if e.Host, err = normaliseHost(host); err != nil {
+		return Endpoint{}, err
+	}
+	e.Port = port
+	return e, nil
+}
+
+// String is the endpoint as it is written.
+func (e Endpoint) String() string {
+	if e.Port == "" {
+		return e.Host
+	}
+	return net.JoinHostPort(e.Host, e.Port)
+}
+
+// Loopback reports whether the endpoint is on this machine by its name: a name that resolves to it
+// is not.
+func (e Endpoint) Loopback() bool {
+	if addr, err := netip.ParseAddr(e.Host); err == nil {
+		return addr.IsLoopback()
+	}
+	return e.Host == "localhost" || strings.HasSuffix(e.Host, ".localhost")
+}

@@ -24,6 +24,11 @@ type Service interface {
 	PauseWebhook(ctx context.Context, ref string) (WebhookState, error)
 	ResumeWebhook(ctx context.Context, in ResumeWebhook) (WebhookState, error)
 	RotateSecret(ctx context.Context, in RotateSecret) (RotateSecretResult, error)
+	// AllowHost changes, or shows, to which hosts agents and programs may send events. Only the
+	// command line may change that.
+	AllowHost(ctx context.Context, in AllowHost) (HostPolicy, error)
+	// Audit returns a page of what was changed, and by whom.
+	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
 
 	DeadLetterSummary(ctx context.Context, f DeadLetterFilter) ([]DeadLetterGroup, error)
 	DeadLetters(ctx context.Context, q DeadLetterQuery) (DeadLetterPage, error)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/cmd/internal/hosts"
 	"waoutbox/dispatcher"
 	"waoutbox/dispatcher/recent"
 	"waoutbox/dispatcher/webhook"
@@ -96,6 +97,7 @@ func newRigOn(t *testing.T, o store.DBOptions) *rig {
 	})
 	r.Service = New(Options{
 		Engine: box, Dispatcher: r.disp, Sender: r.sender, Ends: r.ends, StateDir: t.TempDir(),
+		Hosts:      hosts.New(api.PolicyAsk, nil, func(change func(hosts.List) hosts.List) (hosts.List, string, error) { return change(nil), "", nil }),
 		EventNames: []string{"message.received", "message.sent", "presence.update"},
 		Seal:       key.Seal, Unseal: key.Open, CheckURL: webhook.CheckURL,
 		Resolve: func(context.Context, string, bool) (string, error) { return "", nil },

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"waoutbox/cmd/internal/hosts"
 	"waoutbox/connection/whatsappurl"
 )
 
@@ -22,6 +23,7 @@ const (
 	KindDuration Kind = "duration"
 	KindMedia    Kind = "media" // off, all, or kinds of media: image,document=20MiB
 	KindDirs     Kind = "directories"
+	KindHosts    Kind = "hosts"   // a.example,*.b.example,192.168.1.5:5678
 	KindAddress  Kind = "address" // HOST:PORT
 	KindFile     Kind = "file"    // an absolute path
 	KindBool     Kind = "boolean" // true or false
@@ -47,6 +49,8 @@ const (
 	KeyKeepMediaSize   = "keep-media-size"
 	KeyKeepMediaAge    = "keep-media-age"
 	KeyMediaDirs       = "media-dirs"
+	KeyWebhookPolicy   = "webhook-policy"
+	KeyWebhookHosts    = "webhook-hosts"
 	KeyHTTP            = "http"
 	KeyHTTPCert        = "http-tls-cert"
 	KeyHTTPKey         = "http-tls-key"
@@ -208,6 +212,18 @@ func Keys() []Setting {
 			Help:  "directories out of which agents and programs may send files, absolute and separated as in PATH; none: none (the command line may send any)",
 			check: func(v string) error { _, err := parseDirs(v); return err },
 			apply: func(c *Config, v string) (err error) { c.MediaDirs, err = parseDirs(v); return err },
+		},
+		{
+			Key: KeyWebhookPolicy, Kind: KindEnum, Default: "ask", Env: envName(KeyWebhookPolicy), Values: []string{"ask", "locked", "open"},
+			Help:  "what happens when an agent registers a webhook on a host that is not in webhook-hosts: ask (the user, where the agent's client can), locked (refuse, programs too) or open",
+			check: oneOf("ask", "locked", "open"),
+			apply: func(c *Config, v string) error { c.WebhookPolicy = v; return nil },
+		},
+		{
+			Key: KeyWebhookHosts, Kind: KindHosts, Env: envName(KeyWebhookHosts),
+			Help:  "hosts that agents and programs may send events to: a.example,*.b.example,192.168.1.5:5678; this machine always; a running service takes them from `webhook allow`",
+			check: func(v string) error { _, err := hosts.Parse(v); return err },
+			apply: func(c *Config, v string) (err error) { c.WebhookHosts, err = hosts.Parse(v); return err },
 		},
 		{
 			Key: KeyHTTP, Kind: KindAddress, Default: "off", Env: envName(KeyHTTP),

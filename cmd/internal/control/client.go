@@ -88,6 +88,14 @@ func (c *Client) RotateSecret(ctx context.Context, in api.RotateSecret) (api.Rot
 	return call(ctx, c, routeRotateSecret, in)
 }
 
+func (c *Client) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
+	return call(ctx, c, routeAllowHost, in)
+}
+
+func (c *Client) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
+	return call(ctx, c, routeAudit, q)
+}
+
 func (c *Client) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return unwrap(call(ctx, c, routeSummary, f))
 }

@@ -90,6 +90,14 @@ func (f *recordingService) ResumeWebhook(ctx context.Context, in api.ResumeWebho
 func (f *recordingService) RotateSecret(ctx context.Context, in api.RotateSecret) (api.RotateSecretResult, error) {
 	return record[api.RotateSecretResult](ctx, f, "RotateSecret", in)
 }
+
+func (f *recordingService) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
+	return record[api.HostPolicy](ctx, f, "AllowHost", in)
+}
+
+func (f *recordingService) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
+	return record[api.AuditPage](ctx, f, "Audit", q)
+}
 func (f *recordingService) DeadLetterSummary(ctx context.Context, in api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return record[[]api.DeadLetterGroup](ctx, f, "DeadLetterSummary", in)
 }
@@ -283,6 +291,9 @@ func fill(v reflect.Value, n *int) {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			fill(v.Field(i), n)
+			if v.Type().Field(i).Tag.Get("range") != "" {
+				v.Field(i).SetInt(int64(*n%30) + 1)
+			}
 		}
 	case v.Kind() == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))

@@ -32,6 +32,7 @@ func (s *Server) routes() {
 	})
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
+	read(s, routeAudit, svc.Audit)
 	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
 		return wrap(svc.DeadLetterSummary(ctx, in))
 	})
@@ -70,7 +71,10 @@ func (s *Server) routes() {
 	mutate(s, routeConnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Connect(ctx) })
 	mutate(s, routeDisconnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Disconnect(ctx) })
 
+	mount(s, routeOpenAPI, s.handleOpenAPI)
+
 	s.ofDaemon = true // what follows is the daemon's own
+	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {

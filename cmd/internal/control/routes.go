@@ -24,6 +24,9 @@ const (
 	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]        = "POST /v1/webhooks/{webhook}/resume"
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
 
+	routeAllowHost route[api.AllowHost, api.HostPolicy] = "POST /v1/hosts"
+	routeAudit     route[api.AuditQuery, api.AuditPage] = "GET /v1/audit"
+
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"
 	routeDeadLetter  route[idRef, api.DeadLetterDetail]                      = "GET /v1/dead-letters/{id}"
@@ -59,6 +62,8 @@ const (
 	routeConnect      route[none, api.Link]                    = "POST /v1/link/connect"
 	routeDisconnect   route[none, api.Link]                    = "POST /v1/link/disconnect"
 
+	// docs/openapi.json
+	routeOpenAPI route[none, file] = "GET /v1/openapi.json"
 	// in the text format of Prometheus
 	routeMetrics route[none, file] = "GET /metrics"
 
@@ -87,8 +92,8 @@ type fileSend struct {
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	// the message of that chat which the file is a reply to
 	QuotedMessageID string `json:"quoted_message_id,omitempty"`
-	// image, video, audio, voice, document or sticker; absent: as the file is
-	Kind    string `json:"kind,omitempty"`
+	// absent: as the file is
+	Kind    string `json:"kind,omitempty" enum:"image,video,audio,voice,document,sticker"`
 	Caption string `json:"caption,omitempty"`
 	Name    string `json:"name,omitempty"`     // what a document is called
 	MIME    string `json:"mimetype,omitempty"` // absent: as the file says
@@ -109,6 +114,7 @@ const pairEnd = "end"
 // Headers beside the body.
 const (
 	headerVersion      = "Waoutbox-Version"       // response: version of the daemon
+	headerCaller       = "Waoutbox-Caller"        // request: Agent.Kind
 	headerAgentName    = "Waoutbox-Agent"         // request: Agent.Name, query-escaped
 	headerAgentVersion = "Waoutbox-Agent-Version" // request: Agent.Version, query-escaped
 	headerMedia        = "Waoutbox-Media"         // response: api.MediaInfo as JSON, base64
