@@ -36,7 +36,7 @@ func (d description) examples(all map[string]any) object {
 func tags() []object {
 	var out []object
 	for _, t := range [][2]string{
-		{"status", "How the service stands."}, {"webhooks", "Where events are delivered."}, {"dead letters", "Deliveries that were given up, kept to be replayed."},
+		{"status", "How the service stands, and who changed what."}, {"webhooks", "Where events are delivered."}, {"dead letters", "Deliveries that were given up, kept to be replayed."},
 		{"replays", "Replays that run in the service, one for each webhook."}, {"events", "The log of events, and the files of messages."},
 		{"messages", "Sending, marking as read, typing."}, {"people", "People, groups and presence."}, {"link", "The WhatsApp account."},
 	} {
@@ -130,6 +130,10 @@ func descriptions() map[string]description {
 		string(routePairContinue): {id: "continuePairing", tag: "link", summary: "Give pairing what it waits for", returns: "The step that follows.", codes: conflict},
 		string(routeUnpair):       {id: "unpair", tag: "link", summary: "Log the account out", returns: "What became of the link."},
 
+		string(routeConnect):    {id: "connect", tag: "link", summary: "Open the link to WhatsApp again", returns: "The link.", codes: conflict},
+		string(routeDisconnect): {id: "disconnect", tag: "link", summary: "Close the link to WhatsApp until it is opened again", more: "The account stays linked; events wait at WhatsApp.", returns: "The link."},
+
+		string(routeAudit):   {id: "listAudit", tag: "status", summary: "List what was changed, and by whom", returns: "One page, the newest first; `next` is the `cursor` of the next one."},
 		string(routeOpenAPI): {id: "getOpenAPI", tag: "status", summary: "Get this description", kind: "application/json", returns: "An OpenAPI 3.1 document."},
 		"GET /metrics":       {id: "getMetrics", tag: "status", summary: "Get the metrics", kind: "text/plain", returns: "The text format of Prometheus."},
 		"GET /healthz":       {id: "getHealth", tag: "status", summary: "Ask whether the service lives", open: true, kind: "text/plain", returns: "`ok`."},

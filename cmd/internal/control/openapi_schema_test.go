@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"waoutbox/cmd/internal/control/request"
+	"waoutbox/outbox/api"
 )
 
 // object is a JSON object whose members keep their order.
@@ -133,8 +134,8 @@ func (s *schemas) properties(t reflect.Type, asked bool, except []string) object
 	var properties object
 	var required []string
 	for _, f := range request.Fields(t) {
-		if slices.Contains(except, f.Name) {
-			continue
+		if slices.Contains(except, f.Name) || f.Type == reflect.TypeFor[api.Approval]() {
+			continue // an agent's client asks its user; programs have nobody to ask
 		}
 		properties = append(properties, member{f.Name, s.property(f, t, asked)})
 		if f.Required {

@@ -29,8 +29,8 @@ type Field struct {
 // Fields returns the fields of a struct type in their order, those of embedded structs among them.
 func Fields(t reflect.Type) []Field { return fields(t, nil) }
 
-// fields does not ask reflect for visible fields: an embedded Event hides its own field Event there,
-// and not in JSON.
+// fields does not ask reflect for visible fields: an embedded Event hides its own field Event
+// there, and not in JSON.
 func fields(t reflect.Type, above []int) []Field {
 	var out []Field
 	for i := range t.NumField() {
