@@ -233,6 +233,12 @@ type disconnectInput struct {
 }
 
 func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput) (out statusOutput, err error) {
+	if in.Logout {
+		err := c.confirm("log out", "Log the account out of WhatsApp and forget it here? Linking it again needs the phone.", "waoutbox unpair")
+		if err != nil {
+			return out, err
+		}
+	}
 	b, err := c.backend(ctx)
 	if err != nil {
 		return out, err
