@@ -188,6 +188,14 @@ func TestGolden(t *testing.T) {
 			f.put = api.PutWebhookResult{Result: api.PutCreated, Webhook: f.hooks[0], Secret: "whsec_mYlSecret", Warnings: []string{"the name does not resolve yet"}}
 			return f
 		}, "", "webhook add http://localhost:5678/webhook/whatsapp --generate-secret"},
+		{"audit", recorded, "", "audit"},
+		{"audit-limit", recorded, "", "audit --limit 2"},
+		{"audit-since", recorded, "", "audit --since 90s"},
+		{"audit-json", recorded, "", "audit --json"},
+		{"audit-none", healthy, "", "audit"},
+		{"audit-none-since", recorded, "", "audit --since 1s"},
+		{"webhook-allow", healthy, "", "webhook allow n8n.example"},
+		{"webhook-disallow", healthy, "", "webhook disallow n8n.example"},
 		{"webhook-add-json", added(api.PutCreated), "", "webhook add https://crm.example --json"},
 		{"webhook-add-not-started", func() *fakeService {
 			f := healthy()

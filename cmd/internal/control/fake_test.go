@@ -291,6 +291,9 @@ func fill(v reflect.Value, n *int) {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			fill(v.Field(i), n)
+			if v.Type().Field(i).Tag.Get("range") != "" {
+				v.Field(i).SetInt(int64(*n%30) + 1)
+			}
 		}
 	case v.Kind() == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
