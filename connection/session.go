@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"waoutbox/connection/guard"
@@ -137,7 +138,11 @@ func (c *Client) attach(s *session) *session {
 			c.noteAccount(s, evt)
 		}
 		c.media.Note(evt)
-		told := c.in.handle(evt, c.arrivals.Told(evt), from)
+		stanza := c.arrivals.Told(evt)
+		told := c.in.handle(evt, stanza, from)
+		if told {
+			c.arrivals.Stored(stanza)
+		}
 		if _, isStar := evt.(*events.Star); isStar && !told {
 			c.starRefused.Store(true)
 		}
@@ -153,8 +158,7 @@ func (c *Client) attach(s *session) *session {
 // handler.
 func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	s := &session{dev: dev, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
-	dropped := func(why string) { c.frameDropped(s, why) }
-	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, committedFirst{c.arrivals, c, dropped}))
+	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, committedFirst{c.arrivals, c, s}))
 	ctx, abort := context.WithCancel(link)
 	cli.BackgroundEventCtx = ctx
 	// receipts and notifications are acknowledged after the handler, not before
@@ -177,7 +181,7 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 		Panic: func(p guard.Panic) {
 			c.libraryPanicked(p)
 			if p.Frame {
-				dropped("the library panicked over it")
+				c.frameDropped(s, "the library panicked over it")
 			}
 		},
 	}
@@ -344,4 +348,22 @@ func (q *linkEvents) signal() {
 	case q.ready <- struct{}{}:
 	default:
 	}
+}
+
+// addressLookup asks the library's store for a user's other address.
+type addressLookup struct{ c *Client }
+
+func (a addressLookup) AltJID(ctx context.Context, jid types.JID) types.JID {
+	a.c.mu.Lock()
+	s := a.c.session
+	a.c.mu.Unlock()
+	if s == nil || s.cli.Store.LIDs == nil {
+		return types.JID{}
+	}
+	alt, err := s.cli.Store.GetAltJID(ctx, jid)
+	if err != nil {
+		a.c.log.Warn("address look-up failed", "error", err)
+		return types.JID{}
+	}
+	return alt
 }

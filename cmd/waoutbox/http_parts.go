@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,7 +64,7 @@ func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, r
 		MediaPath: func(event string) string { return "/v1/events/" + event + "/media" },
 		Backend:   func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
 		Context: func(ctx context.Context, client mcptools.ClientInfo) context.Context {
-			return control.WithAgent(ctx, control.Agent{Kind: api.CallerMCP, Name: client.Name, Version: client.Version, Build: version})
+			return control.WithAgent(ctx, control.Agent{Kind: api.CallerMCP, Name: cmp.Or(client.Name, "mcp"), Version: client.Version, Build: version})
 		},
 	})
 	endpoint := h.tools.HTTP()

@@ -19,8 +19,8 @@ func TestLocalKnowsEveryOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads := []string{
-		"Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event",
-		"Pair", "PairNow", "ContinuePairing", "FindRecipients", "Groups", "Media", "Audit",
+		"Audit", "Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event",
+		"Pair", "PairNow", "ContinuePairing", "FindRecipients", "Groups", "Media",
 	}
 	known := slices.Clone(reads)
 	for _, m := range regexp.MustCompile(`(?m)^func \(l local\) (\w+)\(`).FindAllStringSubmatch(string(src), -1) {
