@@ -15,8 +15,8 @@ import (
 type System struct {
 	GOOS   string
 	Getenv func(string) string
-	// List returns the names in a directory, none when it is not there. Nil is a machine that has no
-	// files yet.
+	// List returns the names in a directory, none when it is not there. Nil is a machine that has
+	// no files yet.
 	List func(dir string) []string
 }
 
