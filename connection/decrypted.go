@@ -28,29 +28,34 @@ func (c *Client) isCommitted() bool {
 	return b == nil || b.Committed() == nil
 }
 
-// committedFirst has nothing acknowledged before what was decrypted is committed, whatever the
-// library made of it, and no message sent that nobody could read.
+// committedFirst has nothing acknowledged on a session before what was decrypted is committed,
+// whatever the library made of it, and what it made no event of is stored, and no message sent that
+// nobody could read.
 type committedFirst struct {
 	*stanzas.Watch
 	c *Client
-	// called for each frame that the library drops
-	dropped func(why string)
+	s *session
 }
 
 func (w committedFirst) Sending(n *waBinary.Node) {
 	if (n.Tag == "ack" || n.Tag == "receipt") && !w.c.isCommitted() {
-		if from := w.c.source.Load(); from != nil {
+		if from := w.s.from.Load(); from != nil {
 			from.cut()
 		}
 	}
 	if n.Tag == "message" {
 		w.c.sends.checkReaders(n)
 	}
-	w.Watch.Sending(n)
+	if of, found := w.Missed(n); len(found) > 0 {
+		// not the present session's: this one's may be over, and must not overtake what it refused
+		if from := w.s.from.Load(); from != nil {
+			w.c.in.storeMissed(of, found, from)
+		}
+	}
 }
 
 // Dropped has a frame that nobody could read asked for again.
-func (w committedFirst) Dropped(why string) { w.dropped(why) }
+func (w committedFirst) Dropped(why string) { w.c.frameDropped(w.s, why) }
 
 // NotResent tells that a recipient does not have a message, unless the request comes again. One for
 // a message that nobody knows is not of this account, or of long ago: anybody can ask for one.

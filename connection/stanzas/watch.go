@@ -36,11 +36,7 @@ type Watch struct {
 	// decrypted under it.
 	LIDOf func(ctx context.Context, pn types.JID) types.JID
 	// ParseCopy makes an event of the phone's copy of a message, as the library does.
-	ParseCopy func(*waWeb.WebMessageInfo) (*events.Message, error)
-	// Found is called with what no event has told, in the goroutine that is about to send the
-	// acknowledgement, which waits for it. stanza is whose acknowledgement waits.
-	Found func(stanza *waBinary.Node, found []Found)
-
+	ParseCopy  func(*waWeb.WebMessageInfo) (*events.Message, error)
 	mu         sync.Mutex
 	open       map[string][]*stanza // received and not acknowledged, by id
 	notices    []*stanza            // those of open that are notifications, oldest first
@@ -53,6 +49,11 @@ type stanza struct {
 	node       *waBinary.Node
 	generation int
 	told       int // events of it that were handed to the handler
+	stored     int // those of them that are stored
+	// the same stanza on the connection before, whose events may be handled still, and the most
+	// that was stored of it on one connection before that; nil if it was not received there
+	before  *stanza
+	earlier int
 	// copies of messages in it that the library could not read, and the request they answer
 	copies  [][]byte
 	request string
@@ -82,6 +83,10 @@ func (w *Watch) Received(n *waBinary.Node) {
 		// twice, and both events are to be known as its.
 		if sameStanza(old.node, n) && (n.Tag != "notification" || old.generation != w.generation) {
 			w.forget(old)
+			s.before = old
+			if old.before != nil {
+				old.earlier, old.before = max(old.earlier, old.before.stored), nil
+			}
 			break
 		}
 	}
@@ -145,6 +150,24 @@ func (w *Watch) Told(evt any) *waBinary.Node {
 	return s.node
 }
 
+// Stored takes note that an event is stored which Told returned this stanza for. A connection may
+// end meanwhile, and the next one bring the stanza again: it is told then already.
+func (w *Watch) Stored(n *waBinary.Node) {
+	if n == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.open[text(n, "id")] {
+		switch {
+		case s.node == n:
+			s.stored++
+		case s.before != nil && s.before.node == n:
+			s.before.stored++
+		}
+	}
+}
+
 // message finds the open stanza of a message.
 func (w *Watch) message(info *types.MessageInfo) *stanza {
 	for _, s := range w.open[info.ID] {
@@ -175,20 +198,21 @@ func (w *Watch) notice(kind string, from types.JID, t string) *stanza {
 	return nil
 }
 
-// Sending has what no event has told made up for before the stanza n is sent, if n acknowledges
-// one.
-func (w *Watch) Sending(n *waBinary.Node) {
+// Missed returns what no event has told of the stanza that n acknowledges, and that stanza. Call it
+// before n is sent, in the goroutine that sends it. It returns it once.
+func (w *Watch) Missed(n *waBinary.Node) (of *waBinary.Node, found []Found) {
 	w.mu.Lock()
 	s := w.acknowledged(n)
 	if s == nil {
 		w.mu.Unlock()
-		return
+		return nil, nil
 	}
 	w.forget(s)
-	w.mu.Unlock()
-	if found := w.missed(s, n); len(found) > 0 {
-		w.Found(s.node, found)
+	if s.before != nil {
+		s.told = max(s.told, s.before.stored, s.before.earlier)
 	}
+	w.mu.Unlock()
+	return s.node, w.missed(s, n)
 }
 
 // acknowledged finds the stanza that n acknowledges.
