@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"waoutbox/connection/guard"
@@ -347,4 +348,22 @@ func (q *linkEvents) signal() {
 	case q.ready <- struct{}{}:
 	default:
 	}
+}
+
+// addressLookup asks the library's store for a user's other address.
+type addressLookup struct{ c *Client }
+
+func (a addressLookup) AltJID(ctx context.Context, jid types.JID) types.JID {
+	a.c.mu.Lock()
+	s := a.c.session
+	a.c.mu.Unlock()
+	if s == nil || s.cli.Store.LIDs == nil {
+		return types.JID{}
+	}
+	alt, err := s.cli.Store.GetAltJID(ctx, jid)
+	if err != nil {
+		a.c.log.Warn("address look-up failed", "error", err)
+		return types.JID{}
+	}
+	return alt
 }

@@ -151,6 +151,8 @@ type PurgeRequest struct {
 	DeadLetterFilter
 	All    bool `json:"all,omitempty"`
 	DryRun bool `json:"dry_run,omitempty"` // only counts them
+	// of an agent's client: its user, who was asked, declined, so nothing is discarded
+	Approval Approval `json:"approval,omitempty"`
 }
 
 // PurgeResult is what a PurgeRequest did.

@@ -33,6 +33,10 @@ func (l local) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhoo
 	return change(ctx, l.server, in, l.Service.PutWebhook)
 }
 
+func (l local) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
+	return change(ctx, l.server, in, l.Service.AllowHost)
+}
+
 func (l local) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error) {
 	return change(ctx, l.server, in, l.Service.RemoveWebhook)
 }
@@ -79,10 +83,6 @@ func (l local) Connect(ctx context.Context) (api.Link, error) {
 
 func (l local) Disconnect(ctx context.Context) (api.Link, error) {
 	return change(ctx, l.server, none{}, func(ctx context.Context, _ none) (api.Link, error) { return l.Service.Disconnect(ctx) })
-}
-
-func (l local) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
-	return change(ctx, l.server, in, l.Service.AllowHost)
 }
 
 func (l local) Unpair(ctx context.Context) (api.UnpairResult, error) {

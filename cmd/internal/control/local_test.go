@@ -19,8 +19,8 @@ func TestLocalKnowsEveryOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads := []string{
-		"Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event",
-		"Pair", "PairNow", "ContinuePairing", "FindRecipients", "Groups", "Media", "Audit",
+		"Audit", "Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event",
+		"Pair", "PairNow", "ContinuePairing", "FindRecipients", "Groups", "Media",
 	}
 	known := slices.Clone(reads)
 	for _, m := range regexp.MustCompile(`(?m)^func \(l local\) (\w+)\(`).FindAllStringSubmatch(string(src), -1) {
@@ -69,6 +69,7 @@ func TestLocalCallers(t *testing.T) {
 	}
 	<-done
 
+	f.block = false
 	s.awaitCalls()
 	if _, err := svc.Send(t.Context(), api.Send{To: "1"}); api.CodeOf(err) != api.CodeServiceUnavail {
 		t.Errorf("a send after the stop: %v", err)

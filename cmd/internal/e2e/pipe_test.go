@@ -248,6 +248,28 @@ func TestPipeBadLines(t *testing.T) {
 	p.end()
 }
 
+// A version of the protocol that has batches gets them back as one.
+func TestPipeBatch(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.serving()
+	res := r.runWith(strings.Replace(helloLine, "2025-11-25", "2025-03-26", 1)+`
+{"jsonrpc":"2.0","method":"notifications/initialized"}
+[{"jsonrpc":"2.0","id":1,"method":"ping"},{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whatsapp_webhook_list","arguments":{}}}]
+`, "mcp")
+	var batch []pipeLine
+	for line := range strings.Lines(res.stdout) {
+		if strings.HasPrefix(line, "[") {
+			if err := json.Unmarshal([]byte(line), &batch); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	if len(batch) != 2 || batch[0].Error != nil || batch[1].Error != nil || res.code != 0 {
+		t.Errorf("exit %d:\n%s%s", res.code, res.stdout, res.stderr)
+	}
+}
+
 // Six calls that wait for somebody else's server hold up nobody, one of them can be cancelled, and
 // each of the others gets its own result.
 func TestPipeSlowCalls(t *testing.T) {
