@@ -14,6 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
 
@@ -142,6 +143,7 @@ func New(o Options) (*Client, error) {
 		settle: func(ctx context.Context, evt any) error {
 			return c.sends.settleFrom(ctx, evt, c.timings.receiptWait)
 		},
+		pass: c.turn.Pass, commit: c.beginCommit, stored: func(n *waBinary.Node) { c.arrivals.Stored(n) },
 		lock: make(chan struct{}, 1), stopping: make(chan struct{}), endAcks: func() {}, muted: true,
 	}
 	c.arrivals = c.newWatch()

@@ -104,13 +104,15 @@ func TestTheConnectionIsCutBeforeAnEarlyAcknowledgement(t *testing.T) {
 	dev, err := r.dev.Current(ctx)
 	must(t, err)
 	cuts := 0
-	r.source.Store(&source{cut: func() { cuts++ }})
-	b := decryptions.NewBuffer(brokenDisk{dev.EventBuffer}, time.Hour, nil)
+	from := &source{cut: func() { cuts++ }}
+	b := decryptions.NewBuffer(decryptions.Stores{Events: brokenDisk{dev.EventBuffer}}, time.Hour, nil)
 	r.decrypted.Store(b)
-	w := committedFirst{r.arrivals, r.Client}
+	w := storedFirst{r.arrivals, r.Client, from}
 	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "1", "class": "message"}}
 	w.Sending(ack)
-	must(t, b.DoDecryptionTxn(ctx, func(context.Context) error { return nil }))
+	must(t, b.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+		return b.PutBufferedEvent(ctx, [32]byte{1}, []byte("text"), time.Time{})
+	}))
 	if cuts != 0 {
 		t.Error("cut before anything failed")
 	}

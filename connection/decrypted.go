@@ -1,8 +1,6 @@
 package connection
 
 import (
-	"context"
-
 	waBinary "go.mau.fi/whatsmeow/binary"
 
 	"waoutbox/connection/stanzas"
@@ -17,46 +15,47 @@ func (c *Client) messageCommitted(err error) {
 	c.alarms.clear(alarmSessionStore)
 }
 
-// isCommitted waits until what was decrypted last is committed, and returns false when it could not
-// be: then WhatsApp must send it again.
-func (c *Client) isCommitted() bool {
-	b := c.decrypted.Load()
-	return b == nil || b.Committed() == nil
-}
-
-// committedFirst has nothing acknowledged before what was decrypted is committed, whatever the
-// library made of it.
-type committedFirst struct {
-	*stanzas.Watch
-	c *Client
-}
-
-func (w committedFirst) Sending(n *waBinary.Node) {
-	if (n.Tag == "ack" || n.Tag == "receipt") && !w.c.isCommitted() {
-		if from := w.c.source.Load(); from != nil {
-			from.cut()
-		}
+// beginCommit begins to commit what was decrypted, and returns what waits for that and fails when
+// it could not be: then WhatsApp must send it again.
+func (c *Client) beginCommit() (committed func() error) {
+	if b := c.decrypted.Load(); b != nil {
+		return b.Begin()
 	}
-	w.Watch.Sending(n)
+	return func() error { return nil }
 }
 
-func (w committedFirst) Received(n *waBinary.Node) {
+// storedFirst has nothing acknowledged by one client of the library before what was decrypted is
+// committed, whatever the library made of it, nor before what no event has told is stored.
+type storedFirst struct {
+	watch *stanzas.Watch
+	c     *Client
+	from  *source
+}
+
+func (w storedFirst) Sending(n *waBinary.Node) {
+	if (n.Tag == "ack" || n.Tag == "receipt") && !w.watch.IsStored(n) && w.c.beginCommit()() != nil {
+		w.from.cut()
+	}
+	if of, found := w.watch.Sending(n); len(found) > 0 {
+		w.c.in.storeMissed(of, found, w.from)
+	}
+}
+
+func (w storedFirst) Received(n *waBinary.Node) {
 	if b := w.c.decrypted.Load(); b != nil && n.Tag == "success" {
 		b.Renew()
 	}
-	w.Watch.Received(n)
+	w.watch.Received(n)
 }
 
-// flushDecrypted has the device store clear the plaintexts of what is stored. They may stay when it
-// cannot.
+// flushDecrypted has all committed, and the device store clear the plaintexts of what is stored.
+// They may stay when it cannot.
 func (c *Client) flushDecrypted() {
 	b := c.decrypted.Load()
 	if b == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.timings.grace)
-	defer cancel()
-	if err := b.Flush(ctx); err != nil {
+	if err := b.Flush(); err != nil {
 		c.log.Warn("plaintexts of stored messages stay in whatsapp.db until the library removes them", "error", masked(err.Error()))
 	}
 }

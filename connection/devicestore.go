@@ -118,9 +118,15 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 			dev.Sessions = sessions.Kept(dev.Sessions, dev.EventBuffer.DoDecryptionTxn)
 		}
 		if _, done := dev.EventBuffer.(*guardedBuffer); !done && dev.EventBuffer != nil {
-			decrypted := decryptions.NewBuffer(dev.EventBuffer, c.timings.clear, c.messageCommitted)
-			c.decrypted.Store(decrypted)
-			dev.Sessions = decrypted.Sessions(dev.Sessions)
+			decrypted := decryptions.NewBuffer(decryptions.Stores{
+				Events: dev.EventBuffer, Sessions: dev.Sessions, Identities: dev.Identities,
+				PreKeys: dev.PreKeys, SenderKeys: dev.SenderKeys,
+			}, c.timings.clear, c.messageCommitted)
+			if before := c.decrypted.Swap(decrypted); before != nil {
+				before.Drop()
+			}
+			w := decrypted.Wrapped()
+			dev.Sessions, dev.Identities, dev.PreKeys, dev.SenderKeys = w.Sessions, w.Identities, w.PreKeys, w.SenderKeys
 			dev.EventBuffer = &guardedBuffer{
 				EventBuffer: decrypted,
 				onFailure:   c.deviceStoreFailed,

@@ -16,8 +16,7 @@ import (
 	"waoutbox/outbox"
 )
 
-// newWatch makes the watch that finds what arrives and becomes no event, and has it stored before
-// WhatsApp is acknowledged.
+// newWatch makes the watch that finds what arrives and becomes no event.
 func (c *Client) newWatch() *stanzas.Watch {
 	return &stanzas.Watch{
 		Account: func() stanzas.Account {
@@ -32,11 +31,6 @@ func (c *Client) newWatch() *stanzas.Watch {
 			return cli.ParseWebMessage(types.JID{}, web)
 		},
 		LIDOf: func(ctx context.Context, pn types.JID) types.JID { return addressLookup{c}.AltJID(ctx, pn) },
-		Found: func(stanza *waBinary.Node, found []stanzas.Found) {
-			if from := c.source.Load(); from != nil {
-				c.in.storeMissed(stanza, found, from)
-			}
-		},
 	}
 }
 
@@ -53,13 +47,14 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 			from.cut()
 		}
 	}()
+	in.groups.await()
 	switch {
 	case in.closed:
 		from.cut()
 		return
 	case in.muted:
 		return
-	case from.stopped: // it must not overtake what was refused
+	case from.stopped.Load(): // it must not overtake what was refused
 		from.cut()
 		return
 	}

@@ -28,6 +28,7 @@ type session struct {
 	ctx    context.Context    // the library connects and acknowledges only while it lives
 	abort  context.CancelFunc // ends ctx
 	events *linkEvents
+	from   *source
 	grace  time.Duration
 	hooks  guard.Hooks
 	wire   *wire.Transport // what the library connects through
@@ -127,14 +128,14 @@ func (c *Client) openSession(link context.Context, dev *store.Device) *session {
 
 // attach makes a session the present one: its events are stored from now on.
 func (c *Client) attach(s *session) *session {
-	from := &source{push: s.events.push, cut: s.reset}
+	from := s.from
 	c.source.Store(from)
 	s.cli.AddEventHandlerWithSuccessStatus(func(evt any) bool {
 		if c.source.Load() == from { // nothing left over names an account
 			c.noteAccount(s, evt)
 		}
 		c.media.Note(evt)
-		return c.in.handle(evt, c.arrivals.Told(evt), from) && c.isCommitted()
+		return c.in.handle(evt, c.arrivals.Told(evt), from)
 	})
 	c.mu.Lock()
 	c.session = s
@@ -145,7 +146,9 @@ func (c *Client) attach(s *session) *session {
 // newSession makes a client of the library, with the settings that lose nothing and no event
 // handler.
 func (c *Client) newSession(link context.Context, dev *store.Device) *session {
-	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, committedFirst{c.arrivals, c}))
+	s := &session{dev: dev, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
+	s.from = &source{push: s.events.push, cut: s.reset}
+	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, storedFirst{c.arrivals, c, s.from}))
 	ctx, abort := context.WithCancel(link)
 	cli.BackgroundEventCtx = ctx
 	// receipts and notifications are acknowledged after the handler, not before
@@ -160,7 +163,7 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	cli.SetWebsocketHTTPClient(c.http)
 	cli.SetPreLoginHTTPClient(c.http)
 	cli.SetMediaHTTPClient(c.files)
-	s := &session{cli: cli, dev: dev, ctx: ctx, abort: abort, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
+	s.cli, s.ctx, s.abort = cli, ctx, abort
 	s.hooks = guard.Hooks{Turn: c.turn, Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) }, Panic: c.libraryPanicked}
 	if err := guard.Handlers(cli, s.hooks); err != nil {
 		c.log.Error("the library runs unguarded", "error", err)

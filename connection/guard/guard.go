@@ -29,7 +29,7 @@ type Hooks struct {
 	Stanza func(*waBinary.Node)
 	// Panic is called after one was caught. The stanza is refused, or not acknowledged at all.
 	Panic func(Panic)
-	// Turn has messages read one at a time; nil does not. All clients of a device share one.
+	// Turn has messages read one after the other; nil does not. All clients of a device share one.
 	Turn *Turn
 }
 
@@ -55,10 +55,18 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 	guarded := make(map[string]handler, len(*field))
 	for tag, next := range *field {
 		guarded[tag] = func(ctx context.Context, n *waBinary.Node) {
-			if h.Turn != nil && isMessage(tag) {
-				defer h.Turn.take()()
-			}
 			defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
+			if h.Turn != nil && tag == "success" { // what comes again is read after its first copy
+				h.Turn.await()
+			}
+			if h.Turn != nil && isMessage(tag) {
+				h.Turn.read(n, func() {
+					defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
+					h.Stanza(n)
+					next(ctx, n)
+				})
+				return
+			}
 			h.Stanza(n)
 			kind, _ := n.Attrs["type"].(string)
 			switch handle := background[kind]; {

@@ -37,9 +37,6 @@ type Watch struct {
 	LIDOf func(ctx context.Context, pn types.JID) types.JID
 	// ParseCopy makes an event of the phone's copy of a message, as the library does.
 	ParseCopy func(*waWeb.WebMessageInfo) (*events.Message, error)
-	// Found is called with what no event has told, in the goroutine that is about to send the
-	// acknowledgement, which waits for it. stanza is whose acknowledgement waits.
-	Found func(stanza *waBinary.Node, found []Found)
 
 	mu         sync.Mutex
 	open       map[string][]*stanza // received and not acknowledged, by id
@@ -52,7 +49,8 @@ type Watch struct {
 type stanza struct {
 	node       *waBinary.Node
 	generation int
-	told       int // events of it that were handed to the handler
+	told       int  // events of it that were handed to the handler
+	stored     bool // with all that it was decrypted with
 	// copies of messages in it that the library could not read, and the request they answer
 	copies  [][]byte
 	request string
@@ -175,20 +173,37 @@ func (w *Watch) notice(kind string, from types.JID, t string) *stanza {
 	return nil
 }
 
-// Sending has what no event has told made up for before the stanza n is sent, if n acknowledges
-// one.
-func (w *Watch) Sending(n *waBinary.Node) {
+// Stored takes note that a stanza may be acknowledged whatever becomes of others.
+func (w *Watch) Stored(n *waBinary.Node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.open[text(n, "id")] {
+		if s.node == n {
+			s.stored = true
+		}
+	}
+}
+
+// IsStored reports whether n acknowledges a stanza that Stored was told of.
+func (w *Watch) IsStored(n *waBinary.Node) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.acknowledged(n)
+	return s != nil && s.stored
+}
+
+// Sending is called before the stanza n is sent. If it acknowledges one it returns that, and what no
+// event has told of it.
+func (w *Watch) Sending(n *waBinary.Node) (acknowledged *waBinary.Node, found []Found) {
 	w.mu.Lock()
 	s := w.acknowledged(n)
 	if s == nil {
 		w.mu.Unlock()
-		return
+		return nil, nil
 	}
 	w.forget(s)
 	w.mu.Unlock()
-	if found := w.missed(s, n); len(found) > 0 {
-		w.Found(s.node, found)
-	}
+	return s.node, w.missed(s, n)
 }
 
 // acknowledged finds the stanza that n acknowledges.

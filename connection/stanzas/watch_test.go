@@ -27,9 +27,13 @@ func newWatching() *watching {
 	w.Watch = &Watch{
 		Account: func() Account { return Account{PN: types.NewJID("15550100999", types.DefaultUserServer)} },
 		LIDOf:   func(context.Context, types.JID) types.JID { return types.JID{} },
-		Found:   func(_ *waBinary.Node, found []Found) { w.found = append(w.found, found...) },
 	}
 	return w
+}
+
+func (w *watching) Sending(n *waBinary.Node) {
+	_, found := w.Watch.Sending(n)
+	w.found = append(w.found, found...)
 }
 
 func message(id string) *waBinary.Node {
