@@ -3,6 +3,7 @@ package connection
 import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 
+	"waoutbox/connection/decryptions"
 	"waoutbox/connection/stanzas"
 )
 
@@ -13,6 +14,13 @@ func (c *Client) messageCommitted(err error) {
 		return
 	}
 	c.alarms.clear(alarmSessionStore)
+}
+
+// useDecrypted makes a buffer that of the present device.
+func (c *Client) useDecrypted(b *decryptions.Buffer) {
+	if before := c.decrypted.Swap(b); before != nil {
+		before.Drop()
+	}
 }
 
 // beginCommit begins to commit what was decrypted, and returns what waits for that and fails when

@@ -105,6 +105,7 @@ func (g *guardedContainer) PutDevice(ctx context.Context, dev *store.Device) err
 // guardDevice makes the device say when its store fails, store synced settings whole, and keep
 // sessions that come while one is used. Call it before any client of the library has the device.
 func (c *Client) guardDevice(dev *store.Device) *store.Device {
+	c.useDecrypted(nil) // of another device
 	container := &guardedContainer{DeviceContainer: dev.Container}
 	container.guard = func(dev *store.Device) {
 		if dev.Container != container {
@@ -122,9 +123,7 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 				Events: dev.EventBuffer, Sessions: dev.Sessions, Identities: dev.Identities,
 				PreKeys: dev.PreKeys, SenderKeys: dev.SenderKeys,
 			}, c.timings.clear, c.messageCommitted)
-			if before := c.decrypted.Swap(decrypted); before != nil {
-				before.Drop()
-			}
+			c.useDecrypted(decrypted)
 			w := decrypted.Wrapped()
 			dev.Sessions, dev.Identities, dev.PreKeys, dev.SenderKeys = w.Sessions, w.Identities, w.PreKeys, w.SenderKeys
 			dev.EventBuffer = &guardedBuffer{

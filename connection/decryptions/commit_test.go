@@ -41,8 +41,8 @@ func TestMessagesShareACommit(t *testing.T) {
 			t.Errorf("the last after %v, %v; the disk has %v", time.Since(began), err, d.now().sessions)
 		}
 		synctest.Wait()
-		if d.writes != 2 || len(d.now().plain) != 11 || len(told) != 2 || errors.Join(told...) != nil {
-			t.Errorf("%d writes of %d messages, told %v; want 2 of 11", d.writes, len(d.now().plain), told)
+		if d.written() != 2 || len(d.now().plain) != 11 || len(told) != 2 || errors.Join(told...) != nil {
+			t.Errorf("%d writes of %d messages, told %v; want 2 of 11", d.written(), len(d.now().plain), told)
 		}
 		receive('l')
 		if d.reads != 1 {
@@ -180,7 +180,8 @@ func TestAFailedCommitHoldsWhatFollows(t *testing.T) {
 	})
 }
 
-// A commit fails while a message is decrypted with what it would have stored: the message fails too.
+// A commit fails while a message is decrypted with what it would have stored: the message fails
+// too.
 func TestACommitThatFailsUnderAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
@@ -197,8 +198,8 @@ func TestACommitThatFailsUnderAMessage(t *testing.T) {
 			t.Errorf("error %v", err)
 		}
 		b.Renew()
-		if err := b.Flush(); err != nil || d.writes != 0 {
-			t.Errorf("%d writes, %v; want none", d.writes, err)
+		if err := b.Flush(); err != nil || d.written() != 0 {
+			t.Errorf("%d writes, %v; want none", d.written(), err)
 		}
 	})
 }

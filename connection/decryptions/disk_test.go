@@ -119,6 +119,13 @@ func (d *disk) uncleared() (n int) {
 	return n
 }
 
+// written is how often somebody waited for the disk.
+func (d *disk) written() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.writes
+}
+
 func (d *disk) setBroken(err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

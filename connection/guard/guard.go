@@ -56,8 +56,8 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 	for tag, next := range *field {
 		guarded[tag] = func(ctx context.Context, n *waBinary.Node) {
 			defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
-			if h.Turn != nil && tag == "success" { // what comes again is read after its first copy
-				h.Turn.await()
+			if tag == "success" {
+				h.Turn.connected()
 			}
 			if h.Turn != nil && isMessage(tag) {
 				h.Turn.read(n, func() {

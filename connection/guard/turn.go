@@ -25,6 +25,7 @@ type Turn struct {
 	mu      sync.Mutex
 	reading *reading      // who has the turn
 	last    *reading      // the last that was passed
+	earlier *reading      // the last that was passed on the connection before; nil: is over
 	passed  chan struct{} // has a value for each that was passed and is not over
 }
 
@@ -57,6 +58,7 @@ func (t *Turn) take() (giveBack func()) {
 // when the next message may pass this one.
 func (t *Turn) read(n *waBinary.Node, f func()) {
 	giveBack := t.take()
+	t.awaitEarlier()
 	r := &reading{node: n, free: make(chan struct{}), over: make(chan struct{})}
 	t.mu.Lock()
 	t.reading = r
@@ -115,18 +117,29 @@ func (t *Turn) Pass(n *waBinary.Node) (inOrder func()) {
 	}
 }
 
-// await waits, for turnLimit at most, until all messages that were passed are over.
-func (t *Turn) await() {
+// connected has the next message wait for those of the connection before: they come again.
+func (t *Turn) connected() {
+	if t == nil {
+		return
+	}
 	t.mu.Lock()
-	last := t.last
+	defer t.mu.Unlock()
+	t.earlier = t.last
+}
+
+// awaitEarlier waits, for turnLimit at most, until the messages of the connection before are over.
+func (t *Turn) awaitEarlier() {
+	t.mu.Lock()
+	r := t.earlier
+	t.earlier = nil
 	t.mu.Unlock()
-	if last == nil {
+	if r == nil {
 		return
 	}
 	limit := time.NewTimer(turnLimit)
 	defer limit.Stop()
 	select {
-	case <-last.over:
+	case <-r.over:
 	case <-limit.C:
 	}
 }

@@ -192,8 +192,8 @@ func (w *Watch) IsStored(n *waBinary.Node) bool {
 	return s != nil && s.stored
 }
 
-// Sending is called before the stanza n is sent. If it acknowledges one it returns that, and what no
-// event has told of it.
+// Sending is called before the stanza n is sent. If it acknowledges one it returns that, and what
+// no event has told of it.
 func (w *Watch) Sending(n *waBinary.Node) (acknowledged *waBinary.Node, found []Found) {
 	w.mu.Lock()
 	s := w.acknowledged(n)
