@@ -64,7 +64,7 @@ func (s *guardedBuffer) DoDecryptionTxn(ctx context.Context, fn func(context.Con
 		read = fn(ctx)
 		return read
 	})
-	return s.markStoreError(ctx, err, read == nil || isStoreError(read))
+	return s.markStoreError(ctx, err, read == nil || isStoreError(read) || errors.Is(err, decryptions.ErrNotCommitted))
 }
 
 // markStoreError marks an error of the store, and leaves alone those of the message and of a
@@ -121,11 +121,12 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 		if _, done := dev.EventBuffer.(*guardedBuffer); !done && dev.EventBuffer != nil {
 			decrypted := decryptions.NewBuffer(decryptions.Stores{
 				Events: dev.EventBuffer, Sessions: dev.Sessions, Identities: dev.Identities,
-				PreKeys: dev.PreKeys, SenderKeys: dev.SenderKeys,
+				PreKeys: dev.PreKeys, SenderKeys: dev.SenderKeys, Secrets: dev.MsgSecrets,
 			}, c.timings.clear, c.messageCommitted)
 			c.useDecrypted(decrypted)
 			w := decrypted.Wrapped()
-			dev.Sessions, dev.Identities, dev.PreKeys, dev.SenderKeys = w.Sessions, w.Identities, w.PreKeys, w.SenderKeys
+			dev.Sessions, dev.Identities, dev.PreKeys = w.Sessions, w.Identities, w.PreKeys
+			dev.SenderKeys, dev.MsgSecrets = w.SenderKeys, w.Secrets
 			dev.EventBuffer = &guardedBuffer{
 				EventBuffer: decrypted,
 				onFailure:   c.deviceStoreFailed,

@@ -13,6 +13,7 @@ import (
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types/events"
 
+	"waoutbox/connection/decryptions"
 	"waoutbox/connection/guard"
 	"waoutbox/connection/liveness"
 	"waoutbox/connection/media"
@@ -164,7 +165,10 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	cli.SetPreLoginHTTPClient(c.http)
 	cli.SetMediaHTTPClient(c.files)
 	s.cli, s.ctx, s.abort = cli, ctx, abort
-	s.hooks = guard.Hooks{Turn: c.turn, Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) }, Panic: c.libraryPanicked}
+	s.hooks = guard.Hooks{
+		Turn: c.turn, Message: decryptions.OfMessage,
+		Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) }, Panic: c.libraryPanicked,
+	}
 	if err := guard.Handlers(cli, s.hooks); err != nil {
 		c.log.Error("the library runs unguarded", "error", err)
 	}

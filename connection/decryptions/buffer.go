@@ -7,6 +7,7 @@ package decryptions
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -21,9 +22,15 @@ const (
 	// mostUncleared is how many plaintexts wait at most for the next transaction before one is
 	// begun for them.
 	mostUncleared = 256
-	// mostKnown bounds what is kept of a database's content.
-	mostKnown = 4096
+	// mostKnown bounds how many records are kept of a database's content, and largeRecord how many
+	// bytes each may have: with a few hundred bytes each they take less than a MiB.
+	mostKnown   = 1024
+	largeRecord = 16 << 10
 )
+
+// ErrNotCommitted means that a message was not decrypted because one before could not be committed,
+// whatever it is like itself.
+var ErrNotCommitted = errors.New("a message before was not committed")
 
 // Stores are those parts of a device's store that reading a message changes.
 type Stores struct {
@@ -32,6 +39,7 @@ type Stores struct {
 	Identities store.IdentityStore
 	PreKeys    store.PreKeyStore
 	SenderKeys store.SenderKeyStore
+	Secrets    store.MsgSecretStore
 }
 
 // Buffer is a device's event buffer, and beside it the device's other stores, in which what is
@@ -79,29 +87,46 @@ func within(ctx context.Context) *changes {
 	return c
 }
 
+// whileHandled is the key of a context in which a message is handled.
+type whileHandled struct{}
+
+// OfMessage returns a context for the handling of a message: what is written with it before the
+// message is acknowledged may wait for the commit of its decryption.
+func OfMessage(ctx context.Context) context.Context {
+	return context.WithValue(ctx, whileHandled{}, true)
+}
+
 // DoDecryptionTxn runs fn, and keeps what it writes for the next commit if it returns nil. What it
 // writes is not committed when DoDecryptionTxn returns: Committed waits for that. After a commit
-// that failed it fails, until Renew.
+// that failed it returns ErrNotCommitted, until Renew.
 func (b *Buffer) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
 	b.turn <- struct{}{}
 	defer func() { <-b.turn }()
-	b.mu.Lock()
-	failed := b.failed
-	b.mu.Unlock()
-	if failed != nil {
-		return fmt.Errorf("a message before was not committed: %w", failed)
-	}
-	changed := newChanges()
-	if err := fn(context.WithValue(ctx, ofMessage{}, changed)); err != nil {
+	if err := b.keep(func(*changes) {}); err != nil {
 		return err
 	}
+	changed := newChanges()
+	err := fn(context.WithValue(ctx, ofMessage{}, changed))
+	// also what cannot be decrypted may be so for what a message before would have stored
+	failed := b.keep(func(next *changes) {
+		if err == nil {
+			next.add(changed)
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	return err
+}
+
+// keep has fn add to what is committed next.
+func (b *Buffer) keep(fn func(next *changes)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failed != nil { // meanwhile: it was decrypted with what is not stored
-		return fmt.Errorf("a message before was not committed: %w", b.failed)
+	if b.failed != nil {
+		return fmt.Errorf("%w: %w", ErrNotCommitted, b.failed)
 	}
-	if !b.dropped {
-		b.next.add(changed)
+	if fn(b.next.changes); !b.next.empty() {
 		b.keepTime()
 	}
 	return nil
@@ -155,9 +180,6 @@ func (b *Buffer) uncommitted(hash [32]byte) *store.BufferedEvent {
 func (b *Buffer) ClearBufferedEventPlaintext(_ context.Context, hash [32]byte) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.dropped {
-		return nil
-	}
 	b.uncleared[hash] = struct{}{}
 	b.keepTime()
 	if len(b.uncleared) >= mostUncleared {
@@ -168,7 +190,7 @@ func (b *Buffer) ClearBufferedEventPlaintext(_ context.Context, hash [32]byte) e
 
 // keepTime has what waits committed when nothing comes. The caller holds mu.
 func (b *Buffer) keepTime() {
-	if b.timer == nil {
+	if b.timer == nil && !b.dropped {
 		b.timer = time.AfterFunc(b.idle, func() { _ = b.Flush() }) // told is told
 	}
 }

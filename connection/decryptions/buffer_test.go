@@ -3,9 +3,12 @@ package decryptions
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"go.mau.fi/whatsmeow/types"
 )
 
 func TestAMessageIsWrittenOnce(t *testing.T) {
@@ -94,6 +97,60 @@ func TestAFailedDecryptionChangesNothing(t *testing.T) {
 	}
 	if ev, err := b.GetBufferedEvent(t.Context(), [32]byte{1}); ev != nil || err != nil {
 		t.Errorf("%+v, %v; want nothing", ev, err)
+	}
+}
+
+// The secret of a message that arrives is committed with it, that of one that is sent at once.
+func TestSecretsWaitForTheCommit(t *testing.T) {
+	d := newDisk()
+	b := NewBuffer(d.stores(), time.Hour, nil)
+	secrets, of := b.Wrapped().Secrets, OfMessage(t.Context())
+	if err := put(b, of, 1); err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"first", "again"} {
+		if err := secrets.PutMessageSecret(of, types.JID{}, types.JID{}, "A", []byte(secret)); err != nil || d.written() != 0 {
+			t.Errorf("%d writes, %v", d.written(), err)
+		}
+	}
+	if got, _, err := secrets.GetMessageSecret(t.Context(), types.JID{}, types.JID{}, "A"); err != nil || string(got) != "first" || d.written() != 1 {
+		t.Errorf("read %q, %v, after %d writes; want the first after 1", got, err, d.written())
+	}
+	if err := secrets.PutMessageSecret(t.Context(), types.JID{}, types.JID{}, "B", []byte("sent")); err != nil || d.now().secrets["B"] != "sent" {
+		t.Errorf("%v; the disk has %v", err, d.now().secrets)
+	}
+	d.setBroken(errors.New("the disk is full"))
+	if err := put(b, of, 2); err != nil || b.Committed() == nil {
+		t.Errorf("%v", err)
+	}
+	if err := secrets.PutMessageSecret(of, types.JID{}, types.JID{}, "C", nil); err == nil {
+		t.Error("kept after a commit that failed")
+	}
+}
+
+// What is kept of the database's content is bounded.
+func TestWhatIsKnownIsBounded(t *testing.T) {
+	d := newDisk()
+	b := NewBuffer(d.stores(), time.Hour, nil)
+	s := b.Wrapped().Sessions
+	for i := range 3 * mostKnown {
+		err := b.DoDecryptionTxn(t.Context(), func(ctx context.Context) error {
+			return s.PutSession(ctx, fmt.Sprint(i), make([]byte, 1+i%2*largeRecord))
+		})
+		if i%64 == 0 {
+			err = errors.Join(err, b.Committed())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := b.known.size(); n == 0 || n > mostKnown {
+		t.Errorf("%d known", n)
+	}
+	for address, session := range b.known.sessions {
+		if len(session) > largeRecord {
+			t.Errorf("%s has %d bytes", address, len(session))
+		}
 	}
 }
 

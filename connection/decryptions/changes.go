@@ -7,9 +7,10 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 )
 
-// changes is what reading messages changes in a device store. A nil value is one that is taken
+// changes is what reading messages changes in a device's stores. A nil value is one that is taken
 // away.
 type changes struct {
 	sessions   map[string][]byte
@@ -17,6 +18,13 @@ type changes struct {
 	senderKeys map[senderKey][]byte
 	preKeys    map[uint32]struct{} // used up
 	events     map[[32]byte]event
+	secrets    map[secretOf][]byte
+}
+
+// secretOf is the message that a secret is of.
+type secretOf struct {
+	chat, sender types.JID
+	id           types.MessageID
 }
 
 type senderKey struct{ group, user string }
@@ -31,25 +39,41 @@ func newChanges() *changes {
 	return &changes{
 		sessions: make(map[string][]byte), identities: make(map[string]*[32]byte),
 		senderKeys: make(map[senderKey][]byte), preKeys: make(map[uint32]struct{}), events: make(map[[32]byte]event),
+		secrets: make(map[secretOf][]byte),
 	}
 }
 
 func (c *changes) empty() bool {
-	return len(c.sessions)+len(c.identities)+len(c.senderKeys)+len(c.preKeys)+len(c.events) == 0
+	return len(c.sessions)+len(c.identities)+len(c.senderKeys)+len(c.preKeys)+len(c.events)+len(c.secrets) == 0
 }
 
 // add puts later changes over these.
 func (c *changes) add(later *changes) {
-	c.know(later)
+	maps.Copy(c.sessions, later.sessions)
+	maps.Copy(c.identities, later.identities)
+	maps.Copy(c.senderKeys, later.senderKeys)
 	maps.Copy(c.preKeys, later.preKeys)
 	maps.Copy(c.events, later.events)
 }
 
 // know is add of what is worth knowing once it is in the database.
 func (c *changes) know(later *changes) {
-	maps.Copy(c.sessions, later.sessions)
+	for address, session := range later.sessions {
+		knowOne(c.sessions, address, session)
+	}
+	for name, key := range later.senderKeys {
+		knowOne(c.senderKeys, name, key)
+	}
 	maps.Copy(c.identities, later.identities)
-	maps.Copy(c.senderKeys, later.senderKeys)
+}
+
+// knowOne keeps what is in the database unless it is large.
+func knowOne[K comparable](known map[K][]byte, key K, v []byte) {
+	if len(v) > largeRecord {
+		delete(known, key)
+		return
+	}
+	known[key] = v
 }
 
 // size is how many entries a database is known to hold.
@@ -88,6 +112,11 @@ func (c *changes) write(ctx context.Context, s Stores, cleared [][32]byte) error
 	for id := range c.preKeys {
 		if err := s.PreKeys.RemovePreKey(ctx, id); err != nil {
 			return fmt.Errorf("remove a prekey: %w", err)
+		}
+	}
+	for of, secret := range c.secrets {
+		if err := s.Secrets.PutMessageSecret(ctx, of.chat, of.sender, of.id, secret); err != nil {
+			return fmt.Errorf("store a message's secret: %w", err)
 		}
 	}
 	return c.writeEvents(ctx, s.Events, cleared)

@@ -100,6 +100,12 @@ func (b *Buffer) commit(g *group, cleared [][32]byte) (err error) {
 			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
 		}
 	}()
+	b.mu.Lock()
+	dropped := b.dropped
+	b.mu.Unlock()
+	if dropped {
+		return nil
+	}
 	return b.EventBuffer.DoDecryptionTxn(context.Background(), func(ctx context.Context) error {
 		return g.write(ctx, b.stores, cleared)
 	})
@@ -172,8 +178,6 @@ func (b *Buffer) Drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.dropped = true
-	clear(b.uncleared)
-	b.next.changes = newChanges()
 	if b.timer != nil {
 		b.timer.Stop()
 		b.timer = nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/util/keys"
 )
 
@@ -30,6 +31,7 @@ type content struct {
 	identities map[string][32]byte
 	senderKeys map[senderKey]string
 	preKeys    map[uint32]bool
+	secrets    map[types.MessageID]string
 }
 
 type inTxn struct{}
@@ -38,15 +40,19 @@ func newDisk() *disk {
 	return &disk{holds: content{
 		plain: make(map[[32]byte]string), sessions: make(map[string]string), identities: make(map[string][32]byte),
 		senderKeys: make(map[senderKey]string), preKeys: make(map[uint32]bool),
+		secrets: make(map[types.MessageID]string),
 	}}
 }
 
 func (c content) copied() content {
-	return content{maps.Clone(c.plain), maps.Clone(c.sessions), maps.Clone(c.identities), maps.Clone(c.senderKeys), maps.Clone(c.preKeys)}
+	return content{maps.Clone(c.plain), maps.Clone(c.sessions), maps.Clone(c.identities), maps.Clone(c.senderKeys), maps.Clone(c.preKeys), maps.Clone(c.secrets)}
 }
 
 func (d *disk) stores() Stores {
-	return Stores{Events: d, Sessions: diskSessions{d: d}, Identities: diskIdentities{d: d}, PreKeys: diskPreKeys{d: d}, SenderKeys: diskSenderKeys{d: d}}
+	return Stores{
+		Events: d, Sessions: diskSessions{d: d}, Identities: diskIdentities{d: d},
+		PreKeys: diskPreKeys{d: d}, SenderKeys: diskSenderKeys{d: d}, Secrets: diskSecrets{d: d},
+	}
 }
 
 // change changes what the stores hold, at once outside of a transaction.
@@ -240,6 +246,23 @@ func (s diskSenderKeys) GetSenderKey(_ context.Context, group, user string) ([]b
 
 func (s diskSenderKeys) PutSenderKey(ctx context.Context, group, user string, key []byte) error {
 	return s.d.change(ctx, func(c content) { c.senderKeys[senderKey{group, user}] = string(key) })
+}
+
+type diskSecrets struct {
+	store.MsgSecretStore
+	d *disk
+}
+
+func (s diskSecrets) PutMessageSecret(ctx context.Context, _, _ types.JID, id types.MessageID, secret []byte) error {
+	return s.d.change(ctx, func(c content) {
+		if _, there := c.secrets[id]; !there {
+			c.secrets[id] = string(secret)
+		}
+	})
+}
+
+func (s diskSecrets) GetMessageSecret(_ context.Context, _, sender types.JID, id types.MessageID) ([]byte, types.JID, error) {
+	return []byte(s.d.now().secrets[id]), sender, nil
 }
 
 // put is a message that is decrypted, and nothing more.

@@ -18,6 +18,7 @@ func (b *Buffer) Wrapped() Stores {
 		Identities: identityStore{b.stores.Identities, b},
 		PreKeys:    preKeyStore{b.stores.PreKeys, b},
 		SenderKeys: senderKeyStore{b.stores.SenderKeys, b},
+		Secrets:    secretStore{b.stores.Secrets, b},
 	}
 }
 
@@ -42,10 +43,10 @@ func find[K comparable, V any](b *Buffer, message *changes, of func(*changes) ma
 }
 
 // learn takes note of what the database holds.
-func learn[K comparable, V any](b *Buffer, of func(*changes) map[K]V, key K, v V) {
+func learn[K comparable](b *Buffer, of func(*changes) map[K][]byte, key K, v []byte) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	of(b.known)[key] = v
+	knowOne(of(b.known), key, v)
 }
 
 func sessionsOf(c *changes) map[string][]byte      { return c.sessions }
@@ -250,4 +251,26 @@ func (s senderKeyStore) PutSenderKey(ctx context.Context, group, user string, ke
 		s.b.forget(func(known *changes) { delete(known.senderKeys, senderKey{group, user}) })
 		return s.SenderKeyStore.PutSenderKey(ctx, group, user, key)
 	})
+}
+
+type secretStore struct {
+	store.MsgSecretStore
+	b *Buffer
+}
+
+func (s secretStore) PutMessageSecret(ctx context.Context, chat, sender types.JID, id types.MessageID, secret []byte) error {
+	if ctx.Value(whileHandled{}) == nil { // of a message that is sent
+		return s.MsgSecretStore.PutMessageSecret(ctx, chat, sender, id, secret)
+	}
+	return s.b.keep(func(next *changes) {
+		of := secretOf{chat, sender, id}
+		if _, there := next.secrets[of]; !there { // the first one stays, as in the library's store
+			next.secrets[of] = secret
+		}
+	})
+}
+
+func (s secretStore) GetMessageSecret(ctx context.Context, chat, sender types.JID, id types.MessageID) ([]byte, types.JID, error) {
+	_ = s.b.Committed()
+	return s.MsgSecretStore.GetMessageSecret(ctx, chat, sender, id)
 }

@@ -22,8 +22,8 @@ type Panic struct {
 	Stack string
 }
 
-// Hooks are told what passes. Both are called in the library's goroutines and must not block;
-// neither may be nil.
+// Hooks are told what passes. They are called in the library's goroutines and must not block; Stanza
+// and Panic may not be nil.
 type Hooks struct {
 	// Stanza is called before a stanza is handled.
 	Stanza func(*waBinary.Node)
@@ -31,6 +31,8 @@ type Hooks struct {
 	Panic func(Panic)
 	// Turn has messages read one after the other; nil does not. All clients of a device share one.
 	Turn *Turn
+	// Message, when set, makes the context in which the library handles a message.
+	Message func(context.Context) context.Context
 }
 
 // handler is what the library calls for a stanza.
@@ -60,6 +62,9 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 				h.Turn.connected()
 			}
 			if h.Turn != nil && isMessage(tag) {
+				if h.Message != nil {
+					ctx = h.Message(ctx)
+				}
 				h.Turn.read(n, func() {
 					defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
 					h.Stanza(n)
