@@ -22,11 +22,14 @@ const (
 	alarmLost      = "events_lost"
 	alarmLoggedOut = "logged_out"
 	alarmReplaced  = "link_replaced"
+	alarmClosed    = "link_closed"
 	alarmOutdated  = "client_outdated"
 	alarmBanned    = "account_banned"
 	alarmRejected  = "login_refused"
 	// messages to strangers are refused for a while
 	alarmRestricted = "account_restricted"
+	// the library dropped something that WhatsApp sent, and WhatsApp still has it
+	alarmFrame = "frame_unreadable"
 	// synced settings cannot be read
 	alarmAppState = "app_state_incomplete"
 	// damaged synced settings were fetched whole, which tells no stars
@@ -98,6 +101,15 @@ func (a *alarms) clear(codes ...string) {
 		delete(a.open, c)
 		delete(a.ends, c)
 	}
+}
+
+// up reports whether an alarm is open.
+func (a *alarms) up(code string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.end()
+	_, open := a.open[code]
+	return open
 }
 
 // list returns the open alarms, oldest first.

@@ -34,19 +34,6 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// Device keeps the credentials of the linked account (store/device).
-type Device interface {
-	// Current returns the linked device, or a new one that is stored once it is paired.
-	Current(ctx context.Context) (*store.Device, error)
-	// Renew forgets the linked device and returns a new one.
-	Renew(ctx context.Context) (*store.Device, error)
-	webversion.Store
-	// Restriction returns until when the account may not write to strangers, and whether WhatsApp
-	// named that time; SetRestriction keeps both, the zero time takes it back.
-	Restriction(ctx context.Context) (until time.Time, named bool, err error)
-	SetRestriction(ctx context.Context, until time.Time, named bool) error
-}
-
 // Options are what a Client needs. Device, Appender, Sends and Log are required.
 type Options struct {
 	Device   Device
@@ -85,6 +72,7 @@ type Client struct {
 	restricted restrictions.Restrictions
 	silence    *watchdog.Watchdog
 	quiet      atomic.Bool // a silence is noted that may be nobody's fault
+	unread     unread
 	status     *status
 	alarms     *alarms
 	tr         *translate.Translator
@@ -98,6 +86,9 @@ type Client struct {
 	source     atomic.Pointer[source]  // of the present session
 	arrivals   *stanzas.Watch          // finds what arrives and becomes no event
 	watched    watched
+	wanted     request       // open, or closed on request
+	changing   chan struct{} // cap 1: holds an element while the link is being opened or closed
+	tries      atomic.Uint64 // tries to connect that failed
 	directory  *directory.Directory
 	lookups    *pace // of numbers
 	mender     *synced.Mender
@@ -125,10 +116,12 @@ func New(o Options) (*Client, error) {
 		o: o, log: o.Log.With("component", "connection"), wire: o.Route.Transport(),
 		timings: defaultTimings(), now: time.Now, turn: guard.NewTurn(),
 		pairings: make(chan *pairing.Session, 1), ready: make(chan struct{}), doubts: make(chan liveness.Suspicion, 1),
+		changing: make(chan struct{}, 1),
 	}
 	c.http, c.files = &http.Client{Transport: c.wire}, &http.Client{Transport: o.Route.Media()}
 	c.media = media.NewWhatsApp(c.connected, c.files)
 	c.silence = watchdog.New(watchdog.Least, watchdog.Most)
+	c.unread.waits = func() backoff.BackOff { return c.timings.unread() }
 	c.restricted.Now = func() time.Time { return c.now() }
 	c.version = webversion.New(webversion.Options{Store: o.Device, Latest: c.latestVersion, Now: c.now})
 	c.status = newStatus(c.now)
@@ -174,7 +167,9 @@ func showAs(name, version string) {
 // Link returns the state of the link at this moment.
 func (c *Client) Link() api.Link {
 	c.tellRestriction() // it may be over
-	return c.status.read()
+	l := c.status.read()
+	l.Closed = !c.wanted.since().IsZero()
+	return l
 }
 
 // Alarms returns what needs a person, oldest first.
@@ -223,6 +218,7 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 	}
 	c.status.note(noteVersion, c.version.Note())
 	c.restoreRestriction(ctx)
+	c.restoreClosed(ctx, dev)
 	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
 	for {

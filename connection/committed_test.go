@@ -107,7 +107,9 @@ func TestTheConnectionIsCutBeforeAnEarlyAcknowledgement(t *testing.T) {
 	from := &source{cut: func() { cuts++ }}
 	b := decryptions.NewBuffer(decryptions.Stores{Events: brokenDisk{dev.EventBuffer}}, time.Hour, nil)
 	r.decrypted.Store(b)
-	w := storedFirst{r.arrivals, r.Client, from}
+	s := &session{}
+	s.from.Store(from)
+	w := storedFirst{r.arrivals, r.Client, s, nil}
 	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "1", "class": "message"}}
 	w.Sending(ack)
 	must(t, b.DoDecryptionTxn(ctx, func(ctx context.Context) error {

@@ -32,22 +32,32 @@ func (c *Client) beginCommit() (committed func() error) {
 	return func() error { return nil }
 }
 
-// storedFirst has nothing acknowledged by one client of the library before what was decrypted is
-// committed, whatever the library made of it, nor before what no event has told is stored.
+// storedFirst has nothing acknowledged on a session before what was decrypted is committed,
+// whatever the library made of it, nor before what no event has told is stored, and no message sent
+// that nobody could read.
 type storedFirst struct {
 	watch *stanzas.Watch
 	c     *Client
-	from  *source
+	s     *session
+	// called for each frame that the library drops
+	dropped func(why string)
 }
 
 func (w storedFirst) Sending(n *waBinary.Node) {
-	if (n.Tag == "ack" || n.Tag == "receipt") && !w.watch.IsStored(n) && w.c.beginCommit()() != nil {
-		w.from.cut()
+	from := w.s.from.Load() // nil: it only tries to connect
+	if (n.Tag == "ack" || n.Tag == "receipt") && !w.watch.IsStored(n) && w.c.beginCommit()() != nil && from != nil {
+		from.cut()
 	}
-	if of, found := w.watch.Sending(n); len(found) > 0 {
-		w.c.in.storeMissed(of, found, w.from)
+	if n.Tag == "message" {
+		w.c.sends.checkReaders(n)
+	}
+	if of, found := w.watch.Sending(n); len(found) > 0 && from != nil {
+		w.c.in.storeMissed(of, found, from)
 	}
 }
+
+// Dropped has a frame that nobody could read asked for again.
+func (w storedFirst) Dropped(why string) { w.dropped(why) }
 
 func (w storedFirst) Received(n *waBinary.Node) {
 	if b := w.c.decrypted.Load(); b != nil && n.Tag == "success" {

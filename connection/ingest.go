@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types/events"
 
 	"waoutbox/connection/translate"
 	"waoutbox/outbox"
@@ -21,12 +23,16 @@ type Appender interface {
 	// Append writes all events or none, in order, and has committed them when it returns nil.
 	// Appending a known key again changes nothing.
 	Append(ctx context.Context, evs ...outbox.Event) ([]outbox.Seq, error)
+	// ByKey returns the sequence of the event that was stored under a key, also when it is gone by
+	// now; an error when none is known.
+	ByKey(ctx context.Context, key string) (outbox.Seq, error)
 }
 
 // translator is what ingest needs from a translate.Translator.
 type translator interface {
 	Translate(ctx context.Context, evt any) ([]outbox.Event, error)
 	Placeholder(evt any) (outbox.Event, bool)
+	ContentKeys(ctx context.Context, evt any) []string
 	Handling(evt any) translate.Handling
 }
 
@@ -49,7 +55,7 @@ type appendRefused struct{}
 type source struct {
 	push func(any) // gets what the link must know of, after it was handled
 	cut  func()    // ends the connection, and with it acknowledging on it
-	// the outbox refused an event from here: no more are taken, or the order breaks
+	// something from here was not taken, or could not be read: no more is, or the order breaks
 	stopped atomic.Bool
 }
 
@@ -190,6 +196,9 @@ func (in *ingest) storeByHandler(ctx context.Context, evs []outbox.Event, evt an
 // translate never fails: what the translator cannot say becomes a placeholder, so that at least the
 // fact arrives.
 func (in *ingest) translate(ctx context.Context, evt any) []outbox.Event {
+	if _, unread := evt.(*events.UndecryptableMessage); unread && in.hasContent(ctx, evt) {
+		return nil
+	}
 	evs, err := in.tr.Translate(ctx, evt)
 	if err == nil {
 		return evs
@@ -200,6 +209,16 @@ func (in *ingest) translate(ctx context.Context, evt any) []outbox.Event {
 		return one(ev)
 	}
 	return nil
+}
+
+// hasContent reports whether the content of a message is stored: then a copy of it that cannot be
+// read says nothing. WhatsApp sends what was stored again when the process was killed before the
+// acknowledgement, and a copy that somebody helped out with may come before the message.
+func (in *ingest) hasContent(ctx context.Context, evt any) bool {
+	return slices.ContainsFunc(in.tr.ContentKeys(ctx, evt), func(key string) bool {
+		_, err := in.appender.ByKey(ctx, key)
+		return err == nil
+	})
 }
 
 // append writes what was buffered and then evs. It repeats an append of unknown outcome, and never

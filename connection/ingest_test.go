@@ -81,6 +81,9 @@ func byID(evt any) ([]outbox.Event, error) {
 	return nil, nil
 }
 
+// ByKey knows nothing.
+func (*appender) ByKey(context.Context, string) (outbox.Seq, error) { return 0, outbox.ErrNotFound }
+
 type bench struct {
 	*ingest
 	out    *appender

@@ -59,6 +59,7 @@ func (c *Client) runLinked(ctx context.Context, s *session) sessionEnd {
 				c.in.appendOwn(c.tr.Connecting())
 				untold = false
 			}
+			c.unread.connecting()
 			if err := s.connect(ctx); err != nil {
 				if ctx.Err() != nil {
 					return endStopped
@@ -67,6 +68,7 @@ func (c *Client) runLinked(ctx context.Context, s *session) sessionEnd {
 					return c.loggedOut("the account was logged out")
 				}
 				c.unreachable(err)
+				c.tries.Add(1)
 				c.reportLinked() // linked it is: the rest is told by the state
 				if !c.waitToConnect(ctx, network, network.NextBackOff(), 0) {
 					return endStopped
@@ -83,6 +85,9 @@ func (c *Client) runLinked(ctx context.Context, s *session) sessionEnd {
 		}
 		untold = untold || o.refused
 		var wait time.Duration
+		if o.failed {
+			c.tries.Add(1)
+		}
 		if o.failed && c.now().Sub(began) < c.timings.stable {
 			wait = network.NextBackOff()
 		} else {
@@ -150,7 +155,9 @@ func (c *Client) forgetAccount(reason string) {
 	c.silence.Forget()
 	c.directory.Forget()
 	c.status.note(noteSilence, "")
-	c.alarms.clear(alarmAppState, alarmAppStateLost)
+	c.status.note(noteUnread, "")
+	c.alarms.clear(alarmAppState, alarmAppStateLost, alarmClosed)
+	c.wanted.forget()
 	c.tellRestriction()
 	c.in.setMuted(true)
 }
@@ -208,6 +215,7 @@ func isTimeout(err error) bool {
 const (
 	noteRestricted = "restricted"
 	noteSilence    = "silence"
+	noteUnread     = "unread"
 	noteVersion    = "version"
 )
 

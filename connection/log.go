@@ -17,7 +17,8 @@ import (
 // who reads those can link.
 //
 // The library logs each stanza as a value, before it handles a received one and before it sends
-// one; watch is told of them.
+// one, and a line for each frame that it drops; watch is told of them, in the goroutine that reads
+// or sends.
 type libraryLog struct {
 	log    *slog.Logger
 	module string
@@ -28,6 +29,17 @@ type libraryLog struct {
 type stanzaWatch interface {
 	Received(n *waBinary.Node)
 	Sending(n *waBinary.Node)
+	// Dropped is told of a received frame that nothing becomes of. why has no content.
+	Dropped(why string)
+}
+
+// droppedFrames are the lines with which the library drops what it received before it knows what it
+// is, and says nothing more. They name no chat.
+var droppedFrames = map[string]string{
+	"Failed to decrypt frame: %v":              "its seal is broken",
+	"Failed to decompress frame: %v":           "it cannot be unpacked",
+	"Failed to decode node in frame: %v":       "it is no stanza",
+	"Got unexpected websocket message type %d": "it is no binary message",
 }
 
 func newLibraryLog(log *slog.Logger, watch stanzaWatch) waLog.Logger {
@@ -114,8 +126,13 @@ func shortened(args []any) []any {
 }
 
 func (l libraryLog) Errorf(format string, args ...any) { l.line(slog.LevelError, format, args) }
-func (l libraryLog) Warnf(format string, args ...any)  { l.line(slog.LevelWarn, format, args) }
 func (l libraryLog) Infof(format string, args ...any)  { l.line(slog.LevelInfo, format, args) }
+func (l libraryLog) Warnf(format string, args ...any) {
+	l.line(slog.LevelWarn, format, args)
+	if why, dropped := droppedFrames[format]; dropped && l.watch != nil {
+		l.watch.Dropped(why)
+	}
+}
 func (l libraryLog) Debugf(format string, args ...any) {
 	l.tell(args)
 	l.line(slog.LevelDebug, format, args)

@@ -63,6 +63,9 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 	ctx = translate.WithStanza(ctx, stanza)
 	var evs []outbox.Event
 	for _, f := range found {
+		if f.Lost != "" && in.hasContent(ctx, f.Event) {
+			continue
+		}
 		of := in.translateMissed(ctx, f)
 		evs = append(evs, of...)
 		if f.Lost == "" {

@@ -51,6 +51,7 @@ type openSend struct {
 	settled   bool                    // its message.sent is stored, or it failed
 	acked     *whatsmeow.SendResponse // the server has it, the outbox not yet
 	takenUpBy *openSend               // stands for it now; nil if none does
+	giveUp    context.CancelCauseFunc // ends the try that is under way, if nothing has left yet
 	result    api.SendResult
 	err       error
 }

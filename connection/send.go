@@ -221,12 +221,18 @@ func (c *Client) sameSend(ctx context.Context, o *openSend, sent compose.Content
 // transmit hands the message to WhatsApp and closes the ledger's entry by what came of it.
 func (c *Client) transmit(ctx context.Context, s *session, o *openSend) (api.SendResult, error) {
 	msg := proto.Clone(o.Message).(*waE2E.Message) // the library adds to what it is given
-	resp, err := s.cli.SendMessage(ctx, o.To, msg, whatsmeow.SendRequestExtra{ID: o.send.MessageID, Timeout: sendTimeout})
+	try, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	o.mu.Lock()
+	o.giveUp = giveUp
+	o.mu.Unlock()
+	resp, err := s.cli.SendMessage(try, o.To, msg, whatsmeow.SendRequestExtra{ID: o.send.MessageID, Timeout: sendTimeout})
 	if err == nil {
 		return c.storeSent(o, resp)
 	}
 	c.log.Warn("sending failed", "message_id", o.send.MessageID, "error", masked(err.Error()))
-	if outcomeUnknown(err) {
+	nobody := errors.Is(context.Cause(try), errNobody)
+	if !nobody && outcomeUnknown(err) {
 		o.mu.Lock()
 		settled, result := o.settled, o.result
 		o.mu.Unlock()
@@ -238,6 +244,9 @@ func (c *Client) transmit(ctx context.Context, s *session, o *openSend) (api.Sen
 	ledger, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
 	defer cancel()
 	why := sendError(err)
+	if nobody {
+		why = api.Retryf(api.CodeSendFailed, "WhatsApp did not give the keys that the recipient reads messages with, so nothing was sent: try again in a moment")
+	}
 	if refusalCode(err) == restrictedCode {
 		why = c.refusedAsRestricted(ledger, o.To)
 	}

@@ -3,10 +3,14 @@ package connection
 import (
 	"context"
 	"errors"
+	"io"
+	"net"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"go.mau.fi/whatsmeow"
+	"go.mau.fi/whatsmeow/socket"
 
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -70,6 +74,17 @@ func refusalCode(err error) string {
 	return code
 }
 
+// isCutOff reports whether an error says that the connection ended before a question of the library
+// left.
+func isCutOff(err error) bool {
+	for _, cut := range []error{socket.ErrSocketClosed, net.ErrClosed, io.EOF, io.ErrUnexpectedEOF, syscall.EPIPE, syscall.ECONNRESET} {
+		if errors.Is(err, cut) {
+			return true
+		}
+	}
+	return false
+}
+
 // sendError says what an error of the library means for who wanted to send.
 func sendError(err error) *api.Error {
 	if code := refusalCode(err); code != "" {
@@ -81,7 +96,7 @@ func sendError(err error) *api.Error {
 	iq, isIQ := errors.AsType[*whatsmeow.IQError](err)
 	switch {
 	case errors.Is(err, whatsmeow.ErrNotConnected), errors.Is(err, whatsmeow.ErrNotLoggedIn),
-		errors.Is(err, whatsmeow.ErrIQDisconnected):
+		errors.Is(err, whatsmeow.ErrIQDisconnected), isCutOff(err):
 		return api.Retryf(api.CodeNotConnected, "not connected to WhatsApp: try again in a moment")
 	case errors.Is(err, whatsmeow.ErrGroupNotFound), errors.Is(err, whatsmeow.ErrNotInGroup):
 		return api.Errorf(api.CodeInvalidRecipient, "the group does not exist or the account is not in it: waoutbox group list shows those it is in")

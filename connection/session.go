@@ -29,10 +29,11 @@ type session struct {
 	ctx    context.Context    // the library connects and acknowledges only while it lives
 	abort  context.CancelFunc // ends ctx
 	events *linkEvents
-	from   *source
 	grace  time.Duration
 	hooks  guard.Hooks
 	wire   *wire.Transport // what the library connects through
+	// where its events come from; nil for one that only tries to connect
+	from atomic.Pointer[source]
 
 	paired     bool // linked on this connection: the log-in follows
 	loginAsked bool // and the server has asked for it already
@@ -129,7 +130,8 @@ func (c *Client) openSession(link context.Context, dev *store.Device) *session {
 
 // attach makes a session the present one: its events are stored from now on.
 func (c *Client) attach(s *session) *session {
-	from := s.from
+	from := &source{push: s.events.push, cut: s.reset}
+	s.from.Store(from)
 	c.source.Store(from)
 	s.cli.AddEventHandlerWithSuccessStatus(func(evt any) bool {
 		if c.source.Load() == from { // nothing left over names an account
@@ -148,8 +150,8 @@ func (c *Client) attach(s *session) *session {
 // handler.
 func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	s := &session{dev: dev, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
-	s.from = &source{push: s.events.push, cut: s.reset}
-	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, storedFirst{c.arrivals, c, s.from}))
+	dropped := func(why string) { c.frameDropped(s, why) }
+	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, storedFirst{c.arrivals, c, s, dropped}))
 	ctx, abort := context.WithCancel(link)
 	cli.BackgroundEventCtx = ctx
 	// receipts and notifications are acknowledged after the handler, not before
@@ -167,7 +169,13 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	s.cli, s.ctx, s.abort = cli, ctx, abort
 	s.hooks = guard.Hooks{
 		Turn: c.turn, Message: decryptions.OfMessage,
-		Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) }, Panic: c.libraryPanicked,
+		Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
+		Panic: func(p guard.Panic) {
+			c.libraryPanicked(p)
+			if p.Frame {
+				dropped("the library panicked over it")
+			}
+		},
 	}
 	if err := guard.Handlers(cli, s.hooks); err != nil {
 		c.log.Error("the library runs unguarded", "error", err)

@@ -15,8 +15,11 @@ type timings struct {
 	// before the connection is made again after the outbox refused an event; never gives up
 	afterRefusal func() backoff.BackOff
 	retryAppend  func() backoff.BackOff // between appends that must not fail; gives up
-	mend         func() backoff.BackOff // before tries to read synced settings; never gives up
-	settings     time.Duration          // for the library to fetch settings that were announced
+	// before the connection is made again for what could not be read the time before; never gives
+	// up
+	unread   func() backoff.BackOff
+	mend     func() backoff.BackOff // before tries to read synced settings; never gives up
+	settings time.Duration          // for the library to fetch settings that were announced
 	// before a login after a ban of unknown length
 	banned  time.Duration
 	renewed time.Duration // before a login with a version that was just taken over
@@ -58,6 +61,7 @@ func defaultTimings() timings {
 		reconnect:    func() backoff.BackOff { return doubling(500*time.Millisecond, time.Minute, 0) },
 		afterRefusal: func() backoff.BackOff { return doubling(time.Second, time.Minute, 0) },
 		retryAppend:  func() backoff.BackOff { return doubling(100*time.Millisecond, 2*time.Second, 20*time.Second) },
+		unread:       func() backoff.BackOff { return doubling(time.Minute, unreadMost, 0) },
 		mend:         func() backoff.BackOff { return doubling(time.Second, time.Hour, 0) },
 		settings:     10 * time.Second,
 		banned:       time.Hour,

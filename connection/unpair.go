@@ -26,6 +26,7 @@ type unpairing struct {
 // forgotten all the same, and the result's note says what is left to do on the phone. The end of
 // ctx ends the waiting only.
 func (c *Client) Unpair(ctx context.Context) (api.UnpairResult, error) {
+	c.openToLogOut()
 	c.awaitOnline(ctx)
 	c.mu.Lock()
 	if !c.running {
@@ -54,6 +55,16 @@ func (c *Client) Unpair(ctx context.Context) (api.UnpairResult, error) {
 	}
 }
 
+// openToLogOut opens a link that was closed on request: WhatsApp is told of a log-out.
+func (c *Client) openToLogOut() {
+	if !c.wanted.since().IsZero() {
+		c.wanted.open(func() {
+			c.alarms.clear(alarmClosed)
+			c.status.set(api.LinkConnecting, "")
+		})
+	}
+}
+
 // runUntilUnpaired runs a linked session to its end, or until Unpair wants it ended.
 func (c *Client) runUntilUnpaired(ctx context.Context, s *session) sessionEnd {
 	linked, leave := context.WithCancel(ctx)
@@ -64,11 +75,7 @@ func (c *Client) runUntilUnpaired(ctx context.Context, s *session) sessionEnd {
 		leave()
 	}
 	c.mu.Unlock()
-	end := c.runLinked(linked, s)
-	if end == endReplaced {
-		<-linked.Done()
-		end = endStopped
-	}
+	end := c.runWhileOpen(linked, s)
 	c.mu.Lock()
 	c.leaveLinked = nil
 	u := c.unpairing

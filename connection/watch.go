@@ -16,8 +16,10 @@ import (
 
 // watch follows one connection from the websocket to its end.
 func (c *Client) watch(ctx context.Context, s *session) connectionEnd {
-	w := connectionWatch{c: c, s: s, timer: time.NewTimer(c.timings.login)}
+	w := connectionWatch{c: c, s: s, timer: time.NewTimer(c.timings.login), again: time.NewTimer(time.Hour)}
 	defer w.timer.Stop()
+	w.again.Stop()
+	defer w.again.Stop()
 	looks := time.NewTicker(c.timings.silence)
 	defer looks.Stop()
 	for {
@@ -38,6 +40,8 @@ func (c *Client) watch(ctx context.Context, s *session) connectionEnd {
 			w.doubt(ctx, doubt)
 		case <-looks.C:
 			w.lookForSilence(ctx)
+		case <-w.again.C:
+			w.askAgain()
 		case alive := <-w.answer:
 			w.answer = nil
 			switch {
@@ -72,6 +76,8 @@ type connectionWatch struct {
 	answer  <-chan bool
 	doubted liveness.Suspicion
 	silent  bool // asked because nothing arrives: the answer changes nothing
+	// what could not be read is asked for again then, on another connection
+	again *time.Timer
 }
 
 // reconnect ends a living connection so that it is made again. The end is told by Disconnected.
@@ -166,6 +172,10 @@ func (w *connectionWatch) onEvent(ctx context.Context, evt any) (o connectionEnd
 		w.cycled = true
 		c.status.setReason("events cannot be stored, so the connection is cycled until they can")
 		w.reconnect()
+	case frameLost:
+		w.onFrameLost(e)
+	case *events.OfflineSyncCompleted:
+		w.caughtUp()
 	case *events.KeepAliveTimeout:
 		w.dead(liveness.Suspicion{Reason: "WhatsApp did not answer any more", Since: e.LastSuccess})
 	case *events.StreamError:
@@ -192,7 +202,7 @@ func (w *connectionWatch) onEvent(ctx context.Context, evt any) (o connectionEnd
 		w.s.disconnect()
 		reason := "another program uses this session (WhatsApp answered \"replaced\")"
 		c.status.set(api.LinkDisconnected, reason)
-		c.alarms.raise(alarmReplaced, "The link is down: "+reason+". Stop the other one, then restart this service.")
+		c.alarms.raise(alarmReplaced, "The link is down: "+reason+". Stop the other one, then run: waoutbox connect.")
 		c.log.Error("session replaced: staying disconnected")
 		c.reportLinked()
 		return connectionEnd{over: true, end: endReplaced}, true
@@ -239,10 +249,10 @@ func (w *connectionWatch) loginRefused(code string, wait time.Duration, reason, 
 
 func (w *connectionWatch) endReason() string {
 	switch {
-	case w.cycled:
-		return "events cannot be stored, so the connection is cycled until they can"
 	case w.ended != "":
 		return w.ended
+	case w.cycled:
+		return "events cannot be stored, so the connection is cycled until they can"
 	case w.s.failure.Load() != 0:
 		return fmt.Sprintf("WhatsApp refuses the login for now (%d)", w.s.failure.Load())
 	case w.streamError != "":

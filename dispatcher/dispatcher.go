@@ -71,7 +71,7 @@ func New(o Options) *Dispatcher {
 		src: o.Source, sender: o.Sender, observers: slices.Clone(o.Observers), log: o.Log, schedule: o.Schedule.normal(), slots: d.slots, find: d.find,
 		maxInFlight: or(o.MaxInFlight, defaultInFlight), maxUnfinished: or(o.MaxUnfinished, defaultUnfinished), drain: or(o.Drain, defaultDrain),
 	}
-	d.appends = func() bool { return true }
+	d.appends = func(time.Duration) bool { return true }
 	if a, ok := o.Source.(appending); ok {
 		d.appends = a.Appending
 	}

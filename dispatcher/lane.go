@@ -16,19 +16,13 @@ import (
 	"waoutbox/outbox"
 )
 
-const (
-	// settleBeat is at which moments lanes settle what was delivered while nothing is appended: all
-	// at the same, so that they share a commit without waiting for one another in the queue, where
-	// a checkpoint does not learn of what is delivered meanwhile.
-	settleBeat = 20 * time.Millisecond
-	// lastWrite bounds how long a lane that ends waits for its writes to begin.
-	lastWrite = 2 * time.Second
-)
+// lastWrite bounds how long a lane that ends waits for its writes to begin.
+const lastWrite = 2 * time.Second
 
 // deps is what every lane of a Dispatcher shares.
 type deps struct {
 	src           Source
-	appends       func() bool // appending, of src
+	appends       func(within time.Duration) bool // appending, of src
 	sender        Sender
 	observers     []Observer
 	log           *slog.Logger
@@ -254,6 +248,7 @@ func (l *lane) wake(now time.Time) (at time.Time, ok bool) {
 		if l.state.gate.Kind != GatePaused {
 			consider(l.state.gate.Until)
 		}
+	case l.awaitsSettlement(): // the end of one is told
 	default:
 		if !l.state.redrive.empty() && l.redrive.retry.After(now) {
 			consider(l.redrive.retry)
@@ -329,76 +324,6 @@ func (l *lane) hold(now time.Time, why string) {
 func (l *lane) endHolds() {
 	l.holds.Reset()
 	l.heldSince, l.holdUntil = time.Time{}, time.Time{}
-}
-
-// checkpointAt returns when the lane has something of its own to write.
-func (l *lane) checkpointAt() (time.Time, bool) {
-	if l.unstored {
-		return time.Time{}, true
-	}
-	at, ok := l.scheduler.CheckpointAt()
-	if ok && !at.IsZero() && !l.appends() {
-		at = onBeat(at)
-	}
-	return at, ok
-}
-
-// onBeat returns the first settleBeat that is not before at, on at's monotonic clock.
-func onBeat(at time.Time) time.Time {
-	return at.Add((settleBeat - time.Duration(at.UnixNano())%settleBeat) % settleBeat)
-}
-
-// checkpoint returns the lane's own next write, nil if none is due (forced: if there is nothing to
-// write).
-func (l *lane) checkpoint(now time.Time, force bool) *write {
-	at, ok := l.checkpointAt()
-	if !force && (!ok || at.After(now)) {
-		return nil
-	}
-	cp := l.scheduler.Checkpoint(now, force)
-	if cp.Empty() && !l.unstored {
-		return nil
-	}
-	w := &write{change: outbox.Change{Sub: l.id, Next: cp.Next, Set: cp.Set, Soon: !at.IsZero() && !l.appends()}}
-	state := l.state
-	if l.unstored {
-		w.change.Lane = state.encode()
-	}
-	w.applied = func(now time.Time) {
-		l.scheduler.Committed(cp, now)
-		if w.change.Lane != nil && state == l.state {
-			l.unstored = false
-		}
-	}
-	return w
-}
-
-// saveRest writes everything that can be written before the lane ends. It is bounded, and tried
-// again once when the outcome is unknown.
-func (l *lane) saveRest() {
-	late := time.AfterFunc(lastWrite, l.stopSave)
-	defer late.Stop()
-	var failed error
-	for retried := false; ; {
-		now := time.Now()
-		if !l.settler.writing {
-			if failed != nil && (retried || !errors.Is(failed, outbox.ErrUnknown)) {
-				break
-			}
-			retried = failed != nil
-			l.settler.retryAt = now
-			l.settler.start(now, func() *write { return l.checkpoint(now, true) })
-			if !l.settler.writing {
-				return
-			}
-		}
-		err := <-l.settler.results
-		failed = err
-		if l.settler.finish(err, time.Now()) != nil {
-			break
-		}
-	}
-	l.log.Warn("last settlement failed: some deliveries will be repeated", "subscription", l.id, "unsettled", l.scheduler.Unsettled(), "error", failed)
 }
 
 // publish makes the lane's state visible to others.

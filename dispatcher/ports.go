@@ -42,10 +42,10 @@ type Source interface {
 	FirstSince(ctx context.Context, from outbox.Seq, since time.Time) (next outbox.Seq, more bool, err error)
 }
 
-// appending is the optional half of a Source: whether events are appended at the moment, each in a
-// commit that a Change can share. Without it they are taken to be.
+// appending is the optional half of a Source: whether events are being appended, or were within the
+// time given, each in a commit that a Change can share. Without it they are taken to be.
 type appending interface {
-	Appending() bool
+	Appending(within time.Duration) bool
 }
 
 // Subscriptions lists every subscription, removed ones included.

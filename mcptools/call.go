@@ -2,7 +2,7 @@ package mcptools
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode"
 
+	"waoutbox/mcptools/consent"
 	"waoutbox/outbox/api"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -25,7 +26,15 @@ type Backend interface {
 	Webhooks(ctx context.Context) ([]api.Webhook, error)
 	PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error)
 	RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error)
-	TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error)
+	TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error)
+	PauseWebhook(ctx context.Context, ref string) (api.WebhookState, error)
+	ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error)
+	Events(ctx context.Context, q api.EventQuery) (api.EventPage, error)
+	Event(ctx context.Context, ref string) (api.EventDetail, error)
+	Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error)
+	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)
+	Connect(ctx context.Context) (api.Link, error)
+	Disconnect(ctx context.Context) (api.Link, error)
 	DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error)
 	DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error)
 	Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error)
@@ -74,8 +83,9 @@ func printable(s string) string {
 
 // call is one invocation of a tool: the way to the Backend, and what follows the structured result.
 type call struct {
-	client ClientInfo
-	more   []mcp.Content // used by the tool alone until it returns
+	client  ClientInfo
+	more    []mcp.Content // used by the tool alone until it returns
+	consent *consent.Call
 
 	open func(context.Context, ClientInfo) (Backend, error)
 	// reached is set once there is a Backend: from then on the service may have been asked for
@@ -98,6 +108,20 @@ func (c *call) backend(ctx context.Context) (Backend, error) {
 	return b, nil
 }
 
+// confirm asks the user before something is done about a thing that is named the same in every call
+// that does the same. It returns nil when he agreed, or when this client cannot ask him; any other
+// error must end the call at once: nothing may be done before. instead is the command by which the
+// user does it himself.
+func (c *call) confirm(about, question, instead string) error {
+	switch c.consent.Answer(about) {
+	case consent.Unasked:
+		return &consent.Needed{Question: consent.About(about, question)}
+	case consent.Declined:
+		return api.Errorf(api.CodeApprovalDeclined, "The user did not agree, or was not reached in time, so nothing was done. He can do it himself with: %s", instead)
+	}
+	return nil
+}
+
 // note adds a line for the model after the result.
 func (c *call) note(format string, a ...any) {
 	c.more = append(c.more, textContent(fmt.Sprintf(format, a...)))
@@ -107,10 +131,15 @@ func (c *call) note(format string, a ...any) {
 // ignores its context, and turns every error and panic into a result with isError. It never returns
 // an error: mcp-go would hide it from the model.
 func (s *Server) handler(t tool) server.ToolHandlerFunc {
+	pace := t.newPace()
 	return func(ctx context.Context, req mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		start := time.Now()
 		client := clientOf(ctx)
-		result, code := s.invoke(ctx, t, client, req.Params.RawArguments)
+		if !pace.Allow() {
+			e := *api.Retryf(api.CodeRateLimited, "%s was called more than %d times a minute. Wait, and look at why you call it so often.", t.name, t.callsPerMinute())
+			return failure(e), nil
+		}
+		result, code := s.invoke(ctx, t, client, req.Params)
 		level := slog.LevelDebug
 		if code == api.CodeInternal {
 			level = slog.LevelWarn
@@ -122,17 +151,34 @@ func (s *Server) handler(t tool) server.ToolHandlerFunc {
 	}
 }
 
-// invoke runs one call, and returns its result and the code of its failure, if any.
-func (s *Server) invoke(
-	ctx context.Context, t tool, client ClientInfo, arguments json.RawMessage,
-) (*mcp.CallToolResult, api.Code) {
-	w, bad := t.bind(arguments)
+// questions bounds how often one call may ask: a tool asks once.
+const questions = 3
+
+// invoke runs one call, and returns its result and the code of its failure, if any. A call that
+// asks the user first is begun anew once he has answered.
+func (s *Server) invoke(ctx context.Context, t tool, client ClientInfo, params mcp.CallToolParams) (*mcp.CallToolResult, api.Code) {
+	w, bad := t.bind(params.RawArguments)
 	if bad != nil {
 		return failure(*bad), bad.Code
 	}
+	known := consent.Of(ctx, params.InputResponses)
+	for range questions {
+		result, code, ask := s.attempt(ctx, t, w, &call{client: client, open: s.opts.Backend, consent: known})
+		if ask == nil {
+			return result, code
+		}
+		if result = s.asker.Ask(ctx, s.mcp, known, *ask); result != nil {
+			return result, api.CodeApprovalRequired
+		}
+	}
+	e := s.explain(ctx, t, fmt.Errorf("a call asked its user %d times", questions))
+	return failure(e), e.Code
+}
+
+// attempt runs a call until it has a result, or the question that comes first.
+func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.CallToolResult, api.Code, *consent.Question) {
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
-	c := &call{client: client, open: s.opts.Backend}
 
 	type outcome struct {
 		result *mcp.CallToolResult
@@ -164,7 +210,10 @@ func (s *Server) invoke(
 		}
 	}
 	if o.err == nil {
-		return o.result, ""
+		return o.result, "", nil
+	}
+	if first, ok := errors.AsType[*consent.Needed](o.err); ok {
+		return nil, "", &first.Question
 	}
 	e := s.explain(ctx, t, o.err)
 	if c.reached.Load() {
@@ -173,7 +222,7 @@ func (s *Server) invoke(
 			e = w.unsure(e)
 		}
 	}
-	return failure(e), e.Code
+	return failure(e), e.Code, nil
 }
 
 // panicError is a recovered panic on its way to the log.

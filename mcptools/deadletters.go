@@ -2,8 +2,9 @@ package mcptools
 
 import (
 	"context"
+	"fmt"
+	"net/url"
 	"strings"
-	"time"
 
 	"waoutbox/outbox/api"
 )
@@ -58,10 +59,8 @@ func (s *Server) runDeadLetterList(
 	if in.Event != everyEvent {
 		q.Event = string(in.Event)
 	}
-	if text := strings.TrimSpace(in.Since); text != "" {
-		if q.Since, err = parseSince(text); err != nil {
-			return out, err
-		}
+	if q.Since, err = timeArgument("since", in.Since); err != nil {
+		return out, err
 	}
 	switch {
 	case in.IncludeBody:
@@ -131,16 +130,6 @@ func countRemoved(in []api.DeadLetter) int {
 	return n
 }
 
-// parseSince reads a moment or a day.
-func parseSince(text string) (time.Time, error) {
-	for _, layout := range []string{time.RFC3339, time.DateOnly} {
-		if t, err := time.Parse(layout, text); err == nil {
-			return t, nil
-		}
-	}
-	return time.Time{}, badArgument("The argument \"since\" is no time. Write it as RFC 3339 in UTC, such as 2026-11-24T09:00:00Z, or as a day, 2026-11-24.")
-}
-
 func (s *Server) deadLetterReplay() tool {
 	return define(s, declaration[deadLetterReplayInput, deadLetterReplayOutput]{
 		name:        "whatsapp_dead_letter_replay",
@@ -168,30 +157,15 @@ type deadLetterReplayOutput struct {
 func (s *Server) runDeadLetterReplay(
 	ctx context.Context, c *call, in deadLetterReplayInput,
 ) (out deadLetterReplayOutput, err error) {
-	ref := strings.TrimSpace(in.URL)
-	switch {
-	case (in.IDs != nil) == (ref != ""):
-		return out, badArgument("Pass exactly one of \"ids\" (from whatsapp_dead_letter_list) and \"url\" (all dead letters of one webhook).")
-	case in.IDs != nil && len(in.IDs) == 0:
-		return out, badArgument("The argument \"ids\" is empty. Pass ids from whatsapp_dead_letter_list.")
-	}
-	for _, id := range in.IDs {
-		if !strings.HasPrefix(id, "dl_") {
-			return out, badArgument("%q in \"ids\" is no dead letter id: they begin with dl_. Take them from whatsapp_dead_letter_list.", cut(id, 64))
-		}
-	}
-	if ref != "" {
-		if err := checkRef(ref); err != nil {
-			return out, err
-		}
+	which, err := chosen(in.IDs, in.URL)
+	if err != nil {
+		return out, err
 	}
 	b, err := c.backend(ctx)
 	if err != nil {
 		return out, err
 	}
-	got, err := b.Replay(ctx, api.ReplayRequest{
-		DeadLetterFilter: api.DeadLetterFilter{IDs: in.IDs, Webhook: ref}, DryRun: in.DryRun,
-	})
+	got, err := b.Replay(ctx, api.ReplayRequest{DeadLetterFilter: which, DryRun: in.DryRun})
 	if err != nil {
 		return out, err
 	}
@@ -207,4 +181,98 @@ func (s *Server) runDeadLetterReplay(
 	return deadLetterReplayOutput{
 		Queued: got.Queued, Remaining: got.Remaining, Missing: append([]string{}, got.Missing...),
 	}, nil
+}
+
+// chosen selects dead letters by exactly one of ids and the reference of a webhook.
+func chosen(ids []string, ref string) (f api.DeadLetterFilter, err error) {
+	ref = strings.TrimSpace(ref)
+	switch {
+	case (ids != nil) == (ref != ""):
+		return f, badArgument("Pass exactly one of \"ids\" (from whatsapp_dead_letter_list) and \"url\" (all dead letters of one webhook).")
+	case ids != nil && len(ids) == 0:
+		return f, badArgument("The argument \"ids\" is empty. Pass ids from whatsapp_dead_letter_list.")
+	}
+	for _, id := range ids {
+		if !strings.HasPrefix(id, "dl_") {
+			return f, badArgument("%q in \"ids\" is no dead letter id: they begin with dl_. Take them from whatsapp_dead_letter_list.", cut(id, 64))
+		}
+	}
+	if ref != "" {
+		if err := checkRef(ref); err != nil {
+			return f, err
+		}
+	}
+	return api.DeadLetterFilter{IDs: ids, Webhook: ref}, nil
+}
+
+func (s *Server) deadLetterPurge() tool {
+	return define(s, declaration[deadLetterPurgeInput, deadLetterPurgeOutput]{
+		name:        "whatsapp_dead_letter_purge",
+		title:       "Discard failed deliveries",
+		description: "Discard dead letters for good: by ids, or all of one webhook by url. Ask the user first: what is discarded is lost. dryRun counts them.",
+		hints:       hints{destructive: true, idempotent: true},
+		limit:       longCall,
+		run:         s.runDeadLetterPurge,
+		unsure:      mayBeDone[deadLetterPurgeInput]("They may be discarded all the same: whatsapp_dead_letter_list shows what is left."),
+	})
+}
+
+type deadLetterPurgeInput struct {
+	IDs    []string `json:"ids,omitempty" doc:"from whatsapp_dead_letter_list, at most 100"`
+	URL    string   `json:"url,omitempty" doc:"URL or id of a webhook, removed ones too: all its dead letters"`
+	DryRun bool     `json:"dryRun,omitempty" doc:"only count; default false"`
+}
+
+type deadLetterPurgeOutput struct {
+	Purged  int64    `json:"purged"`
+	Missing []string `json:"missing"`
+}
+
+func (s *Server) runDeadLetterPurge(ctx context.Context, c *call, in deadLetterPurgeInput) (out deadLetterPurgeOutput, err error) {
+	which, err := chosen(in.IDs, in.URL)
+	if err != nil {
+		return out, err
+	}
+	if !in.DryRun {
+		if err := confirmPurge(c, which); err != nil {
+			return out, err
+		}
+	}
+	b, err := c.backend(ctx)
+	if err != nil {
+		return out, err
+	}
+	got, err := b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, DryRun: in.DryRun})
+	if err != nil {
+		return out, err
+	}
+	if got.Note != "" {
+		c.note("%s", sentence(cut(got.Note, 300)))
+	}
+	if in.DryRun {
+		c.note("Nothing was discarded: this was a dry run.")
+	}
+	return deadLetterPurgeOutput{Purged: got.Purged, Missing: append([]string{}, got.Missing...)}, nil
+}
+
+// confirmPurge asks the user whether dead letters may be discarded.
+func confirmPurge(c *call, which api.DeadLetterFilter) error {
+	if which.Webhook != "" {
+		shown := hideQuery(which.Webhook)
+		return c.confirm("purge "+which.Webhook, "Discard all dead letters of the webhook "+shown+" for good? They can no longer be delivered then.",
+			"waoutbox deadletter purge --url "+shown)
+	}
+	ids := strings.Join(which.IDs, " ")
+	return c.confirm("purge "+ids, fmt.Sprintf("Discard %d dead letters (%s) for good? They can no longer be delivered then.", len(which.IDs), cut(ids, 200)),
+		"waoutbox deadletter purge "+cut(ids, 200))
+}
+
+// hideQuery is the reference of a webhook as it is shown to people: without the query of its URL,
+// which may be a secret.
+func hideQuery(ref string) string {
+	if u, err := url.Parse(ref); err == nil && u.Host != "" {
+		u.RawQuery, u.User, u.Fragment = "", nil, ""
+		return cut(u.String(), 200)
+	}
+	return cut(ref, 200)
 }

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"strings"
 
+	"waoutbox/mcptools/schema"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
@@ -16,27 +17,32 @@ const everyEvent eventPattern = "*"
 // chatKind is a kind of chat that a webhook may be limited to.
 type chatKind string
 
-// enums lists the closed sets of strings in arguments and results.
-func (s *Server) enums() enums {
-	return enums{
-		reflect.TypeFor[eventPattern]():      {values: s.eventPatterns(), noun: "event", code: api.CodeInvalidEvents},
-		reflect.TypeFor[chatKind]():          {values: outbox.ChatKinds(), noun: "kind of chat", code: api.CodeInvalidArguments},
-		reflect.TypeFor[registerOutcome]():   {values: texts([]registerOutcome{registerCreated, registerUpdated})},
-		reflect.TypeFor[fileKind]():          {values: texts(fileKinds()), noun: "kind of file", code: api.CodeInvalidArguments},
-		reflect.TypeFor[api.WebhookStatus](): {values: texts(api.WebhookStatuses())},
-		reflect.TypeFor[api.LinkState]():     {values: texts(api.LinkStates())},
-		reflect.TypeFor[api.RecipientKind](): {values: texts(api.RecipientKinds())},
+// sets lists the closed sets of strings in arguments and results.
+func (s *Server) sets() schema.Sets {
+	return schema.Sets{
+		reflect.TypeFor[eventPattern]():           {Values: s.eventPatterns(), Noun: "event", Code: api.CodeInvalidEvents},
+		reflect.TypeFor[eventName]():              {Values: s.eventNames(), Noun: "event", Code: api.CodeInvalidEvents},
+		reflect.TypeFor[chatKind]():               {Values: outbox.ChatKinds(), Noun: "kind of chat", Code: api.CodeInvalidArguments},
+		reflect.TypeFor[registerOutcome]():        {Values: texts([]registerOutcome{registerCreated, registerUpdated})},
+		reflect.TypeFor[fileKind]():               {Values: texts(fileKinds()), Noun: "kind of file", Code: api.CodeInvalidArguments},
+		reflect.TypeFor[api.WebhookStatus]():      {Values: texts(api.WebhookStatuses())},
+		reflect.TypeFor[api.LinkState]():          {Values: texts(api.LinkStates())},
+		reflect.TypeFor[api.EventDeliveryState](): {Values: texts(api.EventDeliveryStates())},
+		reflect.TypeFor[api.RecipientKind]():      {Values: texts(api.RecipientKinds())},
 	}
 }
 
-// eventPatterns are the names of the catalogue, in its order, and "*".
-func (s *Server) eventPatterns() []string {
-	patterns := make([]string, 0, len(s.opts.Events)+1)
+// eventNames are the names of the catalogue, in its order.
+func (s *Server) eventNames() []string {
+	names := make([]string, 0, len(s.opts.Events)+1)
 	for _, e := range s.opts.Events {
-		patterns = append(patterns, e.Name)
+		names = append(names, e.Name)
 	}
-	return append(patterns, string(everyEvent))
+	return names
 }
+
+// eventPatterns are the names of the catalogue, in its order, and "*".
+func (s *Server) eventPatterns() []string { return append(s.eventNames(), string(everyEvent)) }
 
 // eventHelp says what the event names mean, in one string: the place where an agent chooses.
 func (s *Server) eventHelp() string {

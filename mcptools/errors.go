@@ -18,6 +18,10 @@ const errorMetaKey = "waoutbox/error"
 // maxErrorText bounds the sentence of an error, in bytes.
 const maxErrorText = 2048
 
+func badArgument(format string, a ...any) *api.Error {
+	return api.Errorf(api.CodeInvalidArguments, format, a...)
+}
+
 // failure is the result of a call that failed.
 func failure(e api.Error) *mcp.CallToolResult {
 	return &mcp.CallToolResult{

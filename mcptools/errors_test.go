@@ -161,7 +161,7 @@ func TestEveryCallIsBounded(t *testing.T) {
 			f.onStatus = func(context.Context) (api.Status, error) { <-unresponsive; return api.Status{}, nil }
 			f.onList = func(context.Context) ([]api.Webhook, error) { <-unresponsive; return nil, nil }
 			f.onQR = func(context.Context) (api.PairStep, error) { <-unresponsive; return api.PairStep{}, nil }
-			f.onTest = func(context.Context, string) (api.TestWebhookResult, error) {
+			f.onTest = func(context.Context, api.TestWebhook) (api.TestWebhookResult, error) {
 				<-unresponsive
 				return api.TestWebhookResult{}, nil
 			}

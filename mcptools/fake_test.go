@@ -31,9 +31,12 @@ type fake struct {
 type hooks struct {
 	onStatus      func(context.Context) (api.Status, error)
 	onList        func(context.Context) ([]api.Webhook, error)
+	onEvents      func(context.Context, api.EventQuery) (api.EventPage, error)
+	linkError     error
+	groups        []api.Group
 	onPut         func(context.Context, api.PutWebhook) (api.PutWebhookResult, error)
 	onRemove      func(context.Context, api.RemoveWebhook) (api.RemoveWebhookResult, error)
-	onTest        func(context.Context, string) (api.TestWebhookResult, error)
+	onTest        func(context.Context, api.TestWebhook) (api.TestWebhookResult, error)
 	onQR          func(context.Context) (api.PairStep, error)
 	next          api.PairStep // what ContinuePairing returns
 	unpaired      api.UnpairResult
@@ -54,7 +57,9 @@ func newFake() *fake {
 			Pending: 3, Dead: 1,
 		},
 		deadLetters: []api.DeadLetter{deadLetterNo(1)},
-		hooks:       hooks{body: `{"event":"message.received"}`},
+		hooks: hooks{body: `{"event":"message.received"}`, groups: []api.Group{{
+			JID: "1@g.us", Name: "Team", Role: "admin", Members: []api.GroupMember{{JID: "2048@lid", Phone: "+15550100123", Name: "Bob", Role: "member"}, {JID: "4096@lid", Role: "admin", Me: true}},
+		}}},
 	}
 }
 
@@ -84,7 +89,9 @@ func (f *fake) Status(ctx context.Context) (api.Status, error) {
 	if f.onStatus != nil {
 		return f.onStatus(ctx)
 	}
+	f.mu.Lock()
 	st := f.status
+	f.mu.Unlock()
 	st.Webhooks = f.webhooks
 	return st, nil
 }
@@ -140,12 +147,12 @@ func (f *fake) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.Rem
 	return api.RemoveWebhookResult{}, nil
 }
 
-func (f *fake) TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error) {
-	f.record("TestWebhook %s", ref)
+func (f *fake) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
+	f.record("%s", strings.TrimSpace("TestWebhook "+in.Webhook+" "+in.Event))
 	if f.onTest != nil {
-		return f.onTest(ctx, ref)
+		return f.onTest(ctx, in)
 	}
-	return api.TestWebhookResult{ID: "wh_1", URL: "https://a.example/hook", Signed: true, Success: true, Status: 200, Ms: 12, Class: "delivered"}, nil
+	return api.TestWebhookResult{ID: "wh_1", URL: "https://a.example/hook", Event: "connection.update", Signed: true, Success: true, Status: 200, Ms: 12, Class: "delivered"}, nil
 }
 
 func (f *fake) DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
@@ -186,6 +193,72 @@ func (f *fake) Unpair(context.Context) (api.UnpairResult, error) {
 	return f.unpaired, nil
 }
 
+func (f *fake) Connect(context.Context) (api.Link, error) {
+	f.record("Connect")
+	return f.status.Link, f.linkError
+}
+
+func (f *fake) Disconnect(context.Context) (api.Link, error) {
+	f.record("Disconnect")
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.status.Link.State, f.status.Link.Closed = api.LinkDisconnected, true
+	return f.status.Link, f.linkError
+}
+
+func (f *fake) PauseWebhook(_ context.Context, ref string) (api.WebhookState, error) {
+	f.record("PauseWebhook %s", ref)
+	w := f.webhooks[0]
+	was := w.Status
+	w.Status, w.Reason = api.WebhookPaused, "by its user"
+	return api.WebhookState{Was: was, Webhook: w}, nil
+}
+
+func (f *fake) ResumeWebhook(_ context.Context, in api.ResumeWebhook) (api.WebhookState, error) {
+	f.record("ResumeWebhook %s skip=%v", in.Webhook, in.SkipToNow)
+	st := api.WebhookState{Was: api.WebhookPaused, Webhook: f.webhooks[0]}
+	if in.SkipToNow {
+		st.Skipped = 3
+	}
+	return st, nil
+}
+
+// event is one event of the fake's log.
+func event(sequence uint64) api.Event {
+	return api.Event{
+		ID: fmt.Sprintf("evt_%d", sequence), Sequence: sequence, Event: "message.received", Chat: "2048@lid", ChatAlt: "49151@s.whatsapp.net",
+		Time: moment, Message: "3A", Body: `{"event":"message.received","data":"hello"}`,
+	}
+}
+
+func (f *fake) Events(ctx context.Context, q api.EventQuery) (api.EventPage, error) {
+	f.record("Events event=%s chat=%s since=%s until=%s from=%d backward=%v limit=%d bodies=%v", q.Event, q.Chat, stamp(q.Since), stamp(q.Until), q.From, q.Backward, q.Limit, q.Bodies)
+	if f.onEvents != nil {
+		return f.onEvents(ctx, q)
+	}
+	if q.From == 6 { // the last of them
+		return api.EventPage{Items: []api.Event{event(6)}, Last: 7}, nil
+	}
+	return api.EventPage{Items: []api.Event{event(7)}, Next: 6, More: true, Last: 7}, nil
+}
+
+func (f *fake) Event(_ context.Context, ref string) (api.EventDetail, error) {
+	f.record("Event %s", ref)
+	return api.EventDetail{Event: event(7), Deliveries: []api.EventDelivery{
+		{Webhook: "wh_1", URL: "https://a.example/hook", State: api.EventDead, Attempts: 4, DeadLetter: "dl_wh_1_7", LastError: &api.LastError{Class: "http", Status: 503, Message: "503"}},
+	}}, nil
+}
+
+func (f *fake) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
+	f.record("Purge ids=%s webhook=%s all=%v dry=%v", strings.Join(in.IDs, ","), in.Webhook, in.All, in.DryRun)
+	return api.PurgeResult{Purged: 1, DryRun: in.DryRun}, nil
+}
+
+func (f *fake) Groups(_ context.Context, in api.ListGroups) ([]api.Group, error) {
+	f.record("Groups %s", in.JID)
+	return f.groups, nil
+}
+
 func (f *fake) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error) {
 	f.record("PairNow%s", in.Phone)
 	if f.onQR != nil {
@@ -218,6 +291,14 @@ func (f *fake) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
 		f.record("Send to=%s reaction=%s on=%s", in.To, in.Reaction.Emoji, in.Reaction.MessageID)
 	case in.File != nil:
 		f.record("Send to=%s quoted=%s key=%s file=%+v", in.To, in.QuotedMessageID, in.IdempotencyKey, *in.File)
+	case in.Location != nil:
+		f.record("Send to=%s quoted=%s key=%s location=%+v", in.To, in.QuotedMessageID, in.IdempotencyKey, *in.Location)
+	case in.Contact != nil:
+		f.record("Send to=%s quoted=%s key=%s contact=%+v", in.To, in.QuotedMessageID, in.IdempotencyKey, *in.Contact)
+	case in.Edit != nil:
+		f.record("Send to=%s edit=%+v", in.To, *in.Edit)
+	case in.Delete != nil:
+		f.record("Send to=%s delete=%+v", in.To, *in.Delete)
 	default:
 		f.record("Send to=%s text=%d quoted=%s key=%s", in.To, len(in.Text), in.QuotedMessageID, in.IdempotencyKey)
 	}

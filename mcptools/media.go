@@ -36,13 +36,13 @@ func (s *Server) sendMedia() tool {
 }
 
 type sendMediaInput struct {
-	JID            string    `json:"jid" doc:"JID of a person or group, or phone number with country code"`
-	MediaType      *fileKind `json:"mediaType,omitempty" doc:"default: as the file is"`
-	Path           string    `json:"path,omitempty" doc:"absolute, in a directory the user set aside (media-dirs)"`
-	URL            string    `json:"url,omitempty" doc:"https"`
-	Caption        string    `json:"caption,omitempty" doc:"of an image, video or document"`
-	Filename       string    `json:"filename,omitempty" doc:"of a document; default: as the file is"`
-	IdempotencyKey string    `json:"idempotencyKey,omitempty" doc:"the same one within 24 h sends nothing and returns the first result"`
+	JID       string    `json:"jid" doc:"JID of a person or group, or phone number with country code"`
+	MediaType *fileKind `json:"mediaType,omitempty" doc:"default: as the file is"`
+	Path      string    `json:"path,omitempty" doc:"absolute, in a directory the user set aside (media-dirs)"`
+	URL       string    `json:"url,omitempty" doc:"https"`
+	Caption   string    `json:"caption,omitempty" doc:"of an image, video or document"`
+	Filename  string    `json:"filename,omitempty" doc:"of a document; default: as the file is"`
+	sendOptions
 }
 
 func (s *Server) runSendMedia(ctx context.Context, c *call, in sendMediaInput) (out sendOutput, err error) {
@@ -53,15 +53,7 @@ func (s *Server) runSendMedia(ctx context.Context, c *call, in sendMediaInput) (
 	if in.MediaType != nil {
 		file.Kind = string(*in.MediaType)
 	}
-	b, err := c.backend(ctx)
-	if err != nil {
-		return out, err
-	}
-	sent, err := b.Send(ctx, api.Send{To: in.JID, IdempotencyKey: in.IdempotencyKey, File: &file})
-	if err != nil {
-		return out, err
-	}
-	return sendOutput{Success: true, MessageID: sent.MessageID, Timestamp: stamp(sent.Timestamp)}, nil
+	return c.send(ctx, api.Send{To: in.JID, QuotedMessageID: in.QuotedMessageID, IdempotencyKey: in.IdempotencyKey, File: &file})
 }
 
 func (s *Server) downloadMedia() tool {

@@ -149,37 +149,3 @@ func (c *call) image(text string) error {
 	})
 	return nil
 }
-
-func (s *Server) disconnect() tool {
-	return define(s, declaration[disconnectInput, statusOutput]{
-		name:        "whatsapp_disconnect",
-		title:       "Disconnect",
-		description: "Log the account out of WhatsApp and forget it here; webhooks and events stay. Ask the user first: linking again needs the phone.",
-		hints:       hints{destructive: true, idempotent: true, openWorld: true},
-		limit:       longCall,
-		run:         s.runDisconnect,
-		unsure:      mayBeDone[disconnectInput]("The log-out may go on: whatsapp_connection_status tells."),
-	})
-}
-
-type disconnectInput struct {
-	Logout bool `json:"logout,omitempty" doc:"must be true"`
-}
-
-func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput) (out statusOutput, err error) {
-	if !in.Logout {
-		return out, api.Errorf(api.CodeInvalidArguments, "The service keeps the link up. Call again with logout true to log the account out, after asking the user; to stop the service for a while, the user runs `waoutbox stop`.")
-	}
-	b, err := c.backend(ctx)
-	if err != nil {
-		return out, err
-	}
-	res, err := b.Unpair(ctx)
-	if err != nil {
-		return out, err
-	}
-	if res.Note != "" {
-		c.note("%s", res.Note)
-	}
-	return s.runConnectionStatus(ctx, c, noArguments{})
-}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"waoutbox/mcptools/consent"
 	"waoutbox/outbox/api"
 )
 
@@ -31,6 +32,8 @@ type registerInput struct {
 	NotChats *[]string       `json:"notChats,omitempty" doc:"never these chats"`
 	Kinds    *[]chatKind     `json:"kinds,omitempty" doc:"only chats of these kinds"`
 	Secret   *string         `json:"secret,omitempty" doc:"signs each body (HMAC-SHA256 in X-Webhook-Signature); \"\" removes it"`
+	Generate bool            `json:"generateSecret,omitempty" doc:"sign with a new secret, which is kept in a file for the user and not shown"`
+	Headers  *[]string       `json:"headers,omitempty" doc:"names of headers to send; the user writes their values into the file webhook-headers; [] none"`
 	Ordered  *bool           `json:"ordered,omitempty" doc:"keep order within a chat; default true"`
 }
 
@@ -41,6 +44,27 @@ type registerOutput struct {
 	URL     string          `json:"url"`
 	Events  []string        `json:"events"`
 	Webhook webhook         `json:"webhook"`
+	// where the generated secret is
+	SecretFile string `json:"secretFile,omitempty"`
+}
+
+// putWebhook registers a webhook. Where it needs the user's consent, he is asked, and the call is
+// begun anew.
+func (c *call) putWebhook(ctx context.Context, b Backend, in api.PutWebhook) (api.PutWebhookResult, error) {
+	about := "webhook " + in.URL
+	switch c.consent.Answer(about) {
+	case consent.Unasked:
+		in.Approval = api.ApprovalAsk
+	case consent.Approved:
+		in.Approval = api.ApprovalGiven
+	case consent.Declined:
+		in.Approval = api.ApprovalDeclined
+	}
+	put, err := b.PutWebhook(ctx, in)
+	if api.CodeOf(err) == api.CodeApprovalRequired && in.Approval == api.ApprovalAsk {
+		return put, &consent.Needed{Question: consent.About(about, err.Error())}
+	}
+	return put, err
 }
 
 // registerOutcome is api.PutWebhookResult.Result for agents, to whom one added again is created.
@@ -56,7 +80,10 @@ func (s *Server) runWebhookRegister(ctx context.Context, c *call, in registerInp
 	if err := checkRef(ref); err != nil {
 		return out, err
 	}
-	req := api.PutWebhook{URL: ref, Chats: in.Chats, NotChats: in.NotChats, Secret: in.Secret, Ordered: in.Ordered}
+	req := api.PutWebhook{URL: ref, Chats: in.Chats, NotChats: in.NotChats, Secret: in.Secret, GenerateSecret: in.Generate, Ordered: in.Ordered}
+	if err := s.credentials(in, &req); err != nil {
+		return out, err
+	}
 	if in.Kinds != nil {
 		kinds := texts(*in.Kinds)
 		req.Kinds = &kinds
@@ -73,7 +100,7 @@ func (s *Server) runWebhookRegister(ctx context.Context, c *call, in registerInp
 	if err != nil {
 		return out, err
 	}
-	put, err := b.PutWebhook(ctx, req)
+	put, err := c.putWebhook(ctx, b, req)
 	if err != nil {
 		return out, err
 	}
@@ -90,6 +117,11 @@ func (s *Server) runWebhookRegister(ctx context.Context, c *call, in registerInp
 		message = append(message, fmt.Sprintf("Added %s: events from now on.", w.ID))
 	}
 	message = append(message, warnings(put.Warnings)...)
+	if in.Generate && put.Secret != "" {
+		var told string
+		out.SecretFile, told = s.keepSecret(w.ID, put.Secret)
+		message = append(message, told)
+	}
 	if !w.Signed {
 		message = append(message, unsignedHint)
 	}
@@ -124,4 +156,45 @@ func (s *Server) linkHints(ctx context.Context, b Backend) []string {
 	return s.linkReasons(st.Link)
 }
 
-const unsignedHint = "It is unsigned, so the receiver cannot tell who sends: register the URL again with a secret."
+const unsignedHint = "It is unsigned, so the receiver cannot tell who sends: register the URL again with generateSecret or a secret."
+
+// credentials checks what is asked for of secrets and headers, and reads the values of the headers
+// where the user keeps them.
+func (s *Server) credentials(in registerInput, req *api.PutWebhook) error {
+	if in.Generate && in.Secret != nil {
+		return badArgument("Pass one of \"secret\" and \"generateSecret\".")
+	}
+	if in.Generate && s.opts.KeepSecret == nil {
+		return badArgument("No secret can be generated here: there is no place to keep it. The user can run `waoutbox webhook add %s --generate-secret`.", hideQuery(req.URL))
+	}
+	if in.Headers == nil {
+		return nil
+	}
+	values := map[string]string{}
+	for _, name := range *in.Headers {
+		if strings.ContainsAny(name, ": =") {
+			return badArgument("The argument \"headers\" takes names only, such as Authorization: the user writes the values into the file webhook-headers.")
+		}
+	}
+	if len(*in.Headers) > 0 {
+		if s.opts.Headers == nil {
+			return badArgument("No headers can be set here. The user can run `waoutbox webhook add %s --header-file FILE`.", hideQuery(req.URL))
+		}
+		var err error
+		if values, err = s.opts.Headers(*in.Headers); err != nil {
+			return err
+		}
+	}
+	req.Headers = &values
+	return nil
+}
+
+// keepSecret puts a generated secret where the user finds it, and says where that is.
+func (s *Server) keepSecret(id, secret string) (path, told string) {
+	path, err := s.opts.KeepSecret(id, secret)
+	if err != nil {
+		s.log.Error("a generated secret could not be kept", "webhook", id, "error", err)
+		return "", "Its new secret could not be written to a file, so nobody knows it: make room on the disk and call again with generateSecret."
+	}
+	return path, "Its new secret is in " + path + ", for the user alone: the receiver needs it."
+}

@@ -199,3 +199,60 @@ func TestRegisterResults(t *testing.T) {
 		}
 	}
 }
+
+// A generated secret goes into a file that the result names, and headers come from one: neither
+// passes through the model.
+func TestRegisterKeepsSecretsFromTheModel(t *testing.T) {
+	f := newFake()
+	var got api.PutWebhook
+	f.onPut = func(_ context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
+		got = in
+		return api.PutWebhookResult{Result: api.PutCreated, Secret: secretText, Webhook: api.Webhook{ID: "wh_9", URL: in.URL, Signed: true, Status: api.WebhookActive, Headers: []string{"Authorization"}}}, nil
+	}
+	o := optionsFor(f)
+	kept := map[string]string{}
+	full := false
+	o.KeepSecret = func(webhook, secret string) (string, error) {
+		if full {
+			return "", fmt.Errorf("no space: %s", "disk")
+		}
+		kept[webhook] = secret
+		return "/state/secrets/" + webhook + ".secret", nil
+	}
+	o.Headers = func(names []string) (map[string]string, error) {
+		if names[0] != "Authorization" {
+			return nil, api.Errorf(api.CodeInvalidArguments, "The header %q has no value yet.", names[0])
+		}
+		return map[string]string{"Authorization": "Bearer " + secretText}, nil
+	}
+	s := start(t, o)
+	s.initialize()
+	r := s.call("whatsapp_webhook_register", `{"url":"https://a.example/","generateSecret":true,"headers":["Authorization"]}`)
+	out := registered(t, r)
+	if !got.GenerateSecret || got.Secret != nil || (*got.Headers)["Authorization"] != "Bearer "+secretText || kept["wh_9"] != secretText {
+		t.Errorf("asked for %+v, kept %v", got, kept)
+	}
+	if out.SecretFile != "/state/secrets/wh_9.secret" || !strings.Contains(out.Message, out.SecretFile) || showsSecret(r.text()) || !slices.Equal(out.Webhook.Headers, []string{"Authorization"}) {
+		t.Errorf("%+v", out)
+	}
+	registered(t, s.call("whatsapp_webhook_register", `{"url":"https://a.example/","headers":[]}`))
+	if got.Headers == nil || len(*got.Headers) != 0 || got.GenerateSecret {
+		t.Errorf("asked for %+v, want no headers", got)
+	}
+	registered(t, s.call("whatsapp_webhook_register", `{"url":"https://a.example/"}`))
+	if got.Headers != nil {
+		t.Errorf("asked for %+v, nothing was given", got)
+	}
+	f.recorded()
+	wantError(t, s.call("whatsapp_webhook_register", `{"url":"https://a.example/","headers":["X-Other"]}`), "invalid_arguments", false, "X-Other")
+	if asked := f.recorded(); len(asked) > 0 {
+		t.Errorf("a header without a value asked for %q", asked)
+	}
+	full = true
+	if out := registered(t, s.call("whatsapp_webhook_register", `{"url":"https://a.example/","generateSecret":true}`)); out.SecretFile != "" || !strings.Contains(out.Message, "nobody knows it") {
+		t.Errorf("%+v", out)
+	}
+	if log := s.log.String(); showsSecret(log) || !strings.Contains(log, "no space") {
+		t.Errorf("logged:\n%s", log)
+	}
+}

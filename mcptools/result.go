@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -53,6 +54,22 @@ func cut(s string, most int) string {
 		n--
 	}
 	return fmt.Sprintf("%s… [cut: %d of %d bytes]", s[:n], n, len(s))
+}
+
+// clean takes out of text that somebody else wrote what hides or turns other text: control
+// characters but line ends, and marks of direction.
+func clean(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n':
+			return r
+		case r == '\t':
+			return ' '
+		case unicode.IsControl(r), unicode.In(r, unicode.Bidi_Control), r == unicode.ReplacementChar, r == '\u2028', r == '\u2029':
+			return -1
+		}
+		return r
+	}, s)
 }
 
 // sentence ends s like one.

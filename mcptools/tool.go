@@ -9,6 +9,7 @@ import (
 	"waoutbox/outbox/api"
 
 	"github.com/mark3labs/mcp-go/mcp"
+	"golang.org/x/time/rate"
 )
 
 // Time limits of a call. Sending and testing wait for someone else's server.
@@ -18,7 +19,7 @@ const (
 )
 
 // declaration is everything there is to say about one tool: In is its arguments, Out its structured
-// result. Both schemas are made of these two structs (see enums.schemaOf for the tags), the
+// result. Both schemas are made of these two structs (see schema.Sets.Of for the tags), the
 // arguments are checked against the one, and the other is what is returned.
 //
 // To add a tool, write in the file of its family, or in a new one for a new family:
@@ -32,7 +33,7 @@ const (
 //
 // then name the method in Server.tools, the operation in Backend if that is new, and write the
 // snapshots with: go test ./mcptools -run Snapshots -update. A closed set of strings is a Go type
-// of its own, listed in Server.enums.
+// of its own, listed in Server.sets.
 type declaration[In, Out any] struct {
 	name, title, description string
 	hints                    hints
@@ -65,6 +66,24 @@ type tool struct {
 	bind func(arguments json.RawMessage) (work, *api.Error)
 }
 
+// How often a tool may be called a minute, and at once: far above what an agent does that knows
+// what it is doing.
+const (
+	readsPerMinute   = 6000
+	changesPerMinute = 600
+)
+
+func (t tool) callsPerMinute() int {
+	if t.hints.readOnly {
+		return readsPerMinute
+	}
+	return changesPerMinute
+}
+
+func (t tool) newPace() *rate.Limiter {
+	return rate.NewLimiter(rate.Limit(t.callsPerMinute())/60, t.callsPerMinute())
+}
+
 // work is a tool with its arguments.
 type work struct {
 	run    func(ctx context.Context, c *call) (any, error)
@@ -73,15 +92,15 @@ type work struct {
 
 // define makes the tool that d declares.
 func define[In, Out any](s *Server, d declaration[In, Out]) tool {
-	sets := s.enums()
-	input := sets.schemaOf(reflect.TypeFor[In](), d.help)
-	output := sets.schemaOf(reflect.TypeFor[Out](), nil)
+	sets := s.sets()
+	input := sets.Of(reflect.TypeFor[In](), d.help)
+	output := sets.Of(reflect.TypeFor[Out](), nil)
 	return tool{
 		name: d.name, title: d.title, description: d.description, hints: d.hints, limit: d.limit,
-		input: input.text(), output: output.text(),
+		input: input.Text(), output: output.Text(),
 		bind: func(arguments json.RawMessage) (work, *api.Error) {
 			var in In
-			if bad := input.decode(arguments, reflect.ValueOf(&in).Elem()); bad != nil {
+			if bad := input.Decode(arguments, reflect.ValueOf(&in).Elem()); bad != nil {
 				return work{}, bad
 			}
 			w := work{

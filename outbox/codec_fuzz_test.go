@@ -19,7 +19,7 @@ func mended(name string, b []byte) []byte {
 	switch name {
 	case "record":
 		put(at, checkSum(b[:at], []byte("a"), seqBytes(1<<40)))
-	case "sub", "cursor", "send":
+	case "sub", "cursor", "send", "audit":
 		put(at, checkSum(b[:at], []byte("a")))
 	case "event":
 		r := newEventReader(b)

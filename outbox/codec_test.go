@@ -126,6 +126,10 @@ func decoders() map[string]func([]byte) ([]byte, error) {
 		},
 		"cursor": func(b []byte) ([]byte, error) { c, err := DecodeCursor("a", b); return EncodeCursor("a", c), err },
 		"send":   func(b []byte) ([]byte, error) { s, err := DecodeSend("a", b); return EncodeSend(s), err },
+		"audit": func(b []byte) ([]byte, error) {
+			body, err := DecodeAudit([]byte("a"), b)
+			return EncodeAudit([]byte("a"), Audit{Body: body}), err
+		},
 		"removed": func(b []byte) ([]byte, error) {
 			s, c, err := DecodeRemoved("a", b)
 			return EncodeRemoved(s, c), err
@@ -144,7 +148,8 @@ func samples() map[string][]byte {
 		"cursor": EncodeCursor("a", Cursor{Next: 5, Lane: []byte("l")}),
 		"removed": EncodeRemoved(Subscription{ID: "a", Removed: true, Config: []byte("c"), Epochs: []Epoch{{From: 3, Filter: Filter{Events: []string{"e"}}}, {From: 9}}},
 			Cursor{Next: 9, Dead: 2, Lane: []byte("lane")}),
-		"send": EncodeSend(Send{MessageID: "a", Chat: "c", IdempotencyKey: "k", Content: []byte("x"), Result: []byte("r"), CreatedAt: at(1)}),
+		"audit": EncodeAudit([]byte("a"), Audit{Body: []byte(`{"caller":"cli"}`)}),
+		"send":  EncodeSend(Send{MessageID: "a", Chat: "c", IdempotencyKey: "k", Content: []byte("x"), Result: []byte("r"), CreatedAt: at(1)}),
 	}
 }
 
@@ -245,6 +250,7 @@ func TestEveryDamagedByteIsFound(t *testing.T) {
 		"record of another sequence": func(b []byte) error { _, err := DecodeRecord("a", 1<<40+1, b); return err },
 		"cursor":                     func(b []byte) error { _, err := DecodeCursor("b", b); return err },
 		"send":                       func(b []byte) error { _, err := DecodeSend("b", b); return err },
+		"audit":                      func(b []byte) error { _, err := DecodeAudit([]byte("b"), b); return err },
 		"removed":                    func(b []byte) error { _, _, err := DecodeRemoved("b", b); return err },
 	}
 	for name, decode := range decoders() {

@@ -19,6 +19,9 @@ const (
 	SocketFile   = "control.sock"
 	LogFile      = "serve.log"
 	MediaDir     = "media" // files of messages, a directory
+	// values of webhooks' headers that the user sets aside for agents
+	HeadersFile = "webhook-headers"
+	SecretsDir  = "secrets" // generated secrets of webhooks that agents registered, a directory
 )
 
 // DefaultDir is where the state lives when no flag names another place: $WAOUTBOX_STATE_DIR, else

@@ -235,10 +235,10 @@ func (q *queue) batch() (batch []*request) {
 	return batch
 }
 
-// Appending reports whether appends come at the moment, so that an operation that is not urgent
-// finds a commit to share: one is being committed, or was within the last 2 × SettleDelay.
-func (db *DB) Appending() bool {
-	return db.appending.Load() || time.Since(time.Unix(0, db.appended.Load())) < 2*SettleDelay
+// Appending reports whether an append is being committed, or was within the time given: within
+// 2 × SettleDelay, an operation that is not urgent finds a commit to share.
+func (db *DB) Appending(within time.Duration) bool {
+	return db.appending.Load() || time.Since(time.Unix(0, db.appended.Load())) < within
 }
 
 // Queued is how many operations wait for the committer: a measure of load.

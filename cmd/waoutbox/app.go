@@ -14,6 +14,7 @@ import (
 	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/hosts"
 	"waoutbox/cmd/internal/metrics"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/connection/translate"
@@ -35,12 +36,14 @@ type app struct {
 	db     *store.DB
 	box    *boltbox.Box
 	keys   *keyring
+	own    *webhook.Own // where this process listens
 	sender *webhook.Sender
 	ends   *replay.Ends
 	recent *recent.Recent
 	meters *metrics.Metrics
 	disp   *dispatcher.Dispatcher
 	log    *slog.Logger
+	hosts  *hosts.Policy
 	keep   *retention.Retention // nil while no daemon runs
 	pend   time.Duration        // how long a delivery may wait
 }
@@ -50,7 +53,7 @@ type app struct {
 //
 // An outbox that was lost is not begun anew, unless newOutbox says so.
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
-	a := &app{log: log, pend: cfg.RetainPending, meters: metrics.New(version, catalogNames())}
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames())}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())
@@ -73,7 +76,7 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if a.keys, err = openKeyring(ctx, a.state.Path(store.KeyFile), a.db, sealed, log); err != nil {
 		return nil, err
 	}
-	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, UserAgent: "waoutbox/" + version, Log: log})
+	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, UserAgent: "waoutbox/" + version, Own: a.own, Log: log})
 	a.ends, a.recent = &replay.Ends{}, &recent.Recent{}
 	a.disp = dispatcher.New(dispatcher.Options{
 		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters}, Log: log, MaxInFlight: cfg.MaxInFlight,
@@ -121,21 +124,28 @@ func (a *app) close() error {
 }
 
 // service makes the administration over the app. link and daemon are nil, and there are no media,
-// while no daemon runs.
-func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts) *admin.Service {
+// while no daemon runs. Status shows the alarms of more too.
+func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts, more ...func() []api.Alarm) *admin.Service {
 	var lately admin.Recent
 	var files admin.Files
 	var sources admin.Sources
 	if m.files != nil {
 		files, sources = m.files, m.sources
 	}
+	caller := ownCommand
 	if daemon != nil {
-		lately = a.recent
+		lately, caller = a.recent, callerOf
 	}
 	return admin.New(admin.Options{
 		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
-		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: translate.TestBody,
-		Caller: callerName, Alarms: func() []api.Alarm { return append(a.alarms(), m.alarms()...) }, RetainPending: a.pend, Log: a.log,
+		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody,
+		Caller: caller, Hosts: a.hosts, Alarms: func() []api.Alarm {
+			all := append(a.alarms(), m.alarms()...)
+			for _, of := range more {
+				all = append(all, of()...)
+			}
+			return all
+		}, RetainPending: a.pend, Log: a.log,
 	})
 }
 
@@ -168,12 +178,21 @@ func (a *app) alarms() []api.Alarm {
 	return out
 }
 
-// callerName returns who called over the control socket, "" for a command that works on the state
-// itself.
-func callerName(ctx context.Context) string {
-	agent, _ := control.AgentFrom(ctx)
-	return agent.Name
+// callerOf returns who calls a running service. Whoever is not known is a program: one that cannot
+// be asked anything.
+func callerOf(ctx context.Context) api.Caller {
+	agent, ok := control.AgentFrom(ctx)
+	switch {
+	case !ok || agent.Kind == "":
+		return api.Caller{Kind: api.CallerHTTP, Client: agent.Name, Version: agent.Version}
+	case agent.Kind == api.CallerCLI:
+		return api.Caller{Kind: agent.Kind, Version: agent.Version}
+	}
+	return api.Caller{Kind: agent.Kind, Client: agent.Name, Version: agent.Version}
 }
+
+// ownCommand is who asks of a command that works on the state itself.
+func ownCommand(context.Context) api.Caller { return api.Caller{Kind: api.CallerCLI, Version: version} }
 
 // catalogNames returns the name of every event there is.
 func catalogNames() []string {

@@ -2,16 +2,21 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/control/daemon"
+	"waoutbox/cmd/internal/garbage"
+	"waoutbox/cmd/internal/parent"
 	"waoutbox/connection/translate"
 	"waoutbox/mcptools"
+	"waoutbox/outbox/api"
 )
 
 func newMCPCmd(e *env) *cobra.Command {
@@ -19,37 +24,74 @@ func newMCPCmd(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mcp",
 		Short: "Serve MCP tools to an agent on stdin and stdout",
-		Long: `Serves the MCP tools to one agent over stdin and stdout. The service is started at the first tool
-call if it does not run, and stays when the agent ends.`,
-		Example: `  claude mcp add whatsapp -- waoutbox mcp`,
-		Args:    noArguments,
+		Long: `Serves the MCP tools to one agent over stdin and stdout: the agent's program starts it, not a person.
+The service is started at the first tool call if it does not run, and stays when the agent ends.
+waoutbox mcp config CLIENT tells a program about it.`,
+		Example: `  waoutbox mcp config claude-code
+  claude mcp add whatsapp -- waoutbox mcp`,
+		Args:        knownSubcommand,
+		Annotations: stateless, // what is wrong with the state is told at the first call
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			// stdout is the protocol's
-			log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-			server := mcptools.New(mcptools.Options{
-				Version: version, Events: eventNames(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
-				Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
-					return e.agentBackend(ctx, client, noSpawn)
-				},
-			})
-			return server.ServeStdio(cmd.Context(), e.stdin, e.stdout)
+			return e.mcp(cmd.Context(), e.resolveState(cmd), readOnly, noSpawn)
 		},
 	}
 	cmd.Flags().BoolVar(&readOnly, "read-only", false, "offer only the tools that change nothing")
 	cmd.Flags().BoolVar(&noSpawn, "no-spawn", false, "do not start the service")
+	cmd.AddCommand(newMCPConfigCmd(e))
 	return cmd
 }
 
+// mcp serves one agent until it hangs up, its process ends, or ctx does. noState is what is wrong
+// with the state directory that was named: a server that ended for it would tell its user nothing.
+func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) error {
+	if e.stdinTerminal {
+		e.note("This is an MCP server for an agent's program, which starts it and talks to it over stdin and stdout.\n"+
+			"To connect one: %s   (or %s)\nHere it waits for messages that nobody types; Ctrl-D or Ctrl-C ends it.",
+			e.command("mcp config %s", clientNames()[0]), strings.Join(clientNames()[1:], ", "))
+	}
+	ctx, release := parent.Watch(ctx)
+	defer release()
+	in, stop := garbage.TrimIdle(e.stdin, e.getenv)
+	defer stop()
+	// stdout is the protocol's
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	server := mcptools.New(mcptools.Options{
+		Version: version, Events: eventNames(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
+		Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret,
+		Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
+			if noState != nil {
+				return nil, unavailable(noState)
+			}
+			return e.agentBackend(ctx, client, noSpawn)
+		},
+	})
+	return server.ServeStdio(ctx, in, e.stdout)
+}
+
 // agentBackend returns the service for a tool call, starting it if need be. The agent's own name
-// goes into the audit trail.
+// goes into the audit trail. Whatever keeps the service from running is service_unavailable to the
+// agent, with what its user can do.
 func (e *env) agentBackend(ctx context.Context, client mcptools.ClientInfo, noSpawn bool) (mcptools.Backend, error) {
 	c, err := daemon.Ensure(ctx, daemon.Options{
-		StateDir: e.stateDir, NoSpawn: noSpawn, Agent: control.Agent{Name: client.Name, Version: client.Version, Build: version},
+		StateDir: e.stateDir, NoSpawn: noSpawn, Agent: control.Agent{Kind: api.CallerMCP, Name: client.Name, Version: client.Version, Build: version},
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		return c, nil
+	case ctx.Err() != nil:
 		return nil, err // not a nil *Client in an interface
 	}
-	return c, nil
+	return nil, unavailable(err)
+}
+
+// unavailable makes any reason why there is no service one that an agent can tell from a wrong
+// call.
+func unavailable(err error) error {
+	out := &api.Error{Code: api.CodeServiceUnavail, Message: err.Error()}
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		out.Message, out.Retryable = e.Message, e.Retryable
+	}
+	return out
 }
 
 func eventNames() []mcptools.EventName {

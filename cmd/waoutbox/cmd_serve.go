@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,6 +14,7 @@ import (
 	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/cmd/internal/garbage"
+	"waoutbox/cmd/internal/httpserver"
 	"waoutbox/connection"
 	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
@@ -84,10 +86,14 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
-	// when this service was last seen alive, for the gap in connection.update
-	var downSince time.Time
+	var newest time.Time // when this service was last seen alive
 	if ev, err := a.box.Newest(ctx); err == nil {
-		downSince = ev.Time
+		newest = ev.Time
+	}
+	downSince, err := connection.LastUp(ctx, a.box)
+	if err != nil {
+		log.Warn("the gap before this start is told from the newest event on", "error", err)
+		downSince = newest
 	}
 	spool, err := a.openSpool(cfg)
 	if err != nil {
@@ -107,17 +113,32 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err != nil {
 		return err
 	}
-	keep := a.retention(cfg, downSince)
-	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond)}
+	keep := a.retention(cfg, newest)
+	web, err := a.openHTTP(cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, web.close()) }()
+	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond), HTTP: web.info()}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	svc := a.service(client, &info, files)
-	calls := control.NewServer(control.ServerOptions{Service: svc, Metrics: a.metrics(svc), Daemon: info, Stop: stop, Log: log})
+	svc := a.service(client, &info, files, web.alarms)
+	ready := func() string { return a.notReady(ctx) }
+	meters := a.metrics(svc)
+	rotateToken := func(ctx context.Context) (err error) {
+		defer svc.Recorded(ctx, "http-token.rotate", &err)
+		return web.rotate(ctx)
+	}
+	calls := control.NewServer(control.ServerOptions{
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, Daemon: info, Stop: stop, Log: log,
+	})
+	web.serve(a, calls, meters, ready)
 	ln, err := socket.Listen(e.stateDir)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "waoutbox %s  state %s  control.sock ready in %d ms\n", version, e.stateDir, time.Since(began).Milliseconds())
+	web.say(e)
 	if out.path != "" {
 		fmt.Fprintf(e.stdout, "log in %s\n", out.path)
 	}
@@ -138,6 +159,9 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	}
 	if files.kept != nil { // it ends before the link that it fetches by
 		parts = append([]part{{"kept media", files.kept.Run}}, parts...)
+	}
+	if web.server != nil { // it ends before the calls that it passes on
+		parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), part{"http", web.server.Run})
 	}
 	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client) })
 }

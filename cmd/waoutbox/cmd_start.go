@@ -62,21 +62,9 @@ func newStopCmd(e *env) *cobra.Command {
 		Use:   "stop",
 		Short: "Stop the service; deliveries in flight are finished first",
 		Args:  noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			b, err := e.connect(cmd.Context(), modeDaemon)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			d, err := e.stop(cmd.Context())
 			if err != nil {
-				return err
-			}
-			defer func() {
-				if cerr := b.close(); err == nil {
-					err = cerr
-				}
-			}()
-			d, err := b.daemon.Daemon(cmd.Context())
-			if err != nil {
-				return err
-			}
-			if err := b.daemon.Stop(cmd.Context()); err != nil {
 				return err
 			}
 			if e.json {
@@ -88,4 +76,21 @@ func newStopCmd(e *env) *cobra.Command {
 			return nil
 		},
 	}
+}
+
+// stop stops the daemon and returns which one that was.
+func (e *env) stop(ctx context.Context) (d api.Daemon, err error) {
+	b, err := e.connect(ctx, modeDaemon)
+	if err != nil {
+		return d, err
+	}
+	defer func() {
+		if cerr := b.close(); err == nil {
+			err = cerr
+		}
+	}()
+	if d, err = b.daemon.Daemon(ctx); err != nil {
+		return d, err
+	}
+	return d, b.daemon.Stop(ctx)
 }

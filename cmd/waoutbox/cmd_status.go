@@ -68,6 +68,12 @@ func (e *env) showStatus(st api.Status) {
 	} else {
 		e.printf("daemon     %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
 	}
+	if d := st.Daemon; d != nil && d.HTTP != nil {
+		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
+		if d.HTTP.Insecure {
+			e.printf("           %s\n", e.style.Yellow(insecureNote))
+		}
+	}
 	kept := term.Plural(st.Events, "event", "events") + " kept"
 	if st.CountsUnknown {
 		kept = "its events cannot be counted now"
@@ -161,6 +167,8 @@ func (e *env) statusNext(st api.Status) {
 	// pair shows what is due
 	case st.Link.State == api.LinkUnlinked, st.Link.State == api.LinkPairing:
 		e.next("waoutbox pair")
+	case st.Link.Closed:
+		e.next("waoutbox connect")
 	case len(st.Webhooks) == 0:
 		e.next("waoutbox webhook add URL")
 	case st.Dead > 0:

@@ -15,7 +15,8 @@ func newWebhookCmd(e *env) *cobra.Command {
 		Long:    `Webhooks: the URLs that receive events. A webhook is named by its URL or its id (wh_…).`,
 	})
 	cmd.AddCommand(newWebhookAddCmd(e), newWebhookListCmd(e), newWebhookShowCmd(e), newWebhookTestCmd(e),
-		newWebhookPauseCmd(e), newWebhookResumeCmd(e), newWebhookRotateCmd(e), newWebhookRemoveCmd(e))
+		newWebhookPauseCmd(e), newWebhookResumeCmd(e), newWebhookRotateCmd(e), newWebhookRemoveCmd(e),
+		newWebhookAllowCmd(e), newWebhookDisallowCmd(e))
 	return cmd
 }
 

@@ -27,6 +27,7 @@ type daemonControl interface {
 	Daemon(ctx context.Context) (api.Daemon, error)
 	Stop(ctx context.Context) error
 	Metrics(ctx context.Context) (string, error)
+	RotateHTTPToken(ctx context.Context) error
 }
 
 // backend is an open service. daemon is nil when this process works on the state itself.
@@ -46,7 +47,9 @@ func (e *env) backend(ctx context.Context, m mode) (api.Service, func() error, e
 }
 
 // agent returns how this command names itself to the daemon.
-func agent() control.Agent { return control.Agent{Name: "cli", Version: version, Build: version} }
+func agent() control.Agent {
+	return control.Agent{Kind: api.CallerCLI, Name: "cli", Version: version, Build: version}
+}
 
 // connectService opens the service that mode allows; tests put a fake in its place.
 func (e *env) connectService(ctx context.Context, m mode) (backend, error) {

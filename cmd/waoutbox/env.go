@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
+
 	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
@@ -33,6 +35,7 @@ type env struct {
 
 	style, errStyle term.Style
 	live            bool // stdout is a terminal
+	stdinTerminal   bool // stdin is a terminal
 	interactive     bool // a person can be asked: stdin and stderr are terminals
 	loc             *time.Location
 	connect         func(ctx context.Context, m mode) (backend, error)
@@ -43,7 +46,7 @@ func newEnv(args []string, getenv func(string) string, stdin io.Reader, stdout, 
 	e := &env{
 		args: args, getenv: getenv, stdin: stdin, stdout: stdout, stderr: stderr,
 		style: term.StyleFor(stdout, getenv), errStyle: term.StyleFor(stderr, getenv),
-		live: term.IsTerminal(stdout), interactive: term.IsTerminal(stdin) && term.IsTerminal(stderr),
+		live: term.IsTerminal(stdout), stdinTerminal: term.IsTerminal(stdin), interactive: term.IsTerminal(stdin) && term.IsTerminal(stderr),
 		loc: time.Local, written: stickyWriter{w: stdout},
 	}
 	e.connect = e.connectService
@@ -74,6 +77,15 @@ func argsBeforeDashes(args []string) []string {
 		return args[:i]
 	}
 	return args
+}
+
+// resolveState settles the state directory that cmd works on.
+func (e *env) resolveState(cmd *cobra.Command) error {
+	// more likely a variable that is not set than a wish for the usual place
+	if e.stateDir == "" && cmd.Flags().Changed("state-dir") {
+		return usagef("--state-dir is empty: give a directory, or leave the flag out")
+	}
+	return e.resolveStateDir()
 }
 
 // resolveStateDir settles the state directory: --state-dir, $WAOUTBOX_STATE_DIR, the platform's

@@ -48,6 +48,7 @@ type fakeService struct {
 	rotated  api.RotateSecretResult
 
 	puts            []api.PutWebhook // what was asked
+	tests           []api.TestWebhook
 	rotations       []api.RotateSecret
 	queries         []api.DeadLetterQuery
 	replays         [][]string
@@ -58,6 +59,8 @@ type fakeService struct {
 	stopped         bool
 	modes           []mode
 	closed          int
+	hosts           []string
+	audit           []api.AuditRecord // newest first
 	args            []string
 	mostOutstanding int
 	runs            *replay.Runs // the service's own
@@ -97,6 +100,12 @@ func (f *fakeService) Metrics(context.Context) (string, error) {
 	done, err := f.begin("Metrics")
 	defer done()
 	return "# HELP waoutbox_events Events that the outbox keeps.\n# TYPE waoutbox_events gauge\nwaoutbox_events 18204\n", err
+}
+
+func (f *fakeService) RotateHTTPToken(context.Context) error {
+	done, err := f.begin("RotateHTTPToken")
+	defer done()
+	return err
 }
 
 func (f *fakeService) Stop(context.Context) error {
@@ -189,9 +198,10 @@ func (f *fakeService) RemoveWebhook(_ context.Context, in api.RemoveWebhook) (ap
 	return api.RemoveWebhookResult{ID: "wh_OLD", URL: in.Webhook, Purged: int64(len(f.letters)), Forgotten: in.Purge}, err
 }
 
-func (f *fakeService) TestWebhook(context.Context, string) (api.TestWebhookResult, error) {
+func (f *fakeService) TestWebhook(_ context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
 	done, err := f.begin("TestWebhook")
 	defer done()
+	f.tests = append(f.tests, in)
 	return f.test, err
 }
 
@@ -283,6 +293,18 @@ func (f *fakeService) Unpair(context.Context) (api.UnpairResult, error) {
 	done, err := f.begin("Unpair")
 	defer done()
 	return f.unpaired, err
+}
+
+func (f *fakeService) Connect(context.Context) (api.Link, error) {
+	done, err := f.begin("Connect")
+	defer done()
+	return f.status.Link, err
+}
+
+func (f *fakeService) Disconnect(context.Context) (api.Link, error) {
+	done, err := f.begin("Disconnect")
+	defer done()
+	return f.status.Link, err
 }
 
 // result is what one command line printed and how it ended.

@@ -62,9 +62,28 @@ func TestGoldenPairing(t *testing.T) {
 			f.unpaired = api.UnpairResult{Account: "491515550100@s.whatsapp.net", Name: "Alice", Told: true}
 			return f
 		}, "", "unpair --yes --json"},
+		{"connect", healthy, "", "connect"},
+		{"connect-json", healthy, "", "connect --json"},
+		{"connect-nobody", func() *fakeService { f := healthy(); f.status.Link = api.Link{State: api.LinkUnlinked}; return f }, "", "connect"},
+		{"connect-fails", func() *fakeService {
+			f := healthy()
+			f.fail = map[string]error{"Connect": api.Retryf(api.CodeReplaced, "another program uses this session: stop the other one, then connect again")}
+			return f
+		}, "", "connect"},
+		{"disconnect", closedLink, "", "disconnect"},
+		{"status-closed", closedLink, "", "status"},
 		{"unpair-nobody", healthy, "", "unpair --yes"},
 		{"unpair-unconfirmed", healthy, "", "unpair"},
 	} {
 		tt.run(t)
 	}
+}
+
+// closedLink is healthy with a link that was closed on request.
+func closedLink() *fakeService {
+	f := healthy()
+	f.status.Link.State, f.status.Link.Closed = api.LinkDisconnected, true
+	f.status.Link.Reason = "it was closed on request at 2026-11-24 09:00, and stays so until it is connected again"
+	f.status.Alarms = []api.Alarm{{Code: "link_closed", Message: "The link is down: " + f.status.Link.Reason + ". Connect it: waoutbox connect.", Since: f.status.Link.Since}}
+	return f
 }

@@ -118,7 +118,7 @@ func TestKeyLostBesideHeaders(t *testing.T) {
 	if _, err := os.Stat(key); err == nil {
 		t.Error("a new key was made")
 	}
-	test, err := s.service(nil, nil, mediaParts{}).TestWebhook(t.Context(), res.Webhook.ID)
+	test, err := s.service(nil, nil, mediaParts{}).TestWebhook(t.Context(), api.TestWebhook{Webhook: res.Webhook.ID})
 	if err != nil || test.Class != "local" || !strings.Contains(test.Error, "custom headers") {
 		t.Errorf("test: %+v, %v: want it held by us", test, err)
 	}

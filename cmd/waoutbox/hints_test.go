@@ -71,6 +71,7 @@ func TestFlagsAndToolsInTextsExist(t *testing.T) {
 		tools[strings.TrimSuffix(filepath.Base(path), ".json")] = true
 	}
 	flags["data-binary"] = true // curl's
+	flags["scope"] = true       // claude's
 	otherPrograms := regexp.MustCompile(`/cmd/(wasim|wabench)/`)
 	named := map[string]int{}
 	for _, text := range codeTexts(t, "../..") {

@@ -88,7 +88,7 @@ func TestWithoutItsKeyNothingLeaves(t *testing.T) {
 			if _, err := svc.RotateSecret(t.Context(), api.RotateSecret{Webhook: id}); err == nil || !strings.Contains(err.Error(), "rotate-secret "+id+" --overlap 0s") {
 				t.Errorf("rotate: %v", err)
 			}
-			res, err := svc.TestWebhook(t.Context(), id)
+			res, err := svc.TestWebhook(t.Context(), api.TestWebhook{Webhook: id})
 			if err != nil || res.Success || res.Class != "local" || !strings.Contains(res.Error, "nothing is sent unsigned") {
 				t.Errorf("test: %+v, %v", res, err)
 			}
@@ -115,7 +115,7 @@ func TestWithoutItsKeyNothingLeaves(t *testing.T) {
 		if w, err := svc.Webhook(t.Context(), id); err != nil || w.Status != api.WebhookActive {
 			t.Errorf("with its key: %+v, %v", w, err)
 		}
-		if res, err := svc.TestWebhook(t.Context(), id); err != nil || !res.Success || signed.Load() != 1 || requests.Load() != 1 {
+		if res, err := svc.TestWebhook(t.Context(), api.TestWebhook{Webhook: id}); err != nil || !res.Success || signed.Load() != 1 || requests.Load() != 1 {
 			t.Errorf("test: %+v, %v; %d requests, %d signed", res, err, requests.Load(), signed.Load())
 		}
 	})

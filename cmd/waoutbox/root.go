@@ -40,12 +40,8 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 			if cmd.Annotations["stateless"] != "" {
 				return nil
 			}
-			// more likely a variable that is not set than a wish for the usual place
-			if e.stateDir == "" && cmd.Flags().Changed("state-dir") {
-				return usagef("--state-dir is empty: give a directory, or leave the flag out")
-			}
 			e.settings = givenSettings(cmd)
-			return e.resolveStateDir()
+			return e.resolveState(cmd)
 		},
 	}
 	group(root)
@@ -67,9 +63,9 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 			root.AddCommand(c)
 		}
 	}
-	add(groupService, newServeCmd(e), newStartCmd(e), newStopCmd(e), newPairCmd(e), newUnpairCmd(e), newStatusCmd(e))
+	add(groupService, newServeCmd(e), newStartCmd(e), newStopCmd(e), newRestartCmd(e), newLogsCmd(e), newPairCmd(e), newUnpairCmd(e), newConnectCmd(e), newDisconnectCmd(e), newStatusCmd(e))
 	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e), newEventCmd(e))
-	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newContactCmd(e), newGroupCmd(e), newMediaCmd(e), newConfigCmd(e), newMetricsCmd(e), newVersionCmd(e), newCompletionCmd(e))
+	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newContactCmd(e), newGroupCmd(e), newMediaCmd(e), newConfigCmd(e), newAuditCmd(e), newMetricsCmd(e), newHTTPTokenCmd(e), newVersionCmd(e), newCompletionCmd(e))
 	help := newHelpCmd()
 	help.GroupID = groupMore
 	root.SetHelpCommand(help)

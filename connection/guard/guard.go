@@ -18,6 +18,7 @@ import (
 // Panic is one that was caught.
 type Panic struct {
 	Where string // "frame", or the tag and type of the stanza
+	Frame bool   // it was dropped before anybody knew what it is
 	Value any
 	Stack string
 }
@@ -153,7 +154,7 @@ func recovered(h Hooks, where string, n *waBinary.Node, then func()) {
 	if kind, _ := nodeType(n); kind != "" {
 		where += " of type " + kind
 	}
-	h.Panic(Panic{Where: where, Value: p, Stack: string(debug.Stack())})
+	h.Panic(Panic{Where: where, Frame: n == nil, Value: p, Stack: string(debug.Stack())})
 	if then != nil {
 		defer func() { recover() }() //nolint:errcheck // told already
 		then()

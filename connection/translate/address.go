@@ -134,6 +134,22 @@ func modeOf(src *types.MessageSource) types.AddressingMode {
 	return ""
 }
 
+// forms are the addresses that canonical may have been, the present one first.
+func (a address) forms() []string {
+	if other := a.other(); other != "" {
+		return []string{a.canonical(), other}
+	}
+	return []string{a.canonical()}
+}
+
+// senderForms are what senderID may have been.
+func (k key) senderForms() []string {
+	if k.fromMe {
+		return []string{k.senderID()}
+	}
+	return k.sender.forms()
+}
+
 // senderID is the sender in identities: own messages have one sender whatever the
 // device and the addressing.
 func (k key) senderID() string {

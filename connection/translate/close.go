@@ -49,6 +49,12 @@ func (t *Translator) disconnected(context.Context, *events.Disconnected) ([]outb
 	return evs, nil
 }
 
+// Closed returns the event of a link that was closed on request: the account stays linked, and
+// nothing is tried until the link is opened again.
+func (t *Translator) Closed() outbox.Event {
+	return t.closed(linkDisconnected, codeConnectionClosed, "Connection Closed", "")
+}
+
 func (t *Translator) streamReplaced(context.Context, *events.StreamReplaced) ([]outbox.Event, error) {
 	return one(t.closed(linkDisconnected, codeStreamReplaced, "Stream Errored (conflict)", "")), nil
 }
@@ -107,6 +113,7 @@ func (t *Translator) closed(status string, code int, text, reason string) outbox
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.link.qr, t.link.streamCode, t.link.upAgain = "", 0, time.Time{}
+	t.link.early, t.link.open = nil, false
 	if t.link.outageSince.IsZero() && linked { // one gap from the first loss to the next catch-up
 		t.link.outageSince = ev.Time
 	}

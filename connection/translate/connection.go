@@ -32,6 +32,9 @@ type linkState struct {
 	outageSince time.Time // when the link went down; zero while nothing was missed
 	upAgain     time.Time // when it came back, while the missed events arrive
 	forecast    int       // how many missed events the server announced
+	// they have arrived before the library called itself connected
+	early *events.OfflineSyncCompleted
+	open  bool // it calls itself connected
 }
 
 // status is a connection.update event.
@@ -129,13 +132,21 @@ func (t *Translator) pairingRequired() outbox.Event {
 	return t.status(new(wajson.Object).Str("status", linkPairingRequired))
 }
 
-func (t *Translator) connected(context.Context, *events.Connected) ([]outbox.Event, error) {
+// connected tells that the link is open, and then of the missed events if they have arrived: the
+// server may be done with them before the client calls itself connected.
+func (t *Translator) connected(ctx context.Context, _ *events.Connected) ([]outbox.Event, error) {
 	ev := t.status(new(wajson.Object).Str("status", linkConnected).Str("connection", "open"))
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.link.qr, t.link.streamCode = "", 0
-	t.link.upAgain = ev.Time
-	return one(ev), nil
+	t.link.upAgain, t.link.open = ev.Time, true
+	early := t.link.early
+	t.link.early = nil
+	t.mu.Unlock()
+	if early == nil {
+		return one(ev), nil
+	}
+	synced, err := t.offlineSynced(ctx, early)
+	return append(one(ev), synced...), err
 }
 
 func (t *Translator) offlinePreview(evt *events.OfflineSyncPreview) {
@@ -145,15 +156,20 @@ func (t *Translator) offlinePreview(evt *events.OfflineSyncPreview) {
 }
 
 // offlineSynced reports that all missed events have arrived and, after an
-// outage, from when to when and how many there were.
+// outage, from when to when and how many there were. It follows the event of the open link.
 func (t *Translator) offlineSynced(_ context.Context, evt *events.OfflineSyncCompleted) ([]outbox.Event, error) {
 	t.mu.Lock()
+	if !t.link.open {
+		t.link.early = evt
+		t.mu.Unlock()
+		return nil, nil
+	}
 	from, to, caughtUp := t.link.outageSince, t.link.upAgain, max(evt.Count, t.link.forecast)
 	t.link.outageSince, t.link.upAgain, t.link.forecast = time.Time{}, time.Time{}, 0
 	t.mu.Unlock()
 	data := new(wajson.Object).Str("status", linkConnected).Bool("receivedPendingNotifications", true)
 	if !from.IsZero() {
-		if to.Before(from) { // the server was done before the client called itself connected
+		if to.Before(from) { // the clock was set
 			to = t.now()
 		}
 		data.Obj("gap", new(wajson.Object).
@@ -178,11 +194,4 @@ func (t *Translator) forgetQR() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.link.qr = ""
-}
-
-// TestBody is the body `webhook test` sends. It never enters the outbox.
-func TestBody(now time.Time) []byte {
-	return body(ConnectionUpdate, now, new(wajson.Object).
-		Bool("test", true).
-		Str("message", "This is a test webhook payload").JSON())
 }

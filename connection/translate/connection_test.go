@@ -144,13 +144,6 @@ func TestGap(t *testing.T) {
 	if got := synced(1); got != "}" {
 		t.Errorf("the gap is told twice: %s", got)
 	}
-	// Caught up before the client called itself connected.
-	f.clock.set(created(20))
-	f.must(t, &events.Disconnected{})
-	f.clock.set(created(25))
-	if got, want := synced(1), fmt.Sprintf(`,"gap":{"from":%d,"to":%d,"caughtUp":1}}`, created(20).UnixMilli(), created(25).UnixMilli()); got != want {
-		t.Errorf("got %s, want %s", got, want)
-	}
 	// The service itself was down.
 	g := newFixture()
 	g.OutageSince(second(1))
@@ -237,5 +230,34 @@ func TestRingingIsBounded(t *testing.T) {
 	}
 	if r.take("0") || !r.take(fmt.Sprint(10*maxRinging-1)) || len(r.order) != maxRinging-1 {
 		t.Error("the newest calls must be known, the oldest forgotten")
+	}
+}
+
+// The end of the backlog is told behind the open link, whichever comes first, and of a connection
+// that ended before it was open not at all. Before, the gap could come before the link was open.
+func TestCaughtUpFollowsOpen(t *testing.T) {
+	f := newFixture()
+	f.OutageSince(created(1))
+	told := func(evt any) (all []string) {
+		for _, ev := range f.must(t, evt) {
+			all = append(all, data(ev))
+		}
+		return all
+	}
+	f.clock.set(created(2))
+	if got := told(&events.OfflineSyncCompleted{Count: 1}); len(got) != 0 {
+		t.Errorf("told before the link is open: %q", got)
+	}
+	f.must(t, &events.Disconnected{})
+	if got := told(&events.Connected{}); len(got) != 1 {
+		t.Errorf("the link is told as caught up after another connection was: %q", got)
+	}
+	f.must(t, &events.Disconnected{})
+	if got := told(&events.OfflineSyncCompleted{Count: 2}); len(got) != 0 {
+		t.Errorf("told before the link is open: %q", got)
+	}
+	got := told(&events.Connected{})
+	if len(got) != 2 || !strings.Contains(got[0], `"connection":"open"`) || !strings.Contains(got[1], fmt.Sprintf(`"gap":{"from":%d,`, created(1).UnixMilli())) {
+		t.Errorf("told %q", got)
 	}
 }

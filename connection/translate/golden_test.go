@@ -210,7 +210,12 @@ func goldenCases() []goldenCase {
 			"https://wa.me/settings/linked_devices#2@iuWpunToXVGh3RqR8cOCXY7UckAtaLLH,Y5U2/jBVuhx+al/FMhn2HMZWCyBF0276UtpehUdRiYA=,h4QNS4SQM4wCHE658gV09wo84k1ZrqGxrQUYHz7x3eo=,0Fo7PHwO94xF6WlpOp2EjgyVj/CXL0YbUnREqT9kf74=,9", "second"}}),
 		one("connection.update-new-login", 43, &events.PairSuccess{ID: self.PN, LID: self.LID}),
 		one("connection.update-open", 44, &events.Connected{}),
-		one("connection.update-offline-synced", 45, &events.OfflineSyncCompleted{}),
+		{"connection.update-offline-synced", 45, 0, 1, func(t *testing.T, f fixture) []outbox.Event {
+			f.clock.set(created(44))
+			f.must(t, &events.Connected{})
+			f.clock.set(created(45))
+			return f.must(t, &events.OfflineSyncCompleted{})
+		}},
 		{"connection.update-close", 46, 0, 2, func(t *testing.T, f fixture) []outbox.Event {
 			f.clock.set(second(45), created(46))
 			return f.must(t, &events.Disconnected{})
@@ -415,7 +420,7 @@ func TestTestBody(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := TestBody(created(49)); !bytes.Equal(got, want) {
+	if got := TestBody("", created(49)); !bytes.Equal(got, want) {
 		t.Errorf("got %s, want %s", got, want)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"time"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -98,6 +99,27 @@ func (t *Translator) messageID(evt *events.Message, k key) identity {
 		return unique()
 	}
 	return stable(evt.Info.Timestamp, tuple(t.account(), "message", k.chat.canonical(), k.senderID(), k.id, "content"))
+}
+
+// ContentKeys returns the keys that the event with a message's content may be stored under,
+// whichever addresses of chat and sender were known then; none for an event that is no message.
+func (t *Translator) ContentKeys(ctx context.Context, evt any) (keys []string) {
+	var k key
+	switch e := evt.(type) {
+	case *events.UndecryptableMessage:
+		k = t.keyOf(ctx, &e.Info.MessageSource, e.Info.ID)
+	case *events.Message:
+		k = t.messageKey(ctx, e)
+	}
+	if k.id == "" {
+		return nil
+	}
+	for _, chat := range k.chat.forms() {
+		for _, sender := range k.senderForms() {
+			keys = append(keys, stable(time.Time{}, tuple(t.account(), "message", chat, sender, k.id, "content")).key)
+		}
+	}
+	return keys
 }
 
 // received is the data of a message that came from the server; msg is nil when

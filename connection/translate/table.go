@@ -68,7 +68,7 @@ func (t *Translator) connection() []row {
 	return []row{
 		on(ConnectionUpdate, AckNever, t.connected).link("connected: clears alarms, stores sends that waited"),
 		remembered(AckNever, "a forecast of what offlineSynced reports", t.offlinePreview),
-		on(ConnectionUpdate, AckNever, t.offlineSynced),
+		on(ConnectionUpdate, AckNever, t.offlineSynced).link("knows whether what could not be read has come"),
 		remembered(AckNever, "the disconnect that follows takes its code", t.streamError).link("keeps it as the reason"),
 		on(ConnectionUpdate, AckNever, t.disconnected).link("connects again, or ends the pairing session"),
 		on(ConnectionUpdate, AckNever, t.streamReplaced).link("stays down, with an alarm"),

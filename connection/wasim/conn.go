@@ -138,6 +138,11 @@ func (c *conn) receive() (*waBinary.Node, error) {
 			return nil, errCut
 		case fault.Lose:
 			continue
+		case fault.Refuse:
+			if err := c.refuse(n); err != nil {
+				return nil, err
+			}
+			continue
 		case fault.CutAfter:
 			c.cut = true
 		case fault.Twice:

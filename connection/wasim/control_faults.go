@@ -16,7 +16,7 @@ import (
 // faultRoutes make the server's deliveries go wrong.
 func faultRoutes() []route {
 	return []route{
-		{"POST", "/faults", "let something happen at a stanza: effect cut-before, cut-after, lose, twice, delay (with for), garble or damage, at the skip+1st one with this tag, these attrs and such a child, so many times (-1 for ever); for \"unlinked\" as account at any client's", `{"fault":{"from":"server","tag":"message","attrs":{},"child":"","skip":0,"times":1,"effect":"cut-before"},"for":"2s"}`, controlFault},
+		{"POST", "/faults", "let something happen at a stanza: effect cut-before, cut-after, lose, twice, delay (with for), garble, damage or refuse, at the skip+1st one with this tag, these attrs and such a child, so many times (-1 for ever); for \"unlinked\" as account at any client's", `{"fault":{"from":"server","tag":"message","attrs":{},"child":"","skip":0,"times":1,"effect":"cut-before"},"for":"2s"}`, controlFault},
 		{"POST", "/faults/clear", "forget the planned faults", `{}`, controlClearFaults},
 		{"POST", "/repeat", "send a stanza once more, with another t (Unix seconds, 0 keeps it)", `{"id":"3A…","at":0}`, controlRepeat},
 		{"POST", "/hold", "keep everything queued from the companion, or let it go", `{"on":true}`, controlHold},

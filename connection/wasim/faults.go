@@ -79,6 +79,18 @@ func (c *conn) sendWrongly(f fault.Fault, raw []byte) error {
 	return c.write(raw)
 }
 
+// refuse answers a question or a message of the companion with an error.
+func (c *conn) refuse(n *waBinary.Node) error {
+	switch n.Tag {
+	case "iq":
+		return c.send(waBinary.Node{Tag: "iq", Attrs: waBinary.Attrs{"from": types.ServerJID, "type": "error", "id": n.Attrs["id"]},
+			Content: []waBinary.Node{{Tag: "error", Attrs: waBinary.Attrs{"code": 429, "text": "rate-overlimit"}}}})
+	case "message":
+		return c.send(waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"class": "message", "id": n.Attrs["id"], "from": n.Attrs["to"], "error": 429}})
+	}
+	return nil
+}
+
 // sayNothing sends a stanza that says nothing. Before a cut at the very first stanza it keeps the
 // client library clear of a race of its own: the goroutine that reads learns whom to tell of the
 // end from the one that made the handshake only by passing on a frame.

@@ -44,6 +44,13 @@ func (s *Scheduler) CheckpointAt() (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// Passable reports whether at least n deliveries in a row, the lowest that are not settled, were
+// delivered: a checkpoint passes them without a record.
+func (s *Scheduler) Passable(n int) bool {
+	above := s.above()
+	return len(above) >= n && !slices.ContainsFunc(above[:n], func(d *Delivery) bool { return d.stage != delivered })
+}
+
 // above returns the deliveries at or above the stored cursor.
 func (s *Scheduler) above() []*Delivery { return s.all[s.window:] }
 

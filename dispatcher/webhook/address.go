@@ -1,7 +1,9 @@
 package webhook
 
 import (
+	"net"
 	"net/netip"
+	"sync"
 
 	"code.dny.dev/ssrf"
 )
@@ -22,6 +24,7 @@ const (
 	whyMulticast   = "a multicast or broadcast address; webhooks go to one machine."
 	whySpecial     = "in a range that is reserved for special purposes; nothing is sent there or fetched from there."
 	whyEmbedded    = "an address form that leads to a private or reserved address; write that address itself."
+	whyOwn         = "where waoutbox itself listens (the setting http); a webhook goes to another program."
 	whyPublicPlain = "a public address, and plain http would show the events to everyone on the way;" +
 		" use https, or allow it with --allow-insecure-http."
 )
@@ -114,6 +117,15 @@ func embedded(a netip.Addr) (netip.Addr, bool) {
 type guard struct {
 	plain         bool // the URL is http
 	allowInsecure bool
+	own           *Own
+}
+
+// checkPort is check for an address with its port.
+func (g guard) checkPort(at netip.AddrPort) error {
+	if err := g.check(at.Addr()); err != nil {
+		return err
+	}
+	return g.own.check(at)
 }
 
 // check returns nil or an *AddressError.
@@ -126,4 +138,53 @@ func (g guard) check(a netip.Addr) error {
 		return &AddressError{a, whyPublicPlain}
 	}
 	return nil
+}
+
+// Own are the addresses at which this program listens itself. Nothing is sent there or fetched from
+// there: it would be this program asking itself, with the trust it puts in what is on this machine.
+// The zero value, and nil, has none. Safe for concurrent use.
+type Own struct {
+	mu sync.RWMutex
+	at []netip.AddrPort
+}
+
+// Add notes an address that a listener has taken; the unspecified one stands for every address of
+// this machine.
+func (o *Own) Add(at netip.AddrPort) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.at = append(o.at, netip.AddrPortFrom(at.Addr().WithZone("").Unmap(), at.Port()))
+}
+
+// check returns an *AddressError for an address of a listener of ours.
+func (o *Own) check(to netip.AddrPort) error {
+	if o == nil {
+		return nil
+	}
+	o.mu.RLock()
+	defer o.mu.RUnlock()
+	addr := to.Addr().WithZone("").Unmap()
+	for _, at := range o.at {
+		if at.Port() == to.Port() && (at.Addr() == addr || at.Addr().IsUnspecified() && ofThisMachine(addr)) {
+			return &AddressError{addr, whyOwn}
+		}
+	}
+	return nil
+}
+
+// ofThisMachine reports whether an address is one of this machine.
+func ofThisMachine(a netip.Addr) bool {
+	if a.IsLoopback() {
+		return true
+	}
+	list, err := net.InterfaceAddrs()
+	if err != nil {
+		return true // what is not known is not called
+	}
+	for _, l := range list {
+		if p, err := netip.ParsePrefix(l.String()); err == nil && p.Addr().Unmap() == a {
+			return true
+		}
+	}
+	return false
 }

@@ -43,7 +43,7 @@ type client struct {
 
 // newClient returns an *AddressError or a sentence for a URL that nothing may be sent to, and a
 // *localError when this machine is not able to send to it now. resolver is nil for the system's.
-func newClient(w outbox.Webhook, userAgent string, m *machine, resolver *net.Resolver) (*client, error) {
+func newClient(w outbox.Webhook, userAgent string, m *machine, own *Own, resolver *net.Resolver) (*client, error) {
 	u, err := parseURL(w.URL)
 	if err != nil {
 		return nil, err
@@ -60,7 +60,7 @@ func newClient(w outbox.Webhook, userAgent string, m *machine, resolver *net.Res
 		}
 		port = "443"
 	}
-	g := guard{plain: u.Scheme == "http", allowInsecure: w.AllowInsecureHTTP}
+	g := guard{plain: u.Scheme == "http", allowInsecure: w.AllowInsecureHTTP, own: own}
 	address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 	c := &client{
 		raw: w.URL, allowInsecure: w.AllowInsecureHTTP, ca: bytes.Clone(w.CA), url: u, userAgent: userAgent,

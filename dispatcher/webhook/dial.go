@@ -28,7 +28,7 @@ func newDialer(address string, g guard, tlsConfig *tls.Config, m *machine, r *ne
 			if err != nil {
 				return fmt.Errorf("read the address to dial: %w", err)
 			}
-			return g.check(ap.Addr())
+			return g.checkPort(ap)
 		},
 	}}
 }
@@ -68,7 +68,7 @@ func (s *Sender) FetchClient() *http.Client {
 			}
 			config = &tls.Config{ServerName: host, RootCAs: roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 		}
-		return newDialer(address, guard{plain: !tlsToo}, config, s.machine, nil).dial(ctx)
+		return newDialer(address, guard{plain: !tlsToo, own: s.opt.Own}, config, s.machine, nil).dial(ctx)
 	}
 	return &http.Client{
 		Transport: &http.Transport{

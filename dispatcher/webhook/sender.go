@@ -24,6 +24,8 @@ type Options struct {
 	Unseal func(sealed []byte, context string) ([]byte, error)
 	// UserAgent is "waoutbox/<version>"; empty means "waoutbox".
 	UserAgent string
+	// Own are the addresses of our own listeners, to which nothing is sent. Nil: there are none.
+	Own *Own
 	// Log receives a debug line when a subscription's client is opened or closed. Nil discards.
 	Log *slog.Logger
 }
@@ -135,7 +137,7 @@ func (s *Sender) replace(id outbox.SubID, w *outbox.Webhook) (c, old *client, er
 	if old != nil && old.fits(w) {
 		return old, nil, nil
 	}
-	if c, err = newClient(*w, s.opt.UserAgent, s.machine, s.resolver); err != nil {
+	if c, err = newClient(*w, s.opt.UserAgent, s.machine, s.opt.Own, s.resolver); err != nil {
 		return nil, nil, err
 	}
 	s.clients[id] = c

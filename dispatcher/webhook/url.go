@@ -28,6 +28,11 @@ const resolveTimeout = 3 * time.Second
 // It does no I/O: names are judged by Resolve and again when dialling. No error repeats the query
 // or the credentials of raw. It is safe for concurrent use.
 func CheckURL(raw string, allowInsecure bool) (normalised string, err error) {
+	return (*Own)(nil).CheckURL(raw, allowInsecure)
+}
+
+// CheckURL is the function of that name, and refuses the addresses in o too.
+func (o *Own) CheckURL(raw string, allowInsecure bool) (normalised string, err error) {
 	u, err := parseURL(raw)
 	if err != nil {
 		return "", err
@@ -40,8 +45,8 @@ func CheckURL(raw string, allowInsecure bool) (normalised string, err error) {
 	if err != nil {
 		return normalised, nil
 	}
-	g := guard{plain: u.Scheme == "http", allowInsecure: allowInsecure}
-	if err := g.check(addr); err != nil {
+	g := guard{plain: u.Scheme == "http", allowInsecure: allowInsecure, own: o}
+	if err := g.checkPort(netip.AddrPortFrom(addr, portOf(u))); err != nil {
 		return "", err
 	}
 	return normalised, nil
@@ -52,6 +57,11 @@ func CheckURL(raw string, allowInsecure bool) (normalised string, err error) {
 // addresses would be refused; one whose every address would be refused is an error. It blocks for
 // at most 3 s, sends nothing but the look-up, and is safe for concurrent use.
 func Resolve(ctx context.Context, normalised string, allowInsecure bool) (warning string, err error) {
+	return (*Own)(nil).Resolve(ctx, normalised, allowInsecure)
+}
+
+// Resolve is the function of that name, and refuses the addresses in o too.
+func (o *Own) Resolve(ctx context.Context, normalised string, allowInsecure bool) (warning string, err error) {
 	u, err := parseURL(normalised)
 	if err != nil {
 		return "", err
@@ -63,16 +73,15 @@ func Resolve(ctx context.Context, normalised string, allowInsecure bool) (warnin
 		return u.Hostname() + " does not resolve yet; until it does, what is sent there fails, and becomes dead letters after its last attempt." +
 			" They are kept and can be replayed.", nil
 	}
-	return judge(u, addrs, allowInsecure)
+	return judge(u, addrs, guard{plain: u.Scheme == "http", allowInsecure: allowInsecure, own: o})
 }
 
 // judge applies the dial guard to what a name resolved to.
-func judge(u *url.URL, addrs []netip.Addr, allowInsecure bool) (warning string, err error) {
-	g := guard{plain: u.Scheme == "http", allowInsecure: allowInsecure}
+func judge(u *url.URL, addrs []netip.Addr, g guard) (warning string, err error) {
 	var refused error
 	n := 0
 	for _, a := range addrs {
-		if err := g.check(a); err != nil {
+		if err := g.checkPort(netip.AddrPortFrom(a, portOf(u))); err != nil {
 			n++
 			refused = err
 		}
@@ -87,6 +96,17 @@ func judge(u *url.URL, addrs []netip.Addr, allowInsecure bool) (warning string, 
 		return "", refused
 	}
 	return "", fmt.Errorf("%s resolves to %w", u.Hostname(), refused)
+}
+
+// portOf is the port that a parsed URL is sent to.
+func portOf(u *url.URL) uint16 {
+	if n, err := strconv.ParseUint(u.Port(), 10, 16); err == nil {
+		return uint16(n)
+	}
+	if u.Scheme == "http" {
+		return 80
+	}
+	return 443
 }
 
 // parseURL parses and normalises raw, and refuses what no webhook URL may hold.
@@ -219,4 +239,63 @@ func normalisePort(u *url.URL) (string, error) {
 		return "", nil
 	}
 	return ":" + strconv.FormatUint(n, 10), nil
+}
+
+// Endpoint is where a webhook's requests go: a host as it stands in the identity of a URL, and a
+// port.
+type Endpoint struct{ Host, Port string }
+
+// EndpointOf returns the endpoint of a URL that CheckURL returned, with the scheme's own port where
+// the URL names none.
+func EndpointOf(normalised string) (Endpoint, error) {
+	u, err := url.Parse(normalised)
+	if err != nil || u.Host == "" {
+		return Endpoint{}, errors.New("that is not a URL; write it like https://example.com/hook")
+	}
+	e := Endpoint{Host: u.Hostname(), Port: u.Port()}
+	if e.Port == "" {
+		e.Port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return e, nil
+}
+
+// ParseEndpoint reads a host with or without a port, in any form in which a URL may name it; an
+// international name becomes its ASCII form. Port is "" where none is given.
+func ParseEndpoint(text string) (e Endpoint, err error) {
+	host, port := strings.TrimSpace(text), ""
+	if h, p, err := net.SplitHostPort(host); err == nil {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n == 0 {
+			return Endpoint{}, errors.New("ports go from 1 to 65535")
+		}
+		host, port = h, strconv.FormatUint(n, 10)
+	}
+	if bare, ok := strings.CutPrefix(host, "["); ok {
+		host = strings.TrimSuffix(bare, "]")
+	}
+	if strings.ContainsAny(host, "/?#@ ") {
+		return Endpoint{}, errors.New("give the host alone, without https:// and path")
+	}
+	if e.Host, err = normaliseHost(host); err != nil {
+		return Endpoint{}, err
+	}
+	e.Port = port
+	return e, nil
+}
+
+// String is the endpoint as it is written.
+func (e Endpoint) String() string {
+	if e.Port == "" {
+		return e.Host
+	}
+	return net.JoinHostPort(e.Host, e.Port)
+}
+
+// Loopback reports whether the endpoint is on this machine by its name: a name that resolves to it
+// is not.
+func (e Endpoint) Loopback() bool {
+	if addr, err := netip.ParseAddr(e.Host); err == nil {
+		return addr.IsLoopback()
+	}
+	return e.Host == "localhost" || strings.HasSuffix(e.Host, ".localhost")
 }

@@ -122,7 +122,7 @@ func TestResolvedAddressesAreJudgedLikeDialling(t *testing.T) {
 		{secure, addrs("1.1.1.1", "2606:4700::1111"), false, false, false},
 		{secure, addrs("169.254.169.254"), true, false, true},
 	} {
-		warning, err := judge(c.u, c.addrs, c.insecure)
+		warning, err := judge(c.u, c.addrs, guard{plain: c.u.Scheme == "http", allowInsecure: c.insecure})
 		if (warning != "") != c.warn || (err != nil) != c.no {
 			t.Errorf("%s %v insecure=%v: %q, %v", c.u, c.addrs, c.insecure, warning, err)
 		}

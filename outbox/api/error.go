@@ -22,6 +22,9 @@ const (
 	CodeInvalidPhone     Code = "invalid_phone"
 	CodeNotWaiting       Code = "not_waiting" // pairing does not wait for this now
 	CodeNotConnected     Code = "not_connected"
+	CodeConnectFailed    Code = "connect_failed" // Connect tried, and the link is not up
+	CodeReplaced         Code = "replaced"       // another program uses this session
+	CodeClientOutdated   Code = "client_outdated"
 	CodeInvalidRecipient Code = "invalid_recipient"
 	CodeNotOnWhatsApp    Code = "not_on_whatsapp"
 	CodeRateLimited      Code = "rate_limited"
@@ -39,6 +42,12 @@ const (
 	CodeMediaExpired     Code = "media_expired" // neither WhatsApp nor the phone has it any longer
 	CodeMediaTooLarge    Code = "media_too_large"
 	CodePathNotAllowed   Code = "path_not_allowed" // outside media-dirs
+	// the policy for hosts of webhooks refuses this one
+	CodeHostNotAllowed Code = "webhook_host_not_allowed"
+	// the user must be asked before this is done
+	CodeApprovalRequired Code = "approval_required"
+	// and he did not agree
+	CodeApprovalDeclined Code = "approval_declined"
 	// no daemon, or it cannot be reached or started
 	CodeServiceUnavail Code = "service_unavailable"
 	CodeOutboxFull     Code = "outbox_full"
@@ -52,9 +61,20 @@ type Error struct {
 	Code      Code   `json:"code"`
 	Message   string `json:"message"`
 	Retryable bool   `json:"retryable,omitempty"` // the same call may succeed later
+	// the field or parameter of the request that is wrong, like "url" or "file.kind", where it is
+	// one
+	Field string `json:"field,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }
+
+// In says which field of the request is wrong, unless that is known already, and returns e.
+func (e *Error) In(field string) *Error {
+	if e.Field == "" {
+		e.Field = field
+	}
+	return e
+}
 
 // Errorf makes an Error that is not retryable.
 func Errorf(code Code, format string, args ...any) *Error {

@@ -20,10 +20,15 @@ type Service interface {
 	WebhookActivity(ctx context.Context, ref string) (WebhookActivity, error)
 	PutWebhook(ctx context.Context, in PutWebhook) (PutWebhookResult, error)
 	RemoveWebhook(ctx context.Context, in RemoveWebhook) (RemoveWebhookResult, error)
-	TestWebhook(ctx context.Context, ref string) (TestWebhookResult, error)
+	TestWebhook(ctx context.Context, in TestWebhook) (TestWebhookResult, error)
 	PauseWebhook(ctx context.Context, ref string) (WebhookState, error)
 	ResumeWebhook(ctx context.Context, in ResumeWebhook) (WebhookState, error)
 	RotateSecret(ctx context.Context, in RotateSecret) (RotateSecretResult, error)
+	// AllowHost changes, or shows, to which hosts agents and programs may send events. Only the
+	// command line may change that.
+	AllowHost(ctx context.Context, in AllowHost) (HostPolicy, error)
+	// Audit returns a page of what was changed, and by whom.
+	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
 
 	DeadLetterSummary(ctx context.Context, f DeadLetterFilter) ([]DeadLetterGroup, error)
 	DeadLetters(ctx context.Context, q DeadLetterQuery) (DeadLetterPage, error)
@@ -60,6 +65,13 @@ type Service interface {
 	// once. Where WhatsApp cannot be reached the account is forgotten here all the same, and the
 	// result says so.
 	Unpair(ctx context.Context) (UnpairResult, error)
+	// Connect has the link connected again, whether Disconnect or another program ended it, or the
+	// next try is far away, and returns how it stands once it is up or the try failed. Without an
+	// account it returns the unlinked link.
+	Connect(ctx context.Context) (Link, error)
+	// Disconnect closes the link and returns how it stands. It stays closed, over restarts too,
+	// until Connect; the account stays linked. Without an account it returns the unlinked link.
+	Disconnect(ctx context.Context) (Link, error)
 	// Send sends one message, of whatever kind.
 	Send(ctx context.Context, in Send) (SendResult, error)
 	MarkRead(ctx context.Context, in MarkRead) (MarkReadResult, error)

@@ -29,7 +29,9 @@ type Link struct {
 	Name    string    `json:"name,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	Reason  string    `json:"reason,omitempty"`
-	Notes   []string  `json:"notes,omitempty"`
+	// Disconnect closed it: it stays closed until Connect
+	Closed bool     `json:"closed,omitempty"`
+	Notes  []string `json:"notes,omitempty"`
 }
 
 // Daemon is the process that owns the state.
@@ -37,6 +39,15 @@ type Daemon struct {
 	PID       int       `json:"pid"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at,omitzero"`
+	// absent without the setting http
+	HTTP *HTTPListener `json:"http,omitempty"`
+}
+
+// HTTPListener is where programs and agents reach the service over HTTP.
+type HTTPListener struct {
+	URL string `json:"url"` // on this machine; /mcp, /v1/ and /metrics lie below it
+	// it can be reached from other machines without TLS, as the setting http-insecure allows
+	Insecure bool `json:"insecure,omitempty"`
 }
 
 // Status is `status --json`. Daemon is absent when the state was read without one.

@@ -97,6 +97,9 @@ type PutWebhook struct {
 	Redrive  *bool     `json:"redrive,omitempty"`
 	// plain http to a public host; false withdraws it
 	AllowInsecure *bool `json:"allow_insecure_http,omitempty"`
+	// of an agent's client: what the user says to a host that is not allowed; means nothing from
+	// others
+	Approval Approval `json:"approval,omitempty"`
 }
 
 // Results of PutWebhook.
@@ -186,6 +189,13 @@ type RemoveWebhookResult struct {
 	// the webhook is removed, and what of its backlog or dead letters is left to do: the same call
 	// again does it
 	Warnings []string `json:"warnings,omitempty"`
+}
+
+// TestWebhook asks for one attempt straight to a webhook's endpoint.
+type TestWebhook struct {
+	Webhook string `json:"webhook"` // id or URL
+	// the event whose sample is sent whole; absent, a short connection.update
+	Event string `json:"event,omitempty"`
 }
 
 // TestWebhookResult is the outcome of one attempt straight to the endpoint, signed like any

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"go.etcd.io/bbolt"
 
@@ -85,9 +86,9 @@ func (ch *change) frees() bool {
 	return len(ch.values) > 0 || ch.c.Next > 0 && ch.c.Lane == nil
 }
 
-// Appending reports whether events are appended at the moment: each append starts a commit at once,
-// which a Change shares.
-func (b *Box) Appending() bool { return b.db.Appending() }
+// Appending reports whether events are being appended, or were within the time given: each append
+// starts a commit at once, which a Change shares.
+func (b *Box) Appending(within time.Duration) bool { return b.db.Appending(within) }
 
 // Commit applies c, whole or not at all, and returns when it is on disk; it may wait up to
 // store.SettleDelay (store.ShareDelay when c is to come soon) for others to share the commit. Next

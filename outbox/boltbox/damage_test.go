@@ -134,6 +134,11 @@ func read(t *testing.T, box *boltbox.Box) *answers {
 			e.add("unsettled %+v", s)
 		}
 	}
+	if all, err := box.Audits(ctx, outbox.AuditQuery{}); !e.failed(err) {
+		for _, a := range all {
+			e.add("audit %+v", a)
+		}
+	}
 	if st, err := box.Stats(ctx); !e.failed(err) {
 		e.add("%d events, %d dead of removed ones", st.Events, st.RemovedDead)
 	}
@@ -146,6 +151,12 @@ func seqKey(s outbox.Seq) []byte { return binary.BigEndian.AppendUint64(nil, uin
 func sendKeyKey(key string) []byte {
 	sum := sha256.Sum256([]byte(key))
 	return append([]byte("k"), sum[:16]...)
+}
+
+// auditKey is where a record of the audit trail is.
+func auditKey(a outbox.Audit) []byte {
+	b := binary.BigEndian.AppendUint64([]byte{byte(a.Kind)}, uint64(a.Time.UnixNano()))
+	return binary.BigEndian.AppendUint32(b, a.Tag)
 }
 
 // kind is a value in the file, and what may be answered instead once it is damaged.
@@ -170,6 +181,7 @@ func kindsOfRecord(subs []outbox.Subscription) []kind {
 		{bucket: "sends", key: "m" + sends[1].MessageID},
 		{bucket: "sends", key: sendKey(sends[0])},
 		{bucket: "sends", key: sendKey(sends[1])},
+		{bucket: "audit", key: string(auditKey(formatAudit()[1]))},
 		{bucket: "reasons", key: "wh_7K2M"},
 		{bucket: "reasons", key: "wh_GONE"},
 		{bucket: "meta", key: "trimmed"},

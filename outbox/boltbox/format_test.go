@@ -26,6 +26,7 @@ const (
 	formatV2 = "../../store/storetest/testdata/format-v2.db"
 	formatV3 = "../../store/storetest/testdata/format-v3.db"
 	formatV4 = "../../store/storetest/testdata/format-v4.db"
+	formatV5 = "../../store/storetest/testdata/format-v5.db"
 )
 
 // writeEnv, set to a path, makes TestFormat keep the file it writes there: how those were made.
@@ -59,6 +60,15 @@ func formatSends() []outbox.Send {
 		{MessageID: "3EB0A", Chat: "2048@lid", IdempotencyKey: "one", Content: []byte("hello"), CreatedAt: moment(0)},
 		{MessageID: "3EB0B", Chat: "2048@lid", IdempotencyKey: "two", State: outbox.SendSent, CreatedAt: moment(0), SettledAt: moment(1), Result: []byte("ok")},
 	}
+}
+
+// formatAudit is one record of each kind, newest first.
+func formatAudit() (all []outbox.Audit) {
+	for _, kind := range outbox.AuditKinds() {
+		key := outbox.AuditKey{Time: moment(60 - int64(kind)), Tag: 0xABCD, Kind: kind}
+		all = append(all, outbox.Audit{AuditKey: key, Body: []byte(`{"caller":"mcp","operation":"webhook.add"}`)})
+	}
+	return all
 }
 
 // formatRemoved is a subscription that holds nothing but its settings.
@@ -100,6 +110,9 @@ func writeFormat(t *testing.T, box *boltbox.Box) {
 		if err := box.PutSend(ctx, s); err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := box.PutAudit(ctx, formatAudit()...); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -153,6 +166,13 @@ func checkFormat(t *testing.T, path string, format int) {
 			t.Errorf("send %s is %+v, %v", want.MessageID, got, err)
 		}
 	}
+	audit := formatAudit()
+	if format < 5 {
+		audit = nil
+	}
+	if got, err := box.Audits(ctx, outbox.AuditQuery{}); err != nil || !reflect.DeepEqual(got, audit) {
+		t.Errorf("Audits = %+v, %v; want %+v", got, err, audit)
+	}
 	st, err := box.Stats(ctx)
 	if ss := st.Subs["wh_7K2M"]; err != nil || st.Events != 6 || st.Last != 6 || st.Undecodable != 0 || ss.Pending != 2 || ss.Dead != 3 || !ss.OldestPending.Equal(moment(0)) {
 		t.Errorf("Stats = %+v, %v", st, err)
@@ -174,9 +194,9 @@ func TestFormat(t *testing.T) {
 	if keep := os.Getenv(writeEnv); keep != "" {
 		copyFile(t, fresh, keep)
 	}
-	checkFormat(t, fresh, 4)
+	checkFormat(t, fresh, 5)
 
-	for i, path := range []string{formatV1, formatV2, formatV3, formatV4} {
+	for i, path := range []string{formatV1, formatV2, formatV3, formatV4, formatV5} {
 		kept := filepath.Join(t.TempDir(), store.OutboxFile)
 		copyFile(t, path, kept)
 		checkFormat(t, kept, i+1)
@@ -186,7 +206,7 @@ func TestFormat(t *testing.T) {
 // A file in which a bucket is missing is refused with a sentence and left as it is, whatever its
 // format. Before, the migration changed it first, or ended in a nil pointer.
 func TestABucketIsMissing(t *testing.T) {
-	for format, kept := range []string{formatV1, formatV2, formatV3, formatV4} {
+	for format, kept := range []string{formatV1, formatV2, formatV3, formatV4, formatV5} {
 		for _, name := range append(boltbox.Schema().Earlier, boltbox.Schema().Buckets)[format] {
 			path := filepath.Join(t.TempDir(), store.OutboxFile)
 			copyFile(t, kept, path)

@@ -16,6 +16,7 @@ const (
 	bucketPending = "pending"
 	bucketDead    = "dead"
 	bucketSends   = "sends"
+	bucketAudit   = "audit"
 	bucketFreed   = "freed"
 	bucketBlocks  = "blocks"
 	bucketReasons = "reasons"

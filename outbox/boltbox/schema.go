@@ -14,20 +14,21 @@ import (
 func Schema() store.Schema {
 	return store.Schema{
 		App:        "waoutbox",
-		Migrations: []func(tx *bbolt.Tx) error{format1, format2, format3, format4},
+		Migrations: []func(tx *bbolt.Tx) error{format1, format2, format3, format4, format5},
 		Rising:     []string{bucketEvents},
 		Buckets: []string{bucketMeta, bucketEvents, bucketSubs, bucketRemoved, bucketCursors, bucketPending, bucketDead, bucketSends,
-			bucketFreed, bucketBlocks, bucketReasons, bucketSeenRuns, bucketSeenKeys, bucketSeenFilters},
+			bucketAudit, bucketFreed, bucketBlocks, bucketReasons, bucketSeenRuns, bucketSeenKeys, bucketSeenFilters},
 		Earlier: earlier(),
 	}
 }
 
-// earlier returns the buckets of formats 1 to 3. The bucket seen goes away in format 3, in time.
+// earlier returns the buckets of formats 1 to 4. The bucket seen goes away in format 3, in time.
 func earlier() [][]string {
 	first := []string{"events", "subs", "cursors", "pending", "dead", "sends"}
 	second := append(slices.Clone(first), "removed")
 	third := append(slices.Clone(second), "seenruns", "seenkeys", "seenfilters")
-	return [][]string{append(first, "seen", "audit"), append(second, "seen"), third}
+	fourth := append(slices.Clone(third), "freed", "blocks", "reasons")
+	return [][]string{append(first, "seen", "audit"), append(second, "seen"), third, fourth}
 }
 
 // The migrations. A shipped one never changes, which is why bucket names are spelled out here.
@@ -92,4 +93,12 @@ func format4(tx *bbolt.Tx) error {
 		return nil
 	}
 	return putMetaNumber(tx, "whole", tx.Bucket([]byte("events")).Sequence()+1)
+}
+
+// format5 has an audit trail.
+func format5(tx *bbolt.Tx) error {
+	if _, err := tx.CreateBucket([]byte("audit")); err != nil {
+		return fmt.Errorf("create bucket audit: %w", err)
+	}
+	return nil
 }

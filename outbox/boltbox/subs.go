@@ -52,22 +52,25 @@ func cloneSub(s outbox.Subscription) outbox.Subscription {
 // becomes one above the newest sequence inside the commit, so above every event readable so far and
 // at or below every later one. A new subscription starts reading at its first epoch; the cursor of
 // an existing one, removed ones included, is left alone. Epochs nobody needs any more are dropped.
-// To change a filter, take the epochs from Sub and add one. ctx withdraws the write only before it
-// has begun. Errors: outbox.ErrFull, ErrClosed, ErrUnknown (repeat the call), ctx's.
-func (b *Box) PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error) {
-	if err := outbox.CheckSubscription(s); err != nil {
+// To change a filter, take the epochs from Sub and add one. The records of the audit trail are
+// stored in the same transaction. ctx withdraws the write only before it has begun. Errors:
+// outbox.ErrFull, ErrClosed, ErrUnknown (repeat the call), ctx's.
+func (b *Box) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error) {
+	if err := errors.Join(outbox.CheckSubscription(s), outbox.CheckAudit(audit)); err != nil {
 		return outbox.Subscription{}, err
 	}
+	audit = cloneAudit(audit)
 	s.Config = bytes.Clone(s.Config)
 	s.Epochs = outbox.CloneEpochs(s.Epochs)
 	var now stored
 	err := b.do(ctx, store.Op{
 		Urgent: true,
-		Bytes:  len(s.Config) + 256,
-		Apply: func(tx *bbolt.Tx) error {
-			var err error
-			now, err = b.putSub(tx, s)
-			return err
+		Bytes:  len(s.Config) + 256 + auditBytes(audit),
+		Apply: func(tx *bbolt.Tx) (err error) {
+			if now, err = b.putSub(tx, s); err != nil {
+				return err
+			}
+			return putAudit(tx, audit)
 		},
 		Publish: func() {
 			b.mu.Lock()

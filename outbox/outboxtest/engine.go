@@ -26,7 +26,8 @@ type Engine interface {
 	Removed(ctx context.Context, after outbox.SubID, limit int) ([]outbox.Subscription, error)
 	// Sub finds any subscription, removed or not.
 	Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
-	PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error)
+	// PutSub stores a subscription and the records of the audit trail in one transaction.
+	PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error)
 	// Forget erases a removed subscription that holds nothing: ErrHolds otherwise.
 	Forget(ctx context.Context, id outbox.SubID) error
 	Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.Record, error)
@@ -70,4 +71,12 @@ type Engine interface {
 	// ForgetSends removes some of the sends settled before before, in any number of calls: more
 	// says that there may be others.
 	ForgetSends(ctx context.Context, before time.Time) (more bool, err error)
+
+	// PutAudit stores records of the audit trail, all or none; those that are there stay.
+	PutAudit(ctx context.Context, all ...outbox.Audit) error
+	// Audits lists records of the audit trail, newest first.
+	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
+	// TrimAudit removes some of the records of a kind that are older than before or not among the
+	// newest keep, in any number of calls: more says that there may be others.
+	TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error)
 }

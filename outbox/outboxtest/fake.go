@@ -22,7 +22,8 @@ type Fake struct {
 	seen  map[string]seenAt
 	subs  map[outbox.SubID]*fakeSub
 	sends map[string]outbox.Send
-	grown chan struct{} // closed and replaced by every append
+	audit []outbox.Audit // ascending
+	grown chan struct{}  // closed and replaced by every append
 	hook  func(op string) error
 }
 

@@ -2,6 +2,7 @@ package outboxtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -99,8 +100,8 @@ func cloneSub(s outbox.Subscription) outbox.Subscription {
 }
 
 // PutSub stores a subscription; see Engine.
-func (f *Fake) PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error) {
-	if err := outbox.CheckSubscription(s); err != nil {
+func (f *Fake) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error) {
+	if err := errors.Join(outbox.CheckSubscription(s), outbox.CheckAudit(audit)); err != nil {
 		return outbox.Subscription{}, err
 	}
 	if err := f.enter(ctx, "PutSub"); err != nil {
@@ -118,5 +119,6 @@ func (f *Fake) PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscr
 	}
 	s.Epochs = outbox.PruneEpochs(s, old.pinned())
 	old.Subscription = cloneSub(s)
+	f.putAudit(audit)
 	return cloneSub(s), nil
 }

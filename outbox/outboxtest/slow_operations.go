@@ -42,10 +42,11 @@ func (s *Slow) Commit(ctx context.Context, c outbox.Change) error {
 }
 
 // PutSub is Engine's, slowly.
-func (s *Slow) PutSub(ctx context.Context, sub outbox.Subscription) (stored outbox.Subscription, err error) {
+func (s *Slow) PutSub(ctx context.Context, sub outbox.Subscription, audit ...outbox.Audit) (stored outbox.Subscription, err error) {
 	sub.Config, sub.Epochs = slices.Clone(sub.Config), slices.Clone(sub.Epochs)
+	audit = slices.Clone(audit)
 	err = s.write(ctx, sub.ID, func(ctx context.Context) (err error) {
-		stored, err = s.Engine.PutSub(ctx, sub)
+		stored, err = s.Engine.PutSub(ctx, sub, audit...)
 		return err
 	})
 	return stored, err
@@ -253,4 +254,27 @@ func (s *Slow) Unsettled(ctx context.Context) (sends []outbox.Send, err error) {
 		return sends, err
 	}
 	return s.Engine.Unsettled(ctx)
+}
+
+// PutAudit is Engine's, slowly.
+func (s *Slow) PutAudit(ctx context.Context, all ...outbox.Audit) error {
+	all = slices.Clone(all)
+	return s.write(ctx, log, func(ctx context.Context) error { return s.Engine.PutAudit(ctx, all...) })
+}
+
+// Audits is Engine's, slowly.
+func (s *Slow) Audits(ctx context.Context, q outbox.AuditQuery) (all []outbox.Audit, err error) {
+	if err = s.read(ctx, log); err != nil {
+		return nil, err
+	}
+	return s.Engine.Audits(ctx, q)
+}
+
+// TrimAudit is Engine's, slowly.
+func (s *Slow) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error) {
+	err = s.write(ctx, log, func(ctx context.Context) (err error) {
+		n, more, err = s.Engine.TrimAudit(ctx, kind, before, keep)
+		return err
+	})
+	return n, more, err
 }

@@ -71,8 +71,8 @@ func (p persistent) Commit(ctx context.Context, c outbox.Change) error {
 	return persist(ctx, func(ctx context.Context) error { return p.Engine.Commit(ctx, c) })
 }
 
-func (p persistent) PutSub(ctx context.Context, s outbox.Subscription) (stored outbox.Subscription, err error) {
-	err = persist(ctx, func(ctx context.Context) (err error) { stored, err = p.Engine.PutSub(ctx, s); return err })
+func (p persistent) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (stored outbox.Subscription, err error) {
+	err = persist(ctx, func(ctx context.Context) (err error) { stored, err = p.Engine.PutSub(ctx, s, audit...); return err })
 	return stored, err
 }
 
@@ -103,6 +103,18 @@ func (p persistent) Trim(ctx context.Context, before time.Time, limit int) (n in
 		if n, more = int(was.Events-is.Events), true; n > 0 || statsErr != nil {
 			return statsErr
 		}
+		return err
+	})
+	return n, more, err
+}
+
+func (p persistent) PutAudit(ctx context.Context, all ...outbox.Audit) error {
+	return persist(ctx, func(ctx context.Context) error { return p.Engine.PutAudit(ctx, all...) })
+}
+
+func (p persistent) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error) {
+	err = persist(ctx, func(ctx context.Context) error {
+		n, more, err = p.Engine.TrimAudit(ctx, kind, before, keep)
 		return err
 	})
 	return n, more, err

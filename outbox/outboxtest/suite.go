@@ -29,7 +29,7 @@ type testCase struct {
 }
 
 func cases() []testCase {
-	return slices.Concat(appendCases(), readCases(), recordCases(), subCases(), filterCases(), logCases(), removedCases(), deadCases(), retentionCases(), sendCases())
+	return slices.Concat(appendCases(), readCases(), recordCases(), subCases(), filterCases(), logCases(), removedCases(), deadCases(), retentionCases(), sendCases(), auditCases())
 }
 
 // bench is one engine under test with the steps the cases are made of; every step fails the test at

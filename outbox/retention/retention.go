@@ -26,6 +26,8 @@ type Engine interface {
 	DeadReasons(ctx context.Context, sub outbox.SubID) (map[string]int64, error)
 	// ForgetSends removes a few of the sends that were settled before before.
 	ForgetSends(ctx context.Context, before time.Time) (more bool, err error)
+	// TrimAudit removes a few records of a kind that are older than before or more than keep.
+	TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error)
 	// LiveBytes is how many bytes of the file are in use.
 	LiveBytes() int64
 }
@@ -168,6 +170,7 @@ func (r *Retention) tell(what string) bool {
 
 func (r *Retention) round(ctx context.Context) {
 	r.try(ctx, "forget settled sends", r.forgetSends)
+	r.try(ctx, "trim the audit trail", r.trimAudit)
 	r.try(ctx, "remove delivered events", r.trim)
 	r.try(ctx, "let deliveries expire", r.expire)
 	r.try(ctx, "purge old dead letters", r.purge)
@@ -332,6 +335,27 @@ func (r *Retention) forgetSends(ctx context.Context) error {
 	for more := true; more; {
 		if more, err = r.engine.ForgetSends(ctx, now.Add(-outbox.SendKept)); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// trimAudit keeps the audit trail within its bounds. Where nobody knows the time, only the number
+// of records bounds it.
+func (r *Retention) trimAudit(ctx context.Context) error {
+	now, known, err := r.now(ctx)
+	if err != nil {
+		return err
+	}
+	var before time.Time
+	if known {
+		before = now.Add(-outbox.AuditKept)
+	}
+	for _, kind := range outbox.AuditKinds() {
+		for more := true; more; {
+			if _, more, err = r.engine.TrimAudit(ctx, kind, before, kind.Most()); err != nil {
+				return err
+			}
 		}
 	}
 	return nil

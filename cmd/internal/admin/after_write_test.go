@@ -67,9 +67,9 @@ type leavingCaller struct {
 	leave context.CancelFunc
 }
 
-func (e leavingCaller) PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error) {
+func (e leavingCaller) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error) {
 	defer e.leave()
-	return e.Engine.PutSub(ctx, s)
+	return e.Engine.PutSub(ctx, s, audit...)
 }
 
 // unconfirmed is an engine that does not confirm the first writes of a subscription.
@@ -82,12 +82,12 @@ type unconfirmed struct {
 	then func()
 }
 
-func (e *unconfirmed) PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error) {
+func (e *unconfirmed) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error) {
 	lost := e.writes.Add(1) <= e.lost
 	if lost && e.drop {
 		return outbox.Subscription{}, fmt.Errorf("put subscription: %w", outbox.ErrUnknown)
 	}
-	out, err := e.Engine.PutSub(ctx, s)
+	out, err := e.Engine.PutSub(ctx, s, audit...)
 	if lost {
 		if e.then != nil {
 			e.then()

@@ -12,8 +12,9 @@ import (
 
 // ReplayEvents begins a replay of past events for one webhook, under the filter in force now.
 // Without a service it makes the first of them pending for the next start.
-func (s *Service) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
-	out := api.StartReplayResult{Runs: []api.ReplayRun{}, Missing: []string{}}
+func (s *Service) ReplayEvents(ctx context.Context, in api.ReplayEvents) (out api.StartReplayResult, err error) {
+	defer s.replayEnded(ctx, &err, aboutWebhook("event.replay", in.Webhook), in.DryRun, "event", &out)
+	out = api.StartReplayResult{Runs: []api.ReplayRun{}, Missing: []string{}}
 	perSecond, err := replayRate(in.Rate)
 	if err != nil {
 		return out, err

@@ -75,7 +75,7 @@ func TestHeaderValuesAreSealedForTheirWebhookAndNeverShown(t *testing.T) {
 		t.Errorf("shown or logged: %s", shown)
 	}
 	// A test sends what every delivery sends.
-	if _, err := r.TestWebhook(t.Context(), res.Webhook.ID); err != nil {
+	if _, err := r.TestWebhook(t.Context(), api.TestWebhook{Webhook: res.Webhook.ID}); err != nil {
 		t.Fatal(err)
 	}
 	if len(r.sender.got) != 1 || len(cfg.Headers) == 0 || !bytes.Equal(r.sender.got[0].Webhook.Headers, cfg.Headers) {

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -19,6 +20,7 @@ func (s *Service) Pair(ctx context.Context, in api.PairRequest, step func(api.Pa
 	if err := s.noLink(); err != nil {
 		return err
 	}
+	s.pairingAsked(ctx, in)
 	return s.o.Link.Pair(ctx, in, step)
 }
 
@@ -27,6 +29,7 @@ func (s *Service) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep
 	if err := s.noLink(); err != nil {
 		return api.PairStep{}, err
 	}
+	s.pairingAsked(ctx, in)
 	return s.o.Link.PairNow(ctx, in)
 }
 
@@ -39,15 +42,38 @@ func (s *Service) ContinuePairing(ctx context.Context, in api.ContinuePairing) (
 }
 
 // Unpair logs the account out.
-func (s *Service) Unpair(ctx context.Context) (api.UnpairResult, error) {
+func (s *Service) Unpair(ctx context.Context) (out api.UnpairResult, err error) {
+	account := s.account()
+	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.unpair", Object: account}, nil) }()
 	if err := s.noLink(); err != nil {
 		return api.UnpairResult{}, err
 	}
 	return s.o.Link.Unpair(ctx)
 }
 
+// Connect has the link connected again.
+func (s *Service) Connect(ctx context.Context) (out api.Link, err error) {
+	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.connect"}, nil) }()
+	if err := s.noLink(); err != nil {
+		return api.Link{}, err
+	}
+	s.logChange(ctx, "the link is to be connected")
+	return s.o.Link.Connect(ctx)
+}
+
+// Disconnect closes the link until Connect.
+func (s *Service) Disconnect(ctx context.Context) (out api.Link, err error) {
+	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.disconnect"}, nil) }()
+	if err := s.noLink(); err != nil {
+		return api.Link{}, err
+	}
+	s.logChange(ctx, "the link is to be closed")
+	return s.o.Link.Disconnect(ctx)
+}
+
 // Send sends one message.
-func (s *Service) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
+func (s *Service) Send(ctx context.Context, in api.Send) (out api.SendResult, err error) {
+	defer func() { s.sent(ctx, in, &out, &err) }()
 	if err := s.noLink(); err != nil {
 		return api.SendResult{}, err
 	}
@@ -95,4 +121,52 @@ func (s *Service) Groups(ctx context.Context, in api.ListGroups) ([]api.Group, e
 		return nil, err
 	}
 	return s.o.Link.Groups(ctx, in)
+}
+
+// account is the account that is linked, "" for none.
+func (s *Service) account() string {
+	if s.o.Link == nil {
+		return ""
+	}
+	return s.o.Link.Link().Account
+}
+
+// pairingAsked records that somebody wants to link an account. What comes of it is an event.
+func (s *Service) pairingAsked(ctx context.Context, in api.PairRequest) {
+	if s.o.Link.Link().State == api.LinkPairing {
+		return // whoever watches it asks again and again
+	}
+	by := "QR code"
+	if in.Phone != "" {
+		by = "phone code"
+	}
+	s.done(ctx, outbox.AuditChange, outbox.AuditEntry{Operation: "link.pair", Result: "asked for, by " + by})
+}
+
+// sent records, called deferred, who sent something to whom, or why it was not sent. What was sent
+// is in no record.
+func (s *Service) sent(ctx context.Context, in api.Send, out *api.SendResult, err *error) {
+	e := outbox.AuditEntry{Operation: "message.send", Object: in.To, Result: out.MessageID}
+	switch {
+	case in.File != nil:
+		e.Fields = []string{"file"}
+	case in.Reaction != nil:
+		e.Operation = "message.react"
+	case in.Edit != nil:
+		e.Operation = "message.edit"
+	case in.Delete != nil:
+		e.Operation = "message.delete"
+	}
+	if *err != nil {
+		e.Result = ""
+		s.refused(ctx, err, e)
+		return
+	}
+	if out.Chat != "" {
+		e.Object = out.Chat
+	}
+	if out.Repeated {
+		e.Result += " (repeated)"
+	}
+	s.done(ctx, outbox.AuditSend, e)
 }

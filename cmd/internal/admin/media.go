@@ -54,7 +54,8 @@ type Sources interface {
 }
 
 // SendFile sends a file with the content that it reads.
-func (s *Service) SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error) {
+func (s *Service) SendFile(ctx context.Context, in api.Send, content io.Reader) (out api.SendResult, err error) {
+	defer func() { s.sent(ctx, in, &out, &err) }()
 	if err := s.noLink(); err != nil {
 		return api.SendResult{}, err
 	}

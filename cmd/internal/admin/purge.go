@@ -10,8 +10,15 @@ import (
 
 // Purge discards dead letters for good. After the first are gone nothing is an error any more: a
 // note in the result says why only a part was purged, and the same call again goes on.
-func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
-	out := api.PurgeResult{Missing: []string{}}
+func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (out api.PurgeResult, err error) {
+	defer func() {
+		s.ended(ctx, &err, aboutWebhook("deadletter.purge", in.Webhook), func(e *outbox.AuditEntry) {
+			if e.Result = plural(out.Purged, "dead letter"); in.DryRun || out.Purged == 0 {
+				e.Operation = ""
+			}
+		})
+	}()
+	out.Missing = []string{}
 	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "purge")
 	if err != nil {
 		return out, err

@@ -16,11 +16,18 @@ import (
 // and counts what they were given. Without one it moves the first of each webhook, in order, at
 // most 256 outstanding, for the next start; after the first are queued nothing is an error any
 // more: a note in the result says why only a part was, and the same call again goes on.
-func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error) {
+func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (out api.ReplayResult, err error) {
 	if s.o.Daemon != nil && !in.DryRun && in.Limit == 0 {
 		return s.replayInService(ctx, in)
 	}
-	out := api.ReplayResult{Missing: []string{}}
+	defer func() {
+		s.ended(ctx, &err, aboutWebhook("deadletter.replay", in.Webhook), func(e *outbox.AuditEntry) {
+			if e.Result = plural(out.Queued, "dead letter"); in.DryRun || out.Queued == 0 {
+				e.Operation = ""
+			}
+		})
+	}()
+	out.Missing = []string{}
 	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "replay")
 	if err != nil {
 		return out, err

@@ -18,8 +18,9 @@ const maxReplayRate = 100_000
 
 // StartReplay begins a replay for every webhook that the selection has letters of. Webhooks for
 // which one runs are left alone; when that leaves nothing to begin it is an error.
-func (s *Service) StartReplay(ctx context.Context, in api.StartReplay) (api.StartReplayResult, error) {
-	out := api.StartReplayResult{Runs: []api.ReplayRun{}, Missing: []string{}}
+func (s *Service) StartReplay(ctx context.Context, in api.StartReplay) (out api.StartReplayResult, err error) {
+	defer s.replayEnded(ctx, &err, aboutWebhook("deadletter.replay", in.Webhook), in.DryRun, "dead letter", &out)
+	out = api.StartReplayResult{Runs: []api.ReplayRun{}, Missing: []string{}}
 	perSecond, err := replayRate(in.Rate)
 	if err != nil {
 		return out, err
@@ -54,6 +55,22 @@ func (s *Service) StartReplay(ctx context.Context, in api.StartReplay) (api.Star
 		return out, s.busyError(out.Busy[0])
 	}
 	return out, nil
+}
+
+// replayEnded records, called deferred, the replays that a call began.
+func (s *Service) replayEnded(ctx context.Context, err *error, e outbox.AuditEntry, dryRun bool, what string, out *api.StartReplayResult) {
+	s.ended(ctx, err, e, func(e *outbox.AuditEntry) {
+		total := int64(0)
+		for _, run := range out.Runs {
+			total += run.Total
+		}
+		if len(out.Runs) == 1 {
+			e.Object, e.URL = out.Runs[0].Webhook, out.Runs[0].URL
+		}
+		if e.Result = plural(total, what); dryRun || total == 0 {
+			e.Operation = ""
+		}
+	})
 }
 
 // canRunReplays refuses a replay where nothing would follow it.
@@ -221,7 +238,14 @@ func blocked(lane dispatcher.LaneState) string {
 func (s *Service) Replays(ctx context.Context) ([]api.ReplayRun, error) { return s.runsNow(ctx), nil }
 
 // StopReplay ends replays; what they had queued goes on.
-func (s *Service) StopReplay(ctx context.Context, in api.StopReplay) ([]api.ReplayRun, error) {
+func (s *Service) StopReplay(ctx context.Context, in api.StopReplay) (stopped []api.ReplayRun, err error) {
+	defer func() {
+		s.ended(ctx, &err, aboutWebhook("replay.stop", in.Webhook), func(e *outbox.AuditEntry) {
+			if e.Result = plural(int64(len(stopped)), "replay"); len(stopped) == 0 {
+				e.Operation = ""
+			}
+		})
+	}()
 	id := outbox.SubID("")
 	if in.Webhook != "" {
 		r, err := s.findAny(ctx, in.Webhook)
@@ -234,7 +258,7 @@ func (s *Service) StopReplay(ctx context.Context, in api.StopReplay) ([]api.Repl
 	if who := s.caller(ctx); who != "" {
 		by = "stopped by " + who
 	}
-	stopped := s.replays.Stop(id, by)
+	stopped = s.replays.Stop(id, by)
 	redrives, err := s.stopRedrives(ctx, id)
 	stopped = append(stopped, redrives...)
 	for _, run := range stopped {

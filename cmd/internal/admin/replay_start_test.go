@@ -17,7 +17,7 @@ import (
 func (r *rig) serving() {
 	r.t.Helper()
 	r.o.Daemon = &api.Daemon{PID: 1}
-	r.o.Caller = func(context.Context) string { return "cli" }
+	r.o.Caller = func(context.Context) api.Caller { return api.Caller{Kind: api.CallerCLI} }
 	ctx, stop := context.WithCancel(r.t.Context())
 	done := make(chan error, 2)
 	go func() { done <- r.disp.Run(ctx) }()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/cmd/internal/hosts"
 	"waoutbox/dispatcher"
 	"waoutbox/dispatcher/recent"
 	"waoutbox/dispatcher/webhook"
@@ -96,10 +97,11 @@ func newRigOn(t *testing.T, o store.DBOptions) *rig {
 	})
 	r.Service = New(Options{
 		Engine: box, Dispatcher: r.disp, Sender: r.sender, Ends: r.ends, StateDir: t.TempDir(),
+		Hosts:      hosts.New(api.PolicyAsk, nil, func(change func(hosts.List) hosts.List) (hosts.List, string, error) { return change(nil), "", nil }),
 		EventNames: []string{"message.received", "message.sent", "presence.update"},
 		Seal:       key.Seal, Unseal: key.Open, CheckURL: webhook.CheckURL,
 		Resolve: func(context.Context, string, bool) (string, error) { return "", nil },
-		TestBody: func(time.Time) []byte {
+		TestBody: func(event string, _ time.Time) []byte {
 			return []byte(`{"event":"connection.update","timestamp":1,"data":{"test":true}}`)
 		},
 		Log: slog.New(slog.DiscardHandler),

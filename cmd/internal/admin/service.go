@@ -4,14 +4,17 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
 	"time"
 
 	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/cmd/internal/hosts"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/dispatcher"
+	"waoutbox/dispatcher/webhook"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
@@ -25,7 +28,11 @@ type Engine interface {
 	Removed(ctx context.Context, after outbox.SubID, limit int) ([]outbox.Subscription, error)
 	// Sub returns one subscription, removed or not, or outbox.ErrNotFound.
 	Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
-	PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error)
+	// PutSub stores a subscription and the records of the audit trail in one transaction.
+	PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error)
+	PutAudit(ctx context.Context, all ...outbox.Audit) error
+	// Audits lists records of the audit trail, newest first.
+	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
 	// Forget erases a removed subscription that holds nothing, or returns outbox.ErrHolds or
 	// outbox.ErrNotFound.
 	Forget(ctx context.Context, id outbox.SubID) error
@@ -68,6 +75,16 @@ type Dispatcher interface {
 	StopRedrive(ctx context.Context, id outbox.SubID) (stopped bool, err error)
 }
 
+// Hosts is the policy for the hosts of webhooks.
+type Hosts interface {
+	Mode() string // api.PolicyAsk …
+	List() hosts.List
+	// Allows reports whether a checked URL may be registered by anybody.
+	Allows(url string) (webhook.Endpoint, bool)
+	// Change allows a pattern in normal form, or takes that back.
+	Change(pattern string, disallow bool) (changed bool, warning string, err error)
+}
+
 // Sender makes the one attempt of a webhook test.
 type Sender interface {
 	Send(ctx context.Context, r dispatcher.Request) dispatcher.Result
@@ -81,6 +98,8 @@ type Link interface {
 	PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error)
 	ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error)
 	Unpair(ctx context.Context) (api.UnpairResult, error)
+	Connect(ctx context.Context) (api.Link, error)
+	Disconnect(ctx context.Context) (api.Link, error)
 	Send(ctx context.Context, in api.Send) (api.SendResult, error)
 	SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error)
 	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)
@@ -117,10 +136,13 @@ type Options struct {
 	// Resolve looks the URL's host up: a warning if it does not resolve yet, an error if it points
 	// where webhooks never go.
 	Resolve func(ctx context.Context, url string, allowInsecure bool) (warning string, err error)
-	// TestBody is the body of a webhook test.
-	TestBody func(now time.Time) []byte
-	// Caller names who asked, for a replay that others see; nil where there is one caller only.
-	Caller func(ctx context.Context) string
+	// TestBody is the body of a webhook test: the sample of an event of EventNames, for "" the
+	// short one.
+	TestBody func(event string, now time.Time) []byte
+	// Caller says who asks; nil where only the command line does.
+	Caller func(ctx context.Context) api.Caller
+	// Hosts is the policy for the hosts of webhooks.
+	Hosts Hosts
 	// Media returns what is to be seen of kept media; nil, or nil from it: nothing.
 	Media func() *api.MediaStatus
 	// Alarms returns the alarms of the parts admin does not know (the key file).
@@ -136,6 +158,7 @@ type Service struct {
 	o        Options
 	changing chan struct{} // holds one element while the webhook table is being changed
 	replays  *replay.Runs
+	trail    trail
 }
 
 var _ api.Service = (*Service)(nil)
@@ -148,12 +171,18 @@ func (s *Service) addAgain(id outbox.SubID) string {
 	return s.command("webhook", "add", term.Quote(string(id)))
 }
 
-// caller names who asks, "" where there is one caller only.
-func (s *Service) caller(ctx context.Context) string {
+// asks says who asks.
+func (s *Service) asks(ctx context.Context) api.Caller {
 	if s.o.Caller == nil {
-		return ""
+		return api.Caller{Kind: api.CallerCLI}
 	}
 	return s.o.Caller(ctx)
+}
+
+// caller names who asks, for a log and for others who ask.
+func (s *Service) caller(ctx context.Context) string {
+	by := s.asks(ctx)
+	return cmp.Or(by.Client, by.Kind)
 }
 
 // logChange writes the line of a change that somebody asked for, with who it was.
@@ -164,7 +193,7 @@ func (s *Service) logChange(ctx context.Context, what string, about ...any) {
 // New makes a Service. It starts nothing. In a service that delivers, Run must run as long as it is
 // called.
 func New(o Options) *Service {
-	return &Service{o: o, changing: make(chan struct{}, 1), replays: replay.New(o.Log)}
+	return &Service{o: o, changing: make(chan struct{}, 1), replays: replay.New(o.Log), trail: newTrail()}
 }
 
 // lock waits until no other change of the webhooks runs, or ctx ends, and returns what lets the

@@ -211,7 +211,7 @@ func TestAFailingWebhookIsAnAlarm(t *testing.T) {
 		t.Errorf("%d dead, %d pending of 100", w.Dead, w.Pending)
 	}
 	r.sender.set(dispatcher.Result{Class: outbox.ClassOK, Status: 200})
-	if _, err := r.TestWebhook(t.Context(), id); err != nil {
+	if _, err := r.TestWebhook(t.Context(), api.TestWebhook{Webhook: id}); err != nil {
 		t.Fatal(err)
 	}
 	if st := r.status(); st.Webhooks[0].Status != api.WebhookActive {
@@ -243,7 +243,7 @@ func TestATestEndsAnOutageWithoutADaemonToo(t *testing.T) {
 		{dispatcher.Result{Class: outbox.ClassOK, Status: 200}, api.WebhookActive},
 	} {
 		r.sender.set(c.res)
-		if tested, err := r.TestWebhook(t.Context(), res.Webhook.ID); err != nil || tested.Was != api.WebhookFailing {
+		if tested, err := r.TestWebhook(t.Context(), api.TestWebhook{Webhook: res.Webhook.ID}); err != nil || tested.Was != api.WebhookFailing {
 			t.Fatalf("it was %q, %v", tested.Was, err)
 		}
 		if w := r.status().Webhooks[0]; w.Status != c.want {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"waoutbox/dispatcher"
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -14,6 +15,15 @@ const pausedByUser = "by its user"
 // PauseWebhook stops the deliveries to a webhook until it is resumed; its events wait. One that is
 // paused already stays so, with its reason.
 func (s *Service) PauseWebhook(ctx context.Context, ref string) (out api.WebhookState, err error) {
+	paused := false
+	defer func() {
+		s.ended(ctx, &err, aboutWebhook("webhook.pause", ref), func(e *outbox.AuditEntry) {
+			e.Object, e.URL = out.Webhook.ID, out.Webhook.URL
+			if !paused {
+				e.Operation = ""
+			}
+		})
+	}()
 	r, was, unlock, err := s.forPause(ctx, ref)
 	if err != nil {
 		return out, err
@@ -23,6 +33,7 @@ func (s *Service) PauseWebhook(ctx context.Context, ref string) (out api.Webhook
 		if err := s.o.Dispatcher.Pause(ctx, r.sub.ID, pausedByUser); err != nil {
 			return out, apiError(err, "pause the webhook")
 		}
+		paused = true
 		s.logChange(ctx, "webhook paused", "webhook", r.sub.ID)
 	}
 	return s.changed(ctx, r, was), nil
@@ -31,6 +42,13 @@ func (s *Service) PauseWebhook(ctx context.Context, ref string) (out api.Webhook
 // ResumeWebhook lets a webhook go on at full speed, whatever made it wait: with what it is owed, or
 // with what comes from now on.
 func (s *Service) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (out api.WebhookState, err error) {
+	defer func() {
+		s.ended(ctx, &err, aboutWebhook("webhook.resume", in.Webhook), func(e *outbox.AuditEntry) {
+			if e.Object, e.URL = out.Webhook.ID, out.Webhook.URL; in.SkipToNow {
+				e.Result = "skipped " + plural(out.Skipped, "event")
+			}
+		})
+	}()
 	r, was, unlock, err := s.forPause(ctx, in.Webhook)
 	if err != nil {
 		return out, err

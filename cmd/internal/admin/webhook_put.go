@@ -25,12 +25,16 @@ const putTries = 3
 // Everything is checked first, then the subscription is written in one commit: a context that ends
 // before that withdraws the call, and nothing was changed. After the write there is a result: what
 // fails then is a warning in it, and the steps run to their end whether or not ctx does.
-func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
+func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (out api.PutWebhookResult, err error) {
+	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.add", in.URL)) }()
 	if err := checkPut(in, s.o.EventNames); err != nil {
 		return api.PutWebhookResult{}, err
 	}
 	// looking a name up takes seconds: it is done before the lock
-	_, url, err := s.target(ctx, in)
+	r, url, err := s.target(ctx, in)
+	if err == nil { // and even that tells the host something
+		_, err = s.mayPoint(ctx, r, url, in.Approval)
+	}
 	if err != nil {
 		return api.PutWebhookResult{}, err
 	}
@@ -38,7 +42,6 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWeb
 	if err != nil {
 		return api.PutWebhookResult{}, url.refused(err)
 	}
-	out := api.PutWebhookResult{}
 	if warning != "" {
 		out.Warnings = append(out.Warnings, warning)
 	}
@@ -48,10 +51,17 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWeb
 		return api.PutWebhookResult{}, err
 	}
 	defer unlock()
-	r, url, err := s.target(ctx, in) // as it is now
+	if r, url, err = s.target(ctx, in); err != nil { // as it is now
+		return api.PutWebhookResult{}, err
+	}
+	unasked, err := s.mayPoint(ctx, r, url, in.Approval)
 	if err != nil {
 		return api.PutWebhookResult{}, err
 	}
+	if unasked != "" {
+		out.Warnings = append(out.Warnings, unasked)
+	}
+	before := r
 	if r.sub.ID != "" && !r.sub.Removed {
 		if st := s.lane(ctx, r); st.Status != dispatcher.StatusActive {
 			out.Was, out.WasReason = api.WebhookStatus(st.Status), st.Reason
@@ -66,9 +76,16 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWeb
 		return api.PutWebhookResult{}, err
 	}
 	out.Warnings = append(out.Warnings, warnings...)
-	r.sub, warning, err = s.putSub(ctx, r.sub)
+	entry := outbox.AuditEntry{Operation: "webhook.add", Object: string(r.sub.ID), URL: url.text, Result: out.Result, Warning: unasked}
+	if entry.Fields = changedFields(before, r); out.Was != "" {
+		entry.Fields = append(entry.Fields, "status") // it is resumed
+	}
+	r.sub, warning, err = s.putSub(ctx, r.sub, entry)
 	if err != nil {
 		return api.PutWebhookResult{}, apiError(err, "register the webhook")
+	}
+	if unasked != "" {
+		s.o.Log.WarnContext(ctx, "a webhook was registered on a host that is not allowed, and nobody could be asked", "webhook", r.sub.ID, "caller", s.caller(ctx))
 	}
 	if warning != "" {
 		out.Warnings = append(out.Warnings, warning)
@@ -93,6 +110,15 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWeb
 	s.logChange(ctx, "webhook registered", "webhook", r.sub.ID, "result", out.Result, "events", out.Webhook.Events,
 		"signed", out.Webhook.Signed, "headers", len(r.cfg.HeaderNames))
 	return out, nil
+}
+
+// mayPoint applies the policy for hosts to where a webhook is to point. One in use points there
+// already.
+func (s *Service) mayPoint(ctx context.Context, r webhookRow, url targetURL, approval api.Approval) (warning string, err error) {
+	if r.sub.ID != "" && !r.sub.Removed && r.cfg.URL == url.text {
+		return "", nil
+	}
+	return s.checkHost(ctx, url.text, approval)
 }
 
 // targetURL is where a webhook is to point, and what was allowed for it.
@@ -201,18 +227,23 @@ func keptFilter(r webhookRow) outbox.Filter {
 	return outbox.Filter{Events: []string{outbox.Any}}
 }
 
-// putSub writes a subscription. A write that the disk did not confirm is repeated with the same id,
-// so that a caller who repeats the whole call finds it and makes no second one. When none is
-// confirmed, what is read afterwards is the outcome: it is stored, with a warning, or it is not.
-func (s *Service) putSub(ctx context.Context, sub outbox.Subscription) (stored outbox.Subscription, warning string, err error) {
-	if stored, err = s.o.Engine.PutSub(ctx, sub); !errors.Is(err, outbox.ErrUnknown) {
+// putSub writes a subscription and the record of who changed it, in one transaction. A write that
+// the disk did not confirm is repeated with the same id, so that a caller who repeats the whole
+// call finds it and makes no second one. When none is confirmed, what is read afterwards is the
+// outcome: it is stored, with a warning, or it is not.
+func (s *Service) putSub(ctx context.Context, sub outbox.Subscription, e outbox.AuditEntry) (stored outbox.Subscription, warning string, err error) {
+	audit, err := s.record(ctx, outbox.AuditChange, e)
+	if err != nil {
+		return stored, "", err
+	}
+	if stored, err = s.o.Engine.PutSub(ctx, sub, audit); !errors.Is(err, outbox.ErrUnknown) {
 		return stored, "", err
 	}
 	// it may be written: no caller withdraws it any more
 	ctx, cancel := afterWrite(ctx, afterPut)
 	defer cancel()
 	for try := 1; try < putTries && errors.Is(err, outbox.ErrUnknown); try++ {
-		stored, err = s.o.Engine.PutSub(ctx, sub)
+		stored, err = s.o.Engine.PutSub(ctx, sub, audit)
 	}
 	if err == nil {
 		return stored, "", nil

@@ -13,7 +13,8 @@ import (
 // RemoveWebhook takes a webhook out. One write fixes the cut and keeps the settings; its backlog
 // then becomes dead letters; Purge discards them and the settings. After the write nothing is an
 // error: what fails is a warning in the result, and the same call again finishes it.
-func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error) {
+func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (out api.RemoveWebhookResult, err error) {
+	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.remove", in.Webhook)) }()
 	unlock, err := s.lock(ctx)
 	if err != nil {
 		return api.RemoveWebhookResult{}, err
@@ -26,7 +27,7 @@ func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.
 	if !found {
 		return api.RemoveWebhookResult{URL: in.Webhook}, nil
 	}
-	out := api.RemoveWebhookResult{Removed: !r.sub.Removed, ID: string(r.sub.ID), URL: r.cfg.URL}
+	out = api.RemoveWebhookResult{Removed: !r.sub.Removed, ID: string(r.sub.ID), URL: r.cfg.URL}
 	if !r.sub.Removed {
 		warning, err := s.putRemoved(ctx, r)
 		if err != nil {
@@ -49,6 +50,9 @@ func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.
 	if err != nil {
 		out.Warnings = append(out.Warnings, s.warn(after, r.sub.ID, err, fmt.Sprintf("%s is removed, but not all of its backlog was taken out", r.sub.ID),
 			"Run it again to finish"))
+	}
+	if in.Purge {
+		s.done(after, outbox.AuditChange, outbox.AuditEntry{Operation: "webhook.purge", Object: out.ID, URL: out.URL, Result: plural(out.Purged, "dead letter")})
 	}
 	s.logChange(ctx, "webhook removed", "webhook", r.sub.ID, "dead_lettered", out.DeadLettered, "purged", out.Purged)
 	return out, nil
@@ -76,6 +80,6 @@ func (s *Service) putRemoved(ctx context.Context, r webhookRow) (warning string,
 	}
 	r.sub.Removed = true
 	r.sub.Epochs = append(slices.Clone(r.sub.Epochs), outbox.Epoch{})
-	_, warning, err = s.putSub(ctx, r.sub)
+	_, warning, err = s.putSub(ctx, r.sub, outbox.AuditEntry{Operation: "webhook.remove", Object: string(r.sub.ID), URL: r.cfg.URL})
 	return warning, err
 }

@@ -24,6 +24,7 @@ func (r *webhookRow) endRotation() { r.cfg.PreviousSecret, r.cfg.PreviousUntil =
 // another's overlap: receivers would need three secrets. Everything is checked first, then stored
 // in one commit; after that there is a result, and what fails is a warning in it.
 func (s *Service) RotateSecret(ctx context.Context, in api.RotateSecret) (out api.RotateSecretResult, err error) {
+	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.rotate-secret", in.Webhook)) }()
 	overlap, err := checkRotation(in)
 	if err != nil {
 		return out, err
@@ -41,6 +42,7 @@ func (s *Service) RotateSecret(ctx context.Context, in api.RotateSecret) (out ap
 		return out, api.Errorf(api.CodeInvalidArguments, "%s has no secret to rotate: its requests are not signed. Sign them with: %s", r.sub.ID,
 			s.command("webhook", "add", string(r.sub.ID), "--generate-secret"))
 	}
+	before := r
 	if in.Promote {
 		out.Result = api.RotationNoneRan
 		if r.rotating() {
@@ -57,7 +59,9 @@ func (s *Service) RotateSecret(ctx context.Context, in api.RotateSecret) (out ap
 	if err := r.encode(); err != nil {
 		return api.RotateSecretResult{}, err
 	}
-	sub, warning, err := s.putSub(ctx, r.sub)
+	sub, warning, err := s.putSub(ctx, r.sub, outbox.AuditEntry{
+		Operation: "webhook.rotate-secret", Object: string(r.sub.ID), URL: r.cfg.URL, Fields: changedFields(before, r), Result: out.Result,
+	})
 	if err != nil {
 		return api.RotateSecretResult{}, apiError(err, "rotate the secret")
 	}

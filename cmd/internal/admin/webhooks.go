@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -125,8 +126,13 @@ func (s *Service) storedLane(ctx context.Context, r webhookRow) dispatcher.LaneS
 
 // TestWebhook makes one attempt straight to the endpoint, signed like any delivery, outside the
 // outbox. A webhook that was failing goes on at full speed when it succeeds.
-func (s *Service) TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error) {
-	r, err := s.find(ctx, ref)
+func (s *Service) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
+	if in.Event != "" {
+		if err := settings.KnownEvent(in.Event, s.o.EventNames); err != nil {
+			return api.TestWebhookResult{}, err
+		}
+	}
+	r, err := s.find(ctx, in.Webhook)
 	if err != nil {
 		return api.TestWebhookResult{}, err
 	}
@@ -134,8 +140,8 @@ func (s *Service) TestWebhook(ctx context.Context, ref string) (api.TestWebhookR
 	rand.Read(id[:]) // never fails
 	start := time.Now()
 	ev := outbox.Event{
-		Key: "evt_" + hex.EncodeToString(id[:]), Random: true, Time: start, Name: "connection.update", Chat: "connection",
-		Body: s.o.TestBody(start),
+		Key: "evt_" + hex.EncodeToString(id[:]), Random: true, Time: start, Name: cmp.Or(in.Event, "connection.update"), Chat: "connection",
+		Body: s.o.TestBody(in.Event, start),
 	}
 	was := s.lane(ctx, r)
 	res := s.o.Sender.Send(ctx, dispatcher.Request{Sub: r.sub.ID, Webhook: r.cfg, Event: ev, Attempt: 1})

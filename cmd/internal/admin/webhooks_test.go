@@ -181,12 +181,12 @@ func TestARemovedWebhookIsFoundAmongMany(t *testing.T) {
 func TestTestWebhook(t *testing.T) {
 	r := newRig(t)
 	w := r.put("http://localhost/hook").Webhook
-	res, err := r.TestWebhook(t.Context(), w.URL)
+	res, err := r.TestWebhook(t.Context(), api.TestWebhook{Webhook: w.URL})
 	if err != nil || res.Success || res.Status != 500 || res.Event != "connection.update" || res.ID != w.ID {
 		t.Errorf("a failing endpoint: %+v, %v", res, err)
 	}
 	r.sender.result = dispatcher.Result{Class: outbox.ClassOK, Status: 204}
-	if res, err = r.TestWebhook(t.Context(), w.ID); err != nil || !res.Success || res.Error != "" {
+	if res, err = r.TestWebhook(t.Context(), api.TestWebhook{Webhook: w.ID}); err != nil || !res.Success || res.Error != "" {
 		t.Errorf("a working endpoint: %+v, %v", res, err)
 	}
 	if n := len(r.sender.got); n != 2 || r.sender.got[0].Event.Key == r.sender.got[1].Event.Key {
@@ -195,6 +195,6 @@ func TestTestWebhook(t *testing.T) {
 	if st := r.status(); st.Events != 0 || st.Dead != 0 {
 		t.Errorf("a test left something in the outbox: %+v", st)
 	}
-	_, err = r.TestWebhook(t.Context(), "http://localhost/none")
+	_, err = r.TestWebhook(t.Context(), api.TestWebhook{Webhook: "http://localhost/none"})
 	wantError(t, err, api.CodeWebhookNotFound, "none")
 }

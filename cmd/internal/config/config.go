@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"waoutbox/cmd/internal/hosts"
 	"waoutbox/cmd/internal/term"
 )
 
@@ -32,6 +33,13 @@ type Config struct {
 	KeepMediaSize int64         // bytes together; 0 is no limit
 	KeepMediaAge  time.Duration // 0: as long as their events
 	MediaDirs     []string      // absolute, clean
+	WebhookPolicy string        // ask, locked or open
+	WebhookHosts  hosts.List
+	HTTP          string // HOST:PORT; "" is no listener
+	HTTPCert      string // "" is no TLS
+	HTTPKey       string
+	HTTPInsecure  bool
+	HTTPHosts     []string // in lower case
 
 	values []Value
 }

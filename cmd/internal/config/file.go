@@ -181,11 +181,14 @@ func checkVersion(path string, raw json.RawMessage) error {
 	return nil
 }
 
-// memberText reads a JSON string or number as the text a flag would hold.
+// memberText reads a JSON string, number or boolean as the text a flag would hold.
 func memberText(raw json.RawMessage) (string, error) {
 	var s string
 	if json.Unmarshal(raw, &s) == nil && raw[0] == '"' {
 		return s, nil
+	}
+	if text := string(raw); text == "true" || text == "false" {
+		return text, nil
 	}
 	var n json.Number
 	if err := json.Unmarshal(raw, &n); err != nil || n == "" {

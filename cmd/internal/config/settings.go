@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"waoutbox/cmd/internal/hosts"
 	"waoutbox/connection/whatsappurl"
 )
 
@@ -22,6 +23,11 @@ const (
 	KindDuration Kind = "duration"
 	KindMedia    Kind = "media" // off, all, or kinds of media: image,document=20MiB
 	KindDirs     Kind = "directories"
+	KindHosts    Kind = "hosts"   // a.example,*.b.example,192.168.1.5:5678
+	KindAddress  Kind = "address" // HOST:PORT
+	KindFile     Kind = "file"    // an absolute path
+	KindBool     Kind = "boolean" // true or false
+	KindNames    Kind = "names"   // of hosts, separated by commas
 )
 
 // The keys: as written in config.json, as the flag's name and on `config set`.
@@ -43,6 +49,13 @@ const (
 	KeyKeepMediaSize   = "keep-media-size"
 	KeyKeepMediaAge    = "keep-media-age"
 	KeyMediaDirs       = "media-dirs"
+	KeyWebhookPolicy   = "webhook-policy"
+	KeyWebhookHosts    = "webhook-hosts"
+	KeyHTTP            = "http"
+	KeyHTTPCert        = "http-tls-cert"
+	KeyHTTPKey         = "http-tls-key"
+	KeyHTTPInsecure    = "http-insecure"
+	KeyHTTPHosts       = "http-hosts"
 )
 
 // Limits of max-in-flight: at least one delivery must be possible, and 512 connections are what one
@@ -199,6 +212,48 @@ func Keys() []Setting {
 			Help:  "directories out of which agents and programs may send files, absolute and separated as in PATH; none: none (the command line may send any)",
 			check: func(v string) error { _, err := parseDirs(v); return err },
 			apply: func(c *Config, v string) (err error) { c.MediaDirs, err = parseDirs(v); return err },
+		},
+		{
+			Key: KeyWebhookPolicy, Kind: KindEnum, Default: "ask", Env: envName(KeyWebhookPolicy), Values: []string{"ask", "locked", "open"},
+			Help:  "what happens when an agent registers a webhook on a host that is not in webhook-hosts: ask (the user, where the agent's client can), locked (refuse, programs too) or open",
+			check: oneOf("ask", "locked", "open"),
+			apply: func(c *Config, v string) error { c.WebhookPolicy = v; return nil },
+		},
+		{
+			Key: KeyWebhookHosts, Kind: KindHosts, Env: envName(KeyWebhookHosts),
+			Help:  "hosts that agents and programs may send events to: a.example,*.b.example,192.168.1.5:5678; this machine always; a running service takes them from `webhook allow`",
+			check: func(v string) error { _, err := hosts.Parse(v); return err },
+			apply: func(c *Config, v string) (err error) { c.WebhookHosts, err = hosts.Parse(v); return err },
+		},
+		{
+			Key: KeyHTTP, Kind: KindAddress, Default: "off", Env: envName(KeyHTTP),
+			Help:  "the address of the HTTP listener for programs and agents: 127.0.0.1:8080, port 0 for any free one; off is none",
+			check: func(v string) error { _, err := parseAddress(v); return err },
+			apply: func(c *Config, v string) (err error) { c.HTTP, err = parseAddress(v); return err },
+		},
+		{
+			Key: KeyHTTPCert, Kind: KindFile, Env: envName(KeyHTTPCert),
+			Help:  "the certificate of the HTTP listener, a PEM file with its chain; read again when it is renewed",
+			check: checkFile,
+			apply: func(c *Config, v string) error { c.HTTPCert = v; return nil },
+		},
+		{
+			Key: KeyHTTPKey, Kind: KindFile, Env: envName(KeyHTTPKey),
+			Help:  "the key of that certificate, a PEM file",
+			check: checkFile,
+			apply: func(c *Config, v string) error { c.HTTPKey = v; return nil },
+		},
+		{
+			Key: KeyHTTPInsecure, Kind: KindBool, Default: "false", Env: envName(KeyHTTPInsecure),
+			Help:  "true lets the HTTP listener be reached from other machines without TLS: behind a proxy that has it, in a container",
+			check: func(v string) error { _, err := parseBool(v); return err },
+			apply: func(c *Config, v string) (err error) { c.HTTPInsecure, err = parseBool(v); return err },
+		},
+		{
+			Key: KeyHTTPHosts, Kind: KindNames, Env: envName(KeyHTTPHosts),
+			Help:  "names besides its own by which the HTTP listener is called, separated by commas: waoutbox,wa.example.com",
+			check: func(v string) error { _, err := parseHosts(v); return err },
+			apply: func(c *Config, v string) (err error) { c.HTTPHosts, err = parseHosts(v); return err },
 		},
 	}
 }

@@ -6,11 +6,15 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+
+	"waoutbox/outbox/api"
 )
 
-// Agent is who calls, for the audit trail: the CLI (Name "cli") or an MCP client by its own name.
-// It is a claim, not a credential.
+// Agent is who calls, for the audit trail and the policy for hosts: the CLI (Name "cli") or an MCP
+// client by its own name. It is a claim, not a credential.
 type Agent struct {
+	// api.CallerCLI, api.CallerMCP or api.CallerHTTP; whoever does not say is a program
+	Kind          string
 	Name, Version string // the caller's name and version
 	// version of the waoutbox binary that calls, for "versions differ" sentences; "" means Version
 	Build string
@@ -39,6 +43,9 @@ func AgentFrom(ctx context.Context) (Agent, bool) {
 }
 
 func (a Agent) writeTo(h http.Header) {
+	if a.Kind != "" {
+		h.Set(headerCaller, a.Kind)
+	}
 	if a.Name != "" {
 		h.Set(headerAgentName, url.QueryEscape(clean(a.Name)))
 	}
@@ -55,7 +62,11 @@ func agentOf(h http.Header) Agent {
 		}
 		return clean(v)
 	}
-	return Agent{Name: read(headerAgentName), Version: read(headerAgentVersion)}
+	a := Agent{Kind: api.CallerHTTP, Name: read(headerAgentName), Version: read(headerAgentVersion)}
+	if kind := h.Get(headerCaller); kind == api.CallerCLI || kind == api.CallerMCP {
+		a.Kind = kind
+	}
+	return a
 }
 
 // clean returns a name that a client chose in a form fit for one line of a log: printable, bounded.

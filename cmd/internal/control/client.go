@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"time"
 
+	"waoutbox/cmd/internal/control/request"
 	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
@@ -56,11 +57,11 @@ func (c *Client) Webhooks(ctx context.Context) ([]api.Webhook, error) {
 }
 
 func (c *Client) Webhook(ctx context.Context, id string) (api.Webhook, error) {
-	return call(ctx, c, routeWebhook, ref{id})
+	return call(ctx, c, routeWebhook, webhookRef{id})
 }
 
 func (c *Client) WebhookActivity(ctx context.Context, id string) (api.WebhookActivity, error) {
-	return call(ctx, c, routeActivity, ref{id})
+	return call(ctx, c, routeActivity, webhookRef{id})
 }
 
 func (c *Client) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
@@ -71,12 +72,12 @@ func (c *Client) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.R
 	return call(ctx, c, routeRemoveWebhook, in)
 }
 
-func (c *Client) TestWebhook(ctx context.Context, id string) (api.TestWebhookResult, error) {
-	return call(ctx, c, routeTestWebhook, ref{id})
+func (c *Client) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
+	return call(ctx, c, routeTestWebhook, in)
 }
 
 func (c *Client) PauseWebhook(ctx context.Context, id string) (api.WebhookState, error) {
-	return call(ctx, c, routePauseWebhook, ref{id})
+	return call(ctx, c, routePauseWebhook, webhookRef{id})
 }
 
 func (c *Client) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error) {
@@ -85,6 +86,14 @@ func (c *Client) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.W
 
 func (c *Client) RotateSecret(ctx context.Context, in api.RotateSecret) (api.RotateSecretResult, error) {
 	return call(ctx, c, routeRotateSecret, in)
+}
+
+func (c *Client) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
+	return call(ctx, c, routeAllowHost, in)
+}
+
+func (c *Client) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
+	return call(ctx, c, routeAudit, q)
 }
 
 func (c *Client) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
@@ -96,7 +105,7 @@ func (c *Client) DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.De
 }
 
 func (c *Client) DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error) {
-	return call(ctx, c, routeDeadLetter, ref{id})
+	return call(ctx, c, routeDeadLetter, idRef{id})
 }
 
 func (c *Client) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error) {
@@ -124,7 +133,7 @@ func (c *Client) Events(ctx context.Context, q api.EventQuery) (api.EventPage, e
 }
 
 func (c *Client) Event(ctx context.Context, id string) (api.EventDetail, error) {
-	return call(ctx, c, routeEvent, ref{id})
+	return call(ctx, c, routeEvent, idRef{id})
 }
 
 func (c *Client) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
@@ -141,6 +150,14 @@ func (c *Client) ContinuePairing(ctx context.Context, in api.ContinuePairing) (a
 
 func (c *Client) Unpair(ctx context.Context) (api.UnpairResult, error) {
 	return call(ctx, c, routeUnpair, none{})
+}
+
+func (c *Client) Connect(ctx context.Context) (api.Link, error) {
+	return call(ctx, c, routeConnect, none{})
+}
+
+func (c *Client) Disconnect(ctx context.Context) (api.Link, error) {
+	return call(ctx, c, routeDisconnect, none{})
 }
 
 func (c *Client) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
@@ -191,7 +208,7 @@ func (c *Client) DaemonWithin(ctx context.Context, limit time.Duration) (api.Dae
 func (c *Client) Metrics(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, metricsTimeout, errCallLimit)
 	defer cancel()
-	resp, err := c.send(ctx, http.MethodGet, routeMetrics, nil)
+	resp, err := c.request(ctx, string(routeMetrics), none{})
 	if err != nil {
 		return "", err
 	}
@@ -214,7 +231,7 @@ func call[In, Out any](ctx context.Context, c *Client, path route[In, Out], in I
 		ctx, cancel = context.WithTimeoutCause(ctx, callTimeout, errCallLimit)
 		defer cancel()
 	}
-	resp, err := c.post(ctx, string(path), in)
+	resp, err := c.request(ctx, string(path), in)
 	if err != nil {
 		return out, err
 	}
@@ -246,16 +263,22 @@ func (c *Client) readAll(ctx context.Context, resp *http.Response) ([]byte, erro
 // errCallLimit is the cause of a context that ended by callTimeout and not by its caller.
 var errCallLimit = errors.New("no response within the limit")
 
-// post sends one request and returns the response, whose body the caller closes.
-func (c *Client) post(ctx context.Context, path string, in any) (*http.Response, error) {
-	raw, err := json.Marshal(in)
-	if err != nil {
+// request sends the request of an operation and returns the response, whose body the caller closes.
+func (c *Client) request(ctx context.Context, pattern string, in any) (*http.Response, error) {
+	method, target, body, err := request.Encode(pattern, in)
+	switch {
+	case err != nil && api.CodeOf(err) != api.CodeInternal:
+		return nil, err
+	case err != nil:
 		return nil, api.Errorf(api.CodeInvalidArguments, "the request cannot be written as JSON: %v", err)
-	}
-	if len(raw) > maxRequestBytes {
+	case len(body) > maxRequestBytes:
 		return nil, api.Errorf(api.CodeInvalidArguments, "the request is larger than %d bytes; send less at once", maxRequestBytes)
+	case len(target) > maxTargetBytes:
+		return nil, api.Errorf(api.CodeInvalidArguments, "the request is longer than %d bytes; ask for less at once", maxTargetBytes)
+	case body == nil:
+		return c.send(ctx, method, target, nil)
 	}
-	return c.send(ctx, http.MethodPost, path, bytes.NewReader(raw))
+	return c.send(ctx, method, target, bytes.NewReader(body))
 }
 
 // send sends one request, whose body is JSON if it has one, and returns the response, whose body
@@ -265,7 +288,9 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 	if err != nil {
 		return nil, api.Errorf(api.CodeInternal, "the request cannot be made: %v", err)
 	}
-	req.Header.Set("Content-Type", "application/json")
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
 	c.agent.writeTo(req.Header)
 	resp, err := c.http.Do(req)
 	if err == nil {

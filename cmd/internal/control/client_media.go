@@ -6,10 +6,10 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
-	"net/url"
 	"strings"
 	"sync/atomic"
 
+	"waoutbox/cmd/internal/control/request"
 	"waoutbox/outbox/api"
 )
 
@@ -18,7 +18,7 @@ func (c *Client) Media(ctx context.Context, ref string) (api.Media, error) {
 	if strings.Trim(ref, ". ") == "" {
 		return api.Media{}, api.Errorf(api.CodeInvalidArguments, "%q is no message: give the id of its event (evt_…), its sequence, or WhatsApp's id of it", ref)
 	}
-	resp, err := c.send(ctx, http.MethodGet, strings.Replace(routeMedia, "{id}", url.PathEscape(ref), 1), nil)
+	resp, err := c.request(ctx, string(routeMedia), idRef{ref})
 	if err != nil {
 		return api.Media{}, err
 	}
@@ -58,22 +58,21 @@ func (s *streamed) Close() error { return s.body.Close() }
 // without looking at the file is refused before any of it is sent.
 func (c *Client) SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error) {
 	var out api.SendResult
-	raw, err := json.Marshal(in)
+	beside, err := fileSendOf(in)
 	if err != nil {
-		return out, api.Errorf(api.CodeInvalidArguments, "the request cannot be written as JSON: %v", err)
+		return out, err
 	}
-	header := base64.StdEncoding.EncodeToString(raw)
-	if len(header) > maxHeaderBytes-2<<10 {
+	method, target, _ := strings.Cut(string(routeSendFile), " ")
+	if target += "?" + request.Query(beside).Encode(); len(target) > maxTargetBytes {
 		return out, api.Errorf(api.CodeInvalidArguments, "what is asked beside the file is too long: shorten the caption")
 	}
 	read := &remembered{from: content}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://waoutbox"+routeSendFile, read)
+	req, err := http.NewRequestWithContext(ctx, method, "http://waoutbox"+target, read)
 	if err != nil {
 		return out, api.Errorf(api.CodeInternal, "the request cannot be made: %v", err)
 	}
 	req.Header.Set("Content-Type", "application/octet-stream")
 	req.Header.Set("Expect", "100-continue")
-	req.Header.Set(headerSend, header)
 	c.agent.writeTo(req.Header)
 	resp, err := c.http.Do(req)
 	if failed := read.err.Load(); failed != nil {

@@ -15,7 +15,7 @@ import (
 func (c *Client) Pair(ctx context.Context, in api.PairRequest, step func(api.PairStep) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // also ends the daemon's side of the stream
-	resp, err := c.post(ctx, string(routePair), in)
+	resp, err := c.request(ctx, string(routePair), in)
 	if err != nil {
 		return err
 	}

@@ -184,7 +184,7 @@ func TestAgentNamesAreCleaned(t *testing.T) {
 			t.Errorf("%q arrived as %+v", name, got)
 		}
 	}
-	if got := agentOf(http.Header{headerAgentName: {"%zz"}}); got != (Agent{}) {
+	if got := agentOf(http.Header{headerAgentName: {"%zz"}}); got != (Agent{Kind: api.CallerHTTP}) {
 		t.Errorf("got %+v", got)
 	}
 	if _, ok := AgentFrom(t.Context()); ok {

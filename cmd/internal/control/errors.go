@@ -8,15 +8,23 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 
+	"waoutbox/cmd/internal/control/request"
 	"waoutbox/outbox/api"
 )
 
-// codeUnknownRoute is the code of the response to a route of another version. It never leaves this
-// package: the client turns it into a sentence that names both versions.
-const codeUnknownRoute api.Code = "unknown_route"
+// Codes of requests that reach no operation. Programs get them; Client turns those that come of
+// another version into a sentence that names both.
+const (
+	codeUnknownRoute     api.Code = "unknown_route"
+	codeMethodNotAllowed api.Code = "method_not_allowed"
+	codeUnsupportedType  api.Code = "unsupported_media_type"
+	codeTooLarge         api.Code = "request_too_large"
+)
 
 // failure is the body of every response that is no success.
 type failure struct {
@@ -28,7 +36,7 @@ type failure struct {
 func httpStatus(code api.Code) int {
 	switch code {
 	case api.CodeInvalidURL, api.CodeInvalidEvents, api.CodeInvalidSecret, api.CodeInvalidArguments, api.CodeInvalidCursor,
-		api.CodeInvalidRecipient, api.CodeInvalidPhone:
+		api.CodeInvalidRecipient, api.CodeInvalidPhone, request.CodeUnknownField:
 		return http.StatusBadRequest
 	case api.CodeWebhookNotFound, api.CodeNotFound, api.CodeNotOnWhatsApp, api.CodeMessageNotFound, codeUnknownRoute:
 		return http.StatusNotFound
@@ -37,7 +45,11 @@ func httpStatus(code api.Code) int {
 		return http.StatusConflict
 	case api.CodeMediaExpired:
 		return http.StatusGone
-	case api.CodeMediaTooLarge:
+	case codeMethodNotAllowed:
+		return http.StatusMethodNotAllowed
+	case codeUnsupportedType:
+		return http.StatusUnsupportedMediaType
+	case api.CodeMediaTooLarge, codeTooLarge:
 		return http.StatusRequestEntityTooLarge
 	case api.CodePathNotAllowed, api.CodeAccountRestricted:
 		return http.StatusForbidden
@@ -77,6 +89,37 @@ func (s *Server) public(ctx context.Context, path string, err error) *api.Error 
 	return internal(id)
 }
 
+// inField says of a failure of an operation which field of its request is wrong, where the code
+// tells that.
+func inField(e *api.Error, in any) *api.Error {
+	var names []string
+	switch e.Code {
+	case api.CodeInvalidURL:
+		names = []string{"url"}
+	case api.CodeInvalidEvents:
+		names = []string{"events", "event"}
+	case api.CodeInvalidSecret:
+		names = []string{"secret"}
+	case api.CodeInvalidCursor:
+		names = []string{"cursor"}
+	case api.CodeInvalidPhone:
+		names = []string{"phone"}
+	case api.CodeInvalidRecipient, api.CodeNotOnWhatsApp:
+		names = []string{"to", "of", "jid"}
+	case api.CodeWebhookNotFound:
+		names = []string{"webhook", "url"}
+	case api.CodeNotFound:
+		names = []string{"id"}
+	}
+	for _, f := range request.Fields(reflect.TypeOf(in)) {
+		if e.Field == "" && slices.Contains(names, f.Name) {
+			named := *e
+			return named.In(f.Name)
+		}
+	}
+	return e
+}
+
 // stoppedError is the error of a call that a stop cut off or came before.
 func (s *Server) stoppedError() *api.Error {
 	return unavailable("waoutbox is stopping; the call was cut off. Start it again: waoutbox start")
@@ -111,8 +154,9 @@ func (c *Client) decodeFailure(resp *http.Response, body []byte) error {
 	if json.Unmarshal(body, &f) != nil || f.Error == nil || f.Error.Code == "" {
 		return api.Errorf(api.CodeInternal, "the service answered %d without a reason; is something else listening on its socket?", resp.StatusCode)
 	}
-	if f.Error.Code == codeUnknownRoute {
-		return api.Errorf(api.CodeServiceUnavail, "the running waoutbox (version %s) does not know this operation; this is version %s. "+
+	switch f.Error.Code {
+	case codeUnknownRoute, codeMethodNotAllowed, request.CodeUnknownField:
+		return api.Errorf(api.CodeServiceUnavail, "the running waoutbox (version %s) does not know this operation, or not all that is asked for; this is version %s. "+
 			"Restart the service with this version: %s", orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), c.restart())
 	}
 	return f.Error

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/control/request"
 	"waoutbox/outbox/api"
 )
 
@@ -77,8 +78,8 @@ func (f *recordingService) PutWebhook(ctx context.Context, in api.PutWebhook) (a
 func (f *recordingService) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error) {
 	return record[api.RemoveWebhookResult](ctx, f, "RemoveWebhook", in)
 }
-func (f *recordingService) TestWebhook(ctx context.Context, ref string) (api.TestWebhookResult, error) {
-	return record[api.TestWebhookResult](ctx, f, "TestWebhook", ref)
+func (f *recordingService) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
+	return record[api.TestWebhookResult](ctx, f, "TestWebhook", in)
 }
 func (f *recordingService) PauseWebhook(ctx context.Context, ref string) (api.WebhookState, error) {
 	return record[api.WebhookState](ctx, f, "PauseWebhook", ref)
@@ -88,6 +89,14 @@ func (f *recordingService) ResumeWebhook(ctx context.Context, in api.ResumeWebho
 }
 func (f *recordingService) RotateSecret(ctx context.Context, in api.RotateSecret) (api.RotateSecretResult, error) {
 	return record[api.RotateSecretResult](ctx, f, "RotateSecret", in)
+}
+
+func (f *recordingService) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy, error) {
+	return record[api.HostPolicy](ctx, f, "AllowHost", in)
+}
+
+func (f *recordingService) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
+	return record[api.AuditPage](ctx, f, "Audit", q)
 }
 func (f *recordingService) DeadLetterSummary(ctx context.Context, in api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return record[[]api.DeadLetterGroup](ctx, f, "DeadLetterSummary", in)
@@ -130,6 +139,14 @@ func (f *recordingService) ContinuePairing(ctx context.Context, in api.ContinueP
 }
 func (f *recordingService) Unpair(ctx context.Context) (api.UnpairResult, error) {
 	return record[api.UnpairResult](ctx, f, "Unpair")
+}
+
+func (f *recordingService) Connect(ctx context.Context) (api.Link, error) {
+	return record[api.Link](ctx, f, "Connect")
+}
+
+func (f *recordingService) Disconnect(ctx context.Context) (api.Link, error) {
+	return record[api.Link](ctx, f, "Disconnect")
 }
 
 func (f *recordingService) Media(ctx context.Context, ref string) (api.Media, error) {
@@ -287,6 +304,9 @@ func fill(v reflect.Value, n *int) {
 			fill(value, n)
 			v.SetMapIndex(key, value)
 		}
+	case request.Values(v.Type()) != nil:
+		set := request.Values(v.Type())
+		v.SetString(set[*n%len(set)])
 	case v.Kind() == reflect.String:
 		v.SetString("text <&> ünï\n" + string(rune('a'+*n%26)))
 	case v.Kind() == reflect.Bool:

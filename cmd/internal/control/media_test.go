@@ -149,6 +149,11 @@ func TestSendFileThatFails(t *testing.T) {
 	if _, err := r.client.SendFile(t.Context(), api.Send{File: &api.File{Caption: strings.Repeat("x", maxHeaderBytes)}}, content); api.CodeOf(err) != api.CodeInvalidArguments {
 		t.Errorf("a caption that is too long: %v", err)
 	}
+	for _, in := range []api.Send{{Text: "x"}, {File: &api.File{Path: "/x"}}, {Reaction: &api.Reaction{}}} {
+		if _, err := r.client.SendFile(t.Context(), in, content); api.CodeOf(err) != api.CodeInvalidArguments {
+			t.Errorf("a file beside %+v: %v", in, err)
+		}
+	}
 	r.stop()
 	<-r.done
 	if calls := svc.taken(); len(calls) != 0 {

@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strconv"
 	"time"
 
+	"waoutbox/cmd/internal/control/request"
 	"waoutbox/outbox/api"
 )
 
@@ -17,22 +19,25 @@ func (s *Server) routes() {
 	svc := s.service
 	read(s, routeStatus, func(ctx context.Context, _ none) (api.Status, error) { return svc.Status(ctx) })
 	read(s, routeWebhooks, func(ctx context.Context, _ none) (items[api.Webhook], error) { return wrap(svc.Webhooks(ctx)) })
-	read(s, routeWebhook, func(ctx context.Context, in ref) (api.Webhook, error) { return svc.Webhook(ctx, in.Ref) })
-	read(s, routeActivity, func(ctx context.Context, in ref) (api.WebhookActivity, error) {
-		return svc.WebhookActivity(ctx, in.Ref)
+	read(s, routeWebhook, func(ctx context.Context, in webhookRef) (api.Webhook, error) { return svc.Webhook(ctx, in.Webhook) })
+	read(s, routeActivity, func(ctx context.Context, in webhookRef) (api.WebhookActivity, error) {
+		return svc.WebhookActivity(ctx, in.Webhook)
 	})
 	mutate(s, routePutWebhook, svc.PutWebhook)
 	mutate(s, routeRemoveWebhook, svc.RemoveWebhook)
 	// its outcome can end a hold
-	mutate(s, routeTestWebhook, func(ctx context.Context, in ref) (api.TestWebhookResult, error) { return svc.TestWebhook(ctx, in.Ref) })
-	mutate(s, routePauseWebhook, func(ctx context.Context, in ref) (api.WebhookState, error) { return svc.PauseWebhook(ctx, in.Ref) })
+	mutate(s, routeTestWebhook, svc.TestWebhook)
+	mutate(s, routePauseWebhook, func(ctx context.Context, in webhookRef) (api.WebhookState, error) {
+		return svc.PauseWebhook(ctx, in.Webhook)
+	})
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
+	read(s, routeAudit, svc.Audit)
 	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
 		return wrap(svc.DeadLetterSummary(ctx, in))
 	})
 	read(s, routeDeadLetters, svc.DeadLetters)
-	read(s, routeDeadLetter, func(ctx context.Context, in ref) (api.DeadLetterDetail, error) { return svc.DeadLetter(ctx, in.Ref) })
+	read(s, routeDeadLetter, func(ctx context.Context, in idRef) (api.DeadLetterDetail, error) { return svc.DeadLetter(ctx, in.ID) })
 	mutate(s, routeReplay, svc.Replay)
 	mutate(s, routePurge, svc.Purge)
 	mutate(s, routeStartReplay, svc.StartReplay)
@@ -41,15 +46,11 @@ func (s *Server) routes() {
 		return wrap(svc.StopReplay(ctx, in))
 	})
 	read(s, routeEvents, svc.Events)
-	read(s, routeEvent, func(ctx context.Context, in ref) (api.EventDetail, error) { return svc.Event(ctx, in.Ref) })
+	read(s, routeEvent, func(ctx context.Context, in idRef) (api.EventDetail, error) { return svc.Event(ctx, in.ID) })
 	mutate(s, routeReplayEvents, svc.ReplayEvents)
-	// a pairing session belongs to the link and outlives this wait for its code
-	read(s, routePairNow, svc.PairNow)
-	// what was handed over is with WhatsApp: the wait for the step after it ends with the caller
-	read(s, routePairContinue, svc.ContinuePairing)
-	mutate(s, routeUnpair, func(ctx context.Context, _ none) (api.UnpairResult, error) { return svc.Unpair(ctx) })
+	mount(s, routeMedia, s.handleMedia)
 	mutate(s, routeSend, svc.Send)
-	mutate(s, routeSendText, svc.Send)
+	mount(s, routeSendFile, s.handleSendFile)
 	mutate(s, routeMarkRead, svc.MarkRead)
 	mutate(s, routeTyping, svc.Typing)
 	mutate(s, routeWatchPresence, svc.WatchPresence)
@@ -57,20 +58,35 @@ func (s *Server) routes() {
 	read(s, routeGroups, func(ctx context.Context, in api.ListGroups) (items[api.Group], error) {
 		return wrap(svc.Groups(ctx, in))
 	})
-	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
-	s.mux.HandleFunc("GET "+routeMedia, s.handleMedia)
-	s.mux.HandleFunc("POST "+routeSendFile, s.handleSendFile)
-	s.mux.HandleFunc("POST "+string(routePair), s.handlePair)
-	s.mux.HandleFunc("POST "+string(routeStop), s.handleStop)
-	if s.metrics != nil {
-		s.mux.HandleFunc("GET "+routeMetrics, s.handleMetrics)
-	}
-	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.writeError(w, api.Errorf(codeUnknownRoute, "waoutbox %s has no %s %s", s.daemon.Version, r.Method, r.URL.Path))
+	read(s, routeLink, func(ctx context.Context, _ none) (api.Link, error) {
+		status, err := svc.Status(ctx)
+		return status.Link, err
 	})
+	mount(s, routePair, s.handlePair)
+	// a pairing session belongs to the link and outlives this wait for its code
+	read(s, routePairNow, svc.PairNow)
+	// what was handed over is with WhatsApp: the wait for the step after it ends with the caller
+	read(s, routePairContinue, svc.ContinuePairing)
+	mutate(s, routeUnpair, func(ctx context.Context, _ none) (api.UnpairResult, error) { return svc.Unpair(ctx) })
+	mutate(s, routeConnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Connect(ctx) })
+	mutate(s, routeDisconnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Disconnect(ctx) })
+
+	s.ofDaemon = true // what follows is the daemon's own
+	mutate(s, routeAllowHost, svc.AllowHost)
+	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
+	mount(s, routeStop, s.handleStop)
+	if s.metrics != nil {
+		mount(s, routeMetrics, s.handleMetrics)
+	}
+	s.routesOfListener()
 }
 
-func wrap[T any](list []T, err error) (items[T], error) { return items[T]{Items: list}, err }
+func wrap[T any](list []T, err error) (items[T], error) {
+	if list == nil {
+		list = []T{}
+	}
+	return items[T]{Items: list}, err
+}
 
 // read mounts an operation that changes nothing: it ends with its caller.
 func read[In, Out any](s *Server, path route[In, Out], run func(context.Context, In) (Out, error)) {
@@ -93,24 +109,24 @@ func mutate[In, Out any](s *Server, path route[In, Out], run func(context.Contex
 
 // handle mounts one operation: read the request, run it, write the response.
 func handle[In, Out any](s *Server, path route[In, Out], run func(context.Context, In) (Out, error)) {
-	s.mux.HandleFunc("POST "+string(path), func(w http.ResponseWriter, r *http.Request) {
+	mount(s, path, func(w http.ResponseWriter, r *http.Request) {
 		var in In
-		if err := readBody(w, r, &in); err != nil {
+		if err := readRequest(w, r, string(path), &in); err != nil {
 			s.writeError(w, err)
 			return
 		}
 		out, err := run(r.Context(), in)
 		if err != nil {
-			s.writeError(w, s.public(r.Context(), string(path), err))
+			s.writeError(w, inField(s.public(r.Context(), r.URL.Path, err), in))
 			return
 		}
 		s.writeJSON(w, http.StatusOK, out)
 	})
 }
 
-// readBody reads the whole request before the operation starts: only then does net/http watch for
-// the caller going away.
-func readBody(w http.ResponseWriter, r *http.Request, in any) *api.Error {
+// readRequest reads the whole request before the operation starts: only then does net/http watch
+// for the caller going away.
+func readRequest(w http.ResponseWriter, r *http.Request, pattern string, in any) *api.Error {
 	ctl := http.NewResponseController(w)
 	// a connection without deadlines still ends with its caller
 	_ = ctl.SetReadDeadline(time.Now().Add(bodyTimeout))
@@ -118,18 +134,14 @@ func readBody(w http.ResponseWriter, r *http.Request, in any) *api.Error {
 	_ = ctl.SetReadDeadline(time.Time{})
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-			return api.Errorf(api.CodeInvalidArguments, "the request is larger than %d bytes; send less at once", maxRequestBytes)
+			return api.Errorf(codeTooLarge, "the request is larger than %d bytes; send less at once", maxRequestBytes)
 		}
 		return api.Retryf(api.CodeInvalidArguments, "the request did not arrive whole; try again")
 	}
-	if len(raw) == 0 {
-		return nil
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); len(raw) > 0 && !request.InQuery(pattern) && (err != nil || kind != "application/json") {
+		return api.Errorf(codeUnsupportedType, "this operation takes JSON: send it with the header Content-Type: application/json")
 	}
-	// err quotes no values beyond a type name and an offset
-	if err := json.Unmarshal(raw, in); err != nil {
-		return api.Errorf(api.CodeInvalidArguments, "the request is not the JSON this operation takes")
-	}
-	return nil
+	return request.Decode(pattern, r.PathValue, r.URL.RawQuery, raw, in)
 }
 
 func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
@@ -152,7 +164,7 @@ func (s *Server) writeError(w http.ResponseWriter, e *api.Error) {
 	s.writeJSON(w, httpStatus(e.Code), failure{Error: e})
 }
 
-// handleMetrics is the one operation that is no JSON: what asks is a program that reads metrics.
+// handleMetrics writes no JSON: what asks is a program that reads metrics.
 func (s *Server) handleMetrics(w http.ResponseWriter, r *http.Request) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(metricsTimeout))
 	s.metrics.ServeHTTP(w, r)

@@ -6,70 +6,99 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// route is the path of one operation together with the types of its request and response, so that
-// client and server cannot disagree. Every route but those of the metrics and of files is a POST
-// with a JSON body. Fields that one side does not know are ignored.
+// route is the method and the path of one operation together with the types of its request and
+// response, so that client, server and docs/openapi.json cannot disagree. How the request's fields
+// become path, query and body is the package request's.
 type route[In, Out any] string
 
 const (
-	routeStatus route[none, api.Status] = "/v1/status"
+	routeStatus route[none, api.Status] = "GET /v1/status"
 
-	routeWebhooks      route[none, items[api.Webhook]]                         = "/v1/webhook/list"
-	routeWebhook       route[ref, api.Webhook]                                 = "/v1/webhook/get"
-	routeActivity      route[ref, api.WebhookActivity]                         = "/v1/webhook/activity"
-	routePutWebhook    route[api.PutWebhook, api.PutWebhookResult]             = "/v1/webhook/put"
-	routeRemoveWebhook route[api.RemoveWebhook, api.RemoveWebhookResult]       = "/v1/webhook/remove"
-	routeTestWebhook   route[ref, api.TestWebhookResult]                       = "/v1/webhook/test"
-	routePauseWebhook  route[ref, api.WebhookState]                            = "/v1/webhook/pause"
-	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]              = "/v1/webhook/resume"
-	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]         = "/v1/webhook/rotate-secret"
-	routeSummary       route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "/v1/deadletter/summary"
-	routeDeadLetters   route[api.DeadLetterQuery, api.DeadLetterPage]          = "/v1/deadletter/list"
-	routeDeadLetter    route[ref, api.DeadLetterDetail]                        = "/v1/deadletter/get"
-	routeReplay        route[api.ReplayRequest, api.ReplayResult]              = "/v1/deadletter/replay"
-	routeEvents        route[api.EventQuery, api.EventPage]                    = "/v1/event/list"
-	routeEvent         route[ref, api.EventDetail]                             = "/v1/event/get"
-	routeReplayEvents  route[api.ReplayEvents, api.StartReplayResult]          = "/v1/event/replay"
-	routeStartReplay   route[api.StartReplay, api.StartReplayResult]           = "/v1/replay/start"
-	routeReplays       route[none, items[api.ReplayRun]]                       = "/v1/replay/list"
-	routeStopReplay    route[api.StopReplay, items[api.ReplayRun]]             = "/v1/replay/stop"
-	routePurge         route[api.PurgeRequest, api.PurgeResult]                = "/v1/deadletter/purge"
+	routeWebhooks      route[none, items[api.Webhook]]                   = "GET /v1/webhooks"
+	routePutWebhook    route[api.PutWebhook, api.PutWebhookResult]       = "POST /v1/webhooks"
+	routeWebhook       route[webhookRef, api.Webhook]                    = "GET /v1/webhooks/{webhook}"
+	routeRemoveWebhook route[api.RemoveWebhook, api.RemoveWebhookResult] = "DELETE /v1/webhooks/{webhook}"
+	routeActivity      route[webhookRef, api.WebhookActivity]            = "GET /v1/webhooks/{webhook}/activity"
+	routeTestWebhook   route[api.TestWebhook, api.TestWebhookResult]     = "POST /v1/webhooks/{webhook}/test"
+	routePauseWebhook  route[webhookRef, api.WebhookState]               = "POST /v1/webhooks/{webhook}/pause"
+	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]        = "POST /v1/webhooks/{webhook}/resume"
+	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
 
+	routeAllowHost route[api.AllowHost, api.HostPolicy] = "POST /v1/hosts"
+	routeAudit     route[api.AuditQuery, api.AuditPage] = "GET /v1/audit"
+
+	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
+	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"
+	routeDeadLetter  route[idRef, api.DeadLetterDetail]                      = "GET /v1/dead-letters/{id}"
+	routeReplay      route[api.ReplayRequest, api.ReplayResult]              = "POST /v1/dead-letters/replay"
+	routePurge       route[api.PurgeRequest, api.PurgeResult]                = "POST /v1/dead-letters/purge"
+
+	routeReplays     route[none, items[api.ReplayRun]]             = "GET /v1/replays"
+	routeStartReplay route[api.StartReplay, api.StartReplayResult] = "POST /v1/replays"
+	routeStopReplay  route[api.StopReplay, items[api.ReplayRun]]   = "POST /v1/replays/stop"
+
+	routeEvents       route[api.EventQuery, api.EventPage]           = "GET /v1/events"
+	routeEvent        route[idRef, api.EventDetail]                  = "GET /v1/events/{id}"
+	routeReplayEvents route[api.ReplayEvents, api.StartReplayResult] = "POST /v1/events/replay"
+	// the response is the file; what is known of it stands in the header headerMedia
+	routeMedia route[idRef, file] = "GET /v1/events/{id}/media"
+
+	routeSend route[api.Send, api.SendResult] = "POST /v1/messages"
+	// the body is the file, and the fields stand in the query
+	routeSendFile route[fileSend, api.SendResult]         = "POST /v1/messages/file"
+	routeMarkRead route[api.MarkRead, api.MarkReadResult] = "POST /v1/messages/read"
+	routeTyping   route[api.Typing, api.TypingResult]     = "POST /v1/typing"
+
+	routeWatchPresence  route[api.WatchPresence, api.WatchPresenceResult] = "POST /v1/presence/watch"
+	routeFindRecipients route[api.FindRecipients, api.FoundRecipients]    = "GET /v1/contacts"
+	routeGroups         route[api.ListGroups, items[api.Group]]           = "GET /v1/groups"
+
+	routeLink route[none, api.Link] = "GET /v1/link"
 	// the response is JSON lines, see pairEnd
-	routePair         route[api.PairRequest, api.PairStep]     = "/v1/link/pair"
-	routePairNow      route[api.PairRequest, api.PairStep]     = "/v1/link/qr"
-	routePairContinue route[api.ContinuePairing, api.PairStep] = "/v1/link/pair/continue"
-	routeUnpair       route[none, api.UnpairResult]            = "/v1/link/unpair"
-	routeSend         route[api.Send, api.SendResult]          = "/v1/message/send"
-	// of older clients, whose request is a Send of a text
-	routeSendText route[api.Send, api.SendResult] = "/v1/message/send-text"
+	routePair         route[api.PairRequest, api.PairStep]     = "POST /v1/link/pair"
+	routePairNow      route[api.PairRequest, api.PairStep]     = "POST /v1/link/code"
+	routePairContinue route[api.ContinuePairing, api.PairStep] = "POST /v1/link/continue"
+	routeUnpair       route[none, api.UnpairResult]            = "DELETE /v1/link"
+	routeConnect      route[none, api.Link]                    = "POST /v1/link/connect"
+	routeDisconnect   route[none, api.Link]                    = "POST /v1/link/disconnect"
 
-	routeMarkRead       route[api.MarkRead, api.MarkReadResult]           = "/v1/message/read"
-	routeTyping         route[api.Typing, api.TypingResult]               = "/v1/message/typing"
-	routeWatchPresence  route[api.WatchPresence, api.WatchPresenceResult] = "/v1/presence/watch"
-	routeFindRecipients route[api.FindRecipients, api.FoundRecipients]    = "/v1/contact/find"
-	routeGroups         route[api.ListGroups, items[api.Group]]           = "/v1/group/list"
+	// in the text format of Prometheus
+	routeMetrics route[none, file] = "GET /metrics"
 
-	// the request's body is the file, what is asked for stands in a header
-	routeSendFile = "/v1/message/send-file"
-
-	// a GET, whose response is the file; what is known of it stands in a header
-	routeMedia = "/v1/events/{id}/media"
-
-	// a GET, in the text format of Prometheus
-	routeMetrics = "/metrics"
-
-	routeDaemon route[none, api.Daemon] = "/v1/daemon"
-	routeStop   route[none, api.Daemon] = "/v1/stop"
+	routeDaemon route[none, api.Daemon] = "GET /v1/daemon"
+	routeStop   route[none, api.Daemon] = "POST /v1/stop"
 )
 
 // none is an empty request.
 type none struct{}
 
-// ref names one webhook (id or URL) or dead letter.
-type ref struct {
-	Ref string `json:"ref"`
+// webhookRef names one webhook.
+type webhookRef struct {
+	Webhook string `json:"webhook"` // id or URL
 }
+
+// idRef names one event or dead letter.
+type idRef struct {
+	// of an event evt_…, its sequence, or the id of a dead letter of it; of a dead letter dl_…
+	ID string `json:"id"`
+}
+
+// fileSend is an api.Send of a file that comes beside the request.
+type fileSend struct {
+	To string `json:"to"` // a JID or a phone number
+	// the same key within 24 h sends nothing and returns the first result
+	IdempotencyKey string `json:"idempotency_key,omitempty"`
+	// the message of that chat which the file is a reply to
+	QuotedMessageID string `json:"quoted_message_id,omitempty"`
+	// image, video, audio, voice, document or sticker; absent: as the file is
+	Kind    string `json:"kind,omitempty"`
+	Caption string `json:"caption,omitempty"`
+	Name    string `json:"name,omitempty"`     // what a document is called
+	MIME    string `json:"mimetype,omitempty"` // absent: as the file says
+}
+
+// file is a response that is no JSON.
+type file struct{}
 
 // items wraps a list, so that fields can be added beside it.
 type items[T any] struct {
@@ -83,10 +112,10 @@ const pairEnd = "end"
 // Headers beside the body.
 const (
 	headerVersion      = "Waoutbox-Version"       // response: version of the daemon
+	headerCaller       = "Waoutbox-Caller"        // request: Agent.Kind
 	headerAgentName    = "Waoutbox-Agent"         // request: Agent.Name, query-escaped
 	headerAgentVersion = "Waoutbox-Agent-Version" // request: Agent.Version, query-escaped
 	headerMedia        = "Waoutbox-Media"         // response: api.MediaInfo as JSON, base64
-	headerSend         = "Waoutbox-Send"          // request: api.Send as JSON, base64
 )
 
 // Limits. Each is far above what an honest peer needs and keeps a broken one from holding memory or
@@ -95,7 +124,8 @@ const (
 	maxRequestBytes  = 1 << 20  // the longest text message is 64 KiB
 	maxResponseBytes = 64 << 20 // a page of 256 dead letters with bodies stays below
 	maxLineBytes     = 1 << 20  // one pairing step
-	maxHeaderBytes   = 16 << 10
+	maxHeaderBytes   = 64 << 10 // a page of 256 dead letters by their ids stays below
+	maxTargetBytes   = maxHeaderBytes - 2<<10
 	maxAgentBytes    = 128
 
 	headerTimeout = 5 * time.Second  // from connect to the end of the header

@@ -12,11 +12,15 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// ServerOptions is what a Server needs; all fields but Metrics are required.
+// ServerOptions is what a Server needs; all fields but Metrics, Health and RotateToken are
+// required.
 type ServerOptions struct {
 	Service api.Service
 	Metrics http.Handler // serves GET /metrics; nil: there are none
-	Daemon  api.Daemon   // what Client.Daemon returns; Version goes with every response
+	Health  http.Handler // serves /healthz and /readyz; nil: there are none
+	// replaces the token of the HTTP listener; nil: there is none
+	RotateToken func(context.Context) error
+	Daemon      api.Daemon // what Client.Daemon returns; Version goes with every response
 	// asks the daemon to stop; called after the caller got its response, must not block, may be
 	// called again
 	Stop func()
@@ -29,16 +33,24 @@ type ServerOptions struct {
 // nothing for one that writes: that one runs to its end under a context of its own, which only
 // mutationLimit or the end of a stop cuts.
 type Server struct {
-	service api.Service
-	metrics http.Handler
-	daemon  api.Daemon
-	stop    func()
-	log     *slog.Logger
-	mux     *http.ServeMux
-	check   func(net.Conn) error // whether a connection may be served
+	service     api.Service
+	metrics     http.Handler
+	health      http.Handler
+	rotateToken func(context.Context) error
+	daemon      api.Daemon
+	stop        func()
+	log         *slog.Logger
+	socket      *routing
+	http        *routing             // without what is the daemon's own
+	check       func(net.Conn) error // whether a connection may be served
+
+	ofDaemon   bool // what is mounted is the daemon's own
+	operations []operation
 
 	open      context.Context // ends when Serve begins to stop
 	shut      context.CancelFunc
+	reading   context.Context // ends when a stop has waited long enough for the reads
+	cutReads  context.CancelFunc
 	mutating  context.Context // ends when a stop has waited long enough for the mutations
 	cutWrites context.CancelFunc
 
@@ -51,9 +63,11 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, daemon: o.Daemon, stop: o.Stop, log: o.Log, mux: http.NewServeMux(), check: socket.CheckPeer}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
 	s.open, s.shut = context.WithCancel(context.Background())
+	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())
+	s.socket, s.http = newRouting(s), newRouting(s)
 	s.routes()
 	return s
 }
@@ -88,18 +102,23 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	s.shut()
 	cutReads()
+	s.cutReads()
 	s.awaitCalls() // each may still say why it was cut
 	_ = srv.Close()
 	return err
 }
 
-// serveHTTP is around every call: who calls, what it took, and a panic stays in its call.
+// serveHTTP serves one call of the control socket.
 func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.begin() {
 		panic(http.ErrAbortHandler) // closes the connection without a word
 	}
 	defer s.calls.Done()
-	agent := agentOf(r.Header)
+	s.serveCall(w, r, agentOf(r.Header), s.socket)
+}
+
+// serveCall is around every call: who calls, what it took, and a panic stays in its call.
+func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, next http.Handler) {
 	r = r.WithContext(WithAgent(r.Context(), agent))
 	w.Header().Set(headerVersion, s.daemon.Version)
 	out := &statusRecorder{ResponseWriter: w}
@@ -121,7 +140,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 			panic(http.ErrAbortHandler)
 		}
 	}()
-	s.mux.ServeHTTP(out, r)
+	next.ServeHTTP(out, r)
 }
 
 // statusRecorder keeps the status that was written.

@@ -6,11 +6,14 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
+	"waoutbox/cmd/internal/control/request"
 	"waoutbox/outbox/api"
 )
 
@@ -21,15 +24,20 @@ const mediaChunk = 64 << 10
 // file decides nothing: only types that no browser runs are passed on, and the name is told in a
 // header that no program saves by.
 func (s *Server) handleMedia(w http.ResponseWriter, r *http.Request) {
-	m, err := s.service.Media(r.Context(), r.PathValue("id"))
+	var in idRef
+	if err := readRequest(w, r, string(routeMedia), &in); err != nil {
+		s.writeError(w, err)
+		return
+	}
+	m, err := s.service.Media(r.Context(), in.ID)
 	if err != nil {
-		s.writeError(w, s.public(r.Context(), routeMedia, err))
+		s.writeError(w, inField(s.public(r.Context(), r.URL.Path, err), in))
 		return
 	}
 	defer m.Content.Close() // what was not read to its end stays for the next call
 	info, err := json.Marshal(m.MediaInfo)
 	if err != nil {
-		s.writeError(w, s.public(r.Context(), routeMedia, err))
+		s.writeError(w, s.public(r.Context(), r.URL.Path, err))
 		return
 	}
 	h := w.Header()
@@ -68,13 +76,13 @@ const sendFileLimit = time.Hour
 // handleSendFile sends the file that is the request's body. Until it is whole the caller can end
 // it; then it is an operation that changes something, and runs to its end.
 func (s *Server) handleSendFile(w http.ResponseWriter, r *http.Request) {
-	var in api.Send
-	raw, err := base64.StdEncoding.DecodeString(r.Header.Get(headerSend))
-	if err == nil {
-		err = json.Unmarshal(raw, &in)
+	var in fileSend
+	if err := request.DecodeQuery(r.URL.RawQuery, &in); err != nil {
+		s.writeError(w, err)
+		return
 	}
-	if err != nil {
-		s.writeError(w, api.Errorf(api.CodeInvalidArguments, "the header %s is not the request as JSON in base64", headerSend))
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded" {
+		s.writeError(w, api.Errorf(codeUnsupportedType, "the body is the file itself and no form: send it with the header Content-Type: application/octet-stream, or with the type that it has"))
 		return
 	}
 	ctx, done, refused := s.beginMutationWithin(r.Context(), sendFileLimit)
@@ -84,12 +92,32 @@ func (s *Server) handleSendFile(w http.ResponseWriter, r *http.Request) {
 	}
 	defer done()
 	body := &paced{body: r.Body, ctl: http.NewResponseController(w), open: s.open}
-	out, err := s.service.SendFile(ctx, in, body)
+	out, err := s.service.SendFile(ctx, in.send(), body)
 	if err != nil {
-		s.writeError(w, s.public(ctx, routeSendFile, err))
+		s.writeError(w, inField(s.public(ctx, r.URL.Path, err), in))
 		return
 	}
 	s.writeJSON(w, http.StatusOK, out)
+}
+
+func (f fileSend) send() api.Send {
+	return api.Send{To: f.To, IdempotencyKey: f.IdempotencyKey, QuotedMessageID: f.QuotedMessageID,
+		File: &api.File{Kind: f.Kind, Caption: f.Caption, Name: f.Name, MIME: f.MIME}}
+}
+
+// fileSendOf returns the request beside which a file is sent; it has no place for anything else.
+func fileSendOf(in api.Send) (fileSend, error) {
+	about := in.File
+	if about == nil {
+		about = &api.File{}
+	}
+	f := fileSend{To: in.To, IdempotencyKey: in.IdempotencyKey, QuotedMessageID: in.QuotedMessageID,
+		Kind: about.Kind, Caption: about.Caption, Name: about.Name, MIME: about.MIME}
+	in.File = &api.File{Kind: f.Kind, Caption: f.Caption, Name: f.Name, MIME: f.MIME}
+	if !reflect.DeepEqual(in, f.send()) || *about != *in.File {
+		return f, api.Errorf(api.CodeInvalidArguments, "a file that is sent beside the request is the whole message: leave text, path, URL and all other content out")
+	}
+	return f, nil
 }
 
 // paced is the body of a request that may take long as long as something of it comes.

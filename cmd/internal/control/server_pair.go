@@ -14,7 +14,7 @@ import (
 // daemon stops.
 func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 	var in api.PairRequest
-	if err := readBody(w, r, &in); err != nil {
+	if err := readRequest(w, r, string(routePair), &in); err != nil {
 		s.writeError(w, err)
 		return
 	}
@@ -29,7 +29,7 @@ func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 	}
 	var public *api.Error
 	if err != nil {
-		public = s.public(ctx, string(routePair), err)
+		public = s.public(ctx, r.URL.Path, err)
 	}
 	if public != nil && !lines.started {
 		s.writeError(w, public)

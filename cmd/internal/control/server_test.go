@@ -9,7 +9,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"reflect"
 	"regexp"
 	"strings"
 	"sync"
@@ -49,6 +48,9 @@ func post(t *testing.T, r *running, method, path, body string) (int, string) {
 	req, err := http.NewRequestWithContext(t.Context(), method, "http://x"+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	resp, err := r.client.http.Do(req)
 	if err != nil {
@@ -185,22 +187,8 @@ func TestArgumentsAreNotLogged(t *testing.T) {
 			t.Errorf("%q is in the log:\n%s", word, log)
 		}
 	}
-	if !strings.Contains(log.String(), "/v1/webhook/put") || !strings.Contains(log.String(), "caller=cli") {
+	if !strings.Contains(log.String(), "/v1/webhooks") || !strings.Contains(log.String(), "caller=cli") {
 		t.Errorf("the call is not in the debug log:\n%s", log)
-	}
-}
-
-// Programs of before Send still send their texts.
-func TestSendTextOfOlderClients(t *testing.T) {
-	svc := &recordingService{}
-	r := startServer(t, svc)
-	status, body := post(t, r, "POST", "/v1/message/send-text", `{"to":"1","text":"x","quoted_message_id":"3A","idempotency_key":"k"}`)
-	calls := svc.taken()
-	if status != 200 || len(calls) != 1 || calls[0].method != "Send" {
-		t.Fatalf("%d %s, calls %+v", status, body, calls)
-	}
-	if want := (api.Send{To: "1", Text: "x", QuotedMessageID: "3A", IdempotencyKey: "k"}); !reflect.DeepEqual(calls[0].args, []any{want}) {
-		t.Errorf("asked for %+v, want %+v", calls[0].args, want)
 	}
 }
 
@@ -213,19 +201,28 @@ func TestBadRequests(t *testing.T) {
 		status                   int
 		want                     string
 	}{
-		{"too large", "POST", string(routeSend), huge, 400, "larger than 1048576 bytes"},
-		{"not JSON", "POST", string(routeSend), "{", 400, "invalid_arguments"},
-		{"wrong type", "POST", string(routeSend), `{"text":{"secret":1}}`, 400, "invalid_arguments"},
-		{"wrong type, stream", "POST", string(routePair), `[]`, 400, "invalid_arguments"},
+		{"too large", "POST", "/v1/messages", huge, 413, "larger than 1048576 bytes"},
+		{"not JSON", "POST", "/v1/messages", "{", 400, `"field":"body"`},
+		{"wrong type", "POST", "/v1/messages", `{"to":"1","text":{"secret":1}}`, 400, `text is an object: give a string","field":"text"`},
+		{"wrong type, stream", "POST", "/v1/link/pair", `[]`, 400, "the body is a list"},
+		{"missing", "POST", "/v1/messages", `{"text":"x"}`, 400, `"field":"to"`},
+		{"unknown field", "POST", "/v1/messages", `{"to":"1","txt":"x"}`, 400, `Did you mean text? Known:`},
+		{"unknown field inside", "POST", "/v1/messages", `{"to":"1","file":{"pth":"x"}}`, 400, `"field":"file.pth"`},
+		{"a field of the path in the body", "POST", "/v1/webhooks/wh_1/resume", `{"webhook":"x"}`, 400, `"field":"webhook"`},
+		{"unknown parameter", "GET", "/v1/events?limt=3", ``, 400, `Did you mean limit?`},
+		{"wrong parameter", "GET", "/v1/events?limit=many", ``, 400, `limit is \"many\": give a whole number","field":"limit"`},
+		{"parameter of a POST", "POST", "/v1/messages?to=1", ``, 400, `in the JSON of the body`},
+		{"value of a closed set", "POST", "/v1/typing", `{"to":"1","state":"dancing"}`, 400, `give one of composing, recording, paused","field":"state"`},
+		{"body of a GET", "GET", "/v1/status", `{}`, 400, `takes no body`},
 		{"no such route", "POST", "/v1/teleport", `{}`, 404, "unknown_route"},
 		{"newer routes", "POST", "/v2/status", `{}`, 404, "unknown_route"},
-		{"wrong method", "GET", string(routeStatus), ``, 404, "unknown_route"},
-		// whatever is said, nothing is done
-		{"unclean path", "POST", "/v1//status/../purge", `{}`, 0, ""},
+		{"wrong method", "POST", "/v1/status", ``, 405, "use GET or HEAD"},
+		{"an operation's name is no id", "GET", "/v1/events/replay", ``, 405, "use POST"},
+		{"unclean path", "POST", "/v1//status/../dead-letters/purge", `{"all":true}`, 404, "unknown_route"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			status, body := post(t, r, tc.method, tc.path, tc.body)
-			if tc.status != 0 && (status != tc.status || !strings.Contains(body, tc.want)) {
+			if status != tc.status || !strings.Contains(body, tc.want) {
 				t.Errorf("%d %s", status, body)
 			}
 			if calls := svc.taken(); len(calls) != 0 {
@@ -233,12 +230,21 @@ func TestBadRequests(t *testing.T) {
 			}
 		})
 	}
-	t.Run("unknown fields and no body are fine", func(t *testing.T) {
-		if status, body := post(t, r, "POST", string(routeStatus), `{"since_version_9":true}`); status != 200 {
-			t.Errorf("%d %s", status, body)
-		}
-		if status, body := post(t, r, "POST", string(routeStatus), ``); status != 200 {
-			t.Errorf("%d %s", status, body)
+	t.Run("what is no JSON", func(t *testing.T) {
+		for kind, path := range map[string]string{"application/x-www-form-urlencoded": "/v1/messages", "": "/v1/messages", "multipart/form-data; boundary=x": "/v1/messages/file?to=1"} {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x"+path, strings.NewReader(`{"to":"1"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", kind)
+			resp, err := r.client.http.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if raw, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != 415 || !strings.Contains(string(raw), "Content-Type: application/") {
+				t.Errorf("%q: %d %s %v", kind, resp.StatusCode, raw, err)
+			}
+			resp.Body.Close()
 		}
 	})
 	t.Run("too large is refused before it is sent", func(t *testing.T) {

@@ -40,7 +40,7 @@ func startServerWith(t *testing.T, dir string, o ServerOptions) *running {
 	if o.Daemon == (api.Daemon{}) {
 		o.Daemon = api.Daemon{PID: 4711, Version: "0.1.0", StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	}
-	r := &running{dir: dir, client: NewClient(dir, Agent{Name: "cli", Version: "0.2.0"}), stop: cancel, done: make(chan struct{})}
+	r := &running{dir: dir, client: NewClient(dir, Agent{Kind: api.CallerCLI, Name: "cli", Version: "0.2.0"}), stop: cancel, done: make(chan struct{})}
 	s := NewServer(o)
 	go func() { r.err = s.Serve(ctx, ln); close(r.done) }()
 	t.Cleanup(func() {
@@ -95,7 +95,7 @@ func TestEveryMethodCrosses(t *testing.T) {
 			if !reflect.DeepEqual(calls[0].args, args) {
 				t.Errorf("arguments\n%+v\narrived as\n%+v", args, calls[0].args)
 			}
-			if want := (Agent{Name: "cli", Version: "0.2.0"}); calls[0].agent != want {
+			if want := (Agent{Kind: api.CallerCLI, Name: "cli", Version: "0.2.0"}); calls[0].agent != want {
 				t.Errorf("caller arrived as %+v", calls[0].agent)
 			}
 			want := reflect.New(m.Type.Out(0)).Elem()
@@ -119,7 +119,7 @@ func TestErrorsCrossUnchanged(t *testing.T) {
 	}
 	for i, m := range methods() {
 		for j, code := range codes {
-			want := &api.Error{Code: code, Message: "what happened, and the fix", Retryable: (i+j)%2 == 0}
+			want := &api.Error{Code: code, Message: "what happened, and the fix", Field: "where", Retryable: (i+j)%2 == 0}
 			svc.err = want
 			var err error
 			switch m.Name {

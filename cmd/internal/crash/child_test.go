@@ -128,7 +128,7 @@ func (p *process) live(ctx context.Context) (err error) {
 	p.disp = dispatcher.New(dispatcher.Options{Source: p.box, Subscriptions: p.box, Sender: send, Log: log, MaxInFlight: inFlight})
 	p.admin = admin.New(admin.Options{
 		Engine: p.box, Dispatcher: p.disp, Sender: send, StateDir: p.State, EventNames: []string{message, noise}, Seal: key.Seal, Unseal: key.Open,
-		CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: func(time.Time) []byte { return []byte("{}") }, Log: log,
+		CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: func(string, time.Time) []byte { return []byte("{}") }, Log: log,
 	})
 	if err := p.subscribe(ctx); err != nil {
 		return err

@@ -71,9 +71,9 @@ func (b box) Commit(ctx context.Context, c outbox.Change) error {
 	return err
 }
 
-func (b box) PutSub(ctx context.Context, s outbox.Subscription) (outbox.Subscription, error) {
+func (b box) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error) {
 	failpoint.Hit(changing + before)
-	got, err := b.Box.PutSub(ctx, s)
+	got, err := b.Box.PutSub(ctx, s, audit...)
 	failpoint.Hit(changing + after)
 	return got, err
 }

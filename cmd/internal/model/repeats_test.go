@@ -18,8 +18,7 @@ import (
 
 const (
 	repeatsInFlight = 16
-	// how long a commit and a POST take
-	commitTime, postTime = 4 * time.Millisecond, 2 * time.Millisecond
+	postTime        = 2 * time.Millisecond
 )
 
 // takingEndpoint takes everything after postTime, and knows what a kill would send again.
@@ -67,24 +66,29 @@ func (e *takingEndpoint) unsettled(t *testing.T, box *boltbox.Box, sub outbox.Su
 // What is delivered is on disk soon after, so that a kill sends little again: while a backlog is
 // delivered and nothing else is written, and while events are appended all the time. Webhooks share
 // their commits. Before lanes settled at common moments a drain printed "settled after 47ms".
+// Before they waited for their settlements, appending printed "131 deliveries were not settled at
+// one moment", and with a fast disk "settled after 7ms".
 func TestWhatAKillSendsAgain(t *testing.T) {
 	for _, c := range []struct {
 		name     string
 		webhooks int
 		appends  bool
+		commit   time.Duration // what one takes
 		most     time.Duration // between a delivery and its settlement
+		repeats  int           // of one webhook, with what is in flight
 		commits  int           // in half a second
 	}{
-		{name: "drain", webhooks: 1, most: 36 * time.Millisecond, commits: 28},
-		{name: "drain of ten", webhooks: 10, most: 36 * time.Millisecond, commits: 28},
-		{name: "appending", webhooks: 1, appends: true, most: 26 * time.Millisecond, commits: 130},
+		{name: "drain", webhooks: 1, commit: 4 * time.Millisecond, most: 32 * time.Millisecond, repeats: 210, commits: 33},
+		{name: "drain of ten", webhooks: 10, commit: 4 * time.Millisecond, most: 32 * time.Millisecond, repeats: 210, commits: 33},
+		{name: "appending", webhooks: 1, appends: true, commit: 4 * time.Millisecond, most: 16 * time.Millisecond, repeats: 64, commits: 130},
+		{name: "appending to a fast disk", webhooks: 1, appends: true, commit: time.Millisecond, most: 5 * time.Millisecond, repeats: 64, commits: 500},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
 			synctest.Test(t, func(t *testing.T) {
 				var commits atomic.Int64
 				hook := func(commit func() error) error {
-					<-time.After(commitTime) // of the simulated clock
+					<-time.After(c.commit) // of the simulated clock
 					commits.Add(1)
 					return commit()
 				}
@@ -152,6 +156,9 @@ func TestWhatAKillSendsAgain(t *testing.T) {
 				t.Logf("at most %d deliveries unsettled, the oldest for %v; %d commits and %d deliveries a second", repeats, oldest, 2*made, end.count.Load()*10/6)
 				if oldest > c.most {
 					t.Errorf("a delivery was settled after %v, want at most %v", oldest, c.most)
+				}
+				if repeats > c.repeats {
+					t.Errorf("%d deliveries were not settled at one moment, want at most %d", repeats, c.repeats)
 				}
 				if made > c.commits {
 					t.Errorf("%d commits in half a second, want at most %d", made, c.commits)

@@ -52,3 +52,11 @@ func quotePath(path string) string {
 	}
 	return `"` + path + `"`
 }
+
+// Show returns the command line that prints a file.
+func Show(path string) string {
+	if runtime.GOOS == "windows" {
+		return "type " + quotePath(path)
+	}
+	return "cat " + quotePath(path)
+}

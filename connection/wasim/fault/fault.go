@@ -39,6 +39,9 @@ const (
 	Garble Effect = "garble"
 	// Damage breaks the seal of the stanza's frame. The server's stanzas only.
 	Damage Effect = "damage"
+	// Refuse has the server answer a question or a message with the error 429 in place of handling
+	// it. The companion's <iq> and <message> only; others are lost.
+	Refuse Effect = "refuse"
 )
 
 // Always as Times lets a fault happen until Clear.
@@ -70,8 +73,12 @@ func (f Fault) check() error {
 		if f.From != Server {
 			return fmt.Errorf("effect %q is for stanzas of the server", f.Effect)
 		}
+	case Refuse:
+		if f.From != Companion {
+			return fmt.Errorf("effect %q is for stanzas of the companion", f.Effect)
+		}
 	default:
-		return fmt.Errorf("effect %q is none of cut-before, cut-after, lose, twice, delay, garble, damage", f.Effect)
+		return fmt.Errorf("effect %q is none of cut-before, cut-after, lose, twice, delay, garble, damage, refuse", f.Effect)
 	}
 	if f.Skip < 0 || f.Times < Always {
 		return fmt.Errorf("skip %d must not be negative, nor times %d be below %d", f.Skip, f.Times, Always)

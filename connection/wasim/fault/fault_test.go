@@ -48,7 +48,7 @@ func TestTake(t *testing.T) {
 func TestFaultsThatMeanNothing(t *testing.T) {
 	t.Parallel()
 	for _, f := range []Fault{
-		{Effect: Lose}, {From: Server}, {From: Server, Effect: Delay}, {From: Companion, Effect: Garble},
+		{Effect: Lose}, {From: Server}, {From: Server, Effect: Delay}, {From: Companion, Effect: Garble}, {From: Server, Effect: Refuse},
 		{From: Server, Effect: Lose, Skip: -1}, {From: Server, Effect: Lose, Times: -2},
 	} {
 		if err := new(Plan).Add(f); err == nil {

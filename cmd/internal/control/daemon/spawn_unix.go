@@ -8,9 +8,6 @@ import (
 	"syscall"
 )
 
-// noFollow makes opening the log fail on a symbolic link.
-const noFollow = syscall.O_NOFOLLOW
-
 // startDetached starts the command in a session of its own, so that the terminal's signals and its
 // end do not reach it, and with report as its file 3.
 func startDetached(build func() *exec.Cmd, report *os.File) (*exec.Cmd, error) {

@@ -10,9 +10,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// noFollow has no meaning here.
-const noFollow = 0
-
 // startDetached starts the command without a console, in a process group of its own and, where that
 // is allowed, outside the job of its parent: some agents end their whole job when they quit. The
 // command inherits report under its number here.

@@ -1,6 +1,8 @@
-package mcptools
+package schema
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"reflect"
 	"strconv"
@@ -9,15 +11,16 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// schema is the part of JSON Schema that every known client understands: a single type each, and
-// objects that allow no other properties. It is made of a Go type by enums.schemaOf, so that what
-// is listed, what is checked and what is returned cannot differ.
-type schema struct {
-	Type                 string     `json:"type"` // object, array, string, boolean or integer
+// Schema is the part of JSON Schema that every known client understands: a single type each, and
+// objects that allow no other properties. It is made of a Go type by Sets.Of, so that what is
+// listed, what is checked and what is returned cannot differ.
+type Schema struct {
+	// object, array, string, boolean, integer or number
+	Type                 string     `json:"type"`
 	AdditionalProperties *bool      `json:"additionalProperties,omitempty"`
 	Required             []string   `json:"required,omitempty"`
-	Properties           properties `json:"properties,omitempty"`
-	Items                *schema    `json:"items,omitempty"`
+	Properties           Properties `json:"properties,omitempty"`
+	Items                *Schema    `json:"items,omitempty"`
 	Enum                 []string   `json:"enum,omitempty"`
 	// characters; 0: maxString, unlisted
 	MaxLength   int    `json:"maxLength,omitempty"`
@@ -25,20 +28,21 @@ type schema struct {
 	Maximum     *int   `json:"maximum,omitempty"`
 	Description string `json:"description,omitempty"`
 
-	set enum // what Enum lists, with the words for a value that is not in it
+	set Set // what Enum lists, with the words for a value that is not in it
 }
 
-// properties keep the order of the struct's fields: it is the order in which a model reads them.
-type properties []property
+// Properties keep the order of the struct's fields: it is the order in which a model reads them.
+type Properties []Property
 
-type property struct {
-	name  string
+// Property is one field of an object.
+type Property struct {
+	Name  string
 	index []int // of the struct field
-	*schema
+	*Schema
 }
 
-// text is the schema as JSON.
-func (s *schema) text() string {
+// Text is the schema as JSON.
+func (s *Schema) Text() string {
 	text, err := jsonText(s)
 	if err != nil {
 		panic(fmt.Sprintf("encode a schema: %v", err)) // strings and numbers always encode
@@ -47,59 +51,64 @@ func (s *schema) text() string {
 }
 
 // MarshalJSON encodes the properties as one object, in their order.
-func (p properties) MarshalJSON() ([]byte, error) {
+func (p Properties) MarshalJSON() ([]byte, error) {
 	parts := make([]string, 0, len(p))
 	for _, prop := range p {
-		text, err := jsonText(prop.schema)
+		name, err := jsonText(prop.Name)
 		if err != nil {
 			return nil, err
 		}
-		parts = append(parts, quoted(prop.name)+":"+text)
+		text, err := jsonText(prop.Schema)
+		if err != nil {
+			return nil, err
+		}
+		parts = append(parts, name+":"+text)
 	}
 	return []byte("{" + strings.Join(parts, ",") + "}"), nil
 }
 
-func (p properties) find(name string) (property, bool) {
+func (p Properties) find(name string) (Property, bool) {
 	for _, prop := range p {
-		if prop.name == name {
+		if prop.Name == name {
 			return prop, true
 		}
 	}
-	return property{}, false
+	return Property{}, false
 }
 
-// enum is a closed set of strings. For an argument, noun and code tell of a value that is not in
-// it.
-type enum struct {
-	values []string
-	noun   string
-	code   api.Code
+// Set is a closed set of strings. For an argument, Noun and Code tell of a value that is not in it.
+type Set struct {
+	Values []string
+	Noun   string
+	Code   api.Code
 }
 
-// enums are the closed sets of the tools, by their Go type.
-type enums map[reflect.Type]enum
+// Sets are the closed sets of strings, by their Go type.
+type Sets map[reflect.Type]Set
 
-// schemaOf makes the schema of a Go type from its fields' tags: `json` names a property, which is
+// Of makes the schema of a Go type from its fields' tags: `json` names a property, which is
 // required unless the tag says omitempty or omitzero; `doc` describes it; `max` bounds a string's
-// characters; `range:"1,100"` an integer. help replaces the `doc` of properties whose description
-// is made at run time.
+// characters; `range:"1,100"` a number. help replaces the `doc` of properties whose description is
+// made at run time.
 //
 // It panics on a type that the schemas here have no word for, which every test would show.
-func (e enums) schemaOf(t reflect.Type, help map[string]string) *schema {
+func (e Sets) Of(t reflect.Type, help map[string]string) *Schema {
 	if set, ok := e[t]; ok {
-		return &schema{Type: "string", Enum: set.values, set: set}
+		return &Schema{Type: "string", Enum: set.Values, set: set}
 	}
 	switch t.Kind() {
 	case reflect.Pointer:
-		return e.schemaOf(t.Elem(), help)
+		return e.Of(t.Elem(), help)
 	case reflect.String:
-		return &schema{Type: "string"}
+		return &Schema{Type: "string"}
 	case reflect.Bool:
-		return &schema{Type: "boolean"}
+		return &Schema{Type: "boolean"}
 	case reflect.Int, reflect.Int64:
-		return &schema{Type: "integer"}
+		return &Schema{Type: "integer"}
+	case reflect.Float64:
+		return &Schema{Type: "number"}
 	case reflect.Slice:
-		return &schema{Type: "array", Items: e.schemaOf(t.Elem(), nil)}
+		return &Schema{Type: "array", Items: e.Of(t.Elem(), nil)}
 	case reflect.Struct:
 		return e.objectOf(t, help)
 	default:
@@ -107,15 +116,18 @@ func (e enums) schemaOf(t reflect.Type, help map[string]string) *schema {
 	}
 }
 
-func (e enums) objectOf(t reflect.Type, help map[string]string) *schema {
-	s := &schema{Type: "object", AdditionalProperties: new(bool)}
+func (e Sets) objectOf(t reflect.Type, help map[string]string) *Schema {
+	s := &Schema{Type: "object", AdditionalProperties: new(bool)}
 	described := 0
 	for _, f := range reflect.VisibleFields(t) {
+		if f.Anonymous { // its fields follow
+			continue
+		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
 		if name == "" {
 			panic(fmt.Sprintf("schema of %v: the field %s has no json name", t, f.Name))
 		}
-		p := property{name: name, index: f.Index, schema: e.schemaOf(f.Type, nil)}
+		p := Property{Name: name, index: f.Index, Schema: e.Of(f.Type, nil)}
 		p.Description = f.Tag.Get("doc")
 		if text, ok := help[name]; ok {
 			p.Description, described = text, described+1
@@ -147,11 +159,13 @@ func tagNumber(f reflect.StructField, tag, text string) int {
 	return n
 }
 
-// quoted is s as a JSON string.
-func quoted(s string) string {
-	text, err := jsonText(s)
-	if err != nil {
-		panic(fmt.Sprintf("quote %q: %v", s, err)) // a string always encodes
+// jsonText is v as compact JSON that keeps <, > and & readable.
+func jsonText(v any) (string, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return "", err
 	}
-	return text
+	return strings.TrimSuffix(b.String(), "\n"), nil
 }

@@ -1,0 +1,94 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"waoutbox/cmd/internal/hosts"
+	"waoutbox/outbox"
+	"waoutbox/outbox/api"
+)
+
+// AllowHost changes which hosts agents and programs may send events to. Only the command line may:
+// whoever is bound by the policy does not change it.
+func (s *Service) AllowHost(ctx context.Context, in api.AllowHost) (out api.HostPolicy, err error) {
+	if strings.TrimSpace(in.Host) == "" {
+		return s.hostPolicy(), nil
+	}
+	entry := outbox.AuditEntry{Operation: "webhook.allow", Object: in.Host}
+	if in.Disallow {
+		entry.Operation = "webhook.disallow"
+	}
+	var warning string
+	defer func() {
+		s.ended(ctx, &err, entry, func(e *outbox.AuditEntry) {
+			if e.Warning = warning; !out.Changed {
+				e.Operation = ""
+			}
+		})
+	}()
+	if s.asks(ctx).Kind != api.CallerCLI {
+		return out, api.Errorf(api.CodeHostNotAllowed, "which hosts are allowed is changed on the command line only: %s", s.allowCommand(in))
+	}
+	pattern, err := hosts.Normalise(in.Host)
+	if err != nil {
+		return out, api.Errorf(api.CodeInvalidArguments, "%s", err)
+	}
+	entry.Object = pattern
+	changed := false
+	if changed, warning, err = s.o.Hosts.Change(pattern, in.Disallow); err != nil {
+		return out, err
+	}
+	out = s.hostPolicy()
+	out.Changed = changed
+	if warning != "" {
+		out.Warnings = append(out.Warnings, warning)
+	}
+	return out, nil
+}
+
+func (s *Service) allowCommand(in api.AllowHost) string {
+	verb := "allow"
+	if in.Disallow {
+		verb = "disallow"
+	}
+	return s.command("webhook", verb, "HOST")
+}
+
+func (s *Service) hostPolicy() api.HostPolicy {
+	return api.HostPolicy{Policy: s.o.Hosts.Mode(), Hosts: append([]string{}, s.o.Hosts.List()...)}
+}
+
+// checkHost applies the policy to a URL that somebody wants to register, where it is not the
+// target of a webhook in use already. It returns a warning for what is let through unasked, or an
+// error: refused, to be asked for, declined.
+func (s *Service) checkHost(ctx context.Context, url string, approval api.Approval) (warning string, err error) {
+	by := s.asks(ctx).Kind
+	if by == api.CallerCLI {
+		return "", nil
+	}
+	at, ok := s.o.Hosts.Allows(url)
+	host, allowed := at.Host, at.String()
+	if at.Port == "443" || at.Port == "80" { // nobody writes these
+		allowed = host
+	}
+	allow := s.command("webhook", "allow", allowed)
+	if strings.Contains(host, "xn--") {
+		host += " (an international name in its ASCII form)"
+	}
+	switch {
+	case approval == api.ApprovalDeclined:
+		return "", api.Errorf(api.CodeApprovalDeclined, "the user did not agree to send WhatsApp events to %s, or was not reached in time. Allow it with: %s", host, allow)
+	case ok:
+		return "", nil
+	case s.o.Hosts.Mode() == api.PolicyLocked:
+		return "", api.Errorf(api.CodeHostNotAllowed, "WhatsApp events may not be sent to %s: it is not among the allowed hosts (webhook-hosts). Allow it with: %s", host, allow)
+	case by != api.CallerMCP, approval == api.ApprovalNone:
+		return fmt.Sprintf("%s is not among the allowed hosts, and nobody could be asked: tell the user that WhatsApp events go there. He allows it with: %s, or has others refused with: %s",
+			host, allow, s.command("config", "set", "webhook-policy", api.PolicyLocked)), nil
+	case approval == api.ApprovalGiven:
+		return "", nil
+	}
+	return "", api.Errorf(api.CodeApprovalRequired, "Send copies of WhatsApp events, messages among them, to %s from now on? An agent asks for it; decline unless you know this host.", host)
+}

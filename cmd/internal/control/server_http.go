@@ -1,0 +1,30 @@
+package control
+
+import (
+	"context"
+	"net/http"
+)
+
+// The daemon's own beside its HTTP listener: what that says of the service's health, and its token.
+const (
+	routeHealthz     route[none, file] = "GET /healthz"
+	routeReadyz      route[none, file] = "GET /readyz"
+	routeRotateToken route[none, none] = "POST /v1/http-token/rotate"
+)
+
+// routesOfListener mounts them.
+func (s *Server) routesOfListener() {
+	if s.health != nil {
+		mount(s, routeHealthz, http.HandlerFunc(s.health.ServeHTTP))
+		mount(s, routeReadyz, http.HandlerFunc(s.health.ServeHTTP))
+	}
+	if s.rotateToken != nil {
+		mutate(s, routeRotateToken, func(ctx context.Context, _ none) (none, error) { return none{}, s.rotateToken(ctx) })
+	}
+}
+
+// RotateHTTPToken replaces the token of the HTTP listener: the one before stops working at once.
+func (c *Client) RotateHTTPToken(ctx context.Context) error {
+	_, err := call(ctx, c, routeRotateToken, none{})
+	return err
+}

@@ -1,0 +1,75 @@
+package hosts
+
+import (
+	"slices"
+	"sync"
+
+	"waoutbox/dispatcher/webhook"
+	"waoutbox/outbox/api"
+)
+
+// Keep stores a change of the list: change makes the new one of what is stored. It returns what is
+// stored then, or a warning where that is not what holds at the next start.
+type Keep func(change func(List) List) (stored List, warning string, err error)
+
+// Policy is the policy in force. Safe for concurrent use.
+type Policy struct {
+	mode string
+	keep Keep
+
+	mu   sync.Mutex
+	list List
+}
+
+// New returns a policy of that mode (api.PolicyAsk …) with its list. keep stores changes.
+func New(mode string, list List, keep Keep) *Policy {
+	return &Policy{mode: mode, list: slices.Clone(list), keep: keep}
+}
+
+// Mode returns what is done about hosts that are not allowed.
+func (p *Policy) Mode() string { return p.mode }
+
+// List returns the hosts that are allowed.
+func (p *Policy) List() List {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.list)
+}
+
+// Allows reports whether a URL that webhook.CheckURL returned may be registered without the user's
+// consent: its host is this machine, or listed, or every host is allowed.
+func (p *Policy) Allows(normalised string) (e webhook.Endpoint, ok bool) {
+	e, err := webhook.EndpointOf(normalised)
+	if err != nil {
+		return e, false
+	}
+	return e, p.mode == api.PolicyOpen || e.Loopback() || p.List().Has(e)
+}
+
+// Change allows a pattern that Normalise returned, or takes that back. It holds at once, and from
+// the next start on unless warning says otherwise. changed is false when it was so already.
+func (p *Policy) Change(pattern string, disallow bool) (changed bool, warning string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	change := func(l List) List {
+		l = slices.DeleteFunc(slices.Clone(l), func(have string) bool { return have == pattern })
+		if !disallow {
+			l = append(l, pattern)
+		}
+		slices.Sort(l)
+		return l
+	}
+	now := change(p.list)
+	if changed = !slices.Equal(now, p.list); !changed {
+		return false, "", nil
+	}
+	stored, warning, err := p.keep(change)
+	if err != nil {
+		return false, "", err
+	}
+	if warning == "" {
+		now = stored // others may have changed it meanwhile
+	}
+	p.list = now
+	return true, warning, nil
+}

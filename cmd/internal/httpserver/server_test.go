@@ -1,0 +1,163 @@
+package httpserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A stop with an open stream is clean: the stream's context ends, and Run returns within its bound.
+func TestStopWithOpenStreams(t *testing.T) {
+	t.Parallel()
+	h := newHeld()
+	r := start(t, Settings{}, Options{MCP: h}, func(s *Server) { s.limit.grace, s.limit.cutoff = 10*time.Millisecond, time.Minute })
+	for range 3 {
+		r.dial("GET /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\n\r\n")
+		<-h.begun
+	}
+	r.stop()
+	<-r.done
+	if len(h.ended) != 3 {
+		t.Errorf("%d of 3 streams ended before the listener did", len(h.ended))
+	}
+}
+
+// A request under way when a stop begins gets its response.
+func TestStopFinishesRequests(t *testing.T) {
+	t.Parallel()
+	begun, finish := make(chan bool), make(chan bool)
+	closed := make(chan bool)
+	r := start(t, Settings{}, Options{
+		API: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			begun <- true
+			<-finish
+			_, _ = io.WriteString(w, "done")
+		}),
+		CloseStreams: func() { close(closed) },
+	}, func(s *Server) { s.limit.grace = time.Minute })
+	_, in := r.dial("GET /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\n\r\n")
+	<-begun
+	r.stop()
+	<-closed // the streams are told at once
+	close(finish)
+	if all, err := io.ReadAll(in); err != nil || !strings.HasSuffix(string(all), "done") {
+		t.Errorf("%q, %v", all, err)
+	}
+	<-r.done
+}
+
+// What ignores the end of its context does not hold the stop.
+func TestStopLeavesTheDeafBehind(t *testing.T) {
+	t.Parallel()
+	begun, finish := make(chan bool), make(chan bool)
+	r := start(t, Settings{}, Options{API: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+		begun <- true
+		<-finish
+	})}, func(s *Server) { s.limit.grace, s.limit.cutoff = time.Millisecond, time.Millisecond })
+	r.dial("GET /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\n\r\n")
+	<-begun
+	r.stop()
+	<-r.done
+	close(finish)
+}
+
+// More connections than may be wait for one to end.
+func TestConnectionsAreBounded(t *testing.T) {
+	t.Parallel()
+	h := newHeld()
+	r := start(t, Settings{}, Options{MCP: h, API: say("api")}, func(s *Server) { s.o.Listener.most = 2 })
+	stream := "GET /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\n\r\n"
+	first, _ := r.dial(stream)
+	<-h.begun
+	r.dial(stream)
+	<-h.begun
+	_, in := r.dial(stream)
+	if len(h.begun) > 0 {
+		t.Fatal("three connections are served, two may be")
+	}
+	first.Close()
+	<-h.ended
+	<-h.begun
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Errorf("%q, %v", line, err)
+	}
+}
+
+// A client that goes away ends its request, and nobody else's.
+func TestClientsEndTheirOwnRequests(t *testing.T) {
+	t.Parallel()
+	h := newHeld()
+	r := start(t, Settings{}, Options{MCP: h})
+	stream := "GET /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\n\r\n"
+	first, _ := r.dial(stream)
+	<-h.begun
+	_, in := r.dial(stream)
+	<-h.begun
+	first.Close()
+	<-h.ended
+	if len(h.ended) > 0 {
+		t.Error("the other request ended too")
+	}
+	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
+		t.Errorf("%q, %v", line, err)
+	}
+}
+
+// A listener that fails is an alarm, and is taken again; Run goes on.
+func TestListenerIsTakenAgain(t *testing.T) {
+	t.Parallel()
+	log := &messages{said: make(chan string, 100)}
+	var taken net.Listener
+	r := start(t, Settings{}, Options{API: say("api"), Log: slog.New(log)}, func(s *Server) {
+		s.limit.retry = time.Millisecond
+		l := s.o.Listener
+		if err := l.ln.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l.ln = broken{}
+		var err error
+		if taken, err = net.Listen("tcp", l.at.String()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	log.await("the HTTP listener failed; deliveries go on, and it is tried again")
+	if got := r.s.Alarms(); len(got) != 1 || got[0].Code != "http_listener_down" || !strings.Contains(got[0].Message, r.url) {
+		t.Errorf("alarms %v", got)
+	}
+	taken.Close()
+	log.await("the HTTP listener works again")
+	if got := r.s.Alarms(); len(got) != 0 {
+		t.Errorf("alarms afterwards: %v", got)
+	}
+	if resp, _ := r.get("GET", "/v1/x", withToken(r.token)); resp.StatusCode != 200 {
+		t.Errorf("afterwards: %d", resp.StatusCode)
+	}
+}
+
+// broken is a listener that accepts nothing.
+type broken struct{ net.Listener }
+
+func (broken) Accept() (net.Conn, error) { return nil, errors.New("broken") }
+func (broken) Close() error              { return nil }
+
+// messages passes what is logged on.
+type messages struct{ said chan string }
+
+func (m *messages) Enabled(_ context.Context, level slog.Level) bool { return level > slog.LevelDebug }
+func (m *messages) WithAttrs([]slog.Attr) slog.Handler               { return m }
+func (m *messages) WithGroup(string) slog.Handler                    { return m }
+func (m *messages) Handle(_ context.Context, r slog.Record) error {
+	m.said <- r.Message
+	return nil
+}
+
+func (m *messages) await(message string) {
+	for <-m.said != message { //nolint:revive // until it is said, or the test's time is over
+	}
+}

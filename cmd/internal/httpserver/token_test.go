@@ -1,0 +1,51 @@
+package httpserver
+
+import (
+	"os"
+	"runtime"
+	"testing"
+)
+
+func TestToken(t *testing.T) {
+	t.Parallel()
+	token := TokenIn(t.TempDir())
+	if _, err := token.matches(""); err == nil {
+		t.Error("a token that is not there was compared")
+	}
+	if made, err := token.Make(); !made || err != nil {
+		t.Fatal(made, err)
+	}
+	first, err := os.ReadFile(token.Path())
+	if err != nil || len(first) < 40 {
+		t.Fatalf("%q, %v", first, err)
+	}
+	if err := os.Chmod(token.Path(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if made, err := token.Make(); made || err != nil {
+		t.Error(made, err)
+	}
+	if info, err := os.Stat(token.Path()); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	given := string(first[:len(first)-1])
+	for text, want := range map[string]bool{given: true, given + "x": false, "": false, given[1:]: false} {
+		if got, err := token.matches(text); got != want || err != nil {
+			t.Errorf("%q: %v, %v", text, got, err)
+		}
+	}
+	if err := token.Rotate(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := token.matches(given); got || err != nil {
+		t.Errorf("the one before: %v, %v", got, err)
+	}
+	for _, empty := range []string{"", "\n", "short"} { // nobody has the token of an empty file
+		if err := os.WriteFile(token.Path(), []byte(empty), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := token.matches(empty); got || err == nil {
+			t.Errorf("%q: %v, %v", empty, got, err)
+		}
+	}
+}

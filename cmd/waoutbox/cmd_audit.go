@@ -1,0 +1,117 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+func newAuditCmd(e *env) *cobra.Command {
+	var since string
+	var limit int
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "See who changed what: people, agents and programs",
+		Long: `Lists what was changed and by whom, oldest first: webhooks, dead letters, replays, the link, allowed
+hosts, messages sent (to whom, never what), and what was asked for and refused. Secrets and the text of
+messages are never in it. It is kept for a year, at most the newest 10,000 changes, 10,000 sends and
+2,000 refusals. With --json all that is kept, or the newest --limit of it.`,
+		Example: `  waoutbox audit --since 24h
+  waoutbox audit --json | jq 'select(.caller=="mcp")'`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if limit < 1 {
+				return usagef("--limit %d: give how many of the newest records are listed, like 50", limit)
+			}
+			from, _, err := parseSpan(since, "", time.Now(), e.loc)
+			if err != nil {
+				return err
+			}
+			most := limit
+			if e.json && !cmd.Flags().Changed("limit") {
+				most = 0
+			}
+			return e.withService(cmd.Context(), modeState, func(svc api.Service) error {
+				return e.listAudit(cmd.Context(), svc, from, most)
+			})
+		},
+	}
+	once(cmd, &since, "since", "only what was done since: a duration like 1h or 2d, or a time like 2026-01-31T09:00:00Z")
+	cmd.Flags().IntVar(&limit, "limit", listShown, "how many of the newest records")
+	return cmd
+}
+
+// listAudit prints the newest most records, 0 for all, oldest first.
+func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, most int) error {
+	var all []api.AuditRecord
+	q := api.AuditQuery{Since: since}
+	older := false
+	for {
+		if most > 0 {
+			q.Limit = min(most+1-len(all), pageSize) // one more shows whether there are older ones
+		}
+		page, err := svc.Audit(ctx, q)
+		if err != nil {
+			return err
+		}
+		all = append(all, page.Items...)
+		if most > 0 && len(all) > most {
+			all, older = all[:most], true
+		}
+		if q.Cursor = page.Next; q.Cursor == "" || older {
+			break
+		}
+	}
+	slices.Reverse(all)
+	switch {
+	case e.json:
+		for _, r := range all {
+			e.printJSON(r)
+		}
+		return nil
+	case len(all) == 0:
+		e.printf("Nothing is recorded%s.\n", map[bool]string{true: " since then"}[!since.IsZero()])
+		e.next("waoutbox status")
+		return nil
+	}
+	t := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "WHO"}, term.Column{Name: "WHAT"}, term.Column{Name: "OF"}, term.Column{Name: "OUTCOME"})
+	for _, r := range all {
+		t.Row(e.clock(r.At), term.Clean(auditWho(r)), term.Clean(r.Operation), term.Clean(cmp.Or(r.Object, r.URL, term.None)), term.Clean(auditOutcome(r)))
+	}
+	e.table(t, "")
+	if older {
+		e.printf("\nThere are older ones: list more with --limit, or stream all: %s\n", e.command("audit --json"))
+	}
+	e.next("waoutbox audit --json")
+	return nil
+}
+
+// auditWho names a caller: an agent and a program by their own names.
+func auditWho(r api.AuditRecord) string {
+	if r.Client == "" {
+		return r.Caller
+	}
+	return strings.TrimSpace(r.Caller + " " + r.Client + " " + r.ClientVersion)
+}
+
+// auditOutcome says in words how it ended.
+func auditOutcome(r api.AuditRecord) string {
+	if r.Outcome != api.AuditDone {
+		return strings.TrimSuffix(r.Outcome+": "+cmp.Or(r.Code, r.Reason), ": ")
+	}
+	parts := []string{cmp.Or(r.Result, r.Outcome)}
+	if len(r.Fields) > 0 {
+		parts = append(parts, "("+strings.Join(r.Fields, ", ")+")")
+	}
+	if r.Warning != "" {
+		parts = append(parts, "with a warning")
+	}
+	return strings.Join(parts, " ")
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/httpserver"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+	"waoutbox/store"
+)
+
+// httpTokenLine is `http-token --json`. The token itself is in the file alone.
+type httpTokenLine struct {
+	Path string `json:"path"`
+	URL  string `json:"url,omitempty"` // of the listener, where one runs
+}
+
+func newHTTPTokenCmd(e *env) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "http-token",
+		Short: "Say where the token of the HTTP listener is and how to use it",
+		Long: `The HTTP listener (waoutbox serve --http 127.0.0.1:8080) serves only those who send its token: the file http-token in
+the state directory, which its owner alone can read. It is made when it is first needed, here or there.`,
+		Args: knownSubcommand,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			token := httpserver.TokenIn(e.stateDir)
+			if err := e.checkStateDir(); err != nil {
+				return err
+			}
+			if err := store.MakeDir(e.stateDir); err != nil {
+				return err
+			}
+			if _, err := token.Make(); err != nil {
+				return err
+			}
+			return e.sayToken(cmd.Context(), token)
+		},
+	}
+	cmd.AddCommand(newHTTPTokenRotateCmd(e))
+	return cmd
+}
+
+func newHTTPTokenRotateCmd(e *env) *cobra.Command {
+	return &cobra.Command{
+		Use:   "rotate",
+		Short: "Make a new token; the one before stops working at once",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			token := httpserver.TokenIn(e.stateDir)
+			b, err := e.connect(cmd.Context(), modeDaemon)
+			switch {
+			case err == nil: // which ends what goes on with the old one
+				err = b.daemon.RotateHTTPToken(cmd.Context())
+				_ = b.close()
+			case api.CodeOf(err) == api.CodeServiceUnavail && e.nobodyOwns():
+				if err = store.MakeDir(e.stateDir); err == nil {
+					err = token.Rotate()
+				}
+			}
+			if err != nil {
+				return err
+			}
+			if !e.json {
+				e.printf("A new token was made; the one before is worth nothing now. Give it to the programs and agents that had that.\n")
+			}
+			return e.sayToken(cmd.Context(), token)
+		},
+	}
+}
+
+// nobodyOwns reports whether no process works on the state.
+func (e *env) nobodyOwns() bool {
+	_, owned, err := store.ReadOwner(e.stateDir)
+	return err == nil && !owned
+}
+
+// sayToken says where the token is and how it is used.
+func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
+	line := httpTokenLine{Path: token.Path()}
+	if b, err := e.connect(ctx, modeDaemon); err == nil {
+		if d, err := b.daemon.Daemon(ctx); err == nil && d.HTTP != nil {
+			line.URL = d.HTTP.URL
+		}
+		_ = b.close()
+	}
+	if e.json {
+		e.printJSON(line)
+		return nil
+	}
+	e.printf("The token of the HTTP listener is in %s\n", e.home(line.Path))
+	url := line.URL
+	if url == "" {
+		url = "http://127.0.0.1:8080"
+	}
+	e.printf("Programs   curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/status\n", term.Quote(line.Path), url)
+	e.printf("Agents     %s/mcp, with the header Authorization: Bearer TOKEN\n", url)
+	if line.URL == "" {
+		e.printf("No listener runs.\n")
+		e.next("waoutbox serve --http 127.0.0.1:8080")
+		return nil
+	}
+	e.next("waoutbox http-token rotate makes a new one")
+	return nil
+}

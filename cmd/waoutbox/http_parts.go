@@ -1,0 +1,110 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"waoutbox/cmd/internal/config"
+	"waoutbox/cmd/internal/control"
+	"waoutbox/cmd/internal/httpserver"
+	"waoutbox/outbox/api"
+	"waoutbox/store"
+)
+
+// httpParts are what the service needs for its HTTP listener. The zero value has none.
+type httpParts struct {
+	token    httpserver.Token
+	listener *httpserver.Listener // nil: the setting http is off
+	server   *httpserver.Server
+}
+
+// openHTTP takes the address of the setting http, if it is set, and makes the token if there is
+// none. No webhook may point there from then on.
+func (a *app) openHTTP(cfg config.Config) (h httpParts, err error) {
+	h.token = httpserver.TokenIn(a.state.Dir())
+	if cfg.HTTP == "" {
+		return h, nil
+	}
+	if _, err := h.token.Make(); err != nil {
+		return h, err
+	}
+	h.listener, err = httpserver.Listen(httpserver.Settings{
+		Address: cfg.HTTP, CertFile: cfg.HTTPCert, KeyFile: cfg.HTTPKey, Insecure: cfg.HTTPInsecure, Hosts: cfg.HTTPHosts, Log: a.log,
+	})
+	if _, ok := errors.AsType[*httpserver.UsageError](err); ok {
+		return h, usageError(err)
+	}
+	if err == nil {
+		a.own.Add(h.listener.Addr())
+	}
+	return h, err
+}
+
+// info is what status shows of the listener.
+func (h httpParts) info() *api.HTTPListener {
+	if h.listener == nil {
+		return nil
+	}
+	return &api.HTTPListener{URL: h.listener.URL(), Insecure: h.listener.Open()}
+}
+
+// serve makes what serves the listener: the operations of calls, for programs and for agents.
+func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, ready func() string) {
+	if h.listener == nil {
+		return
+	}
+	h.server = httpserver.New(httpserver.Options{
+		Listener: h.listener, Token: h.token, API: calls.API(), Metrics: metrics, Ready: ready, Log: a.log,
+	})
+}
+
+// rotate replaces the token, whether there is a listener or not.
+func (h *httpParts) rotate(context.Context) error {
+	if h.server == nil {
+		return h.token.Rotate()
+	}
+	return h.server.RotateToken()
+}
+
+// close gives the address back when the service did not come to run.
+func (h httpParts) close() error {
+	if h.listener == nil {
+		return nil
+	}
+	return h.listener.Close()
+}
+
+func (h *httpParts) alarms() []api.Alarm {
+	if h.server == nil {
+		return nil
+	}
+	return h.server.Alarms()
+}
+
+// say tells the person at the terminal where the listener is.
+func (h httpParts) say(e *env) {
+	if h.listener == nil {
+		return
+	}
+	e.printf("http       %s  (/mcp, /v1, /metrics; token in %s)\n", h.listener.URL(), e.home(h.token.Path()))
+	if h.listener.Open() {
+		e.printf("           %s\n", e.style.Yellow(insecureNote))
+	}
+}
+
+const insecureNote = "without TLS, and reachable from other machines (http-insecure): what is before it must encrypt"
+
+// notReady says in a word or two why the outbox takes no events, "" when it does.
+func (a *app) notReady(ctx context.Context) string {
+	if ctx.Err() != nil {
+		return "stopping"
+	}
+	for _, f := range a.db.Stats().Faults {
+		if f.Cause != store.CauseCompaction { // all others refuse appends
+			return fmt.Sprintf("outbox_%s", f.Cause)
+		}
+	}
+	return ""
+}

@@ -1,0 +1,101 @@
+package connection
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"waoutbox/connection/translate"
+	"waoutbox/outbox"
+)
+
+// Log is the part of the outbox that LastUp reads.
+type Log interface {
+	// Events reads the log under a filter. One call looks at a bounded number of events.
+	Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error)
+}
+
+// outageSteps bounds how many events about the link LastUp reads, and how often it asks for them.
+const outageSteps = 200
+
+// LastUp returns since when something may have been missed, for Options.DownSince: when the link
+// was last up and had all that it missed before. That is the time of the newest event, unless the
+// outage before that one was never told of: then it is when that began. Zero when nothing is
+// stored. A process that is killed while it catches up, or just before it tells of the gap, loses
+// nothing of it so.
+func LastUp(ctx context.Context, log Log) (time.Time, error) {
+	began, err := untoldOutage(ctx, log)
+	if err != nil {
+		return time.Time{}, err
+	}
+	before := outbox.EventQuery{Backward: true, Limit: 1, Heads: true}
+	switch {
+	case began == nil:
+	case began.Seq == 1: // nothing is older
+		return began.Time, nil
+	case began.state.Connection == "close":
+		return began.Time, nil
+	default: // the attempt to connect of a later process
+		before.From = began.Seq - 1
+	}
+	for range outageSteps {
+		page, err := log.Events(ctx, before)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("look for when the link was last up: %w", err)
+		}
+		if len(page.Events) > 0 {
+			return page.Events[0].Time, nil
+		}
+		if page.Next == 0 {
+			break
+		}
+		before.From = page.Next
+	}
+	if began != nil {
+		return began.Time, nil
+	}
+	return time.Time{}, nil
+}
+
+// linkEvent is a stored event about the link.
+type linkEvent struct {
+	outbox.Event
+	state linkState
+}
+
+// linkState is what such an event says.
+type linkState struct {
+	Connection string `json:"connection"`
+	IsNewLogin bool   `json:"isNewLogin"`
+	CaughtUp   bool   `json:"receivedPendingNotifications"`
+}
+
+// untoldOutage returns the event that the last outage began with, nil if its end was told.
+func untoldOutage(ctx context.Context, log Log) (began *linkEvent, err error) {
+	q := outbox.EventQuery{Backward: true, Filter: outbox.Filter{Events: []string{translate.ConnectionUpdate}}, Limit: outageSteps}
+	read := 0
+	for range outageSteps {
+		page, err := log.Events(ctx, q)
+		if err != nil {
+			return nil, fmt.Errorf("look for the last outage: %w", err)
+		}
+		for _, ev := range page.Events {
+			var body struct{ Data linkState }
+			if ev.Corrupt || json.Unmarshal(ev.Body, &body) != nil {
+				continue
+			}
+			switch read++; {
+			case body.Data.CaughtUp, body.Data.IsNewLogin:
+				return began, nil
+			case body.Data.Connection == "close", body.Data.Connection == "connecting":
+				began = &linkEvent{Event: ev, state: body.Data}
+			}
+		}
+		if page.Next == 0 || read >= outageSteps {
+			break
+		}
+		q.From = page.Next
+	}
+	return began, nil
+}

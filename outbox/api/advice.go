@@ -1,0 +1,72 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Advice says what to do about an endpoint that did not accept the test, "" when it did. command
+// returns how the caller runs a command line of this program, given without the program's name.
+// What the endpoint wrote stands in the text: the caller cleans r before.
+func (r TestWebhookResult) Advice(command func(line string) string) string {
+	const again = "then test it again."
+	// what the sender found out is behind the status: where a redirect points, which scheme it
+	// wants
+	_, found, _ := strings.Cut(r.Error, ": ")
+	switch {
+	case r.Success:
+		return ""
+	case r.Status == http.StatusNotFound && strings.Contains(r.Excerpt, "webhook") && strings.Contains(r.Excerpt, "not registered"):
+		return "n8n answers 404 while the workflow is not active. Activate it, " + again
+	case r.Status == http.StatusNotFound:
+		return "Nothing is served at this path. Correct the path in the receiver or add the right URL, " + again
+	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
+		return "The endpoint refuses the request. If it checks X-Webhook-Signature, give both sides the same secret, " + again
+	case r.Status >= 300 && r.Status < 400 && found != "":
+		return capital(found) + "\n" + command("webhook add URL")
+	case r.Status >= 300 && r.Status < 400 || r.Class == "redirect":
+		return "Redirects are never followed. Add the URL it points to instead: " + command("webhook add URL")
+	case r.Status == http.StatusGone:
+		return "The endpoint says that it is gone for good, and an event answered like this pauses the webhook. Let the receiver answer 200, " + again
+	case strings.Contains(found, "use http"):
+		advice := "Add the URL with the right scheme or port instead: " + command("webhook add URL")
+		if r.Status > 0 {
+			advice = capital(found) + ".\n" + advice
+		}
+		return advice
+	case r.Status >= 500:
+		return "The endpoint failed. Look into its log, " + again
+	case r.Status > 0:
+		return "Only a 2xx answer counts as delivered. Let the receiver answer 200, " + again
+	}
+	return r.unansweredAdvice(command, again)
+}
+
+// unansweredAdvice is Advice for an endpoint that answered nothing.
+func (r TestWebhookResult) unansweredAdvice(command func(line string) string, again string) string {
+	switch {
+	case r.Class == "refused":
+		return "Nothing listens there. Start the receiver, " + again
+	case r.Class == "dns":
+		return "The name does not resolve on this machine. Check its spelling and the DNS, " + again
+	case r.Class == "timeout":
+		return "No answer within 10 s. Let the receiver answer first and work afterwards, " + again
+	case r.Class == "tls" && strings.Contains(r.Error, "authority"):
+		return "This machine does not know who signed the certificate. Name the authority: " + command("webhook add "+r.ID+" --ca-file FILE") + ", " + again
+	case r.Class == "tls":
+		return "The certificate or the handshake failed. Check that it is valid for this name, " + again
+	case r.Class == "local":
+		return "That is on this machine, not at the endpoint. Mend it, " + again
+	case r.Class == "address":
+		return "Webhooks never go to this address."
+	}
+	return "Check the endpoint, " + again
+}
+
+// capital returns s with its first letter as at the start of a sentence.
+func capital(s string) string {
+	first, size := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(first)) + s[size:]
+}

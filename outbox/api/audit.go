@@ -1,0 +1,97 @@
+package api
+
+import "time"
+
+// The kinds of callers.
+const (
+	CallerCLI     = "cli"  // a person at the command line
+	CallerMCP     = "mcp"  // an agent
+	CallerHTTP    = "http" // a program
+	CallerService = "service"
+)
+
+// Caller says who asks. What a caller says of itself is a claim, not a credential.
+type Caller struct {
+	Kind    string // one of the above
+	Client  string // the name that an agent's or a program's client gives itself
+	Version string
+}
+
+// Outcomes of what the audit trail records.
+const (
+	AuditDone    = "done"
+	AuditRefused = "refused" // nothing was changed
+	AuditFailed  = "failed"  // something went wrong on the way; the reason says what
+)
+
+// AuditRecord is one line of `audit`: a change that somebody made, or asked for and did not get. It
+// holds neither secrets, nor the text of messages, nor the queries of URLs.
+type AuditRecord struct {
+	ID     string    `json:"id"`
+	At     time.Time `json:"at"`
+	Caller string    `json:"caller"` // cli, mcp, http or service
+	// the name and version that the caller's program gives itself
+	Client        string `json:"client,omitempty"`
+	ClientVersion string `json:"client_version,omitempty"`
+	Operation     string `json:"operation"` // webhook.add, message.send, …
+	// what it was done to: the id of a webhook, a host, a recipient
+	Object string `json:"object,omitempty"`
+	URL    string `json:"url,omitempty"`
+	// the settings that changed, by name
+	Fields  []string `json:"fields,omitempty"`
+	Result  string   `json:"result,omitempty"` // what came of it
+	Outcome string   `json:"outcome"`          // done, refused or failed
+	Code    string   `json:"code,omitempty"`   // of the refusal or failure
+	Reason  string   `json:"reason,omitempty"`
+	Warning string   `json:"warning,omitempty"`
+	// refusals before this one that were not recorded, since there were too many
+	Unrecorded int64 `json:"unrecorded,omitempty"`
+}
+
+// AuditQuery asks for a part of the audit trail, newest first.
+type AuditQuery struct {
+	Since  time.Time `json:"since,omitzero"`
+	Limit  int       `json:"limit,omitempty"`  // at most 256; 0: that many
+	Cursor string    `json:"cursor,omitempty"` // AuditPage.Next
+}
+
+// AuditPage is a page of the audit trail, newest first.
+type AuditPage struct {
+	Items []AuditRecord `json:"items"`
+	Next  string        `json:"next,omitempty"` // where older ones begin; "": there are none
+}
+
+// Policies for the hosts of webhooks that agents and programs register.
+const (
+	// a host that is not allowed needs the user's consent, where he can be asked
+	PolicyAsk = "ask"
+	// a host that is not allowed is refused
+	PolicyLocked = "locked"
+	PolicyOpen   = "open"
+)
+
+// HostPolicy says to which hosts agents and programs may send events.
+type HostPolicy struct {
+	Policy  string   `json:"policy"`
+	Hosts   []string `json:"hosts"`
+	Changed bool     `json:"changed"` // by the call that returns it
+	// e.g. the change does not outlast the next start
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// AllowHost allows a host of webhooks, or with Disallow takes that back. Only the command line may.
+type AllowHost struct {
+	// a.example, *.b.example or 192.168.1.5:5678; "" changes nothing and returns what there is
+	Host     string `json:"host,omitempty"`
+	Disallow bool   `json:"disallow,omitempty"`
+}
+
+// Approval is what an agent's client knows of its user's consent to the host of a webhook.
+type Approval string
+
+const (
+	ApprovalNone     Approval = ""         // the user cannot be asked
+	ApprovalAsk      Approval = "ask"      // he can, and was not yet
+	ApprovalGiven    Approval = "given"    // he agreed
+	ApprovalDeclined Approval = "declined" // he did not
+)

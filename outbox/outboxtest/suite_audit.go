@@ -1,0 +1,173 @@
+package outboxtest
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"waoutbox/outbox"
+)
+
+func auditCases() []testCase {
+	return []testCase{
+		{"a subscription and its audit record are one write", auditWithSub},
+		{"the audit trail is listed newest first, in pages", auditListed},
+		{"the audit trail is kept within bounds, each kind for itself", auditTrimmed},
+		{"audit records that cannot be stored are refused", auditRefused},
+	}
+}
+
+// auditAt is a record of a second.
+func auditAt(sec int, kind outbox.AuditKind, what string) outbox.Audit {
+	return outbox.Audit{AuditKey: outbox.AuditKey{Time: time.Unix(1_700_000_000+int64(sec), 5).UTC(), Tag: uint32(sec), Kind: kind}, Body: []byte(what)}
+}
+
+func (b *bench) audits(q outbox.AuditQuery) (bodies []string) {
+	b.Helper()
+	all, err := b.e.Audits(b.ctx, q)
+	if err != nil {
+		b.Fatalf("Audits: %v", err)
+	}
+	for _, a := range all {
+		bodies = append(bodies, string(a.Body))
+	}
+	return bodies
+}
+
+func (b *bench) wantAudits(what string, q outbox.AuditQuery, want ...string) {
+	b.Helper()
+	if got := b.audits(q); !slices.Equal(got, want) {
+		b.Fatalf("%s: the audit trail is %q, want %q", what, got, want)
+	}
+}
+
+func auditWithSub(b *bench) {
+	all := []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}
+	s := outbox.Subscription{ID: "wh_a", Config: []byte("one"), Epochs: all}
+	body := []byte("created")
+	record := auditAt(1, outbox.AuditChange, "")
+	record.Body = body
+	if _, err := b.e.PutSub(b.ctx, s, record); err != nil {
+		b.Fatal(err)
+	}
+	copy(body, "changed") // the engine has its own
+	b.wantAudits("after PutSub", outbox.AuditQuery{}, "created")
+
+	// what is refused leaves no record, whichever of the two is at fault
+	if _, err := b.e.PutSub(b.ctx, outbox.Subscription{ID: "wh_b"}, auditAt(2, outbox.AuditChange, "wrong")); err == nil {
+		b.Fatal("a subscription without epochs was stored")
+	}
+	_, err := b.e.PutSub(b.ctx, outbox.Subscription{ID: "wh_b", Epochs: []outbox.Epoch{{From: 9}, {From: 3}}}, auditAt(2, outbox.AuditChange, "wrong"))
+	if err == nil {
+		b.Fatal("epochs that fall were stored")
+	}
+	large := auditAt(2, outbox.AuditChange, string(make([]byte, outbox.MaxAuditBody+1)))
+	_, err = b.e.PutSub(b.ctx, outbox.Subscription{ID: "wh_b", Epochs: all}, large)
+	b.wantErr("a record that is too large", err, outbox.ErrTooLarge)
+	_, err = b.e.Sub(b.ctx, "wh_b")
+	b.wantErr("its subscription", err, outbox.ErrNotFound)
+	b.wantAudits("after what was refused", outbox.AuditQuery{}, "created")
+
+	// repeating the same call leaves one record
+	for range 2 {
+		if _, err := b.e.PutSub(b.ctx, s, auditAt(3, outbox.AuditChange, "updated"), auditAt(4, outbox.AuditRefusal, "warned")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.wantAudits("after a repeated PutSub", outbox.AuditQuery{}, "warned", "updated", "created")
+}
+
+func auditListed(b *bench) {
+	kinds := outbox.AuditKinds()
+	var want []string
+	for _, i := range []int{4, 0, 2, 5, 1, 3, 6} { // in any order
+		if err := b.e.PutAudit(b.ctx, auditAt(i, kinds[i%len(kinds)], fmt.Sprint(i))); err != nil {
+			b.Fatalf("PutAudit: %v", err)
+		}
+	}
+	same := auditAt(6, kinds[1], "6 too")
+	if err := b.e.PutAudit(b.ctx, same); err != nil {
+		b.Fatalf("PutAudit: %v", err)
+	}
+	want = []string{"6 too", "6", "5", "4", "3", "2", "1", "0"}
+	b.wantAudits("all", outbox.AuditQuery{}, want...)
+	b.wantAudits("a few", outbox.AuditQuery{Limit: 3}, want[:3]...)
+	b.wantAudits("since", outbox.AuditQuery{Since: time.Unix(1_700_000_003, 5)}, want[:5]...)
+	b.wantAudits("since a moment later", outbox.AuditQuery{Since: time.Unix(1_700_000_003, 6)}, want[:4]...)
+
+	for size := 1; size < 4; size++ {
+		var got []string
+		q := outbox.AuditQuery{Limit: size}
+		for {
+			page, err := b.e.Audits(b.ctx, q)
+			if err != nil {
+				b.Fatalf("Audits: %v", err)
+			}
+			if len(page) == 0 {
+				break
+			}
+			for _, a := range page {
+				got = append(got, string(a.Body))
+			}
+			q.Before = page[len(page)-1].AuditKey
+		}
+		if !slices.Equal(got, want) {
+			b.Fatalf("pages of %d: %q, want %q", size, got, want)
+		}
+	}
+}
+
+func auditTrimmed(b *bench) {
+	for i := range 6 {
+		for _, kind := range []outbox.AuditKind{outbox.AuditChange, outbox.AuditRefusal} {
+			if err := b.e.PutAudit(b.ctx, auditAt(i, kind, fmt.Sprintf("%d/%d", kind, i))); err != nil {
+				b.Fatalf("PutAudit: %v", err)
+			}
+		}
+	}
+	trim := func(kind outbox.AuditKind, before time.Time, keep int) {
+		b.Helper()
+		for more := true; more; {
+			var err error
+			if _, more, err = b.e.TrimAudit(b.ctx, kind, before, keep); err != nil {
+				b.Fatalf("TrimAudit: %v", err)
+			}
+		}
+	}
+	trim(outbox.AuditChange, time.Time{}, 10)
+	trim(outbox.AuditSend, time.Unix(1_800_000_000, 0), 0)
+	if got := b.audits(outbox.AuditQuery{}); len(got) != 12 {
+		b.Fatalf("a trim of nothing left %q", got)
+	}
+	trim(outbox.AuditRefusal, time.Time{}, 2)
+	trim(outbox.AuditChange, time.Unix(1_700_000_004, 5), 10)
+	b.wantAudits("after the trims", outbox.AuditQuery{}, "2/5", "0/5", "2/4", "0/4")
+	trim(outbox.AuditChange, time.Time{}, 0)
+	b.wantAudits("after all changes were trimmed", outbox.AuditQuery{}, "2/5", "2/4")
+
+	// more than one step takes
+	n := outbox.MaxBatch + 20
+	for from := 0; from < n; from += outbox.MaxBatch {
+		var all []outbox.Audit
+		for i := from; i < min(from+outbox.MaxBatch, n); i++ {
+			all = append(all, auditAt(100+i, outbox.AuditSend, "sent"))
+		}
+		if err := b.e.PutAudit(b.ctx, all...); err != nil {
+			b.Fatalf("PutAudit: %v", err)
+		}
+	}
+	trim(outbox.AuditSend, time.Time{}, 1)
+	b.wantAudits("after many", outbox.AuditQuery{}, "sent", "2/5", "2/4")
+}
+
+func auditRefused(b *bench) {
+	if err := b.e.PutAudit(b.ctx, outbox.Audit{Body: []byte("when?")}); err == nil {
+		b.Fatal("a record without a time was taken")
+	}
+	if err := b.e.PutAudit(b.ctx, auditAt(1, 99, "what?")); err == nil {
+		b.Fatal("a record of an unknown kind was taken")
+	}
+	err := b.e.PutAudit(b.ctx, make([]outbox.Audit, outbox.MaxBatch+1)...)
+	b.wantErr("too many", err, outbox.ErrTooLarge)
+	b.wantAudits("after what was refused", outbox.AuditQuery{})
+}
