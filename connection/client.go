@@ -237,6 +237,7 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 // when ctx ended first. While the device store cannot be written it tries on, and pairing fails.
 func (c *Client) startOver(ctx context.Context) *session {
 	retry := c.timings.reconnect()
+	c.useDecrypted(nil) // its device is about to be forgotten
 	for {
 		dev, err := c.o.Device.Renew(ctx)
 		if err == nil {

@@ -64,6 +64,9 @@ func (s *guardedBuffer) DoDecryptionTxn(ctx context.Context, fn func(context.Con
 		read = fn(ctx)
 		return read
 	})
+	if errors.Is(err, decryptions.ErrDropped) {
+		return &storeError{err} // that is no fault
+	}
 	return s.markStoreError(ctx, err, read == nil || isStoreError(read) || errors.Is(err, decryptions.ErrNotCommitted))
 }
 
@@ -91,7 +94,13 @@ func isStoreError(err error) bool {
 // device when it is first saved.
 type guardedContainer struct {
 	store.DeviceContainer
-	guard func(dev *store.Device)
+	guard  func(dev *store.Device)
+	forget func() // called before a device is deleted
+}
+
+func (g *guardedContainer) DeleteDevice(ctx context.Context, dev *store.Device) error {
+	g.forget()
+	return g.DeviceContainer.DeleteDevice(ctx, dev)
 }
 
 func (g *guardedContainer) PutDevice(ctx context.Context, dev *store.Device) error {
@@ -106,7 +115,7 @@ func (g *guardedContainer) PutDevice(ctx context.Context, dev *store.Device) err
 // sessions that come while one is used. Call it before any client of the library has the device.
 func (c *Client) guardDevice(dev *store.Device) *store.Device {
 	c.useDecrypted(nil) // of another device
-	container := &guardedContainer{DeviceContainer: dev.Container}
+	container := &guardedContainer{DeviceContainer: dev.Container, forget: func() { c.useDecrypted(nil) }}
 	container.guard = func(dev *store.Device) {
 		if dev.Container != container {
 			dev.Container = container

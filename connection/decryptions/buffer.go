@@ -32,6 +32,9 @@ const (
 // whatever it is like itself.
 var ErrNotCommitted = errors.New("a message before was not committed")
 
+// ErrDropped means that the device is no longer linked.
+var ErrDropped = errors.New("the device is no longer linked")
+
 // Stores are those parts of a device's store that reading a message changes.
 type Stores struct {
 	Events     store.EventBuffer
@@ -123,7 +126,10 @@ func (b *Buffer) DoDecryptionTxn(ctx context.Context, fn func(context.Context) e
 func (b *Buffer) keep(fn func(next *changes)) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.failed != nil {
+	switch {
+	case b.dropped:
+		return ErrDropped
+	case b.failed != nil:
 		return fmt.Errorf("%w: %w", ErrNotCommitted, b.failed)
 	}
 	if fn(b.next.changes); !b.next.empty() {

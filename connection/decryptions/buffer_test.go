@@ -178,7 +178,10 @@ func TestADroppedBufferWritesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		b.Drop()
-		if err := errors.Join(put(b, t.Context(), 2), b.ClearBufferedEventPlaintext(t.Context(), [32]byte{2}), b.Flush()); err != nil {
+		if err := put(b, t.Context(), 2); !errors.Is(err, ErrDropped) {
+			t.Errorf("the next message: %v", err)
+		}
+		if err := errors.Join(b.ClearBufferedEventPlaintext(t.Context(), [32]byte{1}), b.Flush()); err != nil {
 			t.Error(err)
 		}
 		<-time.After(time.Minute)
@@ -186,4 +189,24 @@ func TestADroppedBufferWritesNothing(t *testing.T) {
 			t.Errorf("%d writes", d.written())
 		}
 	})
+}
+
+// A commit that runs while the device is forgotten finds nothing to write to, which is no fault.
+func TestADeviceIsForgottenUnderACommit(t *testing.T) {
+	d := newDisk()
+	var told []error
+	b := NewBuffer(d.stores(), time.Hour, func(err error) { told = append(told, err) })
+	d.commit = func() {
+		b.Drop()
+		d.setBroken(errors.New("FOREIGN KEY constraint failed"))
+	}
+	synctest.Test(t, func(t *testing.T) {
+		if err := errors.Join(put(b, t.Context(), 1), b.Committed()); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+	})
+	if len(told) != 1 || told[0] != nil {
+		t.Errorf("told %v", told)
+	}
 }

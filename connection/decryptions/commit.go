@@ -89,7 +89,7 @@ func (b *Buffer) commitAll(g *group) {
 		g = b.ended(g, cleared, err)
 		close(ended.done)
 		if b.told != nil {
-			b.told(err)
+			b.told(ended.err)
 		}
 	}
 }
@@ -173,7 +173,7 @@ func (b *Buffer) Renew() {
 	b.failed = nil
 }
 
-// Drop has nothing written any more: the device is no longer the account's.
+// Drop has nothing written and nothing decrypted any more: the device is about to be forgotten.
 func (b *Buffer) Drop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
