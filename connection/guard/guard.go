@@ -23,8 +23,8 @@ type Panic struct {
 	Stack string
 }
 
-// Hooks are told what passes. They are called in the library's goroutines and must not block; Stanza
-// and Panic may not be nil.
+// Hooks are told what passes. They are called in the library's goroutines and must not block;
+// Stanza and Panic may not be nil.
 type Hooks struct {
 	// Stanza is called before a stanza is handled.
 	Stanza func(*waBinary.Node)
