@@ -57,7 +57,8 @@ type Buffer struct {
 	idle   time.Duration
 	told   func(error)
 	// cap 1: has a value while a message is decrypted, or somebody else writes
-	turn chan struct{}
+	turn    chan struct{}
+	preKeys sync.Mutex // held while prekeys are made
 
 	mu        sync.Mutex
 	next      *group   // takes what is decrypted

@@ -128,6 +128,16 @@ func TestSecretsWaitForTheCommit(t *testing.T) {
 	}
 }
 
+// Hundreds of prekeys wait for the disk once, and are there when they are given to WhatsApp.
+func TestPreKeysAreWrittenTogether(t *testing.T) {
+	d := newDisk()
+	b := NewBuffer(d.stores(), time.Hour, nil)
+	got, err := b.Wrapped().PreKeys.GetOrGenPreKeys(t.Context(), 812)
+	if err != nil || len(got) != 812 || len(d.now().preKeys) != 812 || d.written() != 1 {
+		t.Errorf("%d prekeys, %v; %d on the disk after %d writes; want 812 after 1", len(got), err, len(d.now().preKeys), d.written())
+	}
+}
+
 // What is kept of the database's content is bounded.
 func TestWhatIsKnownIsBounded(t *testing.T) {
 	d := newDisk()

@@ -2,6 +2,7 @@ package decryptions
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"sync"
 	"testing"
@@ -224,6 +225,14 @@ func (s diskPreKeys) GetPreKey(_ context.Context, id uint32) (*keys.PreKey, erro
 		return nil, nil
 	}
 	return &keys.PreKey{KeyID: id}, nil
+}
+
+func (s diskPreKeys) GetOrGenPreKeys(ctx context.Context, count uint32) (made []*keys.PreKey, err error) {
+	for id := range count {
+		made = append(made, &keys.PreKey{KeyID: id})
+		err = errors.Join(err, s.d.change(ctx, func(c content) { c.preKeys[id] = true }))
+	}
+	return made, err
 }
 
 func (s diskPreKeys) RemovePreKey(ctx context.Context, id uint32) error {

@@ -216,6 +216,23 @@ func (s preKeyStore) RemovePreKey(ctx context.Context, id uint32) error {
 	return s.b.alone(func() error { return s.PreKeyStore.RemovePreKey(ctx, id) })
 }
 
+// GetOrGenPreKeys stores what it makes in one transaction: an account that is linked needs hundreds.
+func (s preKeyStore) GetOrGenPreKeys(ctx context.Context, count uint32) (got []*keys.PreKey, err error) {
+	s.b.preKeys.Lock()
+	defer s.b.preKeys.Unlock()
+	err = s.b.EventBuffer.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+		got, err = s.PreKeyStore.GetOrGenPreKeys(ctx, count)
+		return err
+	})
+	return got, err
+}
+
+func (s preKeyStore) GenOnePreKey(ctx context.Context) (*keys.PreKey, error) {
+	s.b.preKeys.Lock() // the store's own lock is taken within the other's transaction
+	defer s.b.preKeys.Unlock()
+	return s.PreKeyStore.GenOnePreKey(ctx)
+}
+
 func (s preKeyStore) UploadedPreKeyCount(ctx context.Context) (int, error) {
 	_ = s.b.Committed()
 	return s.PreKeyStore.UploadedPreKeyCount(ctx)
