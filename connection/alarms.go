@@ -30,6 +30,8 @@ const (
 	alarmRestricted = "account_restricted"
 	// the library dropped something that WhatsApp sent, and WhatsApp still has it
 	alarmFrame = "frame_unreadable"
+	// a recipient asked for a message again, and did not get it
+	alarmNotResent = "message_not_resent"
 	// synced settings cannot be read
 	alarmAppState = "app_state_incomplete"
 	// damaged synced settings were fetched whole, which tells no stars

@@ -2,11 +2,15 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/appstate"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types/events"
+
+	"waoutbox/connection/synced"
 )
 
 // syncedLink is the link as a synced.Mender needs it.
@@ -17,9 +21,7 @@ func (l syncedLink) Fetch(ctx context.Context, name appstate.WAPatchName, whole 
 	if err != nil {
 		return fmt.Errorf("%w: %w", whatsmeow.ErrNotConnected, err)
 	}
-	// A request whose context ends while its response arrives is a race inside the library. The end
-	// of the connection ends this one.
-	return cli.FetchAppState(context.WithoutCancel(ctx), name, whole, false)
+	return l.c.fetchSettings(ctx, cli, name, whole)
 }
 
 func (l syncedLink) Version(ctx context.Context, name appstate.WAPatchName) (uint64, error) {
@@ -27,8 +29,7 @@ func (l syncedLink) Version(ctx context.Context, name appstate.WAPatchName) (uin
 	if cli == nil || cli.Store.AppState == nil {
 		return 0, whatsmeow.ErrClientIsNil
 	}
-	version, _, err := cli.Store.AppState.GetAppStateVersion(ctx, string(name))
-	return version, err
+	return synced.Version(ctx, cli.Store.AppState, string(name))
 }
 
 func (l syncedLink) Failed(name appstate.WAPatchName, err error) {
@@ -42,6 +43,45 @@ func (l syncedLink) Renewed(name appstate.WAPatchName, damage error) {
 }
 
 func (l syncedLink) AllWell() { l.c.alarms.clear(alarmAppState) }
+
+// errStarRefused says that what was fetched could not be told.
+var errStarRefused = errors.New("the outbox did not take it")
+
+// fetchSettings brings a collection up to date, tells what has changed, and notes it as read then.
+func (c *Client) fetchSettings(ctx context.Context, cli *whatsmeow.Client, name appstate.WAPatchName, whole bool) error {
+	c.fetching.Lock() // nothing is noted before what came earlier
+	defer c.fetching.Unlock()
+	// A request whose context ends while its response arrives is a race inside the library. The end
+	// of the connection ends this one.
+	ctx, batch := synced.WithBatch(context.WithoutCancel(ctx))
+	c.starRefused.Store(false)
+	if err := cli.FetchAppState(ctx, name, whole, false); err != nil {
+		return err
+	}
+	if c.starRefused.Load() {
+		return errStarRefused
+	}
+	if err := batch.Commit(ctx); err != nil {
+		return fmt.Errorf("note settings as read: %w", err)
+	}
+	return nil
+}
+
+// fetchAnnounced is what the link does with a notification of new settings in the library's place.
+// What fails is tried again.
+func (c *Client) fetchAnnounced(ctx context.Context, s *session, n *waBinary.Node) {
+	versions, _ := announced(n)
+	for name := range versions {
+		err := c.fetchSettings(ctx, s.cli, name, false)
+		switch {
+		case err == nil:
+		case errors.Is(err, whatsmeow.ErrIQDisconnected), errors.Is(err, whatsmeow.ErrNotConnected):
+			return
+		default:
+			s.events.push(&events.AppStateSyncError{Name: name, Error: err})
+		}
+	}
+}
 
 // settingsAnnounced is the signal to the link that collections have new versions, which the library
 // fetches.

@@ -2,12 +2,14 @@ package connection
 
 import (
 	"encoding/json"
+	"errors"
 	"slices"
 	"testing"
 
 	"waoutbox/connection/translate"
 	"waoutbox/connection/wasim"
 	"waoutbox/connection/wasim/fault"
+	"waoutbox/outbox/api"
 )
 
 // stars are the ids of the messages that stars were told of, in order.
@@ -100,4 +102,45 @@ func TestAnAnnouncedStarIsFetched(t *testing.T) {
 	eventually(t, "loss", func() bool { return r.acc.FaultsLeft() == 0 })
 	r.restart()
 	r.waitStars("A", "B", "C")
+}
+
+// TestAStarIsToldBeforeItIsNoted: a process that ends between reading a star and telling it leaves
+// it to the next. Before, the collection had its version already, and nobody ever told the star.
+func TestAStarIsToldBeforeItIsNoted(t *testing.T) {
+	r, bob := starringRig(t)
+	r.engine.Hook(func(op string) error {
+		if op == "Append" {
+			return errors.New("the disk is full")
+		}
+		return nil
+	})
+	r.star(bob, "B")
+	eventually(t, "the refusal", func() bool { return r.hasAlarm(alarmRefused) })
+	r.star(bob, "C")
+	r.stop() // with what waits in memory
+	r.engine.Hook(nil)
+	r.build(r.sim.URL(), r.sim.RootKey())
+	r.run()
+	r.waitStars("A", "B", "C")
+	must(t, r.acc.WaitDrained(bounded(t)))
+	r.star(bob, "D")
+	r.waitStars("A", "B", "C", "D")
+	if r.hasAlarm(alarmAppStateLost) {
+		t.Error("stars are said to be lost")
+	}
+}
+
+// TestAKeyThatComesLate: what could not be opened is fetched by the link once the phone has sent
+// the key, and told before it is noted.
+func TestAKeyThatComesLate(t *testing.T) {
+	r, bob := starringRig(t)
+	r.restart() // the library has it in memory
+	r.waitState(api.LinkConnected)
+	r.exec(`CREATE TABLE kept AS SELECT * FROM whatsmeow_app_state_sync_keys`)
+	r.exec(`DELETE FROM whatsmeow_app_state_sync_keys`)
+	r.star(bob, "B")
+	eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmAppState) })
+	r.exec(`INSERT INTO whatsmeow_app_state_sync_keys SELECT * FROM kept`)
+	r.waitStars("A", "B")
+	eventually(t, "the end of the alarm", func() bool { return !r.hasAlarm(alarmAppState) })
 }

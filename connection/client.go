@@ -16,7 +16,6 @@ import (
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
-	"go.mau.fi/whatsmeow/types"
 
 	"waoutbox/connection/decryptions"
 	"waoutbox/connection/directory"
@@ -92,6 +91,9 @@ type Client struct {
 	directory  *directory.Directory
 	lookups    *pace // of numbers
 	mender     *synced.Mender
+	fetching   sync.Mutex // held while synced settings are fetched and told
+	// something of those could not be told
+	starRefused atomic.Bool
 	// of the present device
 	decrypted atomic.Pointer[decryptions.Buffer]
 
@@ -304,6 +306,7 @@ func (c *Client) stop() {
 	c.running = false
 	p := c.pairing
 	c.mu.Unlock()
+	c.wanted.stop()
 	defer c.finishUnpairing("The service stopped meanwhile: run it again.")
 	if p != nil {
 		p.Fail(api.Retryf(api.CodePairingUnavail, "the service is stopping: start it and pair again"))
@@ -384,22 +387,4 @@ func (c *Client) reportLostMessage(a translate.Alarm) {
 	c.log.Error("event delivered without its message",
 		"code", a.Code, "event_id", a.EventID, "detail", a.Message, "error", a.Err)
 	c.alarms.happened(a.Code, "At least one event was not delivered whole: "+a.Message+".")
-}
-
-// addressLookup asks the library's store for a user's other address.
-type addressLookup struct{ c *Client }
-
-func (a addressLookup) AltJID(ctx context.Context, jid types.JID) types.JID {
-	a.c.mu.Lock()
-	s := a.c.session
-	a.c.mu.Unlock()
-	if s == nil || s.cli.Store.LIDs == nil {
-		return types.JID{}
-	}
-	alt, err := s.cli.Store.GetAltJID(ctx, jid)
-	if err != nil {
-		a.c.log.Warn("address look-up failed", "error", err)
-		return types.JID{}
-	}
-	return alt
 }

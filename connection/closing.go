@@ -64,7 +64,7 @@ func (c *Client) Disconnect(ctx context.Context) (api.Link, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, closeWait)
 	defer cancel()
-	c.wanted.untilIdle(ctx)
+	c.wanted.untilDown(ctx)
 	return c.Link(), nil
 }
 
@@ -100,14 +100,20 @@ func (c *Client) openLink(ctx context.Context) error {
 			return api.Retryf(api.CodeServiceUnavail, "the link was not opened, for whatsapp.db cannot be written (%s): make room on its disk or mend it, then try again", masked(err.Error()))
 		}
 	}
-	c.wanted.open(func() {
-		c.alarms.clear(alarmClosed, alarmReplaced)
-		c.status.set(api.LinkConnecting, "")
-	})
+	c.wanted.open(c.beginOpening)
 	if l := c.status.read(); l.State == api.LinkConnecting && l.Reason != "" {
 		c.doubt(liveness.Suspicion{Reason: "somebody wants the link connected", Since: c.now()})
 	}
 	return nil
+}
+
+// beginOpening shows a link that is down until somebody asks for it as one that is being connected.
+func (c *Client) beginOpening(waited bool) {
+	// one that is down and does not wait yet goes on all the same
+	if waited || c.alarms.up(alarmClosed) || c.alarms.up(alarmReplaced) {
+		c.alarms.clear(alarmClosed, alarmReplaced)
+		c.status.set(api.LinkConnecting, "")
+	}
 }
 
 // keepClosed keeps over restarts since when the link is closed; the zero time: it is open.
@@ -128,6 +134,7 @@ func (c *Client) restoreClosed(ctx context.Context, dev *store.Device) {
 		return
 	}
 	if !since.IsZero() {
+		c.log.Warn("the link stays closed, as somebody asked for: waoutbox connect opens it", "since", since)
 		c.wanted.close(since)
 	}
 }

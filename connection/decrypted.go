@@ -1,6 +1,12 @@
 package connection
 
 import (
+	"context"
+	"database/sql"
+	"errors"
+	"strings"
+
+	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 
 	"waoutbox/connection/decryptions"
@@ -58,6 +64,19 @@ func (w storedFirst) Sending(n *waBinary.Node) {
 
 // Dropped has a frame that nobody could read asked for again.
 func (w storedFirst) Dropped(why string) { w.dropped(why) }
+
+// NotResent tells that a recipient does not have a message, unless the request comes again. One for
+// a message that nobody knows is not of this account, or of long ago: anybody can ask for one.
+func (w storedFirst) NotResent(id string, err error) {
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, whatsmeow.ErrNotConnected), isCutOff(err):
+		return
+	case errors.Is(err, sql.ErrNoRows), strings.HasPrefix(err.Error(), "couldn't find message"):
+		return
+	}
+	w.c.log.Error("a recipient asked for a message again, and it could not be sent", "message_id", id, "error", masked(err.Error()))
+	w.c.alarms.happened(alarmNotResent, "A recipient could not read the message "+masked(id)+" and asked for it again, and it could not be sent again ("+masked(err.Error())+"). Send it anew if it matters.")
+}
 
 func (w storedFirst) Received(n *waBinary.Node) {
 	if b := w.c.decrypted.Load(); b != nil && n.Tag == "success" {

@@ -155,3 +155,24 @@ func (in *ingest) storeGroup(g *group) (err error) {
 	}
 	return nil
 }
+
+// storeByHandler stores the events of one that is acknowledged if the handler says so.
+func (in *ingest) storeByHandler(ctx context.Context, evs []outbox.Event, evt any, from *source) (safe bool) {
+	if len(evs) == 0 {
+		return true
+	}
+	in.groups.await()
+	if from.stopped.Load() {
+		return false
+	}
+	in.commit() // beside the append
+	err := in.settle(ctx, evt)
+	if err == nil {
+		err = in.append(ctx, evs)
+	}
+	if err != nil {
+		in.refuse(err, from)
+		return false
+	}
+	return true
+}

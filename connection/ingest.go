@@ -172,27 +172,6 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 	}
 }
 
-// storeByHandler stores the events of one that is acknowledged if the handler says so.
-func (in *ingest) storeByHandler(ctx context.Context, evs []outbox.Event, evt any, from *source) (safe bool) {
-	if len(evs) == 0 {
-		return true
-	}
-	in.groups.await()
-	if from.stopped.Load() {
-		return false
-	}
-	in.commit() // beside the append
-	err := in.settle(ctx, evt)
-	if err == nil {
-		err = in.append(ctx, evs)
-	}
-	if err != nil {
-		in.refuse(err, from)
-		return false
-	}
-	return true
-}
-
 // translate never fails: what the translator cannot say becomes a placeholder, so that at least the
 // fact arrives.
 func (in *ingest) translate(ctx context.Context, evt any) []outbox.Event {

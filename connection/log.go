@@ -31,7 +31,14 @@ type stanzaWatch interface {
 	Sending(n *waBinary.Node)
 	// Dropped is told of a received frame that nothing becomes of. why has no content.
 	Dropped(why string)
+	// NotResent is told of a message that its recipient asked for again in vain. The library
+	// acknowledges the request unless the connection has ended.
+	NotResent(id string, err error)
 }
+
+// notResent is the line with which the library drops a request to send a message again: its chat,
+// its id, who asked, and why.
+const notResent = "Failed to handle retry receipt for %s/%s from %s: %v"
 
 // droppedFrames are the lines with which the library drops what it received before it knows what it
 // is, and says nothing more. They name no chat.
@@ -125,14 +132,25 @@ func shortened(args []any) []any {
 	return out
 }
 
-func (l libraryLog) Errorf(format string, args ...any) { l.line(slog.LevelError, format, args) }
-func (l libraryLog) Infof(format string, args ...any)  { l.line(slog.LevelInfo, format, args) }
+func (l libraryLog) Errorf(format string, args ...any) {
+	l.line(slog.LevelError, format, args)
+	if format != notResent || len(args) != 4 || l.watch == nil {
+		return
+	}
+	if err, is := args[3].(error); is {
+		l.watch.NotResent(fmt.Sprint(args[1]), err)
+	}
+}
+
+func (l libraryLog) Infof(format string, args ...any) { l.line(slog.LevelInfo, format, args) }
+
 func (l libraryLog) Warnf(format string, args ...any) {
 	l.line(slog.LevelWarn, format, args)
 	if why, dropped := droppedFrames[format]; dropped && l.watch != nil {
 		l.watch.Dropped(why)
 	}
 }
+
 func (l libraryLog) Debugf(format string, args ...any) {
 	l.tell(args)
 	l.line(slog.LevelDebug, format, args)

@@ -105,7 +105,7 @@ func (in *ingest) translateMissed(ctx context.Context, f stanzas.Found) []outbox
 
 // comesAgain reports whether an event that the library acknowledges whatever the handler returns is
 // that of a stanza of a chat, which comes again when the connection is cut first. A synced state is
-// not, which the library notes as read before it tells of it.
+// not, which is fetched again.
 func comesAgain(evt any) bool {
 	switch evt.(type) {
 	case *events.Message, *events.UndecryptableMessage, *events.Receipt, *events.CallTerminate, *events.Picture:

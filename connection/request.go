@@ -13,6 +13,7 @@ type request struct {
 	closed  time.Time          // since when it is to be closed; zero: it is to be open
 	asked   int                // how often something was asked for
 	waiting bool               // the link waits to be asked for something else
+	stopped bool               // it runs no more
 	leave   context.CancelFunc // ends the link's present run
 	changed chan struct{}      // closed and renewed at each change
 }
@@ -56,16 +57,14 @@ func (r *request) wait(ctx context.Context, asked int) bool {
 	return r.until(ctx, func() bool { return r.asked != asked })
 }
 
-// open wants the link open. While the link waits, begin runs before it goes on.
-func (r *request) open(begin func()) {
+// open wants the link open. begin is told whether the link waits, before that goes on.
+func (r *request) open(begin func(waited bool)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = time.Time{}
 	r.asked++
-	if r.waiting {
-		r.waiting = false
-		begin()
-	}
+	begin(r.waiting)
+	r.waiting = false
 	r.tell()
 }
 
@@ -89,11 +88,21 @@ func (r *request) forget() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.closed = time.Time{}
+	r.tell()
 }
 
-// untilIdle blocks until the link waits, or ctx ends.
-func (r *request) untilIdle(ctx context.Context) {
-	r.until(ctx, func() bool { return r.waiting })
+// stop tells that the link runs no more.
+func (r *request) stop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stopped = true
+	r.tell()
+}
+
+// untilDown blocks until the link that is to be closed waits, runs no more or is to be open, or ctx
+// ends.
+func (r *request) untilDown(ctx context.Context) {
+	r.until(ctx, func() bool { return r.waiting || r.stopped || r.closed.IsZero() })
 }
 
 // until blocks until ok, which is called with the lock held, and reports false when ctx ended

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"testing"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
+
 	"waoutbox/connection/translate"
 	"waoutbox/connection/wasim/fault"
 	"waoutbox/outbox/api"
@@ -37,4 +40,30 @@ func TestAMessageForNobodyIsNotSent(t *testing.T) {
 	if n := len(r.named(translate.MessageSent)); n != 2 {
 		t.Errorf("%d message.sent events", n)
 	}
+}
+
+// A recipient who asks for a message again and cannot be given it is told of in an alarm; one who
+// asks for a message that nobody knows is not. Before, a line in the log said so.
+func TestAMessageThatCannotBeSentAgain(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	sent, err := r.Send(ctx, api.Send{To: bob.LID(), Text: "for Bob"})
+	must(t, err)
+	from, err := types.ParseJID(bob.LID())
+	must(t, err)
+	again := func(id string) {
+		must(t, r.acc.SendStanza(ctx, tag("receipt", waBinary.Attrs{"id": id, "from": from, "type": "retry", "t": "1735689600"}, []waBinary.Node{
+			tag("retry", waBinary.Attrs{"count": 1, "id": id, "t": "1735689600", "v": 1}, nil),
+			tag("registration", nil, []byte{0, 0, 0, 1}),
+			tag("keys", nil, []waBinary.Node{tag("type", nil, []byte{5})}),
+		})))
+		must(t, r.acc.WaitDrained(ctx))
+	}
+	again("3EB0UNKNOWN")
+	if r.hasAlarm(alarmNotResent) {
+		t.Errorf("alarms %v", r.Alarms())
+	}
+	again(sent.MessageID)
+	eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmNotResent) })
 }

@@ -11,6 +11,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
 	"waoutbox/connection/decryptions"
@@ -138,7 +139,11 @@ func (c *Client) attach(s *session) *session {
 			c.noteAccount(s, evt)
 		}
 		c.media.Note(evt)
-		return c.in.handle(evt, c.arrivals.Told(evt), from)
+		told := c.in.handle(evt, c.arrivals.Told(evt), from)
+		if _, isStar := evt.(*events.Star); isStar && !told {
+			c.starRefused.Store(true)
+		}
+		return told
 	})
 	c.mu.Lock()
 	c.session = s
@@ -169,7 +174,8 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	s.cli, s.ctx, s.abort = cli, ctx, abort
 	s.hooks = guard.Hooks{
 		Turn: c.turn, Message: decryptions.OfMessage,
-		Stanza: func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
+		Settings: func(ctx context.Context, n *waBinary.Node) { c.fetchAnnounced(ctx, s, n) },
+		Stanza:   func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
 		Panic: func(p guard.Panic) {
 			c.libraryPanicked(p)
 			if p.Frame {
@@ -340,4 +346,22 @@ func (q *linkEvents) signal() {
 	case q.ready <- struct{}{}:
 	default:
 	}
+}
+
+// addressLookup asks the library's store for a user's other address.
+type addressLookup struct{ c *Client }
+
+func (a addressLookup) AltJID(ctx context.Context, jid types.JID) types.JID {
+	a.c.mu.Lock()
+	s := a.c.session
+	a.c.mu.Unlock()
+	if s == nil || s.cli.Store.LIDs == nil {
+		return types.JID{}
+	}
+	alt, err := s.cli.Store.GetAltJID(ctx, jid)
+	if err != nil {
+		a.c.log.Warn("address look-up failed", "error", err)
+		return types.JID{}
+	}
+	return alt
 }

@@ -58,10 +58,7 @@ func (c *Client) Unpair(ctx context.Context) (api.UnpairResult, error) {
 // openToLogOut opens a link that was closed on request: WhatsApp is told of a log-out.
 func (c *Client) openToLogOut() {
 	if !c.wanted.since().IsZero() {
-		c.wanted.open(func() {
-			c.alarms.clear(alarmClosed)
-			c.status.set(api.LinkConnecting, "")
-		})
+		c.wanted.open(c.beginOpening)
 	}
 }
 

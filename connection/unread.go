@@ -2,6 +2,7 @@ package connection
 
 import (
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -14,20 +15,25 @@ import (
 // it again with the next connection. So the connection is made anew at once, and what came behind
 // is refused until then, so that nothing overtakes it. When it comes again and is dropped again the
 // connection stays, because all the other messages would wait for it, and is made anew after longer
-// and longer waits.
+// and longer waits. So it is when too many are dropped, one after the other: what is never
+// acknowledged, such as presence, does not come again and yet may be dropped each time.
 
-// unreadMost is the longest of these waits. After twice as long without anything that could not be
-// read the next is asked for at once again.
-const unreadMost = 6 * time.Hour
+const (
+	// unreadMost is the longest of these waits.
+	unreadMost = 6 * time.Hour
+	// mostAtOnce is how often in atOnceIn the connection is made anew at once.
+	mostAtOnce = 5
+	atOnceIn   = time.Hour
+)
 
 // unread decides when what could not be read is asked for again. Safe for concurrent use.
 type unread struct {
 	waits func() backoff.BackOff
 
 	mu      sync.Mutex
-	backoff backoff.BackOff // nil while nothing was dropped lately
-	last    time.Time       // when something was dropped
+	backoff backoff.BackOff // nil once all was read that came again
 	due     time.Time       // when the connection is made anew for it; zero while nothing is due
+	atOnce  []time.Time     // when it was, at once, oldest first
 }
 
 // frameLost is the signal to the link that a frame was dropped.
@@ -41,15 +47,21 @@ type frameLost struct {
 func (u *unread) dropped(now time.Time, why string) frameLost {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	first := u.backoff == nil || now.Sub(u.last) > 2*unreadMost
-	u.last = now
+	lost := frameLost{at: now, why: why}
+	again := u.backoff != nil
+	if !again {
+		u.backoff = u.waits()
+	}
+	u.atOnce = slices.DeleteFunc(u.atOnce, func(at time.Time) bool { return now.Sub(at) > atOnceIn })
 	switch {
-	case first:
-		u.backoff, u.due = u.waits(), now
-	case u.due.IsZero():
+	case !u.due.IsZero():
+	case !again && len(u.atOnce) < mostAtOnce:
+		u.due, u.atOnce = now, append(u.atOnce, now)
+	default:
 		u.due = now.Add(u.backoff.NextBackOff())
 	}
-	return frameLost{at: now, due: u.due, now: !u.due.After(now), why: why}
+	lost.due, lost.now = u.due, !u.due.After(now)
+	return lost
 }
 
 // connecting notes that a connection is made, for whatever reason: everything comes again.
@@ -59,11 +71,16 @@ func (u *unread) connecting() {
 	u.due = time.Time{}
 }
 
-// isDue reports whether something was dropped on this connection.
-func (u *unread) isDue() bool {
+// caughtUp notes that all that waited has come on this connection, and reports whether nothing of
+// it was dropped.
+func (u *unread) caughtUp() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return !u.due.IsZero()
+	if !u.due.IsZero() {
+		return false
+	}
+	u.backoff = nil
+	return true
 }
 
 // frameDropped tells of a frame that the library dropped, and has the connection made anew. It is
@@ -115,7 +132,7 @@ func (w *connectionWatch) askAgain() {
 
 // caughtUp takes back what was said when all that waited was read.
 func (w *connectionWatch) caughtUp() {
-	if !w.c.unread.isDue() {
+	if w.c.unread.caughtUp() {
 		w.c.status.note(noteUnread, "")
 	}
 }

@@ -2,8 +2,8 @@ package connection
 
 import (
 	"fmt"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,7 +25,6 @@ func TestWhatCannotBeReadComesAgain(t *testing.T) {
 	bob := r.acc.NewContact("Bob", "15550100123")
 	var said []string
 	for _, effect := range []fault.Effect{fault.Garble, fault.Damage} {
-		r.unread = unread{waits: r.unread.waits}
 		ctx := bounded(t)
 		r.acc.Hold(true)
 		must(t, r.acc.Fault(fault.Fault{From: fault.Server, Tag: "message", Effect: effect}))
@@ -87,7 +86,7 @@ func TestWhatCanNeverBeReadKeepsNothing(t *testing.T) {
 	eventually(t, "end of the note", func() bool { return len(r.Link().Notes) == 0 })
 
 	// and when the wait is over without another reason
-	must(t, r.acc.Fault(fault.Fault{From: fault.Server, Tag: "message", Effect: fault.Damage}))
+	must(t, r.acc.Fault(fault.Fault{From: fault.Server, Tag: "message", Times: 2, Effect: fault.Damage}))
 	waits <- time.Millisecond
 	_, err = bob.SendText(ctx, "read in the end")
 	must(t, err)
@@ -100,7 +99,8 @@ type backoffOf func() time.Duration
 func (b backoffOf) NextBackOff() time.Duration { return b() }
 func (backoffOf) Reset()                       {}
 
-// The waits double up to the longest, and begin anew when nothing was dropped for long.
+// What comes again and is dropped again is asked for after waits that double; what is dropped once,
+// and read then, at once, up to a few times an hour.
 func TestWaitsForWhatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		u := unread{waits: defaultTimings().unread}
@@ -111,7 +111,7 @@ func TestWaitsForWhatCannotBeRead(t *testing.T) {
 		for range 12 {
 			u.connecting()
 			lost := u.dropped(time.Now(), "")
-			if lost.now || u.dropped(time.Now(), "").due != lost.due {
+			if lost.now || u.caughtUp() || u.dropped(time.Now(), "").due != lost.due {
 				t.Fatalf("asked for %+v", lost)
 			}
 			wait := time.Until(lost.due)
@@ -121,31 +121,37 @@ func TestWaitsForWhatCannotBeRead(t *testing.T) {
 		if sum < 12*time.Hour || sum > 40*time.Hour {
 			t.Errorf("12 times in %v", sum)
 		}
-		u.connecting()
-		<-time.After(2*unreadMost + time.Second)
-		if lost := u.dropped(time.Now(), ""); !lost.now {
-			t.Error("one after a long time is not asked for at once")
+		for range 2 {
+			atOnce := 0
+			for range 20 {
+				u.connecting()
+				if !u.caughtUp() {
+					t.Fatal("nothing was dropped on this connection")
+				}
+				if lost := u.dropped(time.Now(), ""); lost.now {
+					atOnce++
+				}
+			}
+			if atOnce != mostAtOnce {
+				t.Errorf("%d times at once, want %d", atOnce, mostAtOnce)
+			}
+			<-time.After(atOnceIn + time.Second)
 		}
 	})
 }
 
-// The lines by which dropped frames are known are the library's own.
-func TestDroppedFramesAreTheLibrarys(t *testing.T) {
-	dir, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}}", "go.mau.fi/whatsmeow").Output()
-	must(t, err)
+// The lines by which the library is known to drop something are its own.
+func TestLinesAreTheLibrarys(t *testing.T) {
+	lines := append(slices.Collect(maps.Keys(droppedFrames)), notResent)
 	var source strings.Builder
-	for _, pattern := range []string{"client.go", "socket/*.go"} {
-		files, err := filepath.Glob(filepath.Join(strings.TrimSpace(string(dir)), pattern))
+	for _, name := range receivePath {
+		b, err := os.ReadFile(filepath.Join(libraryDir(t), name))
 		must(t, err)
-		for _, name := range files {
-			b, err := os.ReadFile(name)
-			must(t, err)
-			source.Write(b)
-		}
+		source.Write(b)
 	}
-	for format := range droppedFrames {
-		if !strings.Contains(source.String(), fmt.Sprintf("Warnf(%q", format)) {
-			t.Errorf("the library has no line %q", format)
+	for _, line := range lines {
+		if !strings.Contains(source.String(), fmt.Sprintf("f(%q", line)) {
+			t.Errorf("the library has no line %q", line)
 		}
 	}
 }

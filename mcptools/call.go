@@ -179,6 +179,9 @@ func (s *Server) invoke(ctx context.Context, t tool, client ClientInfo, params m
 func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.CallToolResult, api.Code, *consent.Question) {
 	ctx, cancel := context.WithTimeout(ctx, t.limit)
 	defer cancel()
+	if s.opts.Context != nil {
+		ctx = s.opts.Context(ctx, c.client)
+	}
 
 	type outcome struct {
 		result *mcp.CallToolResult

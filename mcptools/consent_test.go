@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -33,9 +35,26 @@ func hostPolicy(f *fake) func(context.Context, api.PutWebhook) (api.PutWebhookRe
 	}
 }
 
-// The official client is asked in the modern era: once for each call, with the service's question
-// and nothing of what the agent passed.
-func TestConsentInTheModernEra(t *testing.T) {
+// The official client is asked, in either era and over either transport: once for each call, with
+// the service's question and nothing of what the agent passed.
+func TestConsent(t *testing.T) {
+	for _, version := range []string{"2026-07-28", "2025-11-25"} {
+		for transport, connect := range map[string]func(*testing.T, Options, *mcp.ClientOptions, string) *mcp.ClientSession{"stdio": overStdio, "http": overHTTP} {
+			t.Run(transport+" "+version, func(t *testing.T) {
+				consents(t, func(t *testing.T, o Options, c *mcp.ClientOptions) *mcp.ClientSession {
+					cs := connect(t, o, c, version)
+					if got := cs.InitializeResult().ProtocolVersion; got != version {
+						t.Errorf("negotiated %s, want %s", got, version)
+					}
+					return cs
+				})
+			})
+		}
+	}
+}
+
+func consents(t *testing.T, connect func(*testing.T, Options, *mcp.ClientOptions) *mcp.ClientSession) {
+	t.Helper()
 	const url = "https://evil.test/hook?token=hidden"
 	for name, c := range map[string]struct {
 		answer    func(context.Context, *mcp.ElicitRequest) (*mcp.ElicitResult, error)
@@ -59,7 +78,7 @@ func TestConsentInTheModernEra(t *testing.T) {
 					return c.answer(ctx, r)
 				}
 			}
-			cs := connectOfficial(t, optionsFor(f), &o)
+			cs := connect(t, optionsFor(f), &o)
 			res, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "whatsapp_webhook_register", Arguments: map[string]any{"url": url, "secret": secretText}})
 			if err != nil {
 				t.Fatal(err)
@@ -96,8 +115,25 @@ func answers(action string) func(context.Context, *mcp.ElicitRequest) (*mcp.Elic
 	}
 }
 
-// connectOfficial connects the official SDK's client to a server with o; both end with the test.
-func connectOfficial(t *testing.T, o Options, c *mcp.ClientOptions) *mcp.ClientSession {
+// overHTTP is overStdio by HTTP.
+func overHTTP(t *testing.T, o Options, c *mcp.ClientOptions, version string) *mcp.ClientSession {
+	t.Helper()
+	handler := New(o).HTTP()
+	srv := httptest.NewServer(handler)
+	t.Cleanup(srv.Close)
+	t.Cleanup(handler.Close)
+	transport := &mcp.StreamableClientTransport{Endpoint: srv.URL, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}}
+	cs, err := mcp.NewClient(&mcp.Implementation{Name: "official", Version: "1"}, c).Connect(t.Context(), transport, &mcp.ClientSessionOptions{ProtocolVersion: version})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { cs.Close() })
+	return cs
+}
+
+// overStdio connects the official SDK's client, which wants a protocol version, to a server with o;
+// both end with the test.
+func overStdio(t *testing.T, o Options, c *mcp.ClientOptions, version string) *mcp.ClientSession {
 	t.Helper()
 	inR, inW := io.Pipe()
 	outR, outW := io.Pipe()
@@ -108,7 +144,7 @@ func connectOfficial(t *testing.T, o Options, c *mcp.ClientOptions) *mcp.ClientS
 		}
 		outW.Close()
 	})
-	cs, err := mcp.NewClient(&mcp.Implementation{Name: "official", Version: "1"}, c).Connect(t.Context(), &mcp.IOTransport{Reader: outR, Writer: inW}, nil)
+	cs, err := mcp.NewClient(&mcp.Implementation{Name: "official", Version: "1"}, c).Connect(t.Context(), &mcp.IOTransport{Reader: outR, Writer: inW}, &mcp.ClientSessionOptions{ProtocolVersion: version})
 	if err != nil {
 		t.Fatal(err)
 	}

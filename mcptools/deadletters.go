@@ -233,14 +233,19 @@ func (s *Server) runDeadLetterPurge(ctx context.Context, c *call, in deadLetterP
 	if err != nil {
 		return out, err
 	}
+	var declined error
 	if !in.DryRun {
-		if err := confirmPurge(c, which); err != nil {
-			return out, err
+		if declined = confirmPurge(c, which); declined != nil && api.CodeOf(declined) != api.CodeApprovalDeclined {
+			return out, declined
 		}
 	}
 	b, err := c.backend(ctx)
 	if err != nil {
 		return out, err
+	}
+	if declined != nil { // the service records it
+		_, _ = b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, Approval: api.ApprovalDeclined})
+		return out, declined
 	}
 	got, err := b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, DryRun: in.DryRun})
 	if err != nil {

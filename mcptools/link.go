@@ -160,7 +160,7 @@ func (s *Server) reasons(st api.Status, alarms []alarm) []string {
 		reasons = append(reasons, "Unsigned, so that the receiver cannot tell who sends: "+strings.Join(unsigned, ", ")+".")
 	}
 	if st.Daemon != nil && st.Daemon.Version != s.opts.Version {
-		reasons = append(reasons, "The service and these tools are of different versions: the user can run `waoutbox stop`; the next call starts the installed one.")
+		reasons = append(reasons, "The service and these tools are of different versions: the user can run `waoutbox restart`, which starts the installed one.")
 	}
 	return reasons
 }
@@ -233,6 +233,12 @@ type disconnectInput struct {
 }
 
 func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput) (out statusOutput, err error) {
+	if in.Logout {
+		err := c.confirm("log out", "Log the account out of WhatsApp and forget it here? Linking it again needs the phone.", "waoutbox unpair")
+		if err != nil {
+			return out, err
+		}
+	}
 	b, err := c.backend(ctx)
 	if err != nil {
 		return out, err

@@ -63,6 +63,9 @@ type Options struct {
 	// cost little while the service runs. It must return when ctx ends. The text of its *api.Error
 	// becomes the tool's error.
 	Backend func(ctx context.Context, client ClientInfo) (Backend, error)
+	// Context returns the context for a call of that client: what the service is to know of who
+	// calls. Nil leaves it as it is.
+	Context func(ctx context.Context, client ClientInfo) context.Context
 	// Events is the catalogue of event names, without "*".
 	Events []EventName
 	// ReadOnly registers only the tools that change nothing.

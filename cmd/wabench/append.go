@@ -85,6 +85,10 @@ func (x appends) measure(ctx context.Context, b *bench) (_ report, err error) {
 			if err != nil {
 				return report{}, err
 			}
+			// as much as is written to the file
+			if err := useMemory(b.dir, int64(x.each.Seconds()*(256<<20))); err != nil {
+				return report{}, err
+			}
 			got, err := x.once(ctx, b, run, knowing)
 			if err != nil {
 				return report{}, fmt.Errorf("%s: %w", run.name, err)

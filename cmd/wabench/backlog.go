@@ -31,6 +31,7 @@ func backlogFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, error
 
 func (x backlog) measure(ctx context.Context, b *bench) (report, error) {
 	var last, first, ready, posted, atRest, peak, drained, fresh, size, small, left series
+	var lastCPU, firstCPU, drainedCPU, freshCPU series
 	cold := true
 	for round := range b.rounds {
 		urls, err := b.receivers.open(answerOK)
@@ -40,6 +41,9 @@ func (x backlog) measure(ctx context.Context, b *bench) (report, error) {
 		dir := b.newDir()
 		few, err := x.few(ctx, b, urls[0])
 		if err != nil {
+			return report{}, err
+		}
+		if err := useMemory(b.dir, int64(x.events)*bodySize*3/2); err != nil {
 			return report{}, err
 		}
 		f, err := x.fill(ctx, dir, urls[0])
@@ -56,9 +60,11 @@ func (x backlog) measure(ctx context.Context, b *bench) (report, error) {
 			return report{}, err
 		}
 		first, last = append(first, f.First), append(last, f.Last)
+		firstCPU, lastCPU = append(firstCPU, f.FirstCPU), append(lastCPU, f.LastCPU)
 		ready, posted = append(ready, milliseconds(r.Ready)), append(posted, milliseconds(r.Posted))
 		atRest, peak = append(atRest, mebibytes(f.Anon)), append(peak, mebibytes(max(f.Peak, r.Peak)))
-		drained, fresh = append(drained, r.Rate), append(fresh, few)
+		drained, fresh = append(drained, r.Rate), append(fresh, few.Rate)
+		drainedCPU, freshCPU = append(drainedCPU, r.CPU), append(freshCPU, few.CPU)
 		small, left = append(small, r.Small.Seconds()), append(left, float64(r.File)/float64(max(smallFile, 3*r.Live)))
 		b.progress("round %d: ready after %s ms, first POST finished after %s ms, anonymous memory %s MiB at the peak, drained at %s/s",
 			round+1, number(ready[round]), number(posted[round]), number(peak[round]), number(r.Rate))
@@ -75,6 +81,8 @@ func (x backlog) measure(ctx context.Context, b *bench) (report, error) {
 			{Design: "5", Name: "cold start: first POST finished", Unit: "ms", Value: posted, Floor: 100, Aim: 20, Lower: true},
 			ratio("6", "appends, last tenth ÷ first tenth", "/s", last, first, 0.9, 0.95, false),
 			ratio("6", fmt.Sprintf("drain of the backlog ÷ of %d events, 1 webhook, 16 in flight", x.fewEvents()), "/s", drained, fresh, 0.7, 0.9, false),
+			ratio("", "processor time of an append, last tenth ÷ first tenth", "µs", lastCPU, firstCPU, 0, 0, true),
+			ratio("", "processor time of a delivery, of the backlog ÷ of the small one", "µs", drainedCPU, freshCPU, 0, 0, true),
 			{Design: "10", Name: "file once drained, retaining nothing, ÷ 64 MiB or 3 × live", Unit: "×", Value: left, Floor: 1, Aim: 1, Lower: true},
 			{Name: "until it was so small", Unit: "s", Value: small, Lower: true},
 			{Name: "file size ÷ bodies", Unit: "×", Value: size, Lower: true},
@@ -95,15 +103,16 @@ func (x backlog) measure(ctx context.Context, b *bench) (report, error) {
 // fewEvents is how many events make the backlog that the large one is compared with.
 func (x backlog) fewEvents() int { return max(1000, x.events/20) }
 
-// few returns how fast a small backlog is delivered, in deliveries/s.
-func (x backlog) few(ctx context.Context, b *bench, url string) (float64, error) {
+// few is how a small backlog is delivered.
+func (x backlog) few(ctx context.Context, b *bench, url string) (resumed, error) {
 	x.events = x.fewEvents()
 	dir := b.newDir()
 	if _, err := x.fill(ctx, dir, url); err != nil {
-		return 0, err
+		return resumed{}, err
 	}
+	dropCache(filepath.Join(dir, store.OutboxFile)) // as with the large one
 	r, err := x.resume(ctx, dir, url)
-	return r.Rate, errors.Join(err, os.RemoveAll(dir))
+	return r, errors.Join(err, os.RemoveAll(dir))
 }
 
 func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }

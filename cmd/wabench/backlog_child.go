@@ -27,11 +27,12 @@ const (
 	memoryStep     = 20 * time.Millisecond
 )
 
-// filled is what a child that filled an outbox reports: appends/s of the first and last tenth, and
-// its anonymous memory.
+// filled is what a child that filled an outbox reports: appends/s of the first and last tenth, the
+// processor time of one there, and its anonymous memory.
 type filled struct {
-	First, Last float64
-	Anon, Peak  int64 // bytes
+	First, Last       float64
+	FirstCPU, LastCPU float64 // µs
+	Anon, Peak        int64   // bytes
 }
 
 // resumed is what a child that delivered a backlog reports.
@@ -40,6 +41,7 @@ type resumed struct {
 	Ready  time.Duration
 	Posted time.Duration // until the first POST is finished
 	Rate   float64       // deliveries/s
+	CPU    float64       // µs of processor time a delivery
 	Peak   int64         // bytes of anonymous memory
 	// the file once all that was delivered is removed and the service had a minute: how long it
 	// took to become small, and what it is then, in bytes
@@ -128,15 +130,15 @@ func fillBacklog(ctx context.Context, dir, url string, n int, peak func() int64,
 	var f filled
 	tenth := n / 10
 	for i := range 10 {
-		began := time.Now()
+		began, spent := time.Now(), cpuTime()
 		if _, err := s.appendWith(ctx, 256, func(k int) bool { return k <= tenth }); err != nil {
 			return err
 		}
-		rate := float64(tenth) / time.Since(began).Seconds()
+		f.Last = float64(tenth) / time.Since(began).Seconds()
+		f.LastCPU = float64((cpuTime() - spent).Microseconds()) / float64(tenth)
 		if i == 0 {
-			f.First = rate
+			f.First, f.FirstCPU = f.Last, f.LastCPU
 		}
-		f.Last = rate
 	}
 	if _, err := s.appendWith(ctx, 1, func(k int) bool { return k <= n-10*tenth }); err != nil {
 		return err
@@ -176,6 +178,7 @@ func resumeBacklog(ctx context.Context, dir string, n int, peak func() int64, en
 		}
 	}
 	r := resumed{Ready: time.Since(began)}
+	spent := cpuTime()
 	select {
 	case <-watch.all:
 	case <-ctx.Done():
@@ -183,6 +186,7 @@ func resumeBacklog(ctx context.Context, dir string, n int, peak func() int64, en
 	}
 	r.Posted = time.Duration(watch.first.Load())
 	r.Rate = float64(n) / (time.Since(began) - r.Posted).Seconds()
+	r.CPU = float64((cpuTime() - spent).Microseconds()) / float64(n)
 	r.Peak = peak()
 	if err := s.settled(ctx); err != nil {
 		return err

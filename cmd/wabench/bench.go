@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -150,4 +151,22 @@ func writeMemProfile(path string) error {
 	}
 	runtime.GC() // what is in use now
 	return errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
+}
+
+// useMemory writes size bytes to a file in dir and removes it. A virtual machine whose host has
+// taken unused memory back pays several times the price of a page for its first use, and what is
+// measured first would use what was freed just before.
+func useMemory(dir string, size int64) error {
+	f, err := os.CreateTemp(dir, "memory-*")
+	if err != nil {
+		return fmt.Errorf("use memory: %w", err)
+	}
+	piece := bytes.Repeat([]byte{'x'}, 1<<20)
+	for ; size > 0 && err == nil; size -= int64(len(piece)) {
+		_, err = f.Write(piece)
+	}
+	if err = errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
+		return fmt.Errorf("use memory: %w", err)
+	}
+	return nil
 }

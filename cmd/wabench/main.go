@@ -41,6 +41,7 @@ const usage = `wabench measures waoutbox against limits of this machine, taken i
   wabench idle --program P    what the program takes while nothing happens
   wabench path --program P    WhatsApp message to POST, whole path, against the WhatsApp library alone
   wabench media --program P   what the program takes while large files come in and go out
+  wabench mcp --program P     what a tool call of an agent takes, and what its idle process holds
   wabench compare BEFORE AFTER   two files of --json reports, figure by figure
 
 Flags of all:
@@ -79,6 +80,7 @@ func commands() []command {
 		{name: "kill", flags: killFlags},
 		{name: "lanes", flags: lanesFlags},
 		{name: "idle", flags: idleFlags, apart: true, limit: 12 * time.Hour},
+		{name: "mcp", flags: mcpFlags, apart: true},
 		{name: "path", flags: pathFlags, apart: true, limit: time.Hour},
 		{name: "media", flags: mediaFlags, apart: true},
 		{name: "soak", flags: soakFlags, apart: true, limit: 12 * time.Hour},

@@ -117,7 +117,7 @@ func TestWrittenCountsBytes(t *testing.T) {
 
 func TestBacklogSurvivesTheKillAndIsDelivered(t *testing.T) {
 	r := measured(t, "backlog", "--rounds", "1", "--events", "1000")
-	if len(r.Rows) != 9 {
+	if len(r.Rows) != 11 {
 		t.Errorf("report %+v", r)
 	}
 }
@@ -377,7 +377,7 @@ func TestLanesFill(t *testing.T) {
 }
 
 func TestTheProgramIsNeeded(t *testing.T) {
-	for _, command := range []string{"idle", "path", "media"} {
+	for _, command := range []string{"idle", "path", "media", "mcp"} {
 		var out, errs bytes.Buffer
 		if code := run(t.Context(), []string{command, "--any-disk", "--dir", t.TempDir()}, nil, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "--program") {
 			t.Errorf("%s: exit %d, %q", command, code, errs.String())

@@ -21,6 +21,9 @@ type agentFiles struct{ stateDir string }
 
 // headers returns the headers of the given names from the file that the user wrote.
 func (f agentFiles) headers(names []string) (map[string]string, error) {
+	if f.stateDir == "" { // which the call of the service will say
+		return nil, api.Errorf(api.CodeServiceUnavail, "There is no state directory, so no headers are set aside.")
+	}
 	path := filepath.Join(f.stateDir, store.HeadersFile)
 	all, err := f.readHeaders(path)
 	if err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,7 +52,7 @@ beside it. A file that cannot be read as the client would is left alone.`,
   waoutbox mcp config cursor --read-only`,
 		Args:      arguments(1, 1, "the name of one client: "+strings.Join(names, ", ")),
 		ValidArgs: names,
-		RunE:      func(_ *cobra.Command, args []string) error { return e.mcpConfig(args[0], o) },
+		RunE:      func(cmd *cobra.Command, args []string) error { return e.mcpConfig(cmd.Context(), args[0], o) },
 	}
 	cmd.Flags().BoolVar(&o.write, "write", false, "put it into the client's file")
 	cmd.Flags().BoolVar(&o.readOnly, "read-only", false, "offer only the tools that change nothing")
@@ -76,7 +77,7 @@ type clientConfig struct {
 	Backup  string          `json:"backup,omitempty"`
 }
 
-func (e *env) mcpConfig(name string, o configOptions) error {
+func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error {
 	c, ok := mcpclients.Find(name)
 	if !ok {
 		if near := term.DidYouMean(name, clientNames()); near != "" {
@@ -89,7 +90,7 @@ func (e *env) mcpConfig(name string, o configOptions) error {
 	}
 	path, err := c.File(mcpclients.System{GOOS: runtime.GOOS, Getenv: e.getenv})
 	if errors.Is(err, mcpclients.ErrNoFile) {
-		return e.mcpConfigHTTP(c, o)
+		return e.mcpConfigHTTP(ctx, c, o)
 	}
 	if err != nil {
 		return usageError(err)
@@ -226,7 +227,7 @@ func programPath() (string, error) {
 	}
 	ours, err := os.Stat(path)
 	if err != nil {
-		return path, nil //nolint:nilerr // nothing to compare with
+		return path, nil // nothing to compare with
 	}
 	if theirs, err := os.Stat(found); err == nil && os.SameFile(ours, theirs) {
 		return found, nil

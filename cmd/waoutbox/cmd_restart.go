@@ -11,7 +11,6 @@ import (
 	"waoutbox/cmd/internal/term"
 	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
-	"waoutbox/store"
 )
 
 func newRestartCmd(e *env) *cobra.Command {
@@ -78,10 +77,10 @@ func (e *env) stopIfRunning(ctx context.Context) (*api.Daemon, error) {
 	if err == nil {
 		return &d, nil
 	}
-	if _, held, ownerErr := store.ReadOwner(e.stateDir); api.CodeOf(err) != api.CodeServiceUnavail || held || ownerErr != nil {
-		return nil, err
+	if api.CodeOf(err) == api.CodeServiceUnavail && e.nobodyOwns() {
+		return nil, nil // none is what there is
 	}
-	return nil, nil //nolint:nilnil // none is what there is
+	return nil, err
 }
 
 func (e *env) printRestarted(r restarted) {

@@ -161,7 +161,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		parts = append([]part{{"kept media", files.kept.Run}}, parts...)
 	}
 	if web.server != nil { // it ends before the calls that it passes on
-		parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), part{"http", web.server.Run})
+		parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), part{"http", web.run})
 	}
 	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client) })
 }

@@ -65,6 +65,9 @@ func (e *env) showStatus(st api.Status) {
 	}
 	if d := st.Daemon; d != nil {
 		e.printf("daemon     pid %d, version %s, up for %s\n", d.PID, term.Clean(d.Version), since(d.StartedAt))
+		if d.Version != version {
+			e.printf("           %s\n", e.style.Yellow("this program is version "+version+"; to run that: "+e.command("restart")))
+		}
 	} else {
 		e.printf("daemon     %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
 	}

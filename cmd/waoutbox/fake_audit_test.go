@@ -3,9 +3,26 @@ package main
 import (
 	"context"
 	"slices"
+	"time"
 
 	"waoutbox/outbox/api"
 )
+
+// recorded is a service whose audit trail has one of everything.
+func recorded() *fakeService {
+	f := healthy()
+	at := func(ago time.Duration) time.Time { return time.Now().Add(-ago).Truncate(time.Second) }
+	f.audit = []api.AuditRecord{
+		{ID: "au_5", At: at(10 * time.Second), Caller: api.CallerHTTP, Client: "n8n", Operation: "message.send", Object: "2048@lid", Result: "3EB0A1", Outcome: api.AuditDone},
+		{ID: "au_4", At: at(time.Minute), Caller: api.CallerMCP, Client: "claude-code", ClientVersion: "2.1", Operation: "webhook.add", URL: "https://evil.example/hook?…",
+			Outcome: api.AuditRefused, Code: string(api.CodeHostNotAllowed), Reason: "evil.example is not among the allowed hosts", Unrecorded: 7},
+		{ID: "au_3", At: at(2 * time.Minute), Caller: api.CallerMCP, Client: "claude-code", ClientVersion: "2.1", Operation: "webhook.add", Object: "wh_7K2M", URL: "https://crm.example/hook",
+			Fields: []string{"events", "secret"}, Result: "updated", Outcome: api.AuditDone, Warning: "crm.example is not among the allowed hosts"},
+		{ID: "au_2", At: at(time.Hour), Caller: api.CallerCLI, ClientVersion: "0.1.0", Operation: "webhook.allow", Object: "crm.example", Outcome: api.AuditDone},
+		{ID: "au_1", At: at(2 * time.Hour), Caller: api.CallerCLI, Operation: "deadletter.purge", Outcome: api.AuditFailed, Code: "timeout"},
+	}
+	return f
+}
 
 func (f *fakeService) AllowHost(_ context.Context, in api.AllowHost) (api.HostPolicy, error) {
 	done, err := f.begin("AllowHost")

@@ -16,7 +16,7 @@ func healthy() *fakeService {
 	return &fakeService{
 		took: time.Second,
 		status: api.Status{
-			Version: 1, Daemon: &api.Daemon{PID: 4711, Version: "0.1.0", StartedAt: now.Add(-4 * time.Hour)},
+			Version: 1, Daemon: &api.Daemon{PID: 4711, Version: version, StartedAt: now.Add(-4 * time.Hour)},
 			Link:   api.Link{State: api.LinkConnected, Account: "491515550100:3@s.whatsapp.net", Name: "Alice", Since: now.Add(-192 * time.Minute)},
 			Events: 18204, Bytes: 41_000_000, StateDir: "/home/alice/state",
 		},

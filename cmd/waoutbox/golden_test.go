@@ -179,6 +179,9 @@ func TestGolden(t *testing.T) {
 		{"start-json", healthy, "", "start --json"},
 		{"start-settings-while-running", healthy, "", "start --max-in-flight=8"},
 		{"start-bad-url", healthy, "", "start --whatsapp-url ws://192.0.2.1:1/ws/chat"},
+		{"status-other-version", func() *fakeService { f := healthy(); f.status.Daemon.Version = "0.0.9"; return f }, "", "status"},
+		{"restart", healthy, "", "restart"},
+		{"restart-fails", refusing("Status", api.Errorf(api.CodeServiceUnavail, "nobody answers")), "", "restart"},
 		{"stop", healthy, "", "stop"},
 		{"stop-json", healthy, "", "stop --json"},
 		{"stop-down", notRunning, "", "stop"},
@@ -188,6 +191,14 @@ func TestGolden(t *testing.T) {
 			f.put = api.PutWebhookResult{Result: api.PutCreated, Webhook: f.hooks[0], Secret: "whsec_mYlSecret", Warnings: []string{"the name does not resolve yet"}}
 			return f
 		}, "", "webhook add http://localhost:5678/webhook/whatsapp --generate-secret"},
+		{"audit", recorded, "", "audit"},
+		{"audit-limit", recorded, "", "audit --limit 2"},
+		{"audit-since", recorded, "", "audit --since 90s"},
+		{"audit-json", recorded, "", "audit --json"},
+		{"audit-none", healthy, "", "audit"},
+		{"audit-none-since", recorded, "", "audit --since 1s"},
+		{"webhook-allow", healthy, "", "webhook allow n8n.example"},
+		{"webhook-disallow", healthy, "", "webhook disallow n8n.example"},
 		{"webhook-add-json", added(api.PutCreated), "", "webhook add https://crm.example --json"},
 		{"webhook-add-not-started", func() *fakeService {
 			f := healthy()

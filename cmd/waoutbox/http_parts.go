@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +10,7 @@ import (
 	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/httpserver"
+	"waoutbox/mcptools"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
@@ -18,6 +20,7 @@ type httpParts struct {
 	token    httpserver.Token
 	listener *httpserver.Listener // nil: the setting http is off
 	server   *httpserver.Server
+	tools    *mcptools.Server
 }
 
 // openHTTP takes the address of the setting http, if it is set, and makes the token if there is
@@ -55,9 +58,24 @@ func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, r
 	if h.listener == nil {
 		return
 	}
-	h.server = httpserver.New(httpserver.Options{
-		Listener: h.listener, Token: h.token, API: calls.API(), Metrics: metrics, Ready: ready, Log: a.log,
+	files := agentFiles{a.state.Dir()}
+	h.tools = mcptools.New(mcptools.Options{
+		Version: version, Events: eventNames(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
+		Backend: func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
+		Context: func(ctx context.Context, client mcptools.ClientInfo) context.Context {
+			return control.WithAgent(ctx, control.Agent{Kind: api.CallerMCP, Name: cmp.Or(client.Name, "mcp"), Version: client.Version, Build: version})
+		},
 	})
+	endpoint := h.tools.HTTP()
+	h.server = httpserver.New(httpserver.Options{
+		Listener: h.listener, Token: h.token, MCP: endpoint, CloseStreams: endpoint.Close, API: calls.API(), Metrics: metrics, Ready: ready, Log: a.log,
+	})
+}
+
+// run serves until ctx ends, and gives the tools' calls a moment to come back.
+func (h *httpParts) run(ctx context.Context) error {
+	defer h.tools.Wait()
+	return h.server.Run(ctx)
 }
 
 // rotate replaces the token, whether there is a listener or not.

@@ -216,7 +216,7 @@ func (s preKeyStore) RemovePreKey(ctx context.Context, id uint32) error {
 	return s.b.alone(func() error { return s.PreKeyStore.RemovePreKey(ctx, id) })
 }
 
-// GetOrGenPreKeys stores what it makes in one transaction: an account that is linked needs hundreds.
+// GetOrGenPreKeys stores what it makes in one transaction: a new link needs hundreds.
 func (s preKeyStore) GetOrGenPreKeys(ctx context.Context, count uint32) (got []*keys.PreKey, err error) {
 	s.b.preKeys.Lock()
 	defer s.b.preKeys.Unlock()

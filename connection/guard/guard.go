@@ -30,6 +30,9 @@ type Hooks struct {
 	Stanza func(*waBinary.Node)
 	// Panic is called after one was caught. The stanza is refused, or not acknowledged at all.
 	Panic func(Panic)
+	// Settings is called for a notification of new synced settings, in a goroutine, in place of the
+	// library's handler; nil leaves it to that.
+	Settings func(context.Context, *waBinary.Node)
 	// Turn has messages read one after the other; nil does not. All clients of a device share one.
 	Turn *Turn
 	// Message, when set, makes the context in which the library handles a message.
@@ -54,6 +57,9 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 		"account_sync":            lib.HandleAccountSyncNotification,
 		"link_code_companion_reg": lib.TryHandleCodePairNotification,
 		"crsc_continuation":       lib.TryHandlePasskeyContinuationNotification,
+	}
+	if h.Settings != nil {
+		background["server_sync"] = h.Settings
 	}
 	guarded := make(map[string]handler, len(*field))
 	for tag, next := range *field {

@@ -19,10 +19,12 @@ type Transaction func(ctx context.Context, fn func(ctx context.Context) error) e
 // Whole returns a store that writes a patch, which the library writes in three calls, in one
 // transaction: it holds the version and the checksums to remove until those to add are put. A
 // process that ends between the calls, or a context, leaves the collection as it was, and the
-// library fetches the patch again. Safe for concurrent use as long as the patches of one collection
-// come one after the other.
+// library fetches the patch again. Patches that are fetched with a [Batch] are written with it.
+// Others are written only while nothing is told of them, which is when all of a collection is
+// fetched: else the error is ErrUntold. Safe for concurrent use as long as the patches of one
+// collection come one after the other.
 func Whole(state store.AppStateStore, transaction Transaction) store.AppStateStore {
-	return &whole{AppStateStore: state, transaction: transaction, held: make(map[string]patch)}
+	return &whole{AppStateStore: state, transaction: transaction, held: make(map[string]patch), partial: make(map[string]bool)}
 }
 
 // IsWhole reports whether a store is one that Whole returned.
@@ -37,6 +39,8 @@ type whole struct {
 
 	mu   sync.Mutex
 	held map[string]patch // by collection
+	// collections that are being fetched without a batch, from a version on: what is new is told
+	partial map[string]bool
 }
 
 // patch is what is known of one that is not written yet.
@@ -44,12 +48,39 @@ type patch struct {
 	version uint64
 	hash    [128]byte
 	removed [][]byte
+	added   []store.AppStateMutationMAC
+}
+
+// GetAppStateVersion is the first call of a fetch.
+func (w *whole) GetAppStateVersion(ctx context.Context, name string) (uint64, [128]byte, error) {
+	version, hash, err := w.AppStateStore.GetAppStateVersion(ctx, name)
+	if b := batchIn(ctx); b != nil {
+		b.begin(w, name, version > 0)
+		return version, hash, err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.partial[name] = version > 0
+	return version, hash, err
+}
+
+// GetAppStateMutationMAC looks among the changes of the batch first.
+func (w *whole) GetAppStateMutationMAC(ctx context.Context, name string, indexMAC []byte) ([]byte, error) {
+	if b := batchIn(ctx); b != nil {
+		if value, known := b.find(name, indexMAC); known {
+			return value, nil
+		}
+	}
+	return w.AppStateStore.GetAppStateMutationMAC(ctx, name, indexMAC)
 }
 
 // PutAppStateVersion holds the version until the checksums of the same version are put.
-func (w *whole) PutAppStateVersion(_ context.Context, name string, version uint64, hash [128]byte) error {
+func (w *whole) PutAppStateVersion(ctx context.Context, name string, version uint64, hash [128]byte) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.partial[name] && batchIn(ctx) == nil {
+		return ErrUntold
+	}
 	w.held[name] = patch{version: version, hash: hash}
 	return nil
 }
@@ -58,6 +89,7 @@ func (w *whole) PutAppStateVersion(_ context.Context, name string, version uint6
 func (w *whole) DeleteAppStateVersion(ctx context.Context, name string) error {
 	w.mu.Lock()
 	delete(w.held, name)
+	delete(w.partial, name)
 	w.mu.Unlock()
 	return w.AppStateStore.DeleteAppStateVersion(ctx, name)
 }
@@ -90,13 +122,27 @@ func (w *whole) PutAppStateMutationMACs(ctx context.Context, name string, versio
 	case p.version != version:
 		return fmt.Errorf("store the app state %s: checksums of version %d follow version %d", name, version, p.version)
 	}
+	p.added = added
+	if b := batchIn(ctx); b != nil && b.add(name, p) {
+		return nil
+	}
+	return w.write(ctx, name, p)
+}
+
+// write puts patches of a collection, oldest first, in one transaction.
+func (w *whole) write(ctx context.Context, name string, patches ...patch) error {
 	return w.transaction(ctx, func(ctx context.Context) error {
-		if err := w.AppStateStore.PutAppStateVersion(ctx, name, version, p.hash); err != nil {
-			return err
+		for _, p := range patches {
+			if err := w.AppStateStore.PutAppStateVersion(ctx, name, p.version, p.hash); err != nil {
+				return err
+			}
+			if err := w.AppStateStore.DeleteAppStateMutationMACs(ctx, name, p.removed); err != nil {
+				return err
+			}
+			if err := w.AppStateStore.PutAppStateMutationMACs(ctx, name, p.version, p.added); err != nil {
+				return err
+			}
 		}
-		if err := w.AppStateStore.DeleteAppStateMutationMACs(ctx, name, p.removed); err != nil {
-			return err
-		}
-		return w.AppStateStore.PutAppStateMutationMACs(ctx, name, version, added)
+		return nil
 	})
 }

@@ -113,7 +113,7 @@ func TestOtherCallsOfTheLibrary(t *testing.T) {
 	must(t, s.PutAppStateVersion(ctx, collection, 1, [128]byte{1}))
 	must(t, s.PutAppStateMutationMACs(ctx, collection, 1, []store.AppStateMutationMAC{{IndexMAC: mac(1), ValueMAC: mac('a')}}))
 	must(t, put(ctx, s, 3, 2, nil))
-	if version, _, values := state(t, s); version != 2 || values != "a--" {
+	if version, _, values := state(t, dev.AppState); version != 2 || values != "a--" {
 		t.Errorf("version %d with %q", version, values)
 	}
 	must(t, put(ctx, s, 1, 3, nil))

@@ -263,6 +263,9 @@ func EndpointOf(normalised string) (Endpoint, error) {
 // international name becomes its ASCII form. Port is "" where none is given.
 func ParseEndpoint(text string) (e Endpoint, err error) {
 	host, port := strings.TrimSpace(text), ""
+	if strings.ContainsAny(host, "/?#@ ") {
+		return Endpoint{}, errors.New("give the host alone, without https:// and path")
+	}
 	if h, p, err := net.SplitHostPort(host); err == nil {
 		n, err := strconv.ParseUint(p, 10, 16)
 		if err != nil || n == 0 {
@@ -272,9 +275,6 @@ func ParseEndpoint(text string) (e Endpoint, err error) {
 	}
 	if bare, ok := strings.CutPrefix(host, "["); ok {
 		host = strings.TrimSuffix(bare, "]")
-	}
-	if strings.ContainsAny(host, "/?#@ ") {
-		return Endpoint{}, errors.New("give the host alone, without https:// and path")
 	}
 	if e.Host, err = normaliseHost(host); err != nil {
 		return Endpoint{}, err

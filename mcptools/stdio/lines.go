@@ -24,9 +24,9 @@ const (
 )
 
 // lineReader feeds mcp-go the client's messages, one line at a time, and holds back what would hurt
-// it: blank lines, lines that are too long, whatever follows an `initialize` that is still open
-// (mcp-go serves requests concurrently, so a call could overtake the handshake), and the end of the
-// input while requests are open (mcp-go cancels them there).
+// it: blank lines, lines that are too long, batches (which it takes apart), whatever follows an
+// `initialize` that is still open (mcp-go serves requests concurrently, so a call could overtake
+// the handshake), and the end of the input while requests are open (mcp-go cancels them there).
 //
 // One goroutine at a time may read. A Read that waits for the input returns only when the input
 // does.
@@ -34,14 +34,16 @@ type lineReader struct {
 	ctx     context.Context
 	in      *bufio.Reader
 	open    *openRequests
+	batches *batches
+	respond func(line []byte)        // writes to the client
 	refuse  func(id json.RawMessage) // responds to a line that is too long
 	rest    []byte                   // of the current line
 	barrier string                   // key of an initialize to wait for
 	end     error                    // of the input, once met
 }
 
-func newLineReader(ctx context.Context, in io.Reader, open *openRequests, refuse func(json.RawMessage)) *lineReader {
-	return &lineReader{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), open: open, refuse: refuse}
+func newLineReader(ctx context.Context, in io.Reader, w *lineWriter) *lineReader {
+	return &lineReader{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), open: w.open, batches: &w.batches, respond: w.raw, refuse: w.refuse}
 }
 
 func (r *lineReader) Read(p []byte) (int, error) {
@@ -75,6 +77,14 @@ func (r *lineReader) next() error {
 	case long != nil:
 		r.refuse(long.id())
 	case len(bytes.TrimSpace(line)) > 0:
+		if array, ok := asBatch(line); ok {
+			lines, reply := r.batches.open(array, r.open.add)
+			if len(reply) > 0 {
+				r.respond(reply)
+			}
+			r.rest = lines
+			return nil
+		}
 		r.register(line)
 		r.rest = append(line, '\n')
 	}
@@ -90,6 +100,7 @@ func (r *lineReader) register(line []byte) {
 	r.open.add(m.key())
 	if m.Method == string(mcp.MethodInitialize) {
 		r.barrier = m.key()
+		r.batches.shaking(r.barrier)
 	}
 }
 
@@ -148,32 +159,57 @@ func (l *longLine) id() json.RawMessage {
 	return json.RawMessage("null")
 }
 
-// lineWriter passes mcp-go's messages on, each in one Write, and closes the requests to which they
-// respond.
+// lineWriter passes mcp-go's messages on, each in one Write, responses of a batch together, and
+// closes the requests to which they respond.
 // Safe for concurrent use.
 type lineWriter struct {
-	out    io.Writer
-	open   *openRequests
-	failed context.CancelCauseFunc // called when the client no longer reads
+	out     io.Writer
+	open    *openRequests
+	batches batches
+	failed  context.CancelCauseFunc // called when the client no longer reads
 
 	mu sync.Mutex
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {
+	var m message
+	key := ""
+	if json.Unmarshal(p, &m) == nil && m.ID != nil && m.Method == "" {
+		key = m.key()
+		if instead, taken := w.batches.take(key, p); taken {
+			if len(instead) > 0 {
+				if err := w.write(instead); err != nil {
+					return 0, err
+				}
+			}
+			w.open.remove(key)
+			return len(p), nil
+		}
+	}
+	if err := w.write(p); err != nil {
+		return 0, err
+	}
+	if key != "" {
+		w.open.remove(key)
+	}
+	return len(p), nil
+}
+
+// write is one Write to the client.
+func (w *lineWriter) write(p []byte) error {
 	w.mu.Lock()
-	n, err := w.out.Write(p)
+	_, err := w.out.Write(p)
 	w.mu.Unlock()
 	if err != nil {
 		err = fmt.Errorf("write to the client: %w", err)
 		w.failed(err)
-		return n, err
 	}
-	var m message
-	if json.Unmarshal(p, &m) == nil && m.ID != nil && m.Method == "" {
-		w.open.remove(m.key())
-	}
-	return n, nil
+	return err
 }
+
+// raw writes lines to the client that respond to nothing mcp-go knows of. A failed write has
+// already ended the session.
+func (w *lineWriter) raw(lines []byte) { _ = w.write(lines) }
 
 // refuse responds to a message that is too long.
 func (w *lineWriter) refuse(id json.RawMessage) {

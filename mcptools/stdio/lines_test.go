@@ -47,8 +47,8 @@ func TestEndOfInputIsWithheld(t *testing.T) {
 	for _, after := range []time.Duration{time.Millisecond, 10 * time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			open := newOpenRequests()
-			r := newLineReader(t.Context(), strings.NewReader(callLine+"\n"+callLine), open, nil)
 			w := &lineWriter{out: io.Discard, open: open}
+			r := newLineReader(t.Context(), strings.NewReader(callLine+"\n"+callLine), w)
 			stop := make(chan struct{})
 			defer close(stop)
 			go func() {
@@ -79,8 +79,8 @@ func TestEndOfInputIsWithheld(t *testing.T) {
 func TestHandshakeIsNotOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := newOpenRequests()
-		in := bufio.NewReader(newLineReader(t.Context(), strings.NewReader(initializeLine+"\n"+callLine+"\n"), open, nil))
 		w := &lineWriter{out: io.Discard, open: open}
+		in := bufio.NewReader(newLineReader(t.Context(), strings.NewReader(initializeLine+"\n"+callLine+"\n"), w))
 		if line, err := in.ReadString('\n'); err != nil || line != initializeLine+"\n" {
 			t.Fatalf("%q, %v", line, err)
 		}

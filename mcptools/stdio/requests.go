@@ -14,6 +14,7 @@ type message struct {
 	ID      any             `json:"id"`
 	Method  string          `json:"method"`
 	Result  json.RawMessage `json:"result"`
+	Error   json.RawMessage `json:"error"`
 }
 
 // key tells the id 1 from the id "1".

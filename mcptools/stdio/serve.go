@@ -32,7 +32,7 @@ func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer
 	defer cancel(nil)
 	open := newOpenRequests()
 	w := &lineWriter{out: out, open: open, failed: cancel}
-	r := newLineReader(ctx, in, open, w.refuse)
+	r := newLineReader(ctx, in, w)
 
 	std := server.NewStdioServer(s)
 	std.SetErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn))

@@ -12,7 +12,7 @@ type RecentAttempt struct {
 	Replay   int       `json:"replay,omitempty"` // how often the delivery was replayed
 	// delivered; retry: another one follows; dead: it was the last; throttled, not attempted: it
 	// cost nothing
-	Outcome string `json:"outcome"`
+	Outcome string `json:"outcome" enum:"delivered,retry,dead,throttled,not attempted"`
 	Class   string `json:"class"`
 	Status  int    `json:"status,omitempty"`
 	Message string `json:"message,omitempty"` // what went wrong

@@ -36,6 +36,7 @@ func AlarmCodes() []string {
 		"logged_out",
 		"login_refused",
 		"media_disk_full",
+		"message_not_resent",
 		"message_too_large",
 		"message_unreadable",
 		"message_update_lost",

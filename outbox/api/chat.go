@@ -76,7 +76,7 @@ func RecipientKinds() []RecipientKind {
 // number with its country code that no contact has is looked up at WhatsApp.
 type FindRecipients struct {
 	Query string `json:"query"`
-	Limit int    `json:"limit,omitempty"` // 1…100, default 20
+	Limit int    `json:"limit,omitempty" range:"1,100"` // default 20
 }
 
 // Recipient is somebody who can be written to, under JID.
@@ -109,7 +109,7 @@ type Group struct {
 	Owner       string    `json:"owner,omitempty"`
 	CreatedAt   time.Time `json:"created_at,omitzero"`
 	// what the account is in it: member, admin or superadmin
-	Role string `json:"role"`
+	Role string `json:"role" enum:"member,admin,superadmin"`
 	// only admins write, and only admins change the group
 	Announce bool `json:"announce,omitempty"`
 	Locked   bool `json:"locked,omitempty"`
@@ -126,6 +126,6 @@ type GroupMember struct {
 	JID   string `json:"jid"`             // under which the group knows the person
 	Phone string `json:"phone,omitempty"` // with + and country code, where it is known
 	Name  string `json:"name,omitempty"`  // as the account knows the person
-	Role  string `json:"role"`            // member, admin or superadmin
+	Role  string `json:"role" enum:"member,admin,superadmin"`
 	Me    bool   `json:"me,omitempty"`
 }

@@ -89,8 +89,8 @@ func (f DeadLetterFilter) Narrows() bool {
 // DeadLetterQuery asks for one page, oldest webhook and sequence first.
 type DeadLetterQuery struct {
 	DeadLetterFilter
-	Limit  int    `json:"limit,omitempty"`  // 1…256, default 50
-	Cursor string `json:"cursor,omitempty"` // NextCursor of the page before
+	Limit  int    `json:"limit,omitempty" range:"1,256"` // default 50
+	Cursor string `json:"cursor,omitempty"`              // NextCursor of the page before
 	// leaves Total out, which costs a walk over all that the filter looks at
 	SkipTotal bool `json:"skip_total,omitempty"`
 }
@@ -123,7 +123,7 @@ type ReplayRequest struct {
 	All    bool `json:"all,omitempty"`
 	DryRun bool `json:"dry_run,omitempty"`
 	// most dead letters to queue in this call; 0 = as many as fit
-	Limit int `json:"limit,omitempty"`
+	Limit int `json:"limit,omitempty" range:"0,"`
 }
 
 // ReplayResult is what one ReplayRequest did. Remaining counts selected dead letters that
@@ -151,6 +151,8 @@ type PurgeRequest struct {
 	DeadLetterFilter
 	All    bool `json:"all,omitempty"`
 	DryRun bool `json:"dry_run,omitempty"` // only counts them
+	// of an agent's client: its user, who was asked, declined, so nothing is discarded
+	Approval Approval `json:"approval,omitempty"`
 }
 
 // PurgeResult is what a PurgeRequest did.

@@ -32,11 +32,11 @@ type EventQuery struct {
 	EventFilter
 	// the sequence to begin at, itself included; 0 = the end that the direction comes from
 	From     uint64 `json:"from,omitempty"`
-	Backward bool   `json:"backward,omitempty"` // newest first
-	Limit    int    `json:"limit,omitempty"`    // 1…256, default 50
+	Backward bool   `json:"backward,omitempty"`            // newest first
+	Limit    int    `json:"limit,omitempty" range:"1,256"` // default 50
 	Bodies   bool   `json:"bodies,omitempty"`
 	// when there is nothing to return, forwards: how long to wait for it, at most 30
-	WaitSeconds int `json:"wait_seconds,omitempty"`
+	WaitSeconds int `json:"wait_seconds,omitempty" range:"0,30"`
 }
 
 // EventPage is a page of the log. It may be empty although More is true: a page looks at a bounded

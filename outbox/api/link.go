@@ -15,7 +15,7 @@ type PairRequest struct {
 // WhatsApp asks for, a code to compare with the one on the phone, the account that was linked, or
 // the end without one (error).
 type PairStep struct {
-	Step  string `json:"step"` // StepQR …
+	Step  string `json:"step" enum:"qr,code,passkey,confirm,linked,failed,end"` // StepQR …
 	QR    string `json:"qr,omitempty"`
 	N     int    `json:"n,omitempty"` // code N of Of
 	Of    int    `json:"of,omitempty"`

@@ -7,7 +7,7 @@ import "io"
 type MediaInfo struct {
 	Event    string `json:"event"`   // evt_…
 	Message  string `json:"message"` // WhatsApp's id
-	Kind     string `json:"kind"`    // image, video, audio, voice, document or sticker
+	Kind     string `json:"kind" enum:"image,video,audio,voice,document,sticker"`
 	MIME     string `json:"mimetype,omitempty"`
 	FileName string `json:"file_name,omitempty"`
 	Bytes    int64  `json:"bytes"`

@@ -26,8 +26,8 @@ type Send struct {
 type File struct {
 	Path string `json:"path,omitempty"` // on the service's machine, absolute, inside media-dirs
 	URL  string `json:"url,omitempty"`
-	// image, video, audio, voice, document or sticker; "": as the file is
-	Kind    string `json:"kind,omitempty"`
+	// "": as the file is
+	Kind    string `json:"kind,omitempty" enum:"image,video,audio,voice,document,sticker"`
 	Caption string `json:"caption,omitempty"`
 	// what a document is called; "": the last part of Path or URL
 	Name string `json:"name,omitempty"`

@@ -30,7 +30,7 @@ type Webhook struct {
 	// addresses of chats as events carry them: only these, all but those; and kinds of chat
 	Chats    []string `json:"chats,omitempty"`
 	NotChats []string `json:"not_chats,omitempty"`
-	Kinds    []string `json:"kinds,omitempty"`
+	Kinds    []string `json:"kinds,omitempty" enum:"direct,group,status,newsletter"`
 	Headers  []string `json:"headers,omitempty"` // names of the custom headers
 	Signed   bool     `json:"signed"`
 	// while its secret is being rotated: until when the secret before still signs
@@ -81,7 +81,7 @@ type PutWebhook struct {
 	// chats in any form a person types: phone numbers, addresses of either form; empty goes back
 	Chats    *[]string `json:"chats,omitempty"`
 	NotChats *[]string `json:"not_chats,omitempty"`
-	Kinds    *[]string `json:"kinds,omitempty"`
+	Kinds    *[]string `json:"kinds,omitempty" enum:"direct,group,status,newsletter"`
 	// "" removes it; a new one is used at once and ends a rotation
 	Secret         *string `json:"secret,omitempty"`
 	GenerateSecret bool    `json:"generate_secret,omitempty"`
@@ -113,7 +113,7 @@ const (
 // PutWebhookResult is what PutWebhook did. It is there as soon as the webhook is stored: what fails
 // afterwards is a warning.
 type PutWebhookResult struct {
-	Result  string  `json:"result"`
+	Result  string  `json:"result" enum:"created,updated,revived"`
 	Webhook Webhook `json:"webhook"`
 	// what the call resumed it from: paused, failing or held, and why; "" when it was active, or
 	// new
@@ -164,7 +164,7 @@ const (
 
 // RotateSecretResult is what RotateSecret did. It is there as soon as that is stored.
 type RotateSecretResult struct {
-	Result   string   `json:"result"`
+	Result   string   `json:"result" enum:"rotated,promoted,unchanged"`
 	Webhook  Webhook  `json:"webhook"`
 	Secret   string   `json:"secret,omitempty"` // only the generated one, only here, only once
 	Warnings []string `json:"warnings,omitempty"`

@@ -19,9 +19,10 @@ const (
 	// seenUnsealed is how many times as many events may lie above what is sealed: those with random
 	// ids have no keys, and are read too when the file is opened.
 	seenUnsealed = 8
-	// seenCredit is how many keys may be merged for each key that is appended: a key is merged once
-	// for each power of eight in their number, and once more when its week is over.
-	seenCredit = 10
+	// seenSpare is how many keys may be merged for each key that is appended, besides one for each
+	// power of eight in their number: as often a key is merged, and once more when its week is
+	// over. More would do large merges in less time, and slow the appends down meanwhile.
+	seenSpare = 2
 	// seenStep is about how many keys are merged at once. Less would write the same pages again and
 	// again, more would be felt by the appends in the same commit.
 	seenStep = 4096
@@ -51,6 +52,7 @@ type seenIndex struct {
 
 	credit int    // keys that may be merged
 	earned int    // credit of the transaction before
+	fed    int    // keys that came in the transaction before
 	stamp  uint32 // newest stanza time met since the file was opened
 	// room for what is merged at once
 	buf, spare []seenEntry
@@ -153,8 +155,22 @@ func (x *seenIndex) commit() {
 
 // earn allows merging for n keys that came into the index.
 func (x *seenIndex) earn(n int) {
-	x.earned = seenCredit * n
+	x.fed, x.earned = n, x.next.perKey(x.seal)*n
 	x.credit = min(x.credit+x.earned, max(4*x.step, 4*x.earned))
+}
+
+// perKey is how many keys may be merged for each one that comes; seal is the size of the smallest
+// runs.
+func (s *seenState) perKey(seal int) int {
+	least := tierOf(uint64(seal))
+	most := least
+	for _, r := range s.live {
+		most = max(most, r.tier())
+	}
+	for _, m := range s.merges {
+		most = max(most, m.out.tier())
+	}
+	return seenSpare + most - least
 }
 
 // find returns the first sequence of a key, which is in no run of the view absent (0: of none).

@@ -145,8 +145,10 @@ func (x *seenIndex) plan(tx *bbolt.Tx) error {
 // week is when the keys of r came, by weeks; 0 for those without a time.
 func (r *seenRun) week() uint32 { return r.newest / seenWeek }
 
-// tier tells sizes apart by powers of eight; 1,024 lies in the middle of one.
-func (r *seenRun) tier() int { return (bits.Len64(r.count) - 1) / 3 }
+func (r *seenRun) tier() int { return tierOf(r.count) }
+
+// tierOf tells numbers of keys apart by powers of eight; 1,024 lies in the middle of one.
+func tierOf(keys uint64) int { return (bits.Len64(keys) - 1) / 3 }
 
 func (x *seenIndex) merging(week uint32) bool {
 	return slices.ContainsFunc(x.next.merges, func(m *seenMerge) bool { return m.out.week() == week })

@@ -105,7 +105,7 @@ func (m *seenMerge) absentSince(view uint64) bool {
 // preload reads some of the filters that are not in memory yet: one for every eight keys that the
 // transaction before entered, so that it is not felt by a single append.
 func (x *seenIndex) preload(tx *bbolt.Tx) {
-	n := x.earned / seenCredit / 8
+	n := x.fed / 8
 	s := seenReader{box: x.box, tx: tx}
 	for _, r := range x.next.live {
 		for p := uint32(0); p < r.parts && n > 0 && !r.complete(); p++ {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"runtime"
 	"sync/atomic"
 
 	"go.mau.fi/util/dbutil"
@@ -114,6 +115,9 @@ func secure(path string) error {
 	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("create the device store: %w", err)
+	}
+	if runtime.GOOS == "windows" {
+		return nil // modes mean nothing there, and files that are open cannot be changed
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
 		if err := os.Chmod(path+suffix, fileMode); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -19,6 +19,9 @@ func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (out api.Purge
 		})
 	}()
 	out.Missing = []string{}
+	if in.Approval == api.ApprovalDeclined {
+		return out, api.Errorf(api.CodeApprovalDeclined, "the user did not agree to discard dead letters, or was not reached in time, so none were")
+	}
 	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "purge")
 	if err != nil {
 		return out, err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -291,6 +292,7 @@ func fill(v reflect.Value, n *int) {
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
 			fill(v.Field(i), n)
+			within(v.Field(i), v.Type().Field(i).Tag, *n)
 		}
 	case v.Kind() == reflect.Slice:
 		v.Set(reflect.MakeSlice(v.Type(), 2, 2))
@@ -319,6 +321,25 @@ func fill(v reflect.Value, n *int) {
 		v.SetFloat(float64(*n) + 0.25)
 	default:
 		panic("fill: teach me " + v.Type().String())
+	}
+}
+
+// within brings a field into the range or the set that its tags name.
+func within(v reflect.Value, tag reflect.StructTag, n int) {
+	if tag.Get("range") != "" {
+		v.SetInt(int64(n%30) + 1)
+	}
+	if tag.Get("enum") == "" {
+		return
+	}
+	set := strings.Split(tag.Get("enum"), ",")
+	v = reflect.Indirect(v)
+	if v.Kind() == reflect.String {
+		v.SetString(set[n%len(set)])
+		return
+	}
+	for i := range v.Len() {
+		v.Index(i).SetString(set[(n+i)%len(set)])
 	}
 }
 

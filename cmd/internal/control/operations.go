@@ -71,6 +71,8 @@ func (s *Server) routes() {
 	mutate(s, routeConnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Connect(ctx) })
 	mutate(s, routeDisconnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Disconnect(ctx) })
 
+	mount(s, routeOpenAPI, s.handleOpenAPI)
+
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })

@@ -62,6 +62,8 @@ const (
 	routeConnect      route[none, api.Link]                    = "POST /v1/link/connect"
 	routeDisconnect   route[none, api.Link]                    = "POST /v1/link/disconnect"
 
+	// docs/openapi.json
+	routeOpenAPI route[none, file] = "GET /v1/openapi.json"
 	// in the text format of Prometheus
 	routeMetrics route[none, file] = "GET /metrics"
 
@@ -90,8 +92,8 @@ type fileSend struct {
 	IdempotencyKey string `json:"idempotency_key,omitempty"`
 	// the message of that chat which the file is a reply to
 	QuotedMessageID string `json:"quoted_message_id,omitempty"`
-	// image, video, audio, voice, document or sticker; absent: as the file is
-	Kind    string `json:"kind,omitempty"`
+	// absent: as the file is
+	Kind    string `json:"kind,omitempty" enum:"image,video,audio,voice,document,sticker"`
 	Caption string `json:"caption,omitempty"`
 	Name    string `json:"name,omitempty"`     // what a document is called
 	MIME    string `json:"mimetype,omitempty"` // absent: as the file says

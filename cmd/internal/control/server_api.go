@@ -2,10 +2,28 @@ package control
 
 import (
 	"context"
+	_ "embed"
+	"io"
 	"net/http"
+	"strconv"
+	"time"
 
 	"waoutbox/outbox/api"
 )
+
+// openAPI is docs/openapi.json.
+//
+//go:embed openapi.json
+var openAPI string
+
+// handleOpenAPI describes the operations to programs.
+func (s *Server) handleOpenAPI(w http.ResponseWriter, _ *http.Request) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Content-Length", strconv.Itoa(len(openAPI)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = io.WriteString(w, openAPI) // a caller that went away needs no response
+}
 
 // httpAgent is the name of a program that calls by HTTP without giving one.
 const httpAgent = "http"

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -152,6 +153,7 @@ func TestAgent(t *testing.T) {
 	}
 
 	bob := r.phone.NewContact("Bob", "491515550111")
+	group := r.phone.NewGroup("Launch", bob)
 	if _, err := bob.SendText(ctx, "hello"); err != nil {
 		t.Fatal(err)
 	}
@@ -173,6 +175,10 @@ func TestAgent(t *testing.T) {
 	}
 
 	a.replies(ctx, bob)
+	a.otherMessages(ctx, bob)
+	a.groups(ctx, group)
+	a.events(ctx)
+	a.changesWebhooks(ctx, recv)
 
 	var dead struct {
 		Items []struct{ ID, URL, Event string }
@@ -182,6 +188,11 @@ func TestAgent(t *testing.T) {
 		a.call(ctx, &dead, "whatsapp_dead_letter_list", nil)
 		return dead.Total == 1
 	})
+	var purged struct{ Purged int }
+	a.call(ctx, &purged, "whatsapp_dead_letter_purge", map[string]any{"url": broken.URL(), "dryRun": "true"})
+	if purged.Purged != 1 {
+		t.Errorf("a purge would discard %d, want 1", purged.Purged)
+	}
 	broken.SetScript(nil, false)
 	// resumes it
 	a.call(ctx, &reg, "whatsapp_webhook_register", map[string]any{"url": broken.URL()})
@@ -192,6 +203,10 @@ func TestAgent(t *testing.T) {
 	}
 	if err := broken.WaitFor(ctx, func(c receiver.Counts) bool { return c.Replayed == 1 }); err != nil {
 		t.Error(err)
+	}
+	a.call(ctx, &purged, "whatsapp_dead_letter_purge", map[string]any{"ids": dead.Items[0].ID})
+	if purged.Purged != 0 {
+		t.Errorf("a dead letter that was delivered was discarded: %+v", purged)
 	}
 	var un struct{ Success, Removed bool }
 	a.call(ctx, &un, "whatsapp_webhook_unregister", map[string]any{"url": broken.URL()})
@@ -208,14 +223,22 @@ func TestAgent(t *testing.T) {
 	if _, err := bob.SendText(ctx, "still there?"); err != nil {
 		t.Fatal(err)
 	}
-	if err := recv.Wait(ctx, 5); err != nil {
-		t.Errorf("after the agent left: %v", err)
-	}
+	r.until("delivery goes on after the agent left", func() bool {
+		return slices.ContainsFunc(recv.Deliveries(), func(d receiver.Delivery) bool { return strings.Contains(string(d.Body), "still there?") })
+	})
 	if st := r.status(); st.Daemon == nil || st.Link.State != api.LinkConnected {
 		t.Errorf("the daemon did not outlive the client: %+v", st)
 	}
 
 	next := r.agent(ctx)
+	next.call(ctx, &status, "whatsapp_disconnect", nil)
+	if status.IsConnected || !r.status().Link.Closed || r.phone.Online() {
+		t.Errorf("after closing the link: %+v", r.status().Link)
+	}
+	next.call(ctx, &status, "whatsapp_connect", nil)
+	if !status.IsConnected {
+		t.Errorf("after connecting: %+v", r.status().Link)
+	}
 	next.call(ctx, &status, "whatsapp_disconnect", map[string]any{"logout": true})
 	if status.IsConnected || r.status().Link.Account != "" {
 		t.Errorf("after the log-out: %+v", r.status().Link)

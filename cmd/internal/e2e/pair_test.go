@@ -4,7 +4,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
+	"waoutbox/dispatcher/receiver"
 	"waoutbox/outbox/api"
 )
 
@@ -31,4 +33,51 @@ func TestPairByCodeAndUnpair(t *testing.T) {
 		t.Errorf("still linked: %v, %+v", r.phone.Linked(), r.status().Link)
 	}
 	r.pair()
+}
+
+// TestDisconnectAndConnect: a link that was closed by hand stays closed over a restart of the
+// service, says so everywhere, and gets what came meanwhile once it is connected again.
+func TestDisconnectAndConnect(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.serve()
+	r.pair()
+	bob := r.phone.NewContact("Bob", "491515550111")
+	recv := r.receiver(receiver.Options{})
+	r.addWebhook(recv.URL(), "", "message.received")
+
+	if out := r.mustRun("disconnect"); !strings.Contains(out, "Next: waoutbox --state-dir "+r.stateDir+" connect") {
+		t.Errorf("disconnect printed %q", out)
+	}
+	closed := func() {
+		t.Helper()
+		if st := r.status(); st.Link.State != api.LinkDisconnected || !st.Link.Closed || r.phone.Online() {
+			t.Errorf("link %+v", st.Link)
+		}
+		if res := r.run("status", "--check"); res.code != 1 || !strings.Contains(res.stdout, "link_closed") {
+			t.Errorf("status --check: %+v", res)
+		}
+	}
+	closed()
+	if _, err := bob.SendText(r.within(30*time.Second), "meanwhile"); err != nil {
+		t.Fatal(err)
+	}
+	r.stop()
+	r.serve()
+	closed()
+	if res := r.run("send", "text", bob.PN(), "hi"); res.code != 1 || !strings.Contains(res.stderr, "closed on request") {
+		t.Errorf("send: %+v", res)
+	}
+	if link := one[api.Link](r, "connect"); link.State != api.LinkConnected || link.Closed {
+		t.Errorf("connected: %+v", link)
+	}
+	if err := recv.Wait(r.within(30*time.Second), 1); err != nil || !strings.Contains(string(recv.Deliveries()[0].Body), "meanwhile") {
+		t.Errorf("what came meanwhile: %v", err)
+	}
+	if res := r.run("webhook", "test", recv.URL(), "--event", "group.update"); res.code != 0 || !strings.Contains(res.stdout, "group.update") {
+		t.Errorf("webhook test: %+v", res)
+	}
+	if res := r.run("webhook", "test", recv.URL(), "--event", "group.updat"); res.code != 2 || !strings.Contains(res.stderr, "Did you mean group.update?") {
+		t.Errorf("webhook test of an unknown event: %+v", res)
+	}
 }

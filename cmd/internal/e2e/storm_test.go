@@ -36,10 +36,10 @@ func fromEnvironment(t *testing.T, name string, otherwise int) int {
 }
 
 // TestKillStorm: messages, receipts and group changes in several chats at mixed rates, the daemon
-// killed at random moments, the connection cut, stanzas doubled, acknowledgements lost, one fact in
-// ten sent again with another time, an endpoint that refuses every ninth POST. Every fact arrives,
-// those of a chat in the order in which they happened, and twice only with the same event id and
-// bytes.
+// killed at random moments, the connection cut, stanzas doubled and damaged, acknowledgements lost,
+// one fact in ten sent again with another time, an endpoint that refuses every ninth POST. Every
+// fact arrives, those of a chat in the order in which they happened, and twice only with the same
+// event id and bytes.
 func TestKillStorm(t *testing.T) {
 	t.Parallel()
 	facts, kills := fromEnvironment(t, factsVariable, 240), fromEnvironment(t, killsVariable, 8)
@@ -49,7 +49,7 @@ func TestKillStorm(t *testing.T) {
 	recv := r.receiver(receiver.Options{Secret: secret, Latency: 2 * time.Millisecond, Script: failEveryNinth(3 * facts)})
 	r.addWebhook(recv.URL(), secret, factEvents...)
 	w := newWorld(r.phone, 8, 2)
-	ctx := r.within(time.Minute + time.Duration(kills)*4*time.Second)
+	ctx := r.within(time.Minute + time.Duration(kills)*12*time.Second)
 
 	tickets := make(chan struct{}, facts)
 	var wg sync.WaitGroup
@@ -78,6 +78,8 @@ func TestKillStorm(t *testing.T) {
 		{From: fault.Companion, Tag: "ack", Effect: fault.CutAfter},
 		{From: fault.Companion, Tag: "iq", Effect: fault.CutBefore},
 		{From: fault.Server, Tag: "success", Effect: fault.CutAfter},
+		{From: fault.Server, Tag: "message", Effect: fault.Garble},
+		{From: fault.Server, Tag: "notification", Effect: fault.Damage},
 	}
 	given := 0
 	for k := range kills {
@@ -147,6 +149,7 @@ func TestOfflineForADay(t *testing.T) {
 			w := newWorld(r.phone, 8, 2)
 			ctx := r.within(2*time.Minute + time.Duration(facts)*20*time.Millisecond)
 			r.kill()
+			down := time.Now()
 			for n := range facts {
 				r.sim.SetClock(time.Duration(n)*24*time.Hour/time.Duration(facts) - 24*time.Hour)
 				if err := w.act(ctx, w.actors[n%len(w.actors)], n/len(w.actors), false); err != nil {
@@ -165,12 +168,30 @@ func TestOfflineForADay(t *testing.T) {
 			if n := countGaps(gaps); n > kills+1 || kills == 0 && n != 1 {
 				t.Errorf("%d gap events after %d kills", n, kills)
 			}
+			if from := firstGap(gaps); from.After(down) {
+				t.Errorf("the gap is said to begin at %v, after the service was down at %v", from, down)
+			}
 			t.Logf("%d facts of a day, %d kills: %d gap events", w.total, kills, countGaps(gaps))
 		})
 	}
 }
 
-var gapIn = regexp.MustCompile(`"gap":\{`)
+var gapIn = regexp.MustCompile(`"gap":\{"from":([0-9]+)`)
+
+// firstGap is when the first gap that was told began.
+func firstGap(recv *receiver.Receiver) (first time.Time) {
+	for _, d := range recv.Deliveries() {
+		m := gapIn.FindSubmatch(d.Body)
+		if m == nil || !d.Accepted() {
+			continue
+		}
+		ms, _ := strconv.ParseInt(string(m[1]), 10, 64)
+		if from := time.UnixMilli(ms); first.IsZero() || from.Before(first) {
+			first = from
+		}
+	}
+	return first
+}
 
 // countGaps is how many events told of a gap.
 func countGaps(recv *receiver.Receiver) int {

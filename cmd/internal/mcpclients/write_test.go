@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"testing"
 )
 
@@ -29,6 +30,15 @@ func only(t *testing.T, dir string, names ...string) {
 	}
 }
 
+// wantMode wants a mode of a file, where modes mean something.
+func wantMode(t *testing.T, path string, want fs.FileMode) {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != want {
+		t.Errorf("%s: %v, %v, want %v", path, info.Mode(), err, want)
+	}
+}
+
 func to(text string) func([]byte) ([]byte, error) {
 	return func([]byte) ([]byte, error) { return []byte(text), nil }
 }
@@ -48,9 +58,7 @@ func TestWrite(t *testing.T) {
 	if err != nil || w != (Written{Path: path, Created: true, Changed: true}) || fileText(t, path) != "one" {
 		t.Errorf("%+v, %v", w, err)
 	}
-	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
-		t.Errorf("%v, %v", info.Mode(), err)
-	}
+	wantMode(t, path, 0o600)
 	if err := os.Chmod(path, 0o640); err != nil {
 		t.Fatal(err)
 	}
@@ -66,11 +74,8 @@ func TestWrite(t *testing.T) {
 		if fileText(t, path) != text || fileText(t, w.Backup) != before {
 			t.Errorf("%s: the file holds %q, its copy %q", text, fileText(t, path), fileText(t, w.Backup))
 		}
-		for _, p := range []string{path, w.Backup} {
-			if info, err := os.Stat(p); err != nil || info.Mode().Perm() != 0o640 {
-				t.Errorf("%s: %v, %v", p, info.Mode(), err)
-			}
-		}
+		wantMode(t, path, 0o640)
+		wantMode(t, w.Backup, 0o640)
 	}
 	only(t, filepath.Dir(path), "mcp.json", "mcp.json"+backupSuffix)
 }

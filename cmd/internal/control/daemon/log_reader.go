@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 
@@ -145,21 +144,19 @@ func (r *LogReader) read(path string, offset int64, emit func(line string) error
 
 // files returns the paths of the log, the oldest first and the current one last.
 func (r *LogReader) files() ([]string, error) {
-	ext := filepath.Ext(store.LogFile)
-	older, err := filepath.Glob(filepath.Join(globQuote(r.dir), strings.TrimSuffix(store.LogFile, ext)+"-*"+ext))
+	entries, err := os.ReadDir(r.dir) // by name, and in a name is the time
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(older) // the name is the time
-	return append(older, logPath(r.dir)), nil
-}
-
-// globQuote keeps a path from being taken for a pattern.
-func globQuote(path string) string {
-	if os.PathSeparator == '\\' {
-		return path // there is no quoting there
+	ext := filepath.Ext(store.LogFile)
+	prefix := strings.TrimSuffix(store.LogFile, ext) + "-"
+	var out []string
+	for _, e := range entries {
+		if name := e.Name(); strings.HasPrefix(name, prefix) && filepath.Ext(name) == ext && e.Type().IsRegular() {
+			out = append(out, filepath.Join(r.dir, name))
+		}
 	}
-	return strings.NewReplacer(`\`, `\\`, "*", `\*`, "?", `\?`, "[", `\[`).Replace(path)
+	return append(out, logPath(r.dir)), nil
 }
 
 // stat asks the open file: what the path says is looked up too late on Windows.

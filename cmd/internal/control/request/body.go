@@ -35,6 +35,14 @@ func decodeBody(body []byte, in any, elsewhere []string) *api.Error {
 	if err := json.Unmarshal(body, in); err != nil {
 		return c.broken()
 	}
+	v := reflect.ValueOf(in).Elem()
+	for _, f := range Fields(v.Type()) {
+		if n := reflect.Indirect(v.FieldByIndex(f.Index)); c.given[f.Name] && n.CanInt() {
+			if e := f.outside(f.Name, n.Int()); e != nil {
+				return e
+			}
+		}
+	}
 	return nil
 }
 
@@ -43,6 +51,7 @@ func decodeBody(body []byte, in any, elsewhere []string) *api.Error {
 type checker struct {
 	tokens    *json.Decoder
 	elsewhere []string
+	given     map[string]bool // fields of the body itself
 }
 
 // broken is the error for what is no JSON.
@@ -94,6 +103,9 @@ func (c *checker) object(path string, t reflect.Type) *api.Error {
 		}
 	}
 	seen := map[string]bool{}
+	if path == "" {
+		c.given = seen
+	}
 	for c.tokens.More() {
 		name, e := c.key(path, seen)
 		if e != nil {

@@ -101,6 +101,11 @@ func DecodeQuery(query string, in any, elsewhere ...string) *api.Error {
 			if e := setParameter(target, f.Name, values[0]); e != nil {
 				return e
 			}
+			if target.CanInt() {
+				if e := f.outside(f.Name, target.Int()); e != nil {
+					return e
+				}
+			}
 		}
 	}
 	for name := range given {

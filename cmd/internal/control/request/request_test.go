@@ -22,7 +22,7 @@ type everything struct {
 	inner
 	Name    string            `json:"name"`
 	State   api.TypingState   `json:"state,omitempty"`
-	Limit   int               `json:"limit,omitempty"`
+	Limit   int               `json:"limit,omitempty" range:"-3,256"`
 	From    uint64            `json:"from,omitempty"`
 	Rate    *float64          `json:"rate,omitempty"`
 	All     bool              `json:"all,omitempty"`
@@ -83,6 +83,7 @@ func TestRefusals(t *testing.T) {
 		{"name=x&name=y", "name", "name is given 2 times: give it once"},
 		{"name=x&limit=1e3", "limit", `limit is "1e3": give a whole number`},
 		{"name=x&limit=99999999999999999999", "limit", "give a whole number"},
+		{"name=x&limit=257", "limit", "limit is 257: give a whole number from -3 to 256"},
 		{"name=x&from=-1", "from", "give a whole number, 0 or more"},
 		{"name=x&rate=NaN", "rate", "give a number"},
 		{"name=x&all=yes", "all", "give true or false"},
@@ -109,6 +110,7 @@ func TestRefusals(t *testing.T) {
 		{`{"name":null}`, "name", "name is null: give a string, or leave it out"},
 		{`{"name":7}`, "name", "name is 7: give a string"},
 		{`{"name":"x","limit":1.5}`, "limit", "limit is 1.5: give a whole number"},
+		{`{"name":"x","limit":257}`, "limit", "limit is 257: give a whole number from -3 to 256"},
 		{`{"name":"x","limit":"1"}`, "limit", "limit is a string: give a whole number"},
 		{`{"name":"x","from":-1}`, "from", "give a whole number, 0 or more"},
 		{`{"name":"x","rate":1e999}`, "rate", "give a number"},
@@ -132,6 +134,17 @@ func TestRefusals(t *testing.T) {
 		if e := decode(t, "POST /v1/{ref}", "/v1/r", []byte(c.body), &in); e == nil || e.Field != c.field || !strings.Contains(e.Message, c.want) {
 			t.Errorf("%s: %+v", c.body, e)
 		}
+	}
+}
+
+// TestFieldsOfEmbedded: an embedded struct whose name is that of one of its fields hides nothing.
+func TestFieldsOfEmbedded(t *testing.T) {
+	var names []string
+	for _, f := range Fields(reflect.TypeFor[api.EventDetail]()) {
+		names = append(names, f.Name)
+	}
+	if want := "id sequence event chat chat_alt time account message bytes body damaged deliveries"; strings.Join(names, " ") != want {
+		t.Errorf("%s\nwant %s", names, want)
 	}
 }
 

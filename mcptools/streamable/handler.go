@@ -1,0 +1,187 @@
+package streamable
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/mark3labs/mcp-go/server"
+)
+
+const (
+	// maxBody bounds one message: mcp-go reads them whole. It is far above every message a tool
+	// takes.
+	maxBody = 4 << 20
+	// bodyTimeout is how long a message may take to arrive.
+	bodyTimeout = 30 * time.Second
+	// writeTimeout is how long a client may take to take one message.
+	writeTimeout = 30 * time.Second
+)
+
+// Handler is the HTTP endpoint of one MCP server. Use New.
+//
+// A call ends with the connection that waits for it, and so does a stream. Close ends the streams.
+type Handler struct {
+	inner    *server.StreamableHTTPServer
+	sessions *sessions
+	open     context.Context // ends with Close
+	close    context.CancelFunc
+}
+
+// New returns the endpoint of s. It starts nothing.
+func New(s *server.MCPServer, log *slog.Logger) *Handler {
+	h := &Handler{}
+	h.open, h.close = context.WithCancel(context.Background())
+	h.sessions = newSessions(maxSessions, h.forget)
+	h.inner = server.NewStreamableHTTPServer(s,
+		server.WithSessionIdManager(h.sessions),
+		server.WithStreamableHTTPLogger(log),
+		// what mounts this knows better which hosts are served
+		server.WithDisableLocalhostProtection(true),
+	)
+	return h
+}
+
+// Close ends all streams, and those that come: clients that listen would hold a stop to its limit.
+// Calls are left to their own ends.
+func (h *Handler) Close() { h.close() }
+
+// message is what must be known of a message before mcp-go gets it.
+type message struct {
+	ID     json.RawMessage `json:"id"`
+	Method string          `json:"method"`
+	Params struct {
+		Meta struct {
+			Version string `json:"io.modelcontextprotocol/protocolVersion"`
+		} `json:"_meta"`
+	} `json:"params"`
+}
+
+// ServeHTTP serves one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	out := &writer{ResponseWriter: w, ctl: http.NewResponseController(w)}
+	switch r.Method {
+	case http.MethodPost:
+		h.post(out, r)
+	case http.MethodGet:
+		if id := r.Header.Get(server.HeaderKeySessionID); id != "" && !h.sessions.known(id) {
+			refuse(out, http.StatusNotFound, nil, mcp.INVALID_REQUEST, "This session has ended: begin a new one with initialize.")
+			return
+		}
+		h.stream(out, r)
+	case http.MethodDelete:
+		if id := r.Header.Get(server.HeaderKeySessionID); !modern(r.Header, "") && !h.sessions.known(id) {
+			refuse(out, http.StatusNotFound, nil, mcp.INVALID_REQUEST, "There is no such session.")
+			return
+		}
+		h.inner.ServeHTTP(out, r)
+	default:
+		out.Header().Set("Allow", "GET, POST, DELETE")
+		refuse(out, http.StatusMethodNotAllowed, nil, mcp.INVALID_REQUEST, "This endpoint takes POST, and GET and DELETE of the older protocol versions.")
+	}
+}
+
+// post serves a message.
+func (h *Handler) post(w *writer, r *http.Request) {
+	_ = w.ctl.SetReadDeadline(time.Now().Add(bodyTimeout))
+	body, err := io.ReadAll(http.MaxBytesReader(w.ResponseWriter, r.Body, maxBody))
+	_ = w.ctl.SetReadDeadline(time.Time{})
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		refuse(w, http.StatusRequestEntityTooLarge, nil, mcp.INVALID_REQUEST,
+			fmt.Sprintf("The message is longer than %d MiB, the most one may have; it was not read. Send less in one message.", maxBody>>20))
+		return
+	}
+	if err != nil {
+		refuse(w, http.StatusBadRequest, nil, mcp.PARSE_ERROR, "The message did not arrive whole.")
+		return
+	}
+	var m message
+	_ = json.Unmarshal(body, &m) // mcp-go says what is wrong with it
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	session := r.Header.Get(server.HeaderKeySessionID)
+	isModern := modern(r.Header, m.Params.Meta.Version)
+	switch {
+	case isModern && m.Method == string(mcp.MethodNotificationCancelled):
+		// The calls of this era belong to no session, so that mcp-go would end the call of whoever
+		// used the same id. A client ends its call with the connection.
+		w.WriteHeader(http.StatusAccepted)
+	case !isModern && session == "" && m.Method != "" && m.Method != string(mcp.MethodInitialize):
+		refuse(w, http.StatusBadRequest, m.ID, mcp.INVALID_REQUEST, "The header Mcp-Session-Id is missing: begin with initialize, and send the one that it returns.")
+	case m.Method == string(mcp.MethodSubscriptionsListen):
+		h.stream(w, r)
+	default:
+		h.inner.ServeHTTP(w, r)
+	}
+}
+
+// stream serves a request that ends only with its client, or with Close.
+func (h *Handler) stream(w *writer, r *http.Request) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(h.open, cancel)()
+	h.inner.ServeHTTP(w, r.WithContext(ctx))
+}
+
+// forget has mcp-go let go of what it holds of a session: it has no other way than the client's.
+func (h *Handler) forget(id string) {
+	r, err := http.NewRequestWithContext(context.Background(), http.MethodDelete, "/", nil)
+	if err != nil {
+		return // its arguments are constants
+	}
+	r.Header.Set(server.HeaderKeySessionID, id)
+	h.inner.ServeHTTP(discard{http.Header{}}, r)
+}
+
+// modern reports whether a request is of the era without sessions, as mcp-go does.
+func modern(h http.Header, inBody string) bool {
+	return mcp.IsModernProtocol(inBody) || mcp.IsModernProtocol(h.Get(mcp.HeaderProtocolVersion))
+}
+
+// refuse writes an error of the protocol. A nil id is that of no request.
+func refuse(w http.ResponseWriter, status int, id json.RawMessage, code int, text string) {
+	if len(id) == 0 {
+		id = json.RawMessage("null")
+	}
+	raw, _ := json.Marshal(map[string]any{ // valid JSON and texts always marshal
+		"jsonrpc": mcp.JSONRPC_VERSION, "id": id, "error": map[string]any{"code": code, "message": text},
+	})
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_, _ = w.Write(append(raw, '\n')) // a client that went away needs no response
+}
+
+// writer bounds each write, and not the response: a stream lives as long as its client takes what
+// comes.
+type writer struct {
+	http.ResponseWriter
+	ctl *http.ResponseController
+}
+
+func (w *writer) Write(p []byte) (int, error) {
+	_ = w.ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	return w.ResponseWriter.Write(p)
+}
+
+// Flush sends what was written. It satisfies http.Flusher, without which mcp-go streams nothing.
+func (w *writer) Flush() {
+	_ = w.ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = w.ctl.Flush() // a client that went away ends the request's context
+	_ = w.ctl.SetWriteDeadline(time.Time{})
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// discard is where the response to a request of our own goes.
+type discard struct{ header http.Header }
+
+func (d discard) Header() http.Header         { return d.header }
+func (d discard) Write(p []byte) (int, error) { return len(p), nil }
+func (d discard) WriteHeader(int)             {}
