@@ -47,7 +47,7 @@ type readKey struct{ chat, sender types.JID }
 // marked.
 func (c *Client) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error) {
 	if n := len(in.Messages); n == 0 || n > maxMarked {
-		return api.MarkReadResult{}, api.Errorf(api.CodeInvalidArguments, "%d messages are to be marked as read: give 1 to %d of them", n, maxMarked)
+		return api.MarkReadResult{}, api.Errorf(api.CodeInvalidArguments, "%d messages are to be marked as read: give 1 to %d of them", n, maxMarked).In("messages")
 	}
 	cli, err := c.connected(ctx)
 	if err != nil {
@@ -206,9 +206,9 @@ func (c *Client) FindRecipients(ctx context.Context, in api.FindRecipients) (api
 	limit := cmp.Or(in.Limit, someFound)
 	switch {
 	case limit < 1 || limit > maxFound:
-		return api.FoundRecipients{}, api.Errorf(api.CodeInvalidArguments, "the limit %d is not between 1 and %d", in.Limit, maxFound)
+		return api.FoundRecipients{}, api.Errorf(api.CodeInvalidArguments, "the limit %d is not between 1 and %d", in.Limit, maxFound).In("limit")
 	case len([]rune(in.Query)) > maxFound, strings.TrimSpace(in.Query) == "":
-		return api.FoundRecipients{}, api.Errorf(api.CodeInvalidArguments, "give a part of a name, or digits of a phone number, to look for")
+		return api.FoundRecipients{}, api.Errorf(api.CodeInvalidArguments, "give a part of a name, or digits of a phone number, to look for").In("query")
 	}
 	s, err := c.current(ctx)
 	if err != nil {

@@ -52,7 +52,14 @@ func starringRig(t *testing.T) (*rig, *wasim.Contact) {
 	bob := r.acc.NewContact("Bob", "15550100123")
 	r.star(bob, "A")
 	r.waitStars("A")
+	r.noted()
 	return r, bob
+}
+
+// noted returns once what was told of settings is noted as read.
+func (r *rig) noted() {
+	r.fetching.Lock()
+	defer r.fetching.Unlock()
 }
 
 // TestAStarIsToldWhenItsStoreWorksAgain: a change that the device store could take only in part is
@@ -130,11 +137,11 @@ func TestAStarIsToldBeforeItIsNoted(t *testing.T) {
 	}
 }
 
-// TestAKeyThatComesLate: what could not be opened is fetched by the link once the phone has sent
-// the key, and told before it is noted.
+// TestAKeyThatComesLate: what could not be opened is fetched again once there is the key, and told
+// before it is noted.
 func TestAKeyThatComesLate(t *testing.T) {
 	r, bob := starringRig(t)
-	r.restart() // the library has it in memory
+	r.restart() // the library had the key in memory
 	r.waitState(api.LinkConnected)
 	r.exec(`CREATE TABLE kept AS SELECT * FROM whatsmeow_app_state_sync_keys`)
 	r.exec(`DELETE FROM whatsmeow_app_state_sync_keys`)

@@ -138,7 +138,7 @@ func New(o Options) (*Client, error) {
 		settle: func(ctx context.Context, evt any) error {
 			return c.sends.settleFrom(ctx, evt, c.timings.receiptWait)
 		},
-		pass: c.turn.Pass, commit: c.beginCommit, stored: func(n *waBinary.Node) { c.arrivals.Stored(n) },
+		pass: c.turn.Pass, commit: c.beginCommit, committed: func(n *waBinary.Node) { c.arrivals.Committed(n) },
 		lock: make(chan struct{}, 1), stopping: make(chan struct{}), endAcks: func() {}, muted: true,
 	}
 	c.arrivals = c.newWatch()

@@ -10,6 +10,7 @@ import (
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
+	"go.mau.fi/whatsmeow/types"
 
 	"waoutbox/connection/decryptions"
 	"waoutbox/connection/wasim"
@@ -104,12 +105,11 @@ func TestTheConnectionIsCutBeforeAnEarlyAcknowledgement(t *testing.T) {
 	dev, err := r.dev.Current(ctx)
 	must(t, err)
 	cuts := 0
-	from := &source{cut: func() { cuts++ }}
+	s := new(session)
+	s.from.Store(&source{cut: func() { cuts++ }})
 	b := decryptions.NewBuffer(decryptions.Stores{Events: brokenDisk{dev.EventBuffer}}, time.Hour, nil)
 	r.decrypted.Store(b)
-	s := &session{}
-	s.from.Store(from)
-	w := storedFirst{r.arrivals, r.Client, s, nil}
+	w := committedFirst{r.arrivals, r.Client, s}
 	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "1", "class": "message"}}
 	w.Sending(ack)
 	must(t, b.DoDecryptionTxn(ctx, func(ctx context.Context) error {
@@ -136,4 +136,31 @@ type brokenDisk struct{ store.EventBuffer }
 
 func (brokenDisk) DoDecryptionTxn(ctx context.Context, fn func(context.Context) error) error {
 	return errors.Join(fn(ctx), errors.New("commit: the disk is full"))
+}
+
+// What a session whose messages are refused leaves without an event is not stored by the one that
+// follows it: it would overtake them. Before, it did when the library went on with what it had
+// received after the next session was there.
+func TestAnEndedSessionStoresNothing(t *testing.T) {
+	r := newRig(t)
+	t.Cleanup(func() { r.dev.Close() })
+	r.in.muted = false
+	cuts := 0
+	ended, next := new(session), &source{push: func(any) {}, cut: func() { t.Error("the next session's connection was cut") }}
+	from := &source{cut: func() { cuts++ }}
+	from.stopped.Store(true)
+	ended.from.Store(from)
+	r.source.Store(next)
+	bob := types.NewJID("204813927440123", types.HiddenUserServer)
+	w := committedFirst{r.arrivals, r.Client, ended}
+	w.Received(tagged("message", waBinary.Attrs{"id": "A", "from": bob, "t": "1735689600"}, []waBinary.Node{tag("enc", waBinary.Attrs{"v": "2", "type": "new"}, []byte{1})}))
+	w.Sending(tagged("ack", waBinary.Attrs{"id": "A", "class": "message", "to": bob}, nil))
+	if n := len(r.events()); n != 0 || cuts != 1 {
+		t.Errorf("%d events, %d cuts; want none, and the session's connection cut", n, cuts)
+	}
+}
+
+func tagged(name string, attrs waBinary.Attrs, content any) *waBinary.Node {
+	n := tag(name, attrs, content)
+	return &n
 }

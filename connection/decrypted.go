@@ -38,36 +38,38 @@ func (c *Client) beginCommit() (committed func() error) {
 	return func() error { return nil }
 }
 
-// storedFirst has nothing acknowledged on a session before what was decrypted is committed,
-// whatever the library made of it, nor before what no event has told is stored, and no message sent
-// that nobody could read.
-type storedFirst struct {
-	watch *stanzas.Watch
-	c     *Client
-	s     *session
-	// called for each frame that the library drops
-	dropped func(why string)
+// committedFirst has nothing acknowledged on a session before what was decrypted is committed,
+// whatever the library made of it, and what it made no event of is stored, and no message sent that
+// nobody could read.
+type committedFirst struct {
+	*stanzas.Watch
+	c *Client
+	s *session
 }
 
-func (w storedFirst) Sending(n *waBinary.Node) {
-	from := w.s.from.Load() // nil: it only tries to connect
-	if (n.Tag == "ack" || n.Tag == "receipt") && !w.watch.IsStored(n) && w.c.beginCommit()() != nil && from != nil {
-		from.cut()
+func (w committedFirst) Sending(n *waBinary.Node) {
+	if (n.Tag == "ack" || n.Tag == "receipt") && !w.IsCommitted(n) && w.c.beginCommit()() != nil {
+		if from := w.s.from.Load(); from != nil {
+			from.cut()
+		}
 	}
 	if n.Tag == "message" {
 		w.c.sends.checkReaders(n)
 	}
-	if of, found := w.watch.Sending(n); len(found) > 0 && from != nil {
-		w.c.in.storeMissed(of, found, from)
+	if of, found := w.Missed(n); len(found) > 0 {
+		// not the present session's: this one's may be over, and must not overtake what it refused
+		if from := w.s.from.Load(); from != nil {
+			w.c.in.storeMissed(of, found, from)
+		}
 	}
 }
 
 // Dropped has a frame that nobody could read asked for again.
-func (w storedFirst) Dropped(why string) { w.dropped(why) }
+func (w committedFirst) Dropped(why string) { w.c.frameDropped(w.s, why) }
 
 // NotResent tells that a recipient does not have a message, unless the request comes again. One for
 // a message that nobody knows is not of this account, or of long ago: anybody can ask for one.
-func (w storedFirst) NotResent(id string, err error) {
+func (w committedFirst) NotResent(id string, err error) {
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, whatsmeow.ErrNotConnected), isCutOff(err):
 		return
@@ -78,11 +80,11 @@ func (w storedFirst) NotResent(id string, err error) {
 	w.c.alarms.happened(alarmNotResent, "A recipient could not read the message "+masked(id)+" and asked for it again, and it could not be sent again ("+masked(err.Error())+"). Send it anew if it matters.")
 }
 
-func (w storedFirst) Received(n *waBinary.Node) {
+func (w committedFirst) Received(n *waBinary.Node) {
 	if b := w.c.decrypted.Load(); b != nil && n.Tag == "success" {
 		b.Renew()
 	}
-	w.watch.Received(n)
+	w.Watch.Received(n)
 }
 
 // flushDecrypted has all committed, and the device store clear the plaintexts of what is stored.

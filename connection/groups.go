@@ -92,7 +92,7 @@ func (in *ingest) storeGrouped(evs []outbox.Event, stanza *waBinary.Node, from *
 		if g.err != nil {
 			return false
 		}
-		in.stored(stanza)
+		in.committed(stanza)
 		return true
 	}
 }

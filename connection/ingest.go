@@ -75,8 +75,9 @@ type ingest struct {
 	pass func(stanza *waBinary.Node) (inOrder func())
 	// begins to commit what was decrypted, and returns what waits for that
 	commit func() (committed func() error)
-	stored func(stanza *waBinary.Node) // told of a message that others passed, once it is stored
-	groups groups                      // of messages that others passed
+	// told of a message that others passed, once it may be acknowledged
+	committed func(stanza *waBinary.Node)
+	groups    groups // of messages that others passed
 
 	lock     chan struct{}      // cap 1: whoever put a value in works; guards what follows
 	stopping chan struct{}      // closed when Run ends: retries give up

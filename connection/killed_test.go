@@ -223,7 +223,7 @@ func runChild(args string) error {
 		return err
 	}
 	c.timings = testTimings()
-	pass, stored := c.in.pass, c.in.stored
+	pass, committed := c.in.pass, c.in.committed
 	c.in.pass = func(n *waBinary.Node) func() {
 		inOrder := pass(n)
 		if inOrder != nil {
@@ -231,8 +231,8 @@ func runChild(args string) error {
 		}
 		return inOrder
 	}
-	c.in.stored = func(n *waBinary.Node) {
-		stored(n)
+	c.in.committed = func(n *waBinary.Node) {
+		committed(n)
 		d.hit(atStored)
 	}
 	c.in.tr = dyingTranslator{c.in.tr, d}

@@ -16,8 +16,13 @@ type Log interface {
 	Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error)
 }
 
-// outageSteps bounds how many events about the link LastUp reads, and how often it asks for them.
-const outageSteps = 200
+const (
+	// outagePages bounds how often LastUp asks for events: a start must not wait for a walk over
+	// all that is kept.
+	outagePages = 16
+	// outageEvents bounds how many events about the link it reads.
+	outageEvents = 200
+)
 
 // LastUp returns since when something may have been missed, for Options.DownSince: when the link
 // was last up and had all that it missed before. That is the time of the newest event, unless the
@@ -39,7 +44,7 @@ func LastUp(ctx context.Context, log Log) (time.Time, error) {
 	default: // the attempt to connect of a later process
 		before.From = began.Seq - 1
 	}
-	for range outageSteps {
+	for range outagePages {
 		page, err := log.Events(ctx, before)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("look for when the link was last up: %w", err)
@@ -73,9 +78,9 @@ type linkState struct {
 
 // untoldOutage returns the event that the last outage began with, nil if its end was told.
 func untoldOutage(ctx context.Context, log Log) (began *linkEvent, err error) {
-	q := outbox.EventQuery{Backward: true, Filter: outbox.Filter{Events: []string{translate.ConnectionUpdate}}, Limit: outageSteps}
+	q := outbox.EventQuery{Backward: true, Filter: outbox.Filter{Events: []string{translate.ConnectionUpdate}}, Limit: outageEvents}
 	read := 0
-	for range outageSteps {
+	for range outagePages {
 		page, err := log.Events(ctx, q)
 		if err != nil {
 			return nil, fmt.Errorf("look for the last outage: %w", err)
@@ -92,7 +97,7 @@ func untoldOutage(ctx context.Context, log Log) (began *linkEvent, err error) {
 				began = &linkEvent{Event: ev, state: body.Data}
 			}
 		}
-		if page.Next == 0 || read >= outageSteps {
+		if page.Next == 0 || read >= outageEvents {
 			break
 		}
 		q.From = page.Next

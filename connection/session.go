@@ -139,7 +139,11 @@ func (c *Client) attach(s *session) *session {
 			c.noteAccount(s, evt)
 		}
 		c.media.Note(evt)
-		told := c.in.handle(evt, c.arrivals.Told(evt), from)
+		stanza := c.arrivals.Told(evt)
+		told := c.in.handle(evt, stanza, from)
+		if told {
+			c.arrivals.Stored(stanza)
+		}
 		if _, isStar := evt.(*events.Star); isStar && !told {
 			c.starRefused.Store(true)
 		}
@@ -155,8 +159,7 @@ func (c *Client) attach(s *session) *session {
 // handler.
 func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	s := &session{dev: dev, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
-	dropped := func(why string) { c.frameDropped(s, why) }
-	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, storedFirst{c.arrivals, c, s, dropped}))
+	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, committedFirst{c.arrivals, c, s}))
 	ctx, abort := context.WithCancel(link)
 	cli.BackgroundEventCtx = ctx
 	// receipts and notifications are acknowledged after the handler, not before
@@ -179,7 +182,7 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 		Panic: func(p guard.Panic) {
 			c.libraryPanicked(p)
 			if p.Frame {
-				dropped("the library panicked over it")
+				c.frameDropped(s, "the library panicked over it")
 			}
 		},
 	}

@@ -68,6 +68,8 @@ func (s *Server) advise(e api.Error) api.Error {
 		next = "whatsapp_webhook_list shows all."
 	case e.Code == api.CodeWebhookNotFound:
 		next = "whatsapp_webhook_list shows all; whatsapp_webhook_register adds one, or a removed one again."
+	case e.Code == api.CodeMessageNotFound:
+		next = "whatsapp_event_list shows the messages of a chat."
 	case e.Code == api.CodeNotConnected:
 		next = "whatsapp_connection_status says what to do."
 	default:

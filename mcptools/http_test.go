@@ -18,6 +18,8 @@ func TestOfficialClientsOverHTTP(t *testing.T) {
 	t.Parallel()
 	f := newFake()
 	o := optionsFor(f)
+	o.DownloadDir = t.TempDir()
+	o.MediaPath = func(event string) string { return "/v1/events/" + event + "/media" }
 	type nameKey struct{}
 	var mu sync.Mutex
 	names := map[string]int{}
@@ -53,6 +55,12 @@ func TestOfficialClientsOverHTTP(t *testing.T) {
 					t.Errorf("%s: %v %+v", name, err, res)
 				}
 			}
+			res, err := cs.CallTool(t.Context(), &mcp.CallToolParams{Name: "whatsapp_download_media", Arguments: map[string]any{"eventId": "evt_ca2a"}})
+			if err != nil || res.IsError {
+				t.Errorf("%s: %v %+v", name, err, res)
+			} else if out, ok := res.StructuredContent.(map[string]any); !ok || out["url"] != srv.URL+"/v1/events/evt_ca2a/media" || out["path"] == "" {
+				t.Errorf("a download over HTTP: %v", res.StructuredContent)
+			}
 			if err := cs.Close(); err != nil {
 				t.Error(err)
 			}
@@ -81,7 +89,7 @@ func TestOfficialClientsOverHTTP(t *testing.T) {
 	session := post("", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"older","version":"7"}}}`).Header.Get("Mcp-Session-Id")
 	post(session, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	post(session, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whatsapp_webhook_list"}}`)
-	want := map[string]int{"a 1": 3, "b 1": 3, "c 1": 3, "older 7": 1}
+	want := map[string]int{"a 1": 4, "b 1": 4, "c 1": 4, "older 7": 1}
 	for name, n := range want {
 		if names[name] != n {
 			t.Errorf("calls by name %v, want %v", names, want)

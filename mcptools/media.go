@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"waoutbox/mcptools/streamable"
 	"waoutbox/outbox/api"
 )
 
@@ -75,6 +76,7 @@ type downloadMediaInput struct {
 
 type downloadMediaOutput struct {
 	Path     string   `json:"path"`
+	URL      string   `json:"url,omitempty"` // where programs with the listener's token get it
 	Kind     fileKind `json:"kind"`
 	Mimetype string   `json:"mimetype"` // as the sender says
 	Bytes    int64    `json:"bytes"`
@@ -100,7 +102,12 @@ func (s *Server) runDownloadMedia(ctx context.Context, c *call, in downloadMedia
 	if err != nil {
 		return out, err
 	}
-	return downloadMediaOutput{Path: path, Kind: fileKind(m.Kind), Mimetype: plainType(m.MIME), Bytes: m.Bytes}, nil
+	out = downloadMediaOutput{Path: path, Kind: fileKind(m.Kind), Mimetype: plainType(m.MIME), Bytes: m.Bytes}
+	if base := streamable.BaseURL(ctx); base != "" && s.opts.MediaPath != nil {
+		out.URL = base + s.opts.MediaPath(m.Event)
+		c.note("The path is on the machine that runs waoutbox. Elsewhere the url has the same file, for who has this listener's token.")
+	}
+	return out, nil
 }
 
 // downloadKept is how long a downloaded file stays where an agent can look at it.

@@ -32,7 +32,7 @@ func TestDownloadMedia(t *testing.T) {
 	}
 	var out downloadMediaOutput
 	r := s.call("whatsapp_download_media", `{"eventId":"evt_ca2a"}`)
-	if err := json.Unmarshal([]byte(r.text()), &out); err != nil || out != (downloadMediaOutput{filepath.Join(o.DownloadDir, "evt_ca2a.jpg"), "image", "image/jpeg", 9}) {
+	if err := json.Unmarshal([]byte(r.text()), &out); err != nil || out != (downloadMediaOutput{Path: filepath.Join(o.DownloadDir, "evt_ca2a.jpg"), Kind: "image", Mimetype: "image/jpeg", Bytes: 9}) {
 		t.Errorf("%s: %v", r.text(), err)
 	}
 	content, err := os.ReadFile(out.Path)

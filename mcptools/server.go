@@ -72,6 +72,9 @@ type Options struct {
 	ReadOnly bool
 	// DownloadDir is where downloaded files are saved, for a day; "" saves none.
 	DownloadDir string
+	// MediaPath returns where the file of an event lies on the listener that serves the tools over
+	// HTTP. Nil: nowhere.
+	MediaPath func(event string) string
 	// Headers returns the values of webhook headers that the user has set aside for agents, by the
 	// names given; its *api.Error says which is absent and where to write it. Nil: there are none.
 	Headers func(names []string) (map[string]string, error)

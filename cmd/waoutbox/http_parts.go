@@ -61,7 +61,8 @@ func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, r
 	files := agentFiles{a.state.Dir()}
 	h.tools = mcptools.New(mcptools.Options{
 		Version: version, Events: eventNames(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
-		Backend: func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
+		MediaPath: func(event string) string { return "/v1/events/" + event + "/media" },
+		Backend:   func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
 		Context: func(ctx context.Context, client mcptools.ClientInfo) context.Context {
 			return control.WithAgent(ctx, control.Agent{Kind: api.CallerMCP, Name: cmp.Or(client.Name, "mcp"), Version: client.Version, Build: version})
 		},

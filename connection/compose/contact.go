@@ -36,11 +36,11 @@ func (c contact) check() error {
 	}
 	switch {
 	case strings.TrimSpace(c.Name) == "":
-		return api.Errorf(api.CodeInvalidArguments, "the contact has no name: give one, or a vcard")
+		return api.Errorf(api.CodeInvalidArguments, "the contact has no name: give one, or a vcard").In("contact.name")
 	case len(c.Phones) == 0:
-		return api.Errorf(api.CodeInvalidArguments, "the contact has no phone number: give one with its country code, or a vcard")
+		return api.Errorf(api.CodeInvalidArguments, "the contact has no phone number: give one with its country code, or a vcard").In("contact.phones")
 	case len(c.Phones) > maxPhone:
-		return api.Errorf(api.CodeInvalidArguments, "the contact has %d phone numbers, at most %d are sent", len(c.Phones), maxPhone)
+		return api.Errorf(api.CodeInvalidArguments, "the contact has %d phone numbers, at most %d are sent", len(c.Phones), maxPhone).In("contact.phones")
 	}
 	for _, phone := range c.Phones {
 		if _, err := parsePhone(phone); err != nil {
@@ -52,19 +52,19 @@ func (c contact) check() error {
 
 func (c contact) checkCard() error {
 	if len(c.Phones) > 0 || c.Organization != "" {
-		return api.Errorf(api.CodeInvalidArguments, "give either a vcard, or name, phones and organization to make one of")
+		return api.Errorf(api.CodeInvalidArguments, "give either a vcard, or name, phones and organization to make one of").In("contact.vcard")
 	}
 	card := strings.TrimSpace(c.VCard)
 	upper := strings.ToUpper(card)
 	switch {
 	case !utf8.ValidString(c.VCard):
-		return api.Errorf(api.CodeInvalidArguments, "the vcard is not valid UTF-8")
+		return api.Errorf(api.CodeInvalidArguments, "the vcard is not valid UTF-8").In("contact.vcard")
 	case len(c.VCard) > maxCard:
-		return api.Errorf(api.CodeInvalidArguments, "the vcard has %d bytes, at most %d are sent: leave its picture out", len(c.VCard), maxCard)
+		return api.Errorf(api.CodeInvalidArguments, "the vcard has %d bytes, at most %d are sent: leave its picture out", len(c.VCard), maxCard).In("contact.vcard")
 	case !strings.HasPrefix(upper, "BEGIN:VCARD") || !strings.HasSuffix(upper, "END:VCARD"):
-		return api.Errorf(api.CodeInvalidArguments, "the vcard is none: it has to begin with BEGIN:VCARD and end with END:VCARD")
+		return api.Errorf(api.CodeInvalidArguments, "the vcard is none: it has to begin with BEGIN:VCARD and end with END:VCARD").In("contact.vcard")
 	case strings.TrimSpace(c.Name) == "" && cardName(card) == "":
-		return api.Errorf(api.CodeInvalidArguments, "the vcard has no FN line: give the name beside it")
+		return api.Errorf(api.CodeInvalidArguments, "the vcard has no FN line: give the name beside it").In("contact.vcard")
 	}
 	return nil
 }

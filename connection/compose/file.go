@@ -42,11 +42,11 @@ func (f file) check() error {
 	kind := media.Kind(f.Kind)
 	switch {
 	case f.Kind != "" && kind.Type() == "":
-		return api.Errorf(api.CodeInvalidArguments, "%q is no kind of file: give image, video, audio, voice, document or sticker, or none to go by the file", shorten(f.Kind))
+		return api.Errorf(api.CodeInvalidArguments, "%q is no kind of file: give image, video, audio, voice, document or sticker, or none to go by the file", shorten(f.Kind)).In("file.kind")
 	case strings.ContainsAny(f.Name, "/\\\x00\r\n"):
-		return api.Errorf(api.CodeInvalidArguments, "the file name %q has a slash or a line break in it: give the name alone", shorten(f.Name))
+		return api.Errorf(api.CodeInvalidArguments, "the file name %q has a slash or a line break in it: give the name alone", shorten(f.Name)).In("file.name")
 	case f.MIME != "" && !isMediaType(f.MIME):
-		return api.Errorf(api.CodeInvalidArguments, "%q is no media type such as application/pdf", shorten(f.MIME))
+		return api.Errorf(api.CodeInvalidArguments, "%q is no media type such as application/pdf", shorten(f.MIME)).In("file.mimetype")
 	}
 	return f.checkCaption(kind)
 }
@@ -54,7 +54,7 @@ func (f file) check() error {
 // checkCaption refuses a caption where nobody would see it.
 func (f file) checkCaption(kind media.Kind) error {
 	if f.Caption != "" && (kind == media.Audio || kind == media.Voice || kind == media.Sticker) {
-		return api.Errorf(api.CodeInvalidArguments, "WhatsApp shows no caption with audio, a voice note or a sticker: leave it out, and send it as a text")
+		return api.Errorf(api.CodeInvalidArguments, "WhatsApp shows no caption with audio, a voice note or a sticker: leave it out, and send it as a text").In("file.caption")
 	}
 	return nil
 }
@@ -69,7 +69,7 @@ func isMediaType(s string) bool {
 func (f file) build(ctx context.Context, env Env) (*waE2E.Message, error) {
 	s := f.content.Sealed
 	if s == nil {
-		return nil, api.Errorf(api.CodeInvalidArguments, "the file has no content: give a path or a URL")
+		return nil, api.Errorf(api.CodeInvalidArguments, "the file has no content: give a path or a URL").In("file")
 	}
 	if err := f.checkCaption(s.Kind); err != nil {
 		return nil, err

@@ -22,9 +22,9 @@ type location struct {
 func (l location) check() error {
 	switch {
 	case math.IsNaN(l.Latitude) || math.Abs(l.Latitude) > 90:
-		return api.Errorf(api.CodeInvalidArguments, "the latitude %v is not between -90 and 90 degrees", l.Latitude)
+		return api.Errorf(api.CodeInvalidArguments, "the latitude %v is not between -90 and 90 degrees", l.Latitude).In("location.latitude")
 	case math.IsNaN(l.Longitude) || math.Abs(l.Longitude) > 180:
-		return api.Errorf(api.CodeInvalidArguments, "the longitude %v is not between -180 and 180 degrees", l.Longitude)
+		return api.Errorf(api.CodeInvalidArguments, "the longitude %v is not between -180 and 180 degrees", l.Longitude).In("location.longitude")
 	}
 	if err := checkShort("name of the place", l.Name, maxPlace); err != nil {
 		return err

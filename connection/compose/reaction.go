@@ -36,7 +36,7 @@ func (r reaction) check() error {
 	case r.Emoji == "":
 		return nil
 	case !utf8.ValidString(r.Emoji), utf8.RuneCountInString(r.Emoji) > maxEmoji, strings.ContainsFunc(r.Emoji, noEmoji):
-		return api.Errorf(api.CodeInvalidArguments, "%q is not one emoji: a reaction is one, such as 👍, and \"\" takes it away", shorten(r.Emoji))
+		return api.Errorf(api.CodeInvalidArguments, "%q is not one emoji: a reaction is one, such as 👍, and \"\" takes it away", shorten(r.Emoji)).In("reaction.emoji")
 	}
 	return nil
 }
@@ -82,7 +82,7 @@ func (e Env) Author(ctx context.Context, messageID, named string) (types.JID, er
 func parseAuthor(author string) (types.JID, error) {
 	jid, err := ParseRecipient(author)
 	if err != nil || jid.Server == types.GroupServer {
-		return types.JID{}, api.Errorf(api.CodeInvalidArguments, "the author %q is no person: give the JID of who wrote the message, or me", shorten(author))
+		return types.JID{}, api.Errorf(api.CodeInvalidArguments, "the author %q is no person: give the JID of who wrote the message, or me", shorten(author)).In("reaction.author")
 	}
 	return jid, nil
 }

@@ -55,7 +55,7 @@ func Parse(in api.Send) (Request, error) {
 		return Request{}, err
 	}
 	if utf8.RuneCountInString(in.IdempotencyKey) > maxKey {
-		return Request{}, api.Errorf(api.CodeInvalidArguments, "the idempotency key is longer than %d characters", maxKey)
+		return Request{}, api.Errorf(api.CodeInvalidArguments, "the idempotency key is longer than %d characters", maxKey).In("idempotency_key")
 	}
 	if err := c.check(); err != nil {
 		return Request{}, err
@@ -124,10 +124,10 @@ func kindOf(in api.Send) (kind, error) {
 		found = append(found, text{in.Text, in.QuotedMessageID})
 	}
 	if len(found) > 1 {
-		return nil, api.Errorf(api.CodeInvalidArguments, "the request asks for several messages at once: give one of text, reaction, location, contact, edit, delete and file")
+		return nil, api.Errorf(api.CodeInvalidArguments, "the request asks for several messages at once: give one of text, reaction, location, contact, edit, delete and file").In("text")
 	}
 	if in.QuotedMessageID != "" && (in.Reaction != nil || in.Edit != nil || in.Delete != nil) {
-		return nil, api.Errorf(api.CodeInvalidArguments, "a reaction, an edit or a deletion is no reply: leave quoted_message_id out")
+		return nil, api.Errorf(api.CodeInvalidArguments, "a reaction, an edit or a deletion is no reply: leave quoted_message_id out").In("quoted_message_id")
 	}
 	return found[0], nil
 }

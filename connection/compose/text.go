@@ -22,11 +22,11 @@ func (t text) check() error { return checkText(t.text) }
 func checkText(s string) error {
 	switch {
 	case strings.TrimSpace(s) == "":
-		return api.Errorf(api.CodeInvalidArguments, "the text is empty: give text with at least one visible character")
+		return api.Errorf(api.CodeInvalidArguments, "the text is empty: give text with at least one visible character").In("text")
 	case !utf8.ValidString(s):
-		return api.Errorf(api.CodeInvalidArguments, "the text is not valid UTF-8")
+		return api.Errorf(api.CodeInvalidArguments, "the text is not valid UTF-8").In("text")
 	case utf8.RuneCountInString(s) > maxText:
-		return api.Errorf(api.CodeInvalidArguments, "the text has %d characters, WhatsApp takes at most %d: split it", utf8.RuneCountInString(s), maxText)
+		return api.Errorf(api.CodeInvalidArguments, "the text has %d characters, WhatsApp takes at most %d: split it", utf8.RuneCountInString(s), maxText).In("text")
 	}
 	return nil
 }

@@ -36,8 +36,7 @@ type Watch struct {
 	// decrypted under it.
 	LIDOf func(ctx context.Context, pn types.JID) types.JID
 	// ParseCopy makes an event of the phone's copy of a message, as the library does.
-	ParseCopy func(*waWeb.WebMessageInfo) (*events.Message, error)
-
+	ParseCopy  func(*waWeb.WebMessageInfo) (*events.Message, error)
 	mu         sync.Mutex
 	open       map[string][]*stanza // received and not acknowledged, by id
 	notices    []*stanza            // those of open that are notifications, oldest first
@@ -50,7 +49,12 @@ type stanza struct {
 	node       *waBinary.Node
 	generation int
 	told       int  // events of it that were handed to the handler
-	stored     bool // with all that it was decrypted with
+	stored     int  // those of them that are stored
+	committed  bool // with all that it was decrypted with
+	// the same stanza on the connection before, whose events may be handled still, and the most
+	// that was stored of it on one connection before that; nil if it was not received there
+	before  *stanza
+	earlier int
 	// copies of messages in it that the library could not read, and the request they answer
 	copies  [][]byte
 	request string
@@ -80,6 +84,10 @@ func (w *Watch) Received(n *waBinary.Node) {
 		// twice, and both events are to be known as its.
 		if sameStanza(old.node, n) && (n.Tag != "notification" || old.generation != w.generation) {
 			w.forget(old)
+			s.before = old
+			if old.before != nil {
+				old.earlier, old.before = max(old.earlier, old.before.stored), nil
+			}
 			break
 		}
 	}
@@ -143,6 +151,43 @@ func (w *Watch) Told(evt any) *waBinary.Node {
 	return s.node
 }
 
+// Stored takes note that an event is stored which Told returned this stanza for. A connection may
+// end meanwhile, and the next one bring the stanza again: it is told then already.
+func (w *Watch) Stored(n *waBinary.Node) {
+	if n == nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.open[text(n, "id")] {
+		switch {
+		case s.node == n:
+			s.stored++
+		case s.before != nil && s.before.node == n:
+			s.before.stored++
+		}
+	}
+}
+
+// Committed takes note that a stanza may be acknowledged whatever becomes of others.
+func (w *Watch) Committed(n *waBinary.Node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.open[text(n, "id")] {
+		if s.node == n {
+			s.committed = true
+		}
+	}
+}
+
+// IsCommitted reports whether n acknowledges a stanza that Committed was told of.
+func (w *Watch) IsCommitted(n *waBinary.Node) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.acknowledged(n)
+	return s != nil && s.committed
+}
+
 // message finds the open stanza of a message.
 func (w *Watch) message(info *types.MessageInfo) *stanza {
 	for _, s := range w.open[info.ID] {
@@ -173,28 +218,9 @@ func (w *Watch) notice(kind string, from types.JID, t string) *stanza {
 	return nil
 }
 
-// Stored takes note that a stanza may be acknowledged whatever becomes of others.
-func (w *Watch) Stored(n *waBinary.Node) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.open[text(n, "id")] {
-		if s.node == n {
-			s.stored = true
-		}
-	}
-}
-
-// IsStored reports whether n acknowledges a stanza that Stored was told of.
-func (w *Watch) IsStored(n *waBinary.Node) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	s := w.acknowledged(n)
-	return s != nil && s.stored
-}
-
-// Sending is called before the stanza n is sent. If it acknowledges one it returns that, and what
-// no event has told of it.
-func (w *Watch) Sending(n *waBinary.Node) (acknowledged *waBinary.Node, found []Found) {
+// Missed returns what no event has told of the stanza that n acknowledges, and that stanza. Call it
+// before n is sent, in the goroutine that sends it. It returns it once.
+func (w *Watch) Missed(n *waBinary.Node) (of *waBinary.Node, found []Found) {
 	w.mu.Lock()
 	s := w.acknowledged(n)
 	if s == nil {
@@ -202,6 +228,9 @@ func (w *Watch) Sending(n *waBinary.Node) (acknowledged *waBinary.Node, found []
 		return nil, nil
 	}
 	w.forget(s)
+	if s.before != nil {
+		s.told = max(s.told, s.before.stored, s.before.earlier)
+	}
 	w.mu.Unlock()
 	return s.node, w.missed(s, n)
 }

@@ -31,8 +31,9 @@ func newWatching() *watching {
 	return w
 }
 
+// Sending keeps what was missed.
 func (w *watching) Sending(n *waBinary.Node) {
-	_, found := w.Watch.Sending(n)
+	_, found := w.Missed(n)
 	w.found = append(w.found, found...)
 }
 
@@ -152,5 +153,47 @@ func TestDoubledNotice(t *testing.T) {
 	}
 	if len(w.found) != 0 {
 		t.Errorf("found %v", w.found)
+	}
+}
+
+// TestStoredOnTheConnectionBefore: what comes again while its event is being stored, and is
+// acknowledged by whom it was stored, was told; what was handed over and refused there was not.
+// Before, a change of a group that came again so left a placeholder besides.
+func TestStoredOnTheConnectionBefore(t *testing.T) {
+	notice := func() *waBinary.Node {
+		return &waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": "N", "from": team, "type": "w:gp2", "t": "1735689600"}, Content: []waBinary.Node{{Tag: "locked"}}}
+	}
+	change := &events.GroupInfo{JID: team, Timestamp: time.Unix(1735689600, 0)}
+	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "N", "class": "notification", "to": team, "type": "w:gp2"}}
+	for name, c := range map[string]struct {
+		stored bool
+		times  int // that it comes again
+		found  int
+	}{
+		"stored":                 {true, 1, 0},
+		"stored, twice again":    {true, 2, 0},
+		"refused":                {false, 1, 1},
+		"refused, twice again":   {false, 2, 1},
+		"stored, and not again":  {true, 0, 0},
+		"refused, and not again": {false, 0, 0}, // its acknowledgement would not be sent
+	} {
+		w := newWatching()
+		w.Received(&waBinary.Node{Tag: "success"})
+		w.Received(notice())
+		n := w.Told(change)
+		for i := range c.times {
+			w.Received(&waBinary.Node{Tag: "success"})
+			w.Received(notice())
+			if c.stored && i == 0 {
+				w.Stored(n)
+			}
+		}
+		w.Stored(nil)
+		if w.Sending(ack); len(w.found) != c.found {
+			t.Errorf("%s: found %v, want %d", name, w.found, c.found)
+		}
+		if w.Sending(ack); len(w.open) != 0 || len(w.notices) != 0 {
+			t.Errorf("%s: still open: %v", name, w.open)
+		}
 	}
 }

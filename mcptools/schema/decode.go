@@ -33,7 +33,7 @@ func badArgument(format string, a ...any) *api.Error {
 // commas for a list, and a number for the string of its digits. What can mean two things, or
 // nothing, is refused with a sentence that names the argument and says what to pass.
 func (s *Schema) Decode(raw json.RawMessage, into reflect.Value) *api.Error {
-	if raw = bytes.TrimSpace(raw); len(raw) == 0 || bytes.Equal(raw, []byte("null")) {
+	if raw = bytes.TrimSpace(raw); len(raw) == 0 || slices.Contains([]string{"null", "", "{}"}, plain(raw)) {
 		raw = json.RawMessage("{}")
 	}
 	return s.readObject("", raw, into)

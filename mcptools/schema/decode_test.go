@@ -122,6 +122,7 @@ func TestLenient(t *testing.T) {
 // The sentence for every mistake an argument of each kind can have.
 func TestSentences(t *testing.T) {
 	for raw, want := range map[string]string{
+		`""`:     `The argument "s" is missing. Pass it: text.`,
 		` null `: `The argument "s" is missing. Pass it: text.`,
 		`{"s":"` + strings.Repeat("ü", maxString) + `"}`:   "",
 		`{"s":"` + strings.Repeat("ü", maxString+1) + `"}`: `The argument "s" has 4097 characters; at most 4096 are accepted.`,

@@ -64,8 +64,22 @@ type message struct {
 	} `json:"params"`
 }
 
+type baseKey struct{}
+
+// BaseURL returns the URL of the listener as the client of a call wrote it, without a path; "" for
+// a call that came another way. Whoever mounted the Handler has checked that host.
+func BaseURL(ctx context.Context) string {
+	base, _ := ctx.Value(baseKey{}).(string)
+	return base
+}
+
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	scheme := "http://"
+	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
+		scheme = "https://"
+	}
+	r = r.WithContext(context.WithValue(r.Context(), baseKey{}, scheme+r.Host))
 	out := &writer{ResponseWriter: w, ctl: http.NewResponseController(w)}
 	switch r.Method {
 	case http.MethodPost:
@@ -102,6 +116,15 @@ func (h *Handler) post(w *writer, r *http.Request) {
 		refuse(w, http.StatusBadRequest, nil, mcp.PARSE_ERROR, "The message did not arrive whole.")
 		return
 	}
+	if isBatch(body) {
+		h.batch(w, r, body)
+		return
+	}
+	h.message(w, r, body)
+}
+
+// message serves one message, which is the body of r.
+func (h *Handler) message(w http.ResponseWriter, r *http.Request, body []byte) {
 	var m message
 	_ = json.Unmarshal(body, &m) // mcp-go says what is wrong with it
 	r.Body = io.NopCloser(bytes.NewReader(body))
@@ -122,7 +145,7 @@ func (h *Handler) post(w *writer, r *http.Request) {
 }
 
 // stream serves a request that ends only with its client, or with Close.
-func (h *Handler) stream(w *writer, r *http.Request) {
+func (h *Handler) stream(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	defer context.AfterFunc(h.open, cancel)()
@@ -146,15 +169,21 @@ func modern(h http.Header, inBody string) bool {
 
 // refuse writes an error of the protocol. A nil id is that of no request.
 func refuse(w http.ResponseWriter, status int, id json.RawMessage, code int, text string) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	// a client that went away needs no response
+	_, _ = w.Write(append(errorOf(id, code, text), '\n'))
+}
+
+// errorOf is an error of the protocol.
+func errorOf(id json.RawMessage, code int, text string) []byte {
 	if len(id) == 0 {
 		id = json.RawMessage("null")
 	}
 	raw, _ := json.Marshal(map[string]any{ // valid JSON and texts always marshal
 		"jsonrpc": mcp.JSONRPC_VERSION, "id": id, "error": map[string]any{"code": code, "message": text},
 	})
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_, _ = w.Write(append(raw, '\n')) // a client that went away needs no response
+	return raw
 }
 
 // writer bounds each write, and not the response: a stream lives as long as its client takes what

@@ -3,6 +3,7 @@ package streamable
 import (
 	"bufio"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -154,13 +155,70 @@ func TestCloseEndsStreams(t *testing.T) {
 	}()
 	<-r.begun
 	r.h.Close()
-	<-done
-	<-done
+	await(t, done)
+	await(t, done)
 	r.release <- struct{}{}
 	if body := <-call; !strings.Contains(body, "released") { // calls are not streams
 		t.Errorf("the call: %s", body)
 	}
 	done = open()
-	<-done
-	<-done
+	await(t, done)
+	await(t, done)
+}
+
+// Several messages in one array are served where the version has them, each as if it came alone.
+func TestBatches(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	session := r.begin()
+	list := func(id string) string { return `{"jsonrpc":"2.0","id":` + id + `,"method":"tools/list"}` }
+	note := `{"jsonrpc":"2.0","method":"notifications/initialized"}`
+	many := strings.Repeat(list("1")+",", maxBatch) + list("1")
+	for _, c := range []struct {
+		name, session, version, body string
+		status                       int
+		want                         []string // parts of the body
+	}{
+		{"two requests and a notification", session, "", " [" + list("1") + "," + note + "," + list(`"b"`) + "]", 200, []string{`[{`, `"id":1`, `"slow"`, `"id":"b"`, "},{"}},
+		{"by name", session, "2025-03-26", "[" + list("1") + "]", 200, []string{`[{`, `"id":1`}},
+		{"notifications alone", session, "", "[" + note + "," + note + "]", 202, nil},
+		{"something else among them", session, "", "[1," + list("2") + "]", 200, []string{`[{`, `-32600`, `"id":2`, `"slow"`}},
+		{"a handshake among them", session, "", `[{"jsonrpc":"2.0","id":5,"method":"initialize"}]`, 200, []string{`-32600`, `"id":5`}},
+		{"without a session", "", "", "[" + list("1") + "]", 200, []string{"Mcp-Session-Id", `"id":1`}},
+		{"of no session", "mcp-session-x", "", "[" + list("1") + "]", 200, []string{`-32600`, "session", `"id":1`}},
+		{"of a later version", session, "2025-06-18", "[" + list("1") + "]", 400, []string{"no batches"}},
+		{"of the era without sessions", modernEra, "", "[" + list("1") + "]", 400, []string{"no batches"}},
+		{"none", session, "", "[]", 400, []string{"1 to 100"}},
+		{"too many", session, "", "[" + many + "]", 400, []string{"1 to 100"}},
+		{"half of one", session, "", "[" + list("1"), 400, []string{"-32700"}},
+	} {
+		req := r.request(t.Context(), "POST", c.session, c.body)
+		if c.version != "" {
+			req.Header.Set("Mcp-Protocol-Version", c.version)
+		}
+		resp := r.do(req)
+		raw, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != c.status {
+			t.Errorf("%s: %d %.300s, %v, want %d", c.name, resp.StatusCode, raw, err, c.status)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(string(raw), want) {
+				t.Errorf("%s: no %s in %.600s", c.name, want, raw)
+			}
+		}
+	}
+	// The calls of one run at the same time.
+	done := make(chan string, 1)
+	go func() {
+		_, body := r.send("POST", session, "["+slow("", 1, "a")+","+slow("", 2, "b")+"]")
+		done <- body
+	}()
+	<-r.begun
+	<-r.begun
+	r.release <- struct{}{}
+	r.release <- struct{}{}
+	if body := <-done; !strings.Contains(body, "released a") || !strings.Contains(body, "released b") {
+		t.Errorf("two slow calls: %s", body)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
@@ -74,6 +75,17 @@ func (r *rig) request(ctx context.Context, method, session, body string) *http.R
 }
 
 const modernEra = "modern"
+
+// await returns what comes, and fails the test when nothing does.
+func await[T any](t *testing.T, from <-chan T) (got T) {
+	t.Helper()
+	select {
+	case got = <-from:
+	case <-time.After(30 * time.Second):
+		t.Fatal("nothing came for 30 s")
+	}
+	return got
+}
 
 // send sends a message and returns the status and the body of what comes back.
 func (r *rig) send(method, session, body string) (int, string) {

@@ -131,3 +131,19 @@ func SeenFound(t testing.TB, db *store.DB, box *Box, keys []string) (seqs []outb
 	}
 	return seqs, told, differ
 }
+
+// StatsAround is Stats with a moment between what it takes from memory and what it reads from the
+// file.
+func StatsAround(t testing.TB, box *Box, between func()) outbox.Stats {
+	t.Helper()
+	if err := box.countOld(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	st := outbox.Stats{Subs: map[outbox.SubID]outbox.SubStats{}}
+	views := box.snapshot(&st)
+	between()
+	if err := box.count(&st, views); err != nil {
+		t.Fatal(err)
+	}
+	return st
+}

@@ -209,11 +209,17 @@ func (b *Box) oldestRecord(id outbox.SubID) (first outbox.Seq, oldest time.Time,
 }
 
 // recordsAbove counts owed events at or above the cursor that have a record all the same: a lane
-// does not write such records, but they must not be counted twice.
+// does not write such records, but they must not be counted twice. Those that the cursor has come
+// to pass since v was taken are counted once, as unread.
 func (b *Box) recordsAbove(v subView) (n int64, err error) {
 	err = b.view(func(tx *bbolt.Tx) error {
+		n = 0
+		from := v.cur.Next
+		if now, ok := b.cursor(tx, v.sub.ID); ok {
+			from = max(from, now.Next)
+		}
 		for _, bucket := range []string{bucketPending, bucketDead} {
-			scanRecords(tx, bucket, v.sub.ID, v.cur.Next, func(key outbox.Seq, _ []byte) bool {
+			scanRecords(tx, bucket, v.sub.ID, from, func(key outbox.Seq, _ []byte) bool {
 				if key <= v.last && b.owes(tx, v.sub, key) {
 					n++
 				}

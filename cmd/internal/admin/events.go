@@ -30,7 +30,7 @@ func (s *Service) Events(ctx context.Context, q api.EventQuery) (api.EventPage, 
 		return page, err
 	}
 	if q.WaitSeconds < 0 || q.WaitSeconds > maxWaitSeconds || q.WaitSeconds > 0 && q.Backward {
-		return page, api.Errorf(api.CodeInvalidArguments, "wait_seconds is a number from 0 to %d, and only forwards", maxWaitSeconds)
+		return page, api.Errorf(api.CodeInvalidArguments, "wait_seconds is a number from 0 to %d, and only forwards", maxWaitSeconds).In("wait_seconds")
 	}
 	patience := time.Now().Add(time.Duration(q.WaitSeconds) * time.Second)
 	if !q.Backward && q.From == 0 && !q.Since.IsZero() {
@@ -74,7 +74,7 @@ func (s *Service) eventFilter(f api.EventFilter) (out outbox.Filter, err error) 
 		out.Chats = []string{chat}
 	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
-		return out, api.Errorf(api.CodeInvalidArguments, "since is not before until: no time lies between them")
+		return out, api.Errorf(api.CodeInvalidArguments, "since is not before until: no time lies between them").In("until")
 	}
 	return out, nil
 }

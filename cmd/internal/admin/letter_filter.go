@@ -15,7 +15,7 @@ import (
 // filter that can match nothing is refused, and ids stand alone.
 func (s *Service) checkedFilter(f api.DeadLetterFilter) (api.DeadLetterFilter, error) {
 	if len(f.IDs) > 0 && f.Narrows() {
-		return f, api.Errorf(api.CodeInvalidArguments, "ids name the dead letters themselves: leave out the ids, or the filters beside them")
+		return f, api.Errorf(api.CodeInvalidArguments, "ids name the dead letters themselves: leave out the ids, or the filters beside them").In("ids")
 	}
 	if f.Event != "" {
 		if err := KnownEvent(f.Event, s.o.EventNames); err != nil {
@@ -34,7 +34,7 @@ func (s *Service) checkedFilter(f api.DeadLetterFilter) (api.DeadLetterFilter, e
 		}
 	}
 	if !f.Since.IsZero() && !f.Until.IsZero() && !f.Since.Before(f.Until) {
-		return f, api.Errorf(api.CodeInvalidArguments, "since is not before until: no time lies between them")
+		return f, api.Errorf(api.CodeInvalidArguments, "since is not before until: no time lies between them").In("until")
 	}
 	return f, nil
 }
@@ -48,7 +48,7 @@ func KnownReason(reason string) error {
 	if slices.Contains(known, reason) {
 		return nil
 	}
-	return api.Errorf(api.CodeInvalidArguments, "unknown reason %q.%s Known: an HTTP status like 503, %s", reason, term.DidYouMean(reason, known), strings.Join(known, ", "))
+	return api.Errorf(api.CodeInvalidArguments, "unknown reason %q.%s Known: an HTTP status like 503, %s", reason, term.DidYouMean(reason, known), strings.Join(known, ", ")).In("reason")
 }
 
 // Reasons lists the reasons of dead letters besides HTTP statuses.

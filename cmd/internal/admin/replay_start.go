@@ -88,7 +88,7 @@ func replayRate(asked *float64) (float64, error) {
 	}
 	// NaN compares with nothing
 	if !(*asked >= 0 && *asked <= maxReplayRate) || math.IsInf(*asked, 0) {
-		return 0, api.Errorf(api.CodeInvalidArguments, "rate %g is no rate: give deliveries per second, like 20 or 0.5, at most %d, or 0 for no limit", *asked, maxReplayRate)
+		return 0, api.Errorf(api.CodeInvalidArguments, "rate %g is no rate: give deliveries per second, like 20 or 0.5, at most %d, or 0 for no limit", *asked, maxReplayRate).In("rate")
 	}
 	return *asked, nil
 }

@@ -97,7 +97,7 @@ const (
 // checkRotation says what is wrong with a rotation, and returns its overlap.
 func checkRotation(in api.RotateSecret) (overlap time.Duration, err error) {
 	if in.Promote && (in.Secret != nil || in.Overlap != nil) {
-		return 0, api.Errorf(api.CodeInvalidArguments, "promote ends the overlap of the rotation that runs, and takes neither a secret nor an overlap: leave them out")
+		return 0, api.Errorf(api.CodeInvalidArguments, "promote ends the overlap of the rotation that runs, and takes neither a secret nor an overlap: leave them out").In("promote")
 	}
 	if in.Secret != nil && *in.Secret == "" {
 		return 0, api.Errorf(api.CodeInvalidSecret, "the new secret is empty: pass a real one, or leave it out to have one generated")
@@ -110,7 +110,7 @@ func checkRotation(in api.RotateSecret) (overlap time.Duration, err error) {
 	}
 	overlap, err = time.ParseDuration(strings.TrimSpace(*in.Overlap))
 	if err != nil || overlap < 0 || overlap > maxOverlap {
-		return 0, api.Errorf(api.CodeInvalidArguments, "overlap %q: give a duration like 24h or 90m, at most %s; 0s switches at once", *in.Overlap, settings.ShortWait(maxOverlap))
+		return 0, api.Errorf(api.CodeInvalidArguments, "overlap %q: give a duration like 24h or 90m, at most %s; 0s switches at once", *in.Overlap, settings.ShortWait(maxOverlap)).In("overlap")
 	}
 	return overlap, nil
 }

@@ -60,13 +60,13 @@ func (s *Sources) Name(in api.File) string {
 func (s *Sources) Open(ctx context.Context, in api.File) (io.ReadCloser, error) {
 	switch {
 	case in.Path != "" && in.URL != "":
-		return nil, api.Errorf(api.CodeInvalidArguments, "the file has a path and a URL: give one of them")
+		return nil, api.Errorf(api.CodeInvalidArguments, "the file has a path and a URL: give one of them").In("file")
 	case in.Path != "":
 		return s.openPath(in.Path)
 	case in.URL != "":
 		return s.openURL(ctx, in.URL)
 	}
-	return nil, api.Errorf(api.CodeInvalidArguments, "the file has neither path nor URL: give one of them")
+	return nil, api.Errorf(api.CodeInvalidArguments, "the file has neither path nor URL: give one of them").In("file")
 }
 
 // openPath opens a file below one of the directories. Links that lead out of it are refused by the

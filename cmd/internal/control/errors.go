@@ -111,7 +111,11 @@ func inField(e *api.Error, in any) *api.Error {
 	case api.CodeNotFound:
 		names = []string{"id"}
 	}
-	for _, f := range request.Fields(reflect.TypeOf(in)) {
+	fields := request.Fields(reflect.TypeOf(in))
+	if e.Code == api.CodeInvalidArguments && len(fields) == 1 {
+		names = []string{fields[0].Name}
+	}
+	for _, f := range fields {
 		if e.Field == "" && slices.Contains(names, f.Name) {
 			named := *e
 			return named.In(f.Name)

@@ -12,8 +12,8 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// TestResponsesAreAsDescribed: what each operation returns when no field of its result is empty, and
-// when it fails, is what the description says, and nothing besides.
+// TestResponsesAreAsDescribed: what each operation returns when no field of its result is empty,
+// and when it fails, is what the description says, and nothing besides.
 func TestResponsesAreAsDescribed(t *testing.T) {
 	doc, err := openapitest.Read(documents()[0])
 	if err != nil {

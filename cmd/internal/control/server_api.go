@@ -17,7 +17,11 @@ import (
 var openAPI string
 
 // handleOpenAPI describes the operations to programs.
-func (s *Server) handleOpenAPI(w http.ResponseWriter, _ *http.Request) {
+func (s *Server) handleOpenAPI(w http.ResponseWriter, r *http.Request) {
+	if err := readRequest(w, r, string(routeOpenAPI), &none{}); err != nil {
+		s.writeError(w, err)
+		return
+	}
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(writeTimeout))
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Content-Length", strconv.Itoa(len(openAPI)))

@@ -94,7 +94,9 @@ func (s *Server) handleSendFile(w http.ResponseWriter, r *http.Request) {
 	body := &paced{body: r.Body, ctl: http.NewResponseController(w), open: s.open}
 	out, err := s.service.SendFile(ctx, in.send(), body)
 	if err != nil {
-		s.writeError(w, inField(s.public(ctx, r.URL.Path, err), in))
+		public := *s.public(ctx, r.URL.Path, err)
+		public.Field = strings.TrimPrefix(public.Field, "file.") // its fields are the query's here
+		s.writeError(w, inField(&public, in))
 		return
 	}
 	s.writeJSON(w, http.StatusOK, out)

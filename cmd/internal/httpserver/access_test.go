@@ -185,7 +185,7 @@ func TestRotation(t *testing.T) {
 	if err := r.s.RotateToken(); err != nil {
 		t.Fatal(err)
 	}
-	if err := <-h.ended; !errors.Is(err, errReplaced) {
+	if err := await(t, h.ended); !errors.Is(err, errReplaced) {
 		t.Errorf("the stream ended with %v", err)
 	}
 	if _, err := in.ReadString('\n'); err != nil {

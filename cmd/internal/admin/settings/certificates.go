@@ -21,7 +21,7 @@ const maxCertificates = 64 << 10
 // gives none.
 func Certificates(text string, now time.Time) (stored []byte, warnings []string, err error) {
 	refuse := func(format string, args ...any) ([]byte, []string, error) {
-		return nil, nil, api.Errorf(api.CodeInvalidArguments, "ca-file: "+format, args...)
+		return nil, nil, api.Errorf(api.CodeInvalidArguments, "ca-file: "+format, args...).In("ca")
 	}
 	if text == "" {
 		return nil, nil, nil

@@ -85,7 +85,7 @@ func chats(field string, given *[]string) ([]string, error) {
 		return nil, nil
 	}
 	if len(*given) > maxChats {
-		return nil, api.Errorf(api.CodeInvalidArguments, "%s names %d chats, the most is %d: leave it out and filter in the receiver", field, len(*given), maxChats)
+		return nil, api.Errorf(api.CodeInvalidArguments, "%s names %d chats, the most is %d: leave it out and filter in the receiver", field, len(*given), maxChats).In("chats")
 	}
 	var out []string
 	for _, text := range *given {
@@ -107,7 +107,7 @@ func chatKinds(given *[]string) (out []string, err error) {
 	known := outbox.ChatKinds()
 	for _, k := range *given {
 		if !slices.Contains(known, strings.ToLower(strings.TrimSpace(k))) {
-			return nil, api.Errorf(api.CodeInvalidArguments, "unknown kind of chat %q.%s Known: %s", term.Short(k, 60), term.DidYouMean(k, known), strings.Join(known, ", "))
+			return nil, api.Errorf(api.CodeInvalidArguments, "unknown kind of chat %q.%s Known: %s", term.Short(k, 60), term.DidYouMean(k, known), strings.Join(known, ", ")).In("kinds")
 		}
 	}
 	for _, k := range known {

@@ -24,22 +24,22 @@ func CheckHeaders(headers *map[string]string) error {
 	}
 	all := *headers
 	if len(all) > maxHeaders {
-		return api.Errorf(api.CodeInvalidArguments, "there are %d custom headers, the most is %d: leave some out", len(all), maxHeaders)
+		return api.Errorf(api.CodeInvalidArguments, "there are %d custom headers, the most is %d: leave some out", len(all), maxHeaders).In("headers")
 	}
 	size, seen := 0, map[string]string{}
 	for _, name := range HeaderNames(all) {
 		if err := webhook.CheckHeader(name, all[name]); err != nil {
-			return api.Errorf(api.CodeInvalidArguments, "%s", err)
+			return api.Errorf(api.CodeInvalidArguments, "%s", err).In("headers")
 		}
 		key := strings.ToLower(name)
 		if other, twice := seen[key]; twice {
-			return api.Errorf(api.CodeInvalidArguments, "headers %s and %s are the same one: case does not count in names; give it once", other, name)
+			return api.Errorf(api.CodeInvalidArguments, "headers %s and %s are the same one: case does not count in names; give it once", other, name).In("headers")
 		}
 		seen[key] = name
 		size += len(name) + len(all[name])
 	}
 	if size > maxHeaderBytes {
-		return api.Errorf(api.CodeInvalidArguments, "the custom headers have %d bytes together, the most is %d: shorten their values", size, maxHeaderBytes)
+		return api.Errorf(api.CodeInvalidArguments, "the custom headers have %d bytes together, the most is %d: shorten their values", size, maxHeaderBytes).In("headers")
 	}
 	return nil
 }

@@ -22,10 +22,10 @@ const (
 // CheckLimits refuses what would make a webhook's deliveries wait or fail in a way nobody wants.
 func CheckLimits(in api.PutWebhook) error {
 	if n := in.HoldAfter; n != nil && (*n < 0 || *n > maxHoldAfter) {
-		return api.Errorf(api.CodeInvalidArguments, "hold-after %d: give a number of dead letters from 1 to %d, or 0 to never hold new events back", *n, maxHoldAfter)
+		return api.Errorf(api.CodeInvalidArguments, "hold-after %d: give a number of dead letters from 1 to %d, or 0 to never hold new events back", *n, maxHoldAfter).In("hold_after")
 	}
 	if n := in.MaxRate; n != nil && *n != 0 && (math.IsNaN(*n) || *n < minRate || *n > maxRate) {
-		return api.Errorf(api.CodeInvalidArguments, "max-rate %v: give a number of requests a second from %v to %v, or 0 for no bound", *n, minRate, maxRate)
+		return api.Errorf(api.CodeInvalidArguments, "max-rate %v: give a number of requests a second from %v to %v, or 0 for no bound", *n, minRate, maxRate).In("max_rate")
 	}
 	if in.Schedule == nil {
 		return nil
@@ -37,20 +37,20 @@ func CheckLimits(in api.PutWebhook) error {
 // ParseSchedule reads the waits of a schedule; none is the default.
 func ParseSchedule(text []string) ([]time.Duration, error) {
 	if len(text) > maxAttempts {
-		return nil, api.Errorf(api.CodeInvalidArguments, "schedule: %d attempts, the most is %d", len(text), maxAttempts)
+		return nil, api.Errorf(api.CodeInvalidArguments, "schedule: %d attempts, the most is %d", len(text), maxAttempts).In("schedule")
 	}
 	var waits []time.Duration
 	for i, s := range text {
 		wait, err := time.ParseDuration(strings.TrimSpace(s))
 		switch {
 		case err != nil:
-			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: %q is no wait; write it like 500ms, 10s or 5m", s)
+			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: %q is no wait; write it like 500ms, 10s or 5m", s).In("schedule")
 		case i == 0 && wait != 0:
-			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: the first attempt is made at once, so the first wait is 0s, not %s", s)
+			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: the first attempt is made at once, so the first wait is 0s, not %s", s).In("schedule")
 		case wait < 0:
-			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: a wait of %s; none is below 0s", s)
+			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: a wait of %s; none is below 0s", s).In("schedule")
 		case wait > maxWait:
-			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: a wait of %s; the longest is 1h", s)
+			return nil, api.Errorf(api.CodeInvalidArguments, "schedule: a wait of %s; the longest is 1h", s).In("schedule")
 		}
 		waits = append(waits, wait)
 	}

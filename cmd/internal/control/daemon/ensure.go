@@ -119,8 +119,16 @@ func start(ctx context.Context, c *control.Client, o Options) error {
 			return err
 		}
 		err = child.awaitReady(ctx)
-		if err == nil || ctx.Err() != nil {
+		switch {
+		case ctx.Err() != nil:
 			return err
+		case err == nil:
+			// It takes calls; that they reach it from here shows with the first. Where it does not
+			// (Wine gives the first one to nobody), the next one may.
+			if free, err := awaitOwner(ctx, c, o.StateDir); !free {
+				return err
+			}
+			continue // it has ended since
 		}
 		// It may have lost against somebody who took the state at the same moment: a daemon is as
 		// good, a command is soon done.

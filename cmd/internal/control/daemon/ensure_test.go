@@ -356,3 +356,21 @@ func TestMinimalEnv(t *testing.T) {
 		t.Error("nil would hand the whole environment on")
 	}
 }
+
+// A daemon that is ready and gives its first connection to nobody, as Wine's pipes do, keeps nobody
+// waiting: before, the first call after the start had no response for as long as its caller had
+// patience.
+func TestEnsureOffersADaemonThatResponds(t *testing.T) {
+	o := ensureOptions(t, "deaf")
+	c, err := Ensure(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.DaemonWithin(t.Context(), time.Minute); err != nil {
+		t.Error(err)
+	}
+	if n := starts(t, o.StateDir); len(n) != 1 {
+		t.Errorf("started %v", n)
+	}
+}

@@ -95,7 +95,7 @@ func helper(mode string, args []string) int {
 	// whatever the test does, this process ends
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := ownState(ctx, dir, report); err != nil {
+	if err := ownState(ctx, dir, report, mode == "deaf"); err != nil {
 		report.Failed(api.CodeOf(err), err.Error())
 		return 1
 	}
@@ -129,8 +129,8 @@ func orphan(dir string, report *Report) int {
 }
 
 // ownState is a daemon without a service behind it: lock, socket, report, serve until ctx ends or
-// Stop is called, unlock.
-func ownState(ctx context.Context, dir string, report *Report) error {
+// Stop is called, unlock. A deaf one serves nobody who comes first.
+func ownState(ctx context.Context, dir string, report *Report, deaf bool) error {
 	st, err := store.OpenState(ctx, dir, store.Options{Version: "0.1.0"})
 	if err != nil {
 		return err
@@ -144,6 +144,13 @@ func ownState(ctx context.Context, dir string, report *Report) error {
 	defer stop()
 	info := api.Daemon{PID: os.Getpid(), Version: "0.1.0"}
 	report.Ready(info)
+	if deaf {
+		first, err := ln.Accept()
+		if err != nil {
+			return err
+		}
+		defer first.Close()
+	}
 	return newServer(info, stop).Serve(ctx, ln)
 }
 

@@ -1,6 +1,7 @@
 package request
 
 import (
+	"cmp"
 	"math"
 	"net/url"
 	"reflect"
@@ -47,7 +48,7 @@ func Decode(pattern string, path func(name string) string, query string, body []
 	if query != "" {
 		name, _, _ := strings.Cut(query, "=")
 		name, _, _ = strings.Cut(name, "&")
-		return wrong(quotable(name), "this operation takes no parameter %q: give its fields in the JSON of the body", quotable(name))
+		return wrong(cmp.Or(quotable(name), "query"), "this operation takes no parameter %q: give its fields in the JSON of the body", quotable(name))
 	}
 	return decodeBody(body, in, inPath)
 }
@@ -164,11 +165,16 @@ func setParameter(v reflect.Value, name, text string) *api.Error {
 func unknown(what, name, where string, known []string) *api.Error {
 	name = quotable(name)
 	field := name
-	if where != "" {
+	switch {
+	case where != "":
 		field = where + "." + name
+	case name == "" && what == "parameter":
+		field = "query"
+	case name == "":
+		field = "body"
 	}
 	if len(known) == 0 {
-		return api.Errorf(CodeUnknownField, "there is no %s %q: this operation takes none", what, field).In(field)
+		return api.Errorf(CodeUnknownField, "there is no %s %q: this operation takes none", what, name).In(field)
 	}
 	return api.Errorf(CodeUnknownField, "there is no %s %q.%s Known: %s", what, field, term.DidYouMean(name, known), strings.Join(known, ", ")).In(field)
 }
