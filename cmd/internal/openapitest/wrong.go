@@ -114,7 +114,8 @@ func (m *Maker) Wild(op Operation) Request {
 	}
 	switch m.rnd.IntN(6) {
 	case 0:
-		r.Method = []string{"PUT", "PATCH", "OPTIONS", "TRACE"}[m.rnd.IntN(4)] // that no operation has
+		// that no operation has
+		r.Method = []string{"PUT", "PATCH", "OPTIONS", "TRACE"}[m.rnd.IntN(4)]
 		r.Body, r.Raw = nil, nil
 	case 1:
 		r.RawQuery = []string{"%zz", "&&;=", "a", "limit=1&limit=2", "limit=" + strings.Repeat("9", 300), "since=%00", "=x", "ids=" + strings.Repeat("a&ids=", 500)}[m.rnd.IntN(8)]
