@@ -314,6 +314,7 @@ func (c *Client) stop() {
 	c.in.close(c.timings.grace)
 	c.sending.Wait()
 	c.flushDecrypted()
+	c.useDecrypted(nil) // its store is about to be closed
 	c.http.CloseIdleConnections()
 	c.files.CloseIdleConnections()
 	state := c.status.read()
