@@ -92,7 +92,7 @@ func chats(field string, given *[]string) ([]string, error) {
 	for _, text := range *given {
 		chat, err := Chat(field, text)
 		if e, ok := errors.AsType[*api.Error](err); ok {
-			e.Field = strings.ReplaceAll(field, "-", "_") + "s" // a list, where that of others is one
+			e.Field = strings.ReplaceAll(field, "-", "_") + "s" // a list here
 		}
 		if err != nil {
 			return nil, err
