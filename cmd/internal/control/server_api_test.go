@@ -31,7 +31,7 @@ func TestAPIServesProgramsOnly(t *testing.T) {
 }
 
 // A program is one, whatever it says of itself, and it cannot change which hosts are allowed.
-func TestProgramsAreNoPersons(t *testing.T) {
+func TestProgramsCannotAllowHosts(t *testing.T) {
 	svc := &recordingService{}
 	h := NewServer(ServerOptions{Service: svc, Stop: func() {}, Log: discardLog()}).API()
 	ask := func(method, path, body string) int {
