@@ -38,7 +38,7 @@ func (s *Service) AllowHost(ctx context.Context, in api.AllowHost) (out api.Host
 	entry.Object = pattern
 	changed := false
 	if changed, warning, err = s.o.Hosts.Change(pattern, in.Disallow); err != nil {
-		return out, err
+		return out, api.Errorf(api.CodeInternal, "the hosts could not be kept in the settings, so nothing was changed: %s", err)
 	}
 	out = s.hostPolicy()
 	out.Changed = changed
@@ -69,11 +69,11 @@ func (s *Service) checkHost(ctx context.Context, url string, approval api.Approv
 		return "", nil
 	}
 	at, ok := s.o.Hosts.Allows(url)
-	host, allowed := at.Host, at.String()
+	host := at.String()
 	if at.Port == "443" || at.Port == "80" { // nobody writes these
-		allowed = host
+		host = at.Host
 	}
-	allow := s.command("webhook", "allow", allowed)
+	allow := s.command("webhook", "allow", host)
 	if strings.Contains(host, "xn--") {
 		host += " (an international name in its ASCII form)"
 	}
