@@ -14,6 +14,7 @@ import (
 
 	"github.com/cenkalti/backoff/v4"
 	"go.mau.fi/whatsmeow"
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/store"
 
 	"waoutbox/connection/decryptions"
@@ -137,6 +138,7 @@ func New(o Options) (*Client, error) {
 		settle: func(ctx context.Context, evt any) error {
 			return c.sends.settleFrom(ctx, evt, c.timings.receiptWait)
 		},
+		pass: c.turn.Pass, commit: c.beginCommit, committed: func(n *waBinary.Node) { c.arrivals.Committed(n) },
 		lock: make(chan struct{}, 1), stopping: make(chan struct{}), endAcks: func() {}, muted: true,
 	}
 	c.arrivals = c.newWatch()
@@ -237,6 +239,7 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 // when ctx ended first. While the device store cannot be written it tries on, and pairing fails.
 func (c *Client) startOver(ctx context.Context) *session {
 	retry := c.timings.reconnect()
+	c.useDecrypted(nil) // its device is about to be forgotten
 	for {
 		dev, err := c.o.Device.Renew(ctx)
 		if err == nil {
@@ -311,6 +314,7 @@ func (c *Client) stop() {
 	c.in.close(c.timings.grace)
 	c.sending.Wait()
 	c.flushDecrypted()
+	c.useDecrypted(nil) // its store is about to be closed
 	c.http.CloseIdleConnections()
 	c.files.CloseIdleConnections()
 	state := c.status.read()

@@ -107,12 +107,14 @@ func TestTheConnectionIsCutBeforeAnEarlyAcknowledgement(t *testing.T) {
 	cuts := 0
 	s := new(session)
 	s.from.Store(&source{cut: func() { cuts++ }})
-	b := decryptions.NewBuffer(brokenDisk{dev.EventBuffer}, time.Hour, nil)
+	b := decryptions.NewBuffer(decryptions.Stores{Events: brokenDisk{dev.EventBuffer}}, time.Hour, nil)
 	r.decrypted.Store(b)
 	w := committedFirst{r.arrivals, r.Client, s}
 	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "1", "class": "message"}}
 	w.Sending(ack)
-	must(t, b.DoDecryptionTxn(ctx, func(context.Context) error { return nil }))
+	must(t, b.DoDecryptionTxn(ctx, func(ctx context.Context) error {
+		return b.PutBufferedEvent(ctx, [32]byte{1}, []byte("text"), time.Time{})
+	}))
 	if cuts != 0 {
 		t.Error("cut before anything failed")
 	}

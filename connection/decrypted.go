@@ -9,6 +9,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	waBinary "go.mau.fi/whatsmeow/binary"
 
+	"waoutbox/connection/decryptions"
 	"waoutbox/connection/stanzas"
 )
 
@@ -21,11 +22,20 @@ func (c *Client) messageCommitted(err error) {
 	c.alarms.clear(alarmSessionStore)
 }
 
-// isCommitted waits until what was decrypted last is committed, and returns false when it could not
-// be: then WhatsApp must send it again.
-func (c *Client) isCommitted() bool {
-	b := c.decrypted.Load()
-	return b == nil || b.Committed() == nil
+// useDecrypted makes a buffer that of the present device.
+func (c *Client) useDecrypted(b *decryptions.Buffer) {
+	if before := c.decrypted.Swap(b); before != nil {
+		before.Drop()
+	}
+}
+
+// beginCommit begins to commit what was decrypted, and returns what waits for that and fails when
+// it could not be: then WhatsApp must send it again.
+func (c *Client) beginCommit() (committed func() error) {
+	if b := c.decrypted.Load(); b != nil {
+		return b.Begin()
+	}
+	return func() error { return nil }
 }
 
 // committedFirst has nothing acknowledged on a session before what was decrypted is committed,
@@ -38,7 +48,7 @@ type committedFirst struct {
 }
 
 func (w committedFirst) Sending(n *waBinary.Node) {
-	if (n.Tag == "ack" || n.Tag == "receipt") && !w.c.isCommitted() {
+	if (n.Tag == "ack" || n.Tag == "receipt") && !w.IsCommitted(n) && w.c.beginCommit()() != nil {
 		if from := w.s.from.Load(); from != nil {
 			from.cut()
 		}
@@ -77,16 +87,14 @@ func (w committedFirst) Received(n *waBinary.Node) {
 	w.Watch.Received(n)
 }
 
-// flushDecrypted has the device store clear the plaintexts of what is stored. They may stay when it
-// cannot.
+// flushDecrypted has all committed, and the device store clear the plaintexts of what is stored.
+// They may stay when it cannot.
 func (c *Client) flushDecrypted() {
 	b := c.decrypted.Load()
 	if b == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), c.timings.grace)
-	defer cancel()
-	if err := b.Flush(ctx); err != nil {
+	if err := b.Flush(); err != nil {
 		c.log.Warn("plaintexts of stored messages stay in whatsapp.db until the library removes them", "error", masked(err.Error()))
 	}
 }

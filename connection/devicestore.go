@@ -64,7 +64,10 @@ func (s *guardedBuffer) DoDecryptionTxn(ctx context.Context, fn func(context.Con
 		read = fn(ctx)
 		return read
 	})
-	return s.markStoreError(ctx, err, read == nil || isStoreError(read))
+	if errors.Is(err, decryptions.ErrDropped) {
+		return &storeError{err} // that is no fault
+	}
+	return s.markStoreError(ctx, err, read == nil || isStoreError(read) || errors.Is(err, decryptions.ErrNotCommitted))
 }
 
 // markStoreError marks an error of the store, and leaves alone those of the message and of a
@@ -91,7 +94,13 @@ func isStoreError(err error) bool {
 // device when it is first saved.
 type guardedContainer struct {
 	store.DeviceContainer
-	guard func(dev *store.Device)
+	guard  func(dev *store.Device)
+	forget func() // called before a device is deleted
+}
+
+func (g *guardedContainer) DeleteDevice(ctx context.Context, dev *store.Device) error {
+	g.forget()
+	return g.DeviceContainer.DeleteDevice(ctx, dev)
 }
 
 func (g *guardedContainer) PutDevice(ctx context.Context, dev *store.Device) error {
@@ -105,7 +114,8 @@ func (g *guardedContainer) PutDevice(ctx context.Context, dev *store.Device) err
 // guardDevice makes the device say when its store fails, store synced settings whole, and keep
 // sessions that come while one is used. Call it before any client of the library has the device.
 func (c *Client) guardDevice(dev *store.Device) *store.Device {
-	container := &guardedContainer{DeviceContainer: dev.Container}
+	c.useDecrypted(nil) // of another device
+	container := &guardedContainer{DeviceContainer: dev.Container, forget: func() { c.useDecrypted(nil) }}
 	container.guard = func(dev *store.Device) {
 		if dev.Container != container {
 			dev.Container = container
@@ -118,9 +128,14 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 			dev.Sessions = sessions.Kept(dev.Sessions, dev.EventBuffer.DoDecryptionTxn)
 		}
 		if _, done := dev.EventBuffer.(*guardedBuffer); !done && dev.EventBuffer != nil {
-			decrypted := decryptions.NewBuffer(dev.EventBuffer, c.timings.clear, c.messageCommitted)
-			c.decrypted.Store(decrypted)
-			dev.Sessions = decrypted.Sessions(dev.Sessions)
+			decrypted := decryptions.NewBuffer(decryptions.Stores{
+				Events: dev.EventBuffer, Sessions: dev.Sessions, Identities: dev.Identities,
+				PreKeys: dev.PreKeys, SenderKeys: dev.SenderKeys, Secrets: dev.MsgSecrets,
+			}, c.timings.clear, c.messageCommitted)
+			c.useDecrypted(decrypted)
+			w := decrypted.Wrapped()
+			dev.Sessions, dev.Identities, dev.PreKeys = w.Sessions, w.Identities, w.PreKeys
+			dev.SenderKeys, dev.MsgSecrets = w.SenderKeys, w.Secrets
 			dev.EventBuffer = &guardedBuffer{
 				EventBuffer: decrypted,
 				onFailure:   c.deviceStoreFailed,

@@ -70,6 +70,14 @@ type ingest struct {
 	appender Appender
 	alarms   *alarms
 	timings  timings
+	// lets the next message be read while this one, the stanza's, is stored; nil where it may not,
+	// else what waits for those before
+	pass func(stanza *waBinary.Node) (inOrder func())
+	// begins to commit what was decrypted, and returns what waits for that
+	commit func() (committed func() error)
+	// told of a message that others passed, once it may be acknowledged
+	committed func(stanza *waBinary.Node)
+	groups    groups // of messages that others passed
 
 	lock     chan struct{}      // cap 1: whoever put a value in works; guards what follows
 	stopping chan struct{}      // closed when Run ends: retries give up
@@ -86,6 +94,16 @@ type ingest struct {
 // nil where that is not known. It returns false when WhatsApp must not be told that the event
 // arrived.
 func (in *ingest) handle(evt any, stanza *waBinary.Node, from *source) (safe bool) {
+	safe, waits := in.handleInTurn(evt, stanza, from)
+	if waits != nil {
+		return waits()
+	}
+	return safe && in.commit()() == nil
+}
+
+// handleInTurn is handle while no other event is handled. waits, when it is set, returns what
+// handle does, later.
+func (in *ingest) handleInTurn(evt any, stanza *waBinary.Node, from *source) (safe bool, waits func() bool) {
 	in.lock <- struct{}{}
 	defer func() { <-in.lock }()
 	var h translate.Handling
@@ -98,11 +116,20 @@ func (in *ingest) handle(evt any, stanza *waBinary.Node, from *source) (safe boo
 		if p := recover(); p != nil {
 			in.log.Error("ingest panicked", "event_type", fmt.Sprintf("%T", evt), "panic", p, "stack", string(debug.Stack()))
 			in.refuse(fmt.Errorf("panic: %v", p), from)
-			safe = false // the library would take a panic for success
+			safe, waits = false, nil // the library would take a panic for success
 		}
 	}()
 	h = in.tr.Handling(evt)
-	return in.store(evt, stanza, h, from)
+	if from.stopped.Load() || in.closed || in.muted || !groupable(evt, h) || len(in.buffered) > 0 {
+		return in.store(evt, stanza, h, from), nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), appendTimeout)
+	defer cancel()
+	evs := in.translate(translate.WithStanza(ctx, stanza), evt)
+	if waits = in.storeGrouped(evs, stanza, from); waits != nil {
+		return false, waits
+	}
+	return in.storeByHandler(ctx, evs, evt, from), nil
 }
 
 // store translates and appends an event, as hard as its acknowledgement asks for.
@@ -114,7 +141,9 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 		return false
 	case in.muted:
 		return true
-	case from.stopped.Load() && h.Ack == translate.AckAlways && comesAgain(evt):
+	}
+	in.groups.await()
+	if from.stopped.Load() && h.Ack == translate.AckAlways && comesAgain(evt) {
 		from.cut() // it must not overtake what was refused, and the acknowledgement would follow
 		return false
 	}
@@ -139,22 +168,8 @@ func (in *ingest) store(evt any, stanza *waBinary.Node, h translate.Handling, fr
 		in.refuse(fmt.Errorf("%T could not be stored in time", evt), from)
 		from.cut() // the acknowledgement would follow
 		return false
-	default: // AckByHandler
-		if len(evs) == 0 {
-			return true
-		}
-		if from.stopped.Load() {
-			return false
-		}
-		err := in.settle(ctx, evt)
-		if err == nil {
-			err = in.append(ctx, evs)
-		}
-		if err != nil {
-			in.refuse(err, from)
-			return false
-		}
-		return true
+	default:
+		return in.storeByHandler(ctx, evs, evt, from)
 	}
 }
 
@@ -189,23 +204,33 @@ func (in *ingest) hasContent(ctx context.Context, evt any) bool {
 // append writes what was buffered and then evs. It repeats an append of unknown outcome, and never
 // fails for size: that would come again for ever.
 func (in *ingest) append(ctx context.Context, evs []outbox.Event) error {
+	in.groups.await()
 	all := append(append(make([]outbox.Event, 0, len(in.buffered)+len(evs)), in.buffered...), evs...)
 	for len(all) > 0 {
 		batch := all[:min(len(all), outbox.MaxBatch)]
-		err := in.appendBatch(ctx, batch)
-		if errors.Is(err, outbox.ErrTooLarge) {
-			err = in.appendShrunk(ctx, batch)
-		}
-		if err != nil {
+		if err := in.appendWhole(ctx, batch); err != nil {
 			return err
 		}
 		all = all[len(batch):]
 		in.buffered = in.buffered[min(len(batch), len(in.buffered)):]
 	}
 	in.buffered = nil
+	in.appendWorked()
+	return nil
+}
+
+func (in *ingest) appendWorked() {
 	in.appended.Add(1)
 	in.alarms.clear(alarmRefused)
-	return nil
+}
+
+// appendWhole appends what fits one call.
+func (in *ingest) appendWhole(ctx context.Context, batch []outbox.Event) error {
+	err := in.appendBatch(ctx, batch)
+	if errors.Is(err, outbox.ErrTooLarge) {
+		return in.appendShrunk(ctx, batch)
+	}
+	return err
 }
 
 func (in *ingest) appendBatch(ctx context.Context, batch []outbox.Event) (err error) {
@@ -344,6 +369,7 @@ func (in *ingest) close(grace time.Duration) {
 	close(in.stopping)
 	select {
 	case in.lock <- struct{}{}:
+		in.groups.awaitFor(grace)
 		in.endAcks()
 	case <-time.After(grace):
 		in.endAcks()
@@ -351,6 +377,7 @@ func (in *ingest) close(grace time.Duration) {
 	}
 	defer func() { <-in.lock }()
 	in.closed = true
+	in.groups.await()
 	if len(in.buffered) > 0 {
 		ctx, cancel := context.WithTimeout(context.Background(), grace)
 		defer cancel()

@@ -98,7 +98,9 @@ func newBench() *bench {
 	b.ingest = &ingest{
 		log: testLog(), tr: translateBy(byID),
 		settle: func(context.Context, any) error { return nil }, appender: b.out, alarms: newAlarms(time.Now), timings: defaultTimings(),
-		lock: make(chan struct{}, 1), stopping: make(chan struct{}), endAcks: func() { b.cuts.Add(1) },
+		pass:   func(*waBinary.Node) func() { return nil },
+		commit: func() func() error { return func() error { return nil } },
+		lock:   make(chan struct{}, 1), stopping: make(chan struct{}), endAcks: func() { b.cuts.Add(1) },
 	}
 	b.reconnect()
 	return b

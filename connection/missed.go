@@ -47,6 +47,7 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 			from.cut()
 		}
 	}()
+	in.groups.await()
 	switch {
 	case in.closed:
 		from.cut()

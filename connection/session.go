@@ -14,6 +14,7 @@ import (
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
+	"waoutbox/connection/decryptions"
 	"waoutbox/connection/guard"
 	"waoutbox/connection/liveness"
 	"waoutbox/connection/media"
@@ -146,7 +147,7 @@ func (c *Client) attach(s *session) *session {
 		if _, isStar := evt.(*events.Star); isStar && !told {
 			c.starRefused.Store(true)
 		}
-		return told && c.isCommitted()
+		return told
 	})
 	c.mu.Lock()
 	c.session = s
@@ -175,7 +176,7 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	cli.SetMediaHTTPClient(c.files)
 	s.cli, s.ctx, s.abort = cli, ctx, abort
 	s.hooks = guard.Hooks{
-		Turn:     c.turn,
+		Turn: c.turn, Message: decryptions.OfMessage,
 		Settings: func(ctx context.Context, n *waBinary.Node) { c.fetchAnnounced(ctx, s, n) },
 		Stanza:   func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
 		Panic: func(p guard.Panic) {

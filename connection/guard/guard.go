@@ -23,8 +23,8 @@ type Panic struct {
 	Stack string
 }
 
-// Hooks are told what passes. Both are called in the library's goroutines and must not block;
-// neither may be nil.
+// Hooks are told what passes. They are called in the library's goroutines and must not block;
+// Stanza and Panic may not be nil.
 type Hooks struct {
 	// Stanza is called before a stanza is handled.
 	Stanza func(*waBinary.Node)
@@ -33,8 +33,10 @@ type Hooks struct {
 	// Settings is called for a notification of new synced settings, in a goroutine, in place of the
 	// library's handler; nil leaves it to that.
 	Settings func(context.Context, *waBinary.Node)
-	// Turn has messages read one at a time; nil does not. All clients of a device share one.
+	// Turn has messages read one after the other; nil does not. All clients of a device share one.
 	Turn *Turn
+	// Message, when set, makes the context in which the library handles a message.
+	Message func(context.Context) context.Context
 }
 
 // handler is what the library calls for a stanza.
@@ -62,10 +64,21 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 	guarded := make(map[string]handler, len(*field))
 	for tag, next := range *field {
 		guarded[tag] = func(ctx context.Context, n *waBinary.Node) {
-			if h.Turn != nil && isMessage(tag) {
-				defer h.Turn.take()()
-			}
 			defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
+			if tag == "success" {
+				h.Turn.connected()
+			}
+			if h.Turn != nil && isMessage(tag) {
+				if h.Message != nil {
+					ctx = h.Message(ctx)
+				}
+				h.Turn.read(n, func() {
+					defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
+					h.Stanza(n)
+					next(ctx, n)
+				})
+				return
+			}
 			h.Stanza(n)
 			kind, _ := n.Attrs["type"].(string)
 			switch handle := background[kind]; {

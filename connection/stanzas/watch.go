@@ -48,8 +48,9 @@ type Watch struct {
 type stanza struct {
 	node       *waBinary.Node
 	generation int
-	told       int // events of it that were handed to the handler
-	stored     int // those of them that are stored
+	told       int  // events of it that were handed to the handler
+	stored     int  // those of them that are stored
+	committed  bool // with all that it was decrypted with
 	// the same stanza on the connection before, whose events may be handled still, and the most
 	// that was stored of it on one connection before that; nil if it was not received there
 	before  *stanza
@@ -166,6 +167,25 @@ func (w *Watch) Stored(n *waBinary.Node) {
 			s.before.stored++
 		}
 	}
+}
+
+// Committed takes note that a stanza may be acknowledged whatever becomes of others.
+func (w *Watch) Committed(n *waBinary.Node) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.open[text(n, "id")] {
+		if s.node == n {
+			s.committed = true
+		}
+	}
+}
+
+// IsCommitted reports whether n acknowledges a stanza that Committed was told of.
+func (w *Watch) IsCommitted(n *waBinary.Node) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.acknowledged(n)
+	return s != nil && s.committed
 }
 
 // message finds the open stanza of a message.
