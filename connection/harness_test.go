@@ -25,8 +25,8 @@ import (
 	"waoutbox/store/device"
 )
 
-// limit bounds every wait of a test.
-const limit = 30 * time.Second
+// limit bounds every wait of a test: long, because other programs may have the machine.
+const limit = 3 * time.Minute
 
 func bounded(t *testing.T) context.Context {
 	t.Helper()

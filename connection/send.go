@@ -95,8 +95,8 @@ func (c *Client) startSend(req compose.Request, alias types.JID) (o *openSend, j
 
 // send runs one send to its end.
 func (c *Client) send(s *session, o *openSend, req compose.Request) {
-	defer c.giveBack(req)
 	result, err := c.trySend(s, o, req)
+	c.giveBack(req) // before anybody learns of the end
 	if err != nil {
 		if _, ok := errors.AsType[*api.Error](err); !ok {
 			c.log.Error("sending failed", "error", masked(err.Error()))
@@ -232,7 +232,9 @@ func (c *Client) transmit(ctx context.Context, s *session, o *openSend) (api.Sen
 	}
 	c.log.Warn("sending failed", "message_id", o.send.MessageID, "error", masked(err.Error()))
 	nobody := errors.Is(context.Cause(try), errNobody)
-	if !nobody && outcomeUnknown(err) {
+	// after a lost connection the library sends it once more: a refusal of that says nothing of the
+	// first
+	if again := resp.DebugTimings.Retry > 0; !nobody && (again || outcomeUnknown(err)) {
 		o.mu.Lock()
 		settled, result := o.settled, o.result
 		o.mu.Unlock()

@@ -93,3 +93,32 @@ func TestAnUnclearSendWithoutAKeyIsNotToBeRepeated(t *testing.T) {
 		}
 	}
 }
+
+// TestARefusedRepetitionTellsNothingOfTheFirst: a message that left, and that the library sends
+// once more because the connection ended, may have arrived though WhatsApp refuses the second.
+// Before, the key was free then, and the repeated call was a second message.
+func TestARefusedRepetitionTellsNothingOfTheFirst(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	must(t, r.acc.Fault(fault.Fault{From: fault.Companion, Tag: "message", Effect: fault.CutAfter}))
+	must(t, r.acc.Fault(fault.Fault{From: fault.Companion, Tag: "message", Effect: fault.Refuse}))
+	// the first has no confirmation
+	must(t, r.acc.Fault(fault.Fault{From: fault.Server, Tag: "ack", Attrs: map[string]string{"class": "message"}, Effect: fault.Lose}))
+	in := api.Send{To: bob.LID(), Text: "once", IdempotencyKey: "key"}
+	_, err := r.Send(ctx, in)
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.CodeTimeout || !e.Retryable {
+		t.Errorf("the send returned %v", err)
+	}
+	r.acc.ClearFaults()
+	id := r.sendUntil(ctx, in)
+	for _, m := range bob.Received() {
+		if m.ID != id {
+			t.Errorf("received under %s, want %s", m.ID, id)
+		}
+	}
+	if n := len(bob.Received()); n == 0 {
+		t.Error("nothing was received")
+	}
+	eventually(t, "message.sent", func() bool { return len(r.named(translate.MessageSent)) == 1 })
+}

@@ -250,6 +250,9 @@ func (f *fake) Event(_ context.Context, ref string) (api.EventDetail, error) {
 }
 
 func (f *fake) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
+	if in.Approval == api.ApprovalDeclined { // only that is recorded
+		return api.PurgeResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree")
+	}
 	f.record("Purge ids=%s webhook=%s all=%v dry=%v", strings.Join(in.IDs, ","), in.Webhook, in.All, in.DryRun)
 	return api.PurgeResult{Purged: 1, DryRun: in.DryRun}, nil
 }

@@ -1,8 +1,10 @@
-// Command mcpb prepares what the script beside it packs and publishes:
+// Command mcpb prepares what the script beside it packs and publishes. The manifest, with the tools
+// and the version of a built program; one program of macOS out of those for its processors; and
+// server.json for the registry, with the bundle's hash:
 //
-//	go run ./.ci/mcpb stage DIR PROGRAM        the manifest, with the tools and the version of a built program
-//	go run ./.ci/mcpb universal OUT IN…        one program of macOS out of those for its processors
-//	go run ./.ci/mcpb server DIR BUNDLE OUT    server.json for the registry, with the bundle's hash
+//	go run ./.ci/mcpb stage DIR PROGRAM
+//	go run ./.ci/mcpb universal OUT IN…
+//	go run ./.ci/mcpb server DIR BUNDLE OUT
 package main
 
 import (

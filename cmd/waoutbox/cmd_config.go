@@ -284,6 +284,9 @@ func fileLine(key, value string, ok bool) configLine {
 func addSettingFlags(cmd *cobra.Command) {
 	for _, s := range config.Keys() {
 		cmd.Flags().String(s.Key, "", s.Help+" [$"+s.Env+"]")
+		if s.Kind == config.KindBool {
+			cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
+		}
 	}
 }
 

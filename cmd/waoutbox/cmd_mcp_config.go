@@ -88,7 +88,7 @@ func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error
 	if !entryName.MatchString(o.name) {
 		return usagef("--name %q is no name for every client: use up to 40 letters, digits, - and _", o.name)
 	}
-	path, err := c.File(mcpclients.System{GOOS: runtime.GOOS, Getenv: e.getenv})
+	path, err := c.File(mcpclients.ThisSystem(e.getenv))
 	if errors.Is(err, mcpclients.ErrNoFile) {
 		return e.mcpConfigHTTP(ctx, c, o)
 	}

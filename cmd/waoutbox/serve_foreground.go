@@ -56,6 +56,8 @@ func linkWords(l api.Link) string {
 		return "connected as " + person(l.Account, l.Name)
 	case l.State == api.LinkUnlinked:
 		text = "not linked: waoutbox pair"
+	case l.Closed:
+		text += ": waoutbox connect"
 	}
 	if l.Reason != "" {
 		text += " (" + l.Reason + ")"

@@ -73,6 +73,7 @@ func TestLinkWords(t *testing.T) {
 		"connected as +491515550100 (Alice)":       {State: api.LinkConnected, Account: "491515550100@s.whatsapp.net", Name: "Alice"},
 		"connecting (no route to host)":            {State: api.LinkConnecting, Reason: "no route to host"},
 		"not linked: waoutbox pair (logged out)":   {State: api.LinkUnlinked, Reason: "logged out"},
+		"disconnected: waoutbox connect (closed)":  {State: api.LinkDisconnected, Closed: true, Reason: "closed"},
 		"disconnected (another session took over)": {State: api.LinkDisconnected, Reason: "another session took over"},
 	} {
 		if got := linkWords(l); got != want {

@@ -19,10 +19,9 @@ const (
 	// maxBody bounds one message: mcp-go reads them whole. It is far above every message a tool
 	// takes.
 	maxBody = 4 << 20
-	// bodyTimeout is how long a message may take to arrive.
-	bodyTimeout = 30 * time.Second
-	// writeTimeout is how long a client may take to take one message.
-	writeTimeout = 30 * time.Second
+	// defaultPatience is how long a message may take to arrive, and how long a client may take to
+	// take one.
+	defaultPatience = 30 * time.Second
 )
 
 // Handler is the HTTP endpoint of one MCP server. Use New.
@@ -30,6 +29,7 @@ const (
 // A call ends with the connection that waits for it, and so does a stream. Close ends the streams.
 type Handler struct {
 	inner    *server.StreamableHTTPServer
+	patience time.Duration // defaultPatience but in tests
 	sessions *sessions
 	open     context.Context // ends with Close
 	close    context.CancelFunc
@@ -37,7 +37,7 @@ type Handler struct {
 
 // New returns the endpoint of s. It starts nothing.
 func New(s *server.MCPServer, log *slog.Logger) *Handler {
-	h := &Handler{}
+	h := &Handler{patience: defaultPatience}
 	h.open, h.close = context.WithCancel(context.Background())
 	h.sessions = newSessions(maxSessions, h.forget)
 	h.inner = server.NewStreamableHTTPServer(s,
@@ -80,7 +80,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		scheme = "https://"
 	}
 	r = r.WithContext(context.WithValue(r.Context(), baseKey{}, scheme+r.Host))
-	out := &writer{ResponseWriter: w, ctl: http.NewResponseController(w)}
+	out := &writer{ResponseWriter: w, ctl: http.NewResponseController(w), patience: h.patience}
 	switch r.Method {
 	case http.MethodPost:
 		h.post(out, r)
@@ -104,9 +104,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // post serves a message.
 func (h *Handler) post(w *writer, r *http.Request) {
-	_ = w.ctl.SetReadDeadline(time.Now().Add(bodyTimeout))
+	_ = w.ctl.SetReadDeadline(time.Now().Add(h.patience))
 	body, err := io.ReadAll(http.MaxBytesReader(w.ResponseWriter, r.Body, maxBody))
-	_ = w.ctl.SetReadDeadline(time.Time{})
+	if err != nil {
+		// else net/http waits for the rest, and for ever if the deadline went
+		w.Header().Set("Connection", "close")
+	} else {
+		_ = w.ctl.SetReadDeadline(time.Time{})
+	}
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		refuse(w, http.StatusRequestEntityTooLarge, nil, mcp.INVALID_REQUEST,
 			fmt.Sprintf("The message is longer than %d MiB, the most one may have; it was not read. Send less in one message.", maxBody>>20))
@@ -190,17 +195,18 @@ func errorOf(id json.RawMessage, code int, text string) []byte {
 // comes.
 type writer struct {
 	http.ResponseWriter
-	ctl *http.ResponseController
+	ctl      *http.ResponseController
+	patience time.Duration
 }
 
 func (w *writer) Write(p []byte) (int, error) {
-	_ = w.ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = w.ctl.SetWriteDeadline(time.Now().Add(w.patience))
 	return w.ResponseWriter.Write(p)
 }
 
 // Flush sends what was written. It satisfies http.Flusher, without which mcp-go streams nothing.
 func (w *writer) Flush() {
-	_ = w.ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = w.ctl.SetWriteDeadline(time.Now().Add(w.patience))
 	_ = w.ctl.Flush() // a client that went away ends the request's context
 	_ = w.ctl.SetWriteDeadline(time.Time{})
 }

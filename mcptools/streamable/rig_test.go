@@ -40,6 +40,9 @@ func newRig(t *testing.T) *rig {
 			return mcp.NewToolResultText("released " + who), nil
 		}
 	})
+	s.AddTool(mcp.NewTool("large"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
+		return mcp.NewToolResultText(strings.Repeat("x", 32<<20)), nil
+	})
 	r.h = New(s, slog.New(slog.DiscardHandler))
 	srv := httptest.NewServer(r.h)
 	r.url = srv.URL

@@ -15,6 +15,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -62,6 +63,8 @@ type Box struct {
 	nextBlock uint64
 	// closed when something is appended; nil while nobody waits
 	grown chan struct{}
+
+	settled atomic.Int64 // when a Change was committed last, Unix nanoseconds
 
 	scanning chan struct{} // one place: who counts old blocks
 	loading  sync.Mutex    // one Load at a time

@@ -48,7 +48,7 @@ func (b *Box) Trim(ctx context.Context, before time.Time, limit int) (n int, mor
 		if !t.worthwhile() {
 			return 0, t.more, nil
 		}
-		if err := b.do(ctx, store.Op{Apply: t.apply, Publish: t.publish, Frees: true, Bytes: 64 << 10}); err != nil {
+		if err := b.do(ctx, store.Op{Apply: t.apply, Publish: t.publish, Frees: true, Soon: !b.writes(), Bytes: 64 << 10}); err != nil {
 			return 0, false, fmt.Errorf("trim: %w", err)
 		}
 		if t.known {
@@ -56,6 +56,13 @@ func (b *Box) Trim(ctx context.Context, before time.Time, limit int) (n int, mor
 		}
 	}
 	return t.gone, t.more || t.gone < len(t.found), nil
+}
+
+// writes reports whether events or settlements are written at the moment: a removal then shares
+// their commits, each of which writes the list of all free pages.
+func (b *Box) writes() bool {
+	const within = 2 * store.SettleDelay
+	return b.db.Appending(within) || time.Since(time.Unix(0, b.settled.Load())) < within
 }
 
 // trim is one call: a search in a read transaction, and the removal of what it found.

@@ -69,6 +69,7 @@ func TestLocalCallers(t *testing.T) {
 	}
 	<-done
 
+	f.block = false
 	s.awaitCalls()
 	if _, err := svc.Send(t.Context(), api.Send{To: "1"}); api.CodeOf(err) != api.CodeServiceUnavail {
 		t.Errorf("a send after the stop: %v", err)

@@ -57,6 +57,26 @@ func (r *rig) get(url, token string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
+// postJSON sends a body to the listener.
+func (r *rig) postJSON(url, token, body string) (int, string) {
+	r.t.Helper()
+	req, err := http.NewRequestWithContext(r.t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	resp, err := withToken{token}.RoundTrip(req)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(resp.Body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return resp.StatusCode, string(raw)
+}
+
 // TestHTTPListener: what a person, a program and an agent see of `serve --http`.
 func TestHTTPListener(t *testing.T) {
 	t.Parallel()
@@ -112,6 +132,19 @@ func TestHTTPListener(t *testing.T) {
 	a.call(r.within(time.Minute), &list, "whatsapp_webhook_list", nil)
 	if res := a.call(r.within(time.Minute), nil, "whatsapp_webhook_register", map[string]any{"url": url + "/v1/webhooks"}); !res.IsError || !strings.Contains(text(res), "waoutbox itself listens") {
 		t.Errorf("a webhook that points at the listener: %s", text(res))
+	}
+
+	status, body = r.postJSON(url+"/v1/webhooks", r.token(), `{"url":"http://127.0.0.1:1/hook"}`)
+	if status != 200 {
+		t.Errorf("a webhook added by a program: %d %s", status, body)
+	}
+	// Who it was is on record: the agent by its own name, the program as one.
+	who := map[string]bool{}
+	for _, line := range lines[api.AuditRecord](r, "audit") {
+		who[line.Operation+" "+line.Caller+" "+line.Client+" "+line.Outcome] = true
+	}
+	if !who["webhook.add mcp http-agent refused"] || !who["webhook.add http http done"] {
+		t.Errorf("the audit trail has %v", who)
 	}
 
 	// The token is replaced.

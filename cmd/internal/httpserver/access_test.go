@@ -162,11 +162,20 @@ func TestSlowClientsAreCut(t *testing.T) {
 	short := func(s *Server) {
 		s.limit.header, s.limit.body, s.limit.idle = 50*time.Millisecond, 50*time.Millisecond, 50*time.Millisecond
 	}
-	r := start(t, Settings{}, Options{API: say("api")}, short)
+	r := start(t, Settings{}, Options{API: say("api"), MCP: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		_, err := io.ReadAll(q.Body)
+		// as handlers do that bound the time themselves
+		_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+		if err == nil {
+			t.Error("half a body was whole")
+		}
+		w.WriteHeader(http.StatusBadRequest)
+	})}, short)
 	for name, text := range map[string]string{
-		"half a header": "GET /healthz HTTP/1.1\r\nHost: local",
-		"half a body":   "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\nContent-Length: 100\r\n\r\nabc",
-		"nothing more":  "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
+		"half a body that is read": "POST /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\nContent-Length: 100\r\n\r\nabc",
+		"half a header":            "GET /healthz HTTP/1.1\r\nHost: local",
+		"half a body":              "POST /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\nContent-Length: 100\r\n\r\nabc",
+		"nothing more":             "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n",
 	} {
 		_, in := r.dial(text)
 		if _, err := io.Copy(io.Discard, in); err != nil && !strings.Contains(err.Error(), "reset") {

@@ -61,7 +61,7 @@ func Listen(s Settings) (*Listener, error) {
 	}
 	if !at.IP.IsLoopback() && l.certs == nil && !s.Insecure {
 		return nil, usagef("http: %s can be reached from other machines, and without TLS the token and the messages could be read on the way. "+
-			"Set http-tls-cert and http-tls-key; or http-insecure=true where something before it encrypts, such as the proxy of a container; or listen on 127.0.0.1", s.Address)
+			"Set http-tls-cert and http-tls-key; or http-insecure where something before it encrypts, such as the proxy of a container; or listen on 127.0.0.1", s.Address)
 	}
 	if l.network = "tcp"; at.IP.To4() != nil {
 		l.network = "tcp4" // 0.0.0.0 would be every IPv6 address too

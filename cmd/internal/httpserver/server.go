@@ -147,23 +147,6 @@ func shutdown(srv *http.Server, limit time.Duration) {
 	_ = srv.Shutdown(ctx) // what is still open is cut by the caller
 }
 
-// withDeadlines bounds the time in which a body arrives, read or not: a handler that returns early
-// leaves the rest of it to net/http, which waits for it. What is refused waits less.
-func (s *Server) withDeadlines(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.ContentLength == 0 {
-			next.ServeHTTP(w, r)
-			return
-		}
-		ctl := http.NewResponseController(w)
-		_ = ctl.SetReadDeadline(time.Now().Add(s.limit.body))
-		next.ServeHTTP(w, r)
-		if w.Header().Get("Connection") == "close" {
-			_ = ctl.SetReadDeadline(time.Now().Add(s.limit.denied))
-		}
-	})
-}
-
 // report notes that the listener failed, or works again.
 func (s *Server) report(err error) {
 	s.mu.Lock()

@@ -5,6 +5,9 @@ package mcpclients
 import (
 	"errors"
 	"fmt"
+	"os"
+	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -12,6 +15,20 @@ import (
 type System struct {
 	GOOS   string
 	Getenv func(string) string
+	// List returns the names in a directory, none when it is not there. Nil is a machine that has
+	// no files yet.
+	List func(dir string) []string
+}
+
+// ThisSystem is the machine this process runs on, for its user.
+func ThisSystem(getenv func(string) string) System {
+	return System{GOOS: runtime.GOOS, Getenv: getenv, List: func(dir string) (names []string) {
+		entries, _ := os.ReadDir(dir) // what cannot be read holds nothing for this user
+		for _, e := range entries {
+			names = append(names, e.Name())
+		}
+		return names
+	}}
 }
 
 // Entry is what a client is told: the name it shows, and the command it starts.
@@ -58,7 +75,7 @@ func All() []Client {
 		},
 		{
 			Name: "claude-desktop", Title: "Claude Desktop", After: "quit Claude Desktop, its icon in the tray too, and open it again",
-			format: formatJSON, servers: "mcpServers", file: func(s System) []string { return append(s.appData(), "Claude", "claude_desktop_config.json") },
+			format: formatJSON, servers: "mcpServers", file: claudeDesktopFile,
 		},
 		{
 			Name: "cursor", Title: "Cursor", After: "open Cursor's settings, Tools & MCP, and switch it on there",
@@ -102,11 +119,7 @@ func (c Client) File(s System) (string, error) {
 	if parts[0] == "" {
 		return "", fmt.Errorf("where %s keeps its servers cannot be told: %s is not set", c.Title, s.homeName())
 	}
-	separator := "/"
-	if s.GOOS == "windows" {
-		separator = `\`
-	}
-	return strings.Join(parts, separator), nil
+	return s.join(parts...), nil
 }
 
 // Command returns the words of the client's own command that adds the entry, nil when it has none.
@@ -116,6 +129,13 @@ func (c Client) Command(e Entry) []string {
 	}
 	name, args := c.command(e)
 	return append([]string{name}, args...)
+}
+
+func (s System) join(parts ...string) string {
+	if s.GOOS == "windows" {
+		return strings.Join(parts, `\`)
+	}
+	return strings.Join(parts, "/")
 }
 
 func (s System) homeName() string {
@@ -143,6 +163,36 @@ func (s System) appData() []string {
 		return []string{strings.TrimRight(dir, "/")}
 	}
 	return []string{s.home(), ".config"}
+}
+
+const claudeDesktopConfig = "claude_desktop_config.json"
+
+// claudeDesktopFile returns the usual place, or on Windows that of the packaged program: what such
+// a one reads and writes in the usual place is redirected into its package.
+func claudeDesktopFile(s System) []string {
+	usual := append(s.appData(), "Claude", claudeDesktopConfig)
+	local := s.Getenv("LOCALAPPDATA")
+	if s.GOOS != "windows" || s.List == nil || local == "" {
+		return usual
+	}
+	var packaged []string
+	for _, name := range s.List(s.join(local, "Packages")) {
+		if !strings.HasPrefix(name, "Claude_") {
+			continue
+		}
+		dir := []string{local, "Packages", name, "LocalCache", "Roaming", "Claude"}
+		used := slices.Contains(s.List(s.join(dir...)), claudeDesktopConfig)
+		if packaged == nil || used {
+			packaged = append(dir, claudeDesktopConfig)
+		}
+		if used {
+			break
+		}
+	}
+	if packaged != nil {
+		return packaged
+	}
+	return usual
 }
 
 func claudeCodeFile(s System) []string {

@@ -23,9 +23,9 @@ func env(pairs ...string) func(string) string {
 }
 
 var systems = []System{
-	{"linux", env("HOME=/home/alice")},
-	{"darwin", env("HOME=/Users/alice", "XDG_CONFIG_HOME=/elsewhere")},
-	{"windows", env(`USERPROFILE=C:\Users\alice`, `APPDATA=C:\Users\alice\AppData\Roaming`)},
+	{GOOS: "linux", Getenv: env("HOME=/home/alice")},
+	{GOOS: "darwin", Getenv: env("HOME=/Users/alice", "XDG_CONFIG_HOME=/elsewhere")},
+	{GOOS: "windows", Getenv: env(`USERPROFILE=C:\Users\alice`, `APPDATA=C:\Users\alice\AppData\Roaming`)},
 }
 
 func entryFor(s System) Entry {
@@ -83,13 +83,13 @@ func TestFile(t *testing.T) {
 		client, want string
 		system       System
 	}{
-		{"claude-desktop", "/c/Claude/claude_desktop_config.json", System{"linux", env("HOME=/h", "XDG_CONFIG_HOME=/c/")}},
-		{"vscode", "/h/.config/Code/User/mcp.json", System{"linux", env("HOME=/h/", "XDG_CONFIG_HOME=relative")}},
-		{"vscode", `C:\U\a\AppData\Roaming\Code\User\mcp.json`, System{"windows", env(`USERPROFILE=C:\U\a`)}},
-		{"codex", "/x/config.toml", System{"darwin", env("HOME=/h", "CODEX_HOME=/x")}},
-		{"claude-code", "/x/.claude.json", System{"darwin", env("HOME=/h", "CLAUDE_CONFIG_DIR=/x")}},
-		{"cursor", "where Cursor keeps its servers cannot be told: HOME is not set", System{"linux", env()}},
-		{"cursor", "where Cursor keeps its servers cannot be told: USERPROFILE is not set", System{"windows", env("HOME=/h")}},
+		{"claude-desktop", "/c/Claude/claude_desktop_config.json", System{GOOS: "linux", Getenv: env("HOME=/h", "XDG_CONFIG_HOME=/c/")}},
+		{"vscode", "/h/.config/Code/User/mcp.json", System{GOOS: "linux", Getenv: env("HOME=/h/", "XDG_CONFIG_HOME=relative")}},
+		{"vscode", `C:\U\a\AppData\Roaming\Code\User\mcp.json`, System{GOOS: "windows", Getenv: env(`USERPROFILE=C:\U\a`)}},
+		{"codex", "/x/config.toml", System{GOOS: "darwin", Getenv: env("HOME=/h", "CODEX_HOME=/x")}},
+		{"claude-code", "/x/.claude.json", System{GOOS: "darwin", Getenv: env("HOME=/h", "CLAUDE_CONFIG_DIR=/x")}},
+		{"cursor", "where Cursor keeps its servers cannot be told: HOME is not set", System{GOOS: "linux", Getenv: env()}},
+		{"cursor", "where Cursor keeps its servers cannot be told: USERPROFILE is not set", System{GOOS: "windows", Getenv: env("HOME=/h")}},
 	} {
 		c, ok := Find(tt.client)
 		if !ok {
@@ -105,6 +105,28 @@ func TestFile(t *testing.T) {
 	}
 	if _, ok := Find("emacs"); ok {
 		t.Error("a client that nobody knows was found")
+	}
+}
+
+// Claude Desktop as a package of Windows reads its own file, whatever lies in the usual place.
+func TestPackagedClaudeDesktop(t *testing.T) {
+	t.Parallel()
+	c, _ := Find("claude-desktop")
+	const usual, local = `C:\R\Claude\claude_desktop_config.json`, `C:\L`
+	inside := func(name string) string { return local + `\Packages\` + name + `\LocalCache\Roaming\Claude` }
+	for _, tt := range []struct {
+		there map[string][]string
+		want  string
+	}{
+		{nil, usual},
+		{map[string][]string{local + `\Packages`: {"Claude.Other", "Microsoft.X_1"}}, usual},
+		{map[string][]string{local + `\Packages`: {"A_1", "Claude_abc", "Claude_def"}}, inside("Claude_abc") + `\claude_desktop_config.json`},
+		{map[string][]string{local + `\Packages`: {"Claude_abc", "Claude_def"}, inside("Claude_def"): {"x", claudeDesktopConfig}}, inside("Claude_def") + `\claude_desktop_config.json`},
+	} {
+		s := System{GOOS: "windows", Getenv: env(`APPDATA=C:\R`, "LOCALAPPDATA="+local, `USERPROFILE=C:\U`), List: func(dir string) []string { return tt.there[dir] }}
+		if got, err := c.File(s); got != tt.want || err != nil {
+			t.Errorf("%v: %s, %v, want %s", tt.there, got, err, tt.want)
+		}
 	}
 }
 

@@ -1,0 +1,71 @@
+package httpserver
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"sync/atomic"
+	"time"
+)
+
+// withDeadlines bounds the time in which a body arrives, read or not: a handler that returns early
+// leaves the rest of it to net/http, which waits for it. What is refused waits less.
+func (s *Server) withDeadlines(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctl := http.NewResponseController(w)
+		_ = ctl.SetReadDeadline(time.Now().Add(s.limit.body))
+		body := &watchedBody{ReadCloser: r.Body}
+		r.Body = body
+		next.ServeHTTP(&closingWriter{w, body}, r)
+		if body.broken.Load() || w.Header().Get("Connection") == "close" {
+			_ = ctl.SetReadDeadline(time.Now().Add(s.limit.denied))
+		}
+	})
+}
+
+// watchedBody notes whether a body broke off.
+type watchedBody struct {
+	io.ReadCloser
+	broken atomic.Bool
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.broken.Store(true)
+	}
+	return n, err
+}
+
+// closingWriter ends the connection of a body that broke off: net/http would wait for the rest of
+// it, before the response and after it, and without end when a handler took its deadline away.
+type closingWriter struct {
+	http.ResponseWriter
+	body *watchedBody
+}
+
+func (w *closingWriter) WriteHeader(status int) {
+	w.mark()
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *closingWriter) Write(p []byte) (int, error) {
+	w.mark()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *closingWriter) mark() {
+	if w.body.broken.Load() {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// Flush satisfies http.Flusher, which some handlers look for.
+func (w *closingWriter) Flush() { _ = http.NewResponseController(w.ResponseWriter).Flush() }
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *closingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

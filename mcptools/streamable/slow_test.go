@@ -1,0 +1,85 @@
+package streamable
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+)
+
+// A client that takes nothing ends its call, however much is to be sent, and holds no goroutine.
+func TestClientThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.h.patience = 50 * time.Millisecond
+	returned := make(chan error, 1)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		r.h.ServeHTTP(w, q)
+		returned <- nil
+	}))
+	defer srv.Close()
+	session := r.begin()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"large"}}`
+	if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nMcp-Session-Id: %s\r\nContent-Length: %d\r\n\r\n%s", session, len(body), body); err != nil {
+		t.Fatal(err)
+	}
+	await(t, returned)
+}
+
+// A message that does not arrive is not waited for.
+func TestMessageThatDoesNotArrive(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.h.patience = 50 * time.Millisecond
+	conn, err := net.Dial("tcp", strings.TrimPrefix(r.url, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprint(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.SetReadDeadline(time.Now().Add(30 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	raw := make([]byte, 1024)
+	if n, err := conn.Read(raw); err != nil || !strings.HasPrefix(string(raw[:n]), "HTTP/1.1 400 ") {
+		t.Errorf("%q, %v", raw[:n], err)
+	}
+}
+
+// deadlines is a connection of which only the deadlines are looked at.
+type deadlines struct {
+	httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetWriteDeadline(at time.Time) error {
+	d.set = append(d.set, at)
+	return nil
+}
+
+// A stream lives as long as its client takes what comes: between two messages there is no deadline.
+func TestStreamsHaveNoDeadline(t *testing.T) {
+	t.Parallel()
+	d := &deadlines{ResponseRecorder: *httptest.NewRecorder()}
+	w := &writer{ResponseWriter: d, ctl: http.NewResponseController(d), patience: time.Minute}
+	if _, err := w.Write([]byte("data: x\n\n")); err != nil {
+		t.Fatal(err)
+	}
+	if len(d.set) != 1 || d.set[0].Before(time.Now()) {
+		t.Errorf("before a write: %v", d.set)
+	}
+	w.Flush()
+	if last := d.set[len(d.set)-1]; !last.IsZero() || !d.Flushed {
+		t.Errorf("after a message: %v", d.set)
+	}
+}
