@@ -24,7 +24,10 @@ func TestMain(m *testing.M) {
 		startWatcher()
 		os.Exit(0)
 	case "watcher":
-		watched, release := Watch(context.Background())
+		// whatever the test does
+		limited, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		defer cancel()
+		watched, release := Watch(limited)
 		fmt.Println("watching")
 		<-watched.Done()
 		fmt.Println("ended:", context.Cause(watched))
@@ -65,7 +68,7 @@ func TestWatch(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.Close()
-	stop := time.AfterFunc(time.Minute, func() { out.Close() }) // no test waits it out
+	stop := time.AfterFunc(30*time.Second, func() { out.Close() }) // no test waits it out
 	defer stop.Stop()
 	lines := bufio.NewReader(out)
 	if line, err := lines.ReadString('\n'); line != "watching\n" {
