@@ -100,7 +100,7 @@ func (e Env) keyOf(id string, author types.JID) *waCommon.MessageKey {
 func CheckMessageID(id string) error {
 	const most = 128 // real ones have at most 32
 	if id == "" || len(id) > most || strings.ContainsFunc(id, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return api.Errorf(api.CodeInvalidArguments, "%q is no id of a message: it is the id in the message's key, such as 3EB0C431C26A1916E07A5D", shorten(id))
+		return api.Errorf(api.CodeInvalidArguments, "%q is no id of a message: it is the id in the message's key, such as 3EB0C431C26A1916E07A5D", shorten(id)).In("message_id")
 	}
 	return nil
 }

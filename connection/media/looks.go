@@ -75,7 +75,7 @@ func recognise(head []byte, name string, want Kind, mime string) (Looks, error) 
 		}
 	}
 	refuse := func(format string, args ...any) (Looks, error) {
-		return Looks{}, api.Errorf(api.CodeInvalidArguments, format, args...)
+		return Looks{}, api.Errorf(api.CodeInvalidArguments, format, args...).In("file")
 	}
 	switch l.Kind {
 	case Image:

@@ -94,7 +94,7 @@ func (s *Server) public(ctx context.Context, path string, err error) *api.Error 
 func inField(e *api.Error, in any) *api.Error {
 	var names []string
 	switch e.Code {
-	case api.CodeInvalidURL:
+	case api.CodeInvalidURL, api.CodeHostNotAllowed:
 		names = []string{"url"}
 	case api.CodeInvalidEvents:
 		names = []string{"events", "event"}
@@ -105,7 +105,7 @@ func inField(e *api.Error, in any) *api.Error {
 	case api.CodeInvalidPhone:
 		names = []string{"phone"}
 	case api.CodeInvalidRecipient, api.CodeNotOnWhatsApp:
-		names = []string{"to", "of", "jid"}
+		names = []string{"to", "of", "jid", "messages"}
 	case api.CodeWebhookNotFound:
 		names = []string{"webhook", "url"}
 	case api.CodeNotFound:

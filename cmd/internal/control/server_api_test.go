@@ -1,10 +1,14 @@
 package control
 
 import (
+	"context"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"waoutbox/outbox/api"
 )
@@ -50,5 +54,48 @@ func TestProgramsCannotAllowHosts(t *testing.T) {
 	}
 	if code := ask("POST", "/v1/hosts", `{"host":"evil.test"}`); code != http.StatusNotFound || len(svc.taken()) != 0 {
 		t.Errorf("to allow a host it got %d", code)
+	}
+}
+
+// A stop knows of the API's calls: it waits for what changes something, and cuts what reads.
+func TestStopKnowsOfTheAPI(t *testing.T) {
+	for name, c := range map[string]struct {
+		method, target, body string
+		status               int
+	}{
+		"changes": {http.MethodPost, "/v1/messages", `{"to":"1","text":"x"}`, http.StatusOK},
+		"reads":   {http.MethodGet, "/v1/webhooks", "", http.StatusServiceUnavailable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				svc := &recordingService{block: true, enter: make(chan struct{}, 1), left: make(chan error, 1), release: make(chan struct{})}
+				ln := memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
+				s := NewServer(ServerOptions{Service: svc, Stop: func() {}, Log: discardLog()})
+				ctx, stop := context.WithCancel(t.Context())
+				served := make(chan error, 1)
+				go func() { served <- s.Serve(ctx, ln) }()
+				w := httptest.NewRecorder()
+				req := httptest.NewRequest(c.method, c.target, strings.NewReader(c.body))
+				req.Header.Set("Content-Type", "application/json")
+				responded := make(chan struct{})
+				go func() { s.API().ServeHTTP(w, req); close(responded) }()
+				<-svc.enter
+				stop()
+				<-time.After(mutationGrace / 2)
+				if c.status == http.StatusOK {
+					close(svc.release)
+				}
+				<-responded
+				<-svc.left
+				if err := <-served; err != nil || w.Code != c.status {
+					t.Errorf("Serve %v, the caller got %d %s", err, w.Code, w.Body)
+				}
+				late := httptest.NewRecorder()
+				s.API().ServeHTTP(late, httptest.NewRequest(http.MethodGet, "/v1/status", nil))
+				if late.Code != http.StatusServiceUnavailable {
+					t.Errorf("after the stop: %d %s", late.Code, late.Body)
+				}
+			})
+		})
 	}
 }

@@ -95,6 +95,9 @@ func (s *Server) handleSendFile(w http.ResponseWriter, r *http.Request) {
 	out, err := s.service.SendFile(ctx, in.send(), body)
 	if err != nil {
 		public := *s.public(ctx, r.URL.Path, err)
+		if public.Field == "file" {
+			public.Field = "body"
+		}
 		public.Field = strings.TrimPrefix(public.Field, "file.") // its fields are the query's here
 		s.writeError(w, inField(&public, in))
 		return

@@ -28,7 +28,7 @@ func TestGeneratedClient(t *testing.T) {
 	bob := r.phone.NewContact("Bob", "15550100123")
 	recv, dead := r.receiver(receiver.Options{}), r.receiver(receiver.Options{})
 	r.deadLetters(dead, 3, bob)
-	picture := someBytes(100_000)
+	picture := someBytes(3 << 20)
 	id, _, err := bob.SendMedia(r.within(time.Minute), wasim.Document, picture, wasim.MediaOptions{})
 	if err != nil {
 		t.Fatal(err)

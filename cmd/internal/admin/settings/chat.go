@@ -55,7 +55,7 @@ func Chat(field, text string) (string, error) {
 		return r
 	}, text))
 	bad := func(format string, args ...any) (string, error) {
-		return "", api.Errorf(api.CodeInvalidArguments, field+" %q "+format, append([]any{term.Short(text, 60)}, args...)...)
+		return "", api.Errorf(api.CodeInvalidArguments, field+" %q "+format, append([]any{term.Short(text, 60)}, args...)...).In(field)
 	}
 	switch {
 	case s == "":

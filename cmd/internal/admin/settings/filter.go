@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -90,6 +91,9 @@ func chats(field string, given *[]string) ([]string, error) {
 	var out []string
 	for _, text := range *given {
 		chat, err := Chat(field, text)
+		if e, ok := errors.AsType[*api.Error](err); ok {
+			e.Field = strings.ReplaceAll(field, "-", "_") + "s" // a list here
+		}
 		if err != nil {
 			return nil, err
 		}
