@@ -25,8 +25,8 @@ type linkedProgram struct {
 	stop  func()
 }
 
-// startProgram starts the program at path, with more flags of serve, on a state in dir, and links it
-// with a new phone of sim. The caller stops it.
+// startProgram starts the program at path, with more flags of serve, on a state in dir, and links
+// it with a new phone of sim. The caller stops it.
 func startProgram(ctx context.Context, path string, sim *wasim.Server, dir string, flags ...string) (*linkedProgram, error) {
 	p := &linkedProgram{path: path, sim: sim, state: filepath.Join(dir, "s")}
 	serve := exec.CommandContext(ctx, path, append([]string{"serve", "--state-dir", p.state, "--whatsapp-url", sim.URL(), "--whatsapp-root-key", sim.RootKey()}, flags...)...)
