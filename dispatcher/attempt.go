@@ -43,7 +43,7 @@ type attempt struct {
 // startAttempts starts every attempt that may start now.
 func (l *lane) startAttempts(now time.Time) {
 	slots := l.width()
-	for l.working(now) && !l.awaitsSettlement() {
+	for l.working(now) && !l.awaitsSettlement(now) {
 		if l.allowed(now).After(now) {
 			if due, ok := l.scheduler.NextStart(slots); ok && !due.After(now) {
 				l.throttle.Wait(now)

@@ -29,13 +29,19 @@ const (
 	// while appends are dense: three for each slot, so that a kill sends at most 64 again with 16
 	// slots, and 256 with 64.
 	leastUnsettled, mostUnsettled = 48, 192
+	// settleLate is how long the oldest of leastUnsettled may wait at other times: a disk that
+	// stands still must not make what a kill sends again grow.
+	settleLate = 50 * time.Millisecond
 )
 
 // awaitsSettlement reports whether so much waits for its settlement that nothing starts before some
 // of it is on disk.
-func (l *lane) awaitsSettlement() bool {
-	most := max(leastUnsettled, min(3*l.slots(), mostUnsettled))
-	return l.scheduler.Unsettled() >= most && l.appends(denseWithin)
+func (l *lane) awaitsSettlement(now time.Time) bool {
+	n := l.scheduler.Unsettled()
+	if n < leastUnsettled {
+		return false
+	}
+	return n >= min(3*l.slots(), mostUnsettled) && l.appends(denseWithin) || l.scheduler.DeliveredFor(now) >= settleLate
 }
 
 // checkpointAt returns when the lane has something of its own to write.

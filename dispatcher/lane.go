@@ -248,7 +248,7 @@ func (l *lane) wake(now time.Time) (at time.Time, ok bool) {
 		if l.state.gate.Kind != GatePaused {
 			consider(l.state.gate.Until)
 		}
-	case l.awaitsSettlement(): // the end of one is told
+	case l.awaitsSettlement(now): // the end of one is told
 	default:
 		if !l.state.redrive.empty() && l.redrive.retry.After(now) {
 			consider(l.redrive.retry)

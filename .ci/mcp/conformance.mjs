@@ -24,7 +24,7 @@ const reasons = [
 export async function runSet(url, set, dir) {
   const out = path.join(dir, 'conformance-' + set);
   await new Promise((done) => { // its exit code is that of the checks, which are read below
-    execFile(process.execPath, [suite, 'server', '--url', url, '--requirements', set, '--output-dir', out], { maxBuffer: 64 << 20, timeout: 60_000 }, done);
+    execFile(process.execPath, [suite, 'server', '--url', url, '--requirements', set, '--output-dir', out], { maxBuffer: 64 << 20, timeout: 180_000 }, done);
   });
   const scenarios = [];
   for (const entry of readdirSync(out).sort()) {

@@ -12,7 +12,7 @@ const wanted = (service) => ({
 
 function inspect(args) {
   return new Promise((done) => {
-    execFile(process.execPath, [cli, '--cli', ...args], { maxBuffer: 64 << 20, timeout: 60_000 }, (err, stdout, stderr) => {
+    execFile(process.execPath, [cli, '--cli', ...args], { maxBuffer: 64 << 20, timeout: 180_000 }, (err, stdout, stderr) => {
       done({ code: err ? err.code ?? 1 : 0, stdout, stderr });
     });
   });

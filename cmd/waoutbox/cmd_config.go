@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -135,7 +136,7 @@ credentials of whatsapp-proxy are sealed with the key of this state, and never s
 		Args:    arguments(2, 2, "the name of a setting and its value"),
 
 		ValidArgsFunction: completeSettings,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.checkStateDir(); err != nil {
 				return err
 			}
@@ -146,7 +147,7 @@ credentials of whatsapp-proxy are sealed with the key of this state, and never s
 			if err := config.Set(e.configPath(), args[0], value); err != nil {
 				return configError(err)
 			}
-			return e.configChanged(args[0])
+			return e.configChanged(cmd.Context(), args[0])
 		},
 	}
 }
@@ -180,7 +181,7 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 		Args:  arguments(1, 1, "the name of one setting"),
 
 		ValidArgsFunction: completeSettings,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := e.checkStateDir(); err != nil {
 				return err
 			}
@@ -196,7 +197,7 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 				e.next("waoutbox config list")
 				return nil
 			}
-			return e.configChanged(args[0])
+			return e.configChanged(cmd.Context(), args[0])
 		},
 	}
 }
@@ -206,7 +207,8 @@ func isSetting(key string) bool {
 }
 
 // configChanged tells what holds now, and what is still missing.
-func (e *env) configChanged(key string) error {
+func (e *env) configChanged(ctx context.Context, key string) error {
+	live := e.policyChanged(ctx, key)
 	hint, err := config.Hint(e.configPath())
 	if err != nil {
 		return configError(err)
@@ -248,6 +250,10 @@ func (e *env) configChanged(key string) error {
 		if v.Source == config.SourceEnv {
 			e.note("note: %s is set in the environment and wins over config.json.", v.Setting.Env)
 		}
+	}
+	if live { // also for a service that runs
+		e.next("waoutbox webhook allow")
+		return nil
 	}
 	e.next("a running service takes it at its next start: %s && %s", e.command("stop"), e.command("start"))
 	return nil

@@ -1,36 +1,79 @@
 package main
 
 import (
+	"cmp"
+	"context"
 	"fmt"
 	"path/filepath"
 
 	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/hosts"
+	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
 
 // hostPolicy is the policy for the hosts of webhooks, whose changes are kept in config.json.
 func hostPolicy(stateDir string, cfg config.Config) *hosts.Policy {
 	path := filepath.Join(stateDir, store.ConfigFile)
-	return hosts.New(cfg.WebhookPolicy, cfg.WebhookHosts, func(change func(hosts.List) hosts.List) (hosts.List, string, error) {
+	stored := func() (hosts.List, error) {
 		text, _, err := config.Get(path, config.KeyWebhookHosts)
+		if err != nil {
+			return nil, err
+		}
+		list, err := hosts.Parse(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s in %s: %w", config.KeyWebhookHosts, path, err)
+		}
+		return list, nil
+	}
+	p := hosts.New(cfg.WebhookPolicy, cfg.WebhookHosts, func(change func(hosts.List) hosts.List) (hosts.List, string, error) {
+		list, err := stored()
 		if err != nil {
 			return nil, "", err
 		}
-		stored, err := hosts.Parse(text)
-		if err != nil {
-			return nil, "", fmt.Errorf("%s in %s: %w", config.KeyWebhookHosts, path, err)
-		}
-		if stored = change(stored); len(stored) > 0 {
-			err = config.Set(path, config.KeyWebhookHosts, stored.String())
+		if list = change(list); len(list) > 0 {
+			err = config.Set(path, config.KeyWebhookHosts, list.String())
 		} else {
 			err = config.Unset(path, config.KeyWebhookHosts)
 		}
-		warning := ""
-		if from := cfg.From(config.KeyWebhookHosts); from == config.SourceFlag || from == config.SourceEnv {
-			warning = fmt.Sprintf("%s was given by the %s, which wins over config.json: from the next start on that counts again", config.KeyWebhookHosts,
-				map[config.Source]string{config.SourceFlag: "command line of serve", config.SourceEnv: "environment of the service"}[from])
-		}
-		return stored, warning, err
+		return list, overruled(cfg, config.KeyWebhookHosts), err
 	})
+	return p.Reading(func() (mode string, list hosts.List, warning string, err error) {
+		mode, list = cfg.WebhookPolicy, cfg.WebhookHosts
+		if warning = overruled(cfg, config.KeyWebhookPolicy); warning == "" {
+			if mode, _, err = config.Get(path, config.KeyWebhookPolicy); err != nil {
+				return "", nil, "", err
+			}
+			mode = cmp.Or(mode, api.PolicyAsk)
+		}
+		other := overruled(cfg, config.KeyWebhookHosts)
+		if other == "" {
+			list, err = stored()
+		}
+		return mode, list, cmp.Or(warning, other), err
+	})
+}
+
+// overruled says where a setting comes from that is not taken from config.json, "" when it is.
+func overruled(cfg config.Config, key string) string {
+	where := map[config.Source]string{config.SourceFlag: "command line of serve", config.SourceEnv: "environment of the service"}[cfg.From(key)]
+	if where == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s was given by the %s, which wins over config.json: from the next start on that counts again", key, where)
+}
+
+// policyChanged has a service that runs take over the policy for hosts as config.json has it now,
+// and records who changed it. It reports whether it holds now; before there is a state, and where
+// its owner cannot be reached, it holds from the next start on.
+func (e *env) policyChanged(ctx context.Context, key string) (live bool) {
+	if key != config.KeyWebhookPolicy && key != config.KeyWebhookHosts {
+		return false
+	}
+	err := e.withService(ctx, modeState, func(svc api.Service) error {
+		res, err := svc.AllowHost(ctx, api.AllowHost{Reread: true})
+		e.warn(res.Warnings)
+		return err
+	})
+	return err == nil
 }

@@ -44,6 +44,14 @@ func (s *Scheduler) CheckpointAt() (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// DeliveredFor returns how long ago the first of the deliveries that are not settled was delivered.
+func (s *Scheduler) DeliveredFor(now time.Time) time.Duration {
+	if len(s.delivered) == 0 {
+		return 0
+	}
+	return time.Duration(s.moment(now) - s.delivered[0].at)
+}
+
 // Passable reports whether at least n deliveries in a row, the lowest that are not settled, were
 // delivered: a checkpoint passes them without a record.
 func (s *Scheduler) Passable(n int) bool {

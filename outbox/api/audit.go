@@ -84,6 +84,8 @@ type AllowHost struct {
 	// a.example, *.b.example or 192.168.1.5:5678; "" changes nothing and returns what there is
 	Host     string `json:"host,omitempty"`
 	Disallow bool   `json:"disallow,omitempty"`
+	// take over webhook-policy and webhook-hosts as the settings have them now, instead
+	Reread bool `json:"reread,omitempty"`
 }
 
 // Approval is what an agent's client knows of its user's consent to the host of a webhook.

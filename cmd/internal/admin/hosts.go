@@ -13,17 +13,22 @@ import (
 // AllowHost changes which hosts agents and programs may send events to. Only the command line may:
 // whoever is bound by the policy does not change it.
 func (s *Service) AllowHost(ctx context.Context, in api.AllowHost) (out api.HostPolicy, err error) {
-	if strings.TrimSpace(in.Host) == "" {
-		return s.hostPolicy(), nil
-	}
 	entry := outbox.AuditEntry{Operation: "webhook.allow", Object: in.Host}
-	if in.Disallow {
+	switch {
+	case in.Reread:
+		entry = outbox.AuditEntry{Operation: "webhook.policy"}
+	case strings.TrimSpace(in.Host) == "":
+		return s.hostPolicy(), nil
+	case in.Disallow:
 		entry.Operation = "webhook.disallow"
 	}
 	var warning string
 	defer func() {
 		s.ended(ctx, &err, entry, func(e *outbox.AuditEntry) {
-			if e.Warning = warning; !out.Changed {
+			if e.Warning = warning; in.Reread {
+				e.Result = auditText(out.Policy + ": " + strings.Join(out.Hosts, ","))
+			}
+			if !out.Changed {
 				e.Operation = ""
 			}
 		})
@@ -31,14 +36,19 @@ func (s *Service) AllowHost(ctx context.Context, in api.AllowHost) (out api.Host
 	if s.asks(ctx).Kind != api.CallerCLI {
 		return out, api.Errorf(api.CodeHostNotAllowed, "which hosts are allowed is changed on the command line only: %s", s.allowCommand(in))
 	}
-	pattern, err := hosts.Normalise(in.Host)
-	if err != nil {
-		return out, api.Errorf(api.CodeInvalidArguments, "%s", err)
-	}
-	entry.Object = pattern
 	changed := false
-	if changed, warning, err = s.o.Hosts.Change(pattern, in.Disallow); err != nil {
-		return out, err
+	if in.Reread {
+		changed, warning, err = s.o.Hosts.Reread()
+	} else {
+		pattern, bad := hosts.Normalise(in.Host)
+		if bad != nil {
+			return out, api.Errorf(api.CodeInvalidArguments, "%s", bad)
+		}
+		entry.Object = pattern
+		changed, warning, err = s.o.Hosts.Change(pattern, in.Disallow)
+	}
+	if err != nil {
+		return out, api.Errorf(api.CodeInternal, "the hosts could not be kept in the settings, so nothing was changed: %s", err)
 	}
 	out = s.hostPolicy()
 	out.Changed = changed
@@ -69,11 +79,11 @@ func (s *Service) checkHost(ctx context.Context, url string, approval api.Approv
 		return "", nil
 	}
 	at, ok := s.o.Hosts.Allows(url)
-	host, allowed := at.Host, at.String()
+	host := at.String()
 	if at.Port == "443" || at.Port == "80" { // nobody writes these
-		allowed = host
+		host = at.Host
 	}
-	allow := s.command("webhook", "allow", allowed)
+	allow := s.command("webhook", "allow", host)
 	if strings.Contains(host, "xn--") {
 		host += " (an international name in its ASCII form)"
 	}

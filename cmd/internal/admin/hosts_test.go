@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,6 +41,8 @@ func TestHostPolicy(t *testing.T) {
 		{api.PolicyAsk, api.CallerMCP, listed, "", "", ""},
 		{api.PolicyAsk, api.CallerMCP, foreign, "", "", "evil.test is not among the allowed hosts, and nobody could be asked"},
 		{api.PolicyAsk, api.CallerMCP, foreign, api.ApprovalAsk, api.CodeApprovalRequired, "to evil.test from now on?"},
+		{api.PolicyAsk, api.CallerMCP, "http://10.0.0.7:5678/x", api.ApprovalAsk, api.CodeApprovalRequired, "to 10.0.0.7:5678 from now on?"},
+		{api.PolicyLocked, api.CallerMCP, "http://[fd00::7]:5678/x", "", api.CodeHostNotAllowed, "[fd00::7]:5678"},
 		{api.PolicyAsk, api.CallerMCP, foreign, api.ApprovalGiven, "", ""},
 		{api.PolicyAsk, api.CallerMCP, foreign, api.ApprovalDeclined, api.CodeApprovalDeclined, "webhook allow evil.test"},
 		{api.PolicyAsk, api.CallerMCP, listed, api.ApprovalDeclined, api.CodeApprovalDeclined, "did not agree"},
@@ -110,6 +113,9 @@ func TestAllowHost(t *testing.T) {
 	r.policy(api.PolicyLocked)
 	for _, kind := range []string{api.CallerMCP, api.CallerHTTP, ""} {
 		r.by(kind, "cli")
+		if _, err := r.AllowHost(t.Context(), api.AllowHost{Reread: true}); api.CodeOf(err) != api.CodeHostNotAllowed {
+			t.Errorf("%q changes the policy: %v", kind, err)
+		}
 		for _, disallow := range []bool{false, true} {
 			_, err := r.AllowHost(t.Context(), api.AllowHost{Host: "evil.test", Disallow: disallow})
 			wantError(t, err, api.CodeHostNotAllowed, "on the command line only")
@@ -134,12 +140,24 @@ func TestAllowHost(t *testing.T) {
 	if st, err := r.AllowHost(t.Context(), api.AllowHost{Host: "good.test", Disallow: true}); err != nil || !st.Changed || len(st.Hosts) != 0 {
 		t.Errorf("%+v, %v", st, err)
 	}
+	// what the settings say now, once
+	r.o.Hosts = hosts.New(api.PolicyLocked, nil, nil).Reading(func() (string, hosts.List, string, error) {
+		return api.PolicyOpen, hosts.List{"x.test"}, "", nil
+	})
+	for i, want := range []bool{true, false} {
+		if st, err := r.AllowHost(t.Context(), api.AllowHost{Reread: true}); err != nil || st.Changed != want || st.Policy != api.PolicyOpen || !slices.Equal(st.Hosts, []string{"x.test"}) {
+			t.Errorf("time %d: %+v, %v", i, st, err)
+		}
+	}
+	r.o.Hosts = hosts.New(api.PolicyLocked, nil, func(func(hosts.List) hosts.List) (hosts.List, string, error) { return nil, "", errors.New("disk full") })
+	_, err = r.AllowHost(t.Context(), api.AllowHost{Host: "good.test"})
+	wantError(t, err, api.CodeInternal, "nothing was changed: disk full")
 	r.wantAudit([]string{
-		"mcp webhook.allow evil.test refused webhook_host_not_allowed", "mcp webhook.disallow evil.test refused webhook_host_not_allowed",
-		"http webhook.allow evil.test refused webhook_host_not_allowed", "http webhook.disallow evil.test refused webhook_host_not_allowed",
-		" webhook.allow evil.test refused webhook_host_not_allowed", " webhook.disallow evil.test refused webhook_host_not_allowed",
+		"mcp webhook.policy  refused webhook_host_not_allowed", "mcp webhook.allow evil.test refused webhook_host_not_allowed", "mcp webhook.disallow evil.test refused webhook_host_not_allowed",
+		"http webhook.policy  refused webhook_host_not_allowed", "http webhook.allow evil.test refused webhook_host_not_allowed", "http webhook.disallow evil.test refused webhook_host_not_allowed",
+		" webhook.policy  refused webhook_host_not_allowed", " webhook.allow evil.test refused webhook_host_not_allowed", " webhook.disallow evil.test refused webhook_host_not_allowed",
 		"cli webhook.allow https://a.test refused invalid_arguments", "cli webhook.allow good.test done ", "mcp webhook.add " + r.onlyID() + " done ",
-		"cli webhook.disallow good.test done ",
+		"cli webhook.disallow good.test done ", "cli webhook.policy  done ", "cli webhook.allow good.test failed internal",
 	})
 }
 

@@ -81,6 +81,8 @@ type Hosts interface {
 	List() hosts.List
 	// Allows reports whether a checked URL may be registered by anybody.
 	Allows(url string) (webhook.Endpoint, bool)
+	// Reread takes over what the settings say now.
+	Reread() (changed bool, warning string, err error)
 	// Change allows a pattern in normal form, or takes that back.
 	Change(pattern string, disallow bool) (changed bool, warning string, err error)
 }

@@ -221,7 +221,7 @@ func Keys() []Setting {
 		},
 		{
 			Key: KeyWebhookHosts, Kind: KindHosts, Env: envName(KeyWebhookHosts),
-			Help:  "hosts that agents and programs may send events to: a.example,*.b.example,192.168.1.5:5678; this machine always; a running service takes them from `webhook allow`",
+			Help:  "hosts that agents and programs may send events to: a.example,*.b.example,192.168.1.5:5678; this machine always",
 			check: func(v string) error { _, err := hosts.Parse(v); return err },
 			apply: func(c *Config, v string) (err error) { c.WebhookHosts, err = hosts.Parse(v); return err },
 		},

@@ -101,7 +101,7 @@ func (o *obedient) read(ctx context.Context, wait string) (results []*mcp.CallTo
 func TestPromptInjection(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
-	ctx := r.within(100 * time.Second)
+	ctx := r.within(200 * time.Second)
 	home := shortDir(t)
 	private := filepath.Join(home, "id_ed25519")
 	if err := os.WriteFile(private, []byte("a-private-key"), 0o600); err != nil {

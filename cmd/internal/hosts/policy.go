@@ -12,12 +12,16 @@ import (
 // stored then, or a warning where that is not what holds at the next start.
 type Keep func(change func(List) List) (stored List, warning string, err error)
 
+// Read returns what is stored now: the mode and the list, and a warning where something else wins.
+type Read func() (mode string, list List, warning string, err error)
+
 // Policy is the policy in force. Safe for concurrent use.
 type Policy struct {
-	mode string
 	keep Keep
+	read Read
 
 	mu   sync.Mutex
+	mode string
 	list List
 }
 
@@ -26,8 +30,31 @@ func New(mode string, list List, keep Keep) *Policy {
 	return &Policy{mode: mode, list: slices.Clone(list), keep: keep}
 }
 
+// Reading makes Reread read by that, and returns p.
+func (p *Policy) Reading(read Read) *Policy {
+	p.read = read
+	return p
+}
+
+// Reread takes over what is stored now; Reading was called before. changed is false when that is in
+// force already.
+func (p *Policy) Reread() (changed bool, warning string, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	mode, list, warning, err := p.read()
+	if err != nil || mode == p.mode && slices.Equal(list, p.list) {
+		return false, warning, err
+	}
+	p.mode, p.list = mode, list
+	return true, warning, nil
+}
+
 // Mode returns what is done about hosts that are not allowed.
-func (p *Policy) Mode() string { return p.mode }
+func (p *Policy) Mode() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.mode
+}
 
 // List returns the hosts that are allowed.
 func (p *Policy) List() List {
@@ -43,7 +70,7 @@ func (p *Policy) Allows(normalised string) (e webhook.Endpoint, ok bool) {
 	if err != nil {
 		return e, false
 	}
-	return e, p.mode == api.PolicyOpen || e.Loopback() || p.List().Has(e)
+	return e, p.Mode() == api.PolicyOpen || e.Loopback() || p.List().Has(e)
 }
 
 // Change allows a pattern that Normalise returned, or takes that back. It holds at once, and from

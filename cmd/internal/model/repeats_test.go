@@ -80,6 +80,7 @@ func TestWhatAKillSendsAgain(t *testing.T) {
 	}{
 		{name: "drain", webhooks: 1, commit: 4 * time.Millisecond, most: 32 * time.Millisecond, repeats: 210, commits: 33},
 		{name: "drain of ten", webhooks: 10, commit: 4 * time.Millisecond, most: 32 * time.Millisecond, repeats: 210, commits: 33},
+		{name: "drain to a slow disk", webhooks: 1, commit: 30 * time.Millisecond, most: 85 * time.Millisecond, repeats: 340, commits: 17},
 		{name: "appending", webhooks: 1, appends: true, commit: 4 * time.Millisecond, most: 16 * time.Millisecond, repeats: 64, commits: 130},
 		{name: "appending to a fast disk", webhooks: 1, appends: true, commit: time.Millisecond, most: 5 * time.Millisecond, repeats: 64, commits: 500},
 	} {
