@@ -53,6 +53,12 @@ type ContinuePairing struct {
 	Confirm bool   `json:"confirm,omitempty"` // the phone shows the same code
 }
 
+// UnpairRequest gives a link up.
+type UnpairRequest struct {
+	// of an agent's client: its user, who was asked, declined, so nothing is given up
+	Approval Approval `json:"approval,omitempty"`
+}
+
 // UnpairResult is what became of a link that was given up. Without an account none was linked.
 type UnpairResult struct {
 	Account string `json:"account,omitempty"`

@@ -64,7 +64,7 @@ type Service interface {
 	// Unpair logs the account out, of WhatsApp and of this machine; another one can be linked at
 	// once. Where WhatsApp cannot be reached the account is forgotten here all the same, and the
 	// result says so.
-	Unpair(ctx context.Context) (UnpairResult, error)
+	Unpair(ctx context.Context, in UnpairRequest) (UnpairResult, error)
 	// Connect has the link connected again, whether Disconnect or another program ended it, or the
 	// next try is far away, and returns how it stands once it is up or the try failed. Without an
 	// account it returns the unlinked link.
