@@ -33,9 +33,9 @@ type Engine interface {
 	PutAudit(ctx context.Context, all ...outbox.Audit) error
 	// Audits lists records of the audit trail, newest first.
 	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
-	// Forget erases a removed subscription that holds nothing, or returns outbox.ErrHolds or
-	// outbox.ErrNotFound.
-	Forget(ctx context.Context, id outbox.SubID) error
+	// Forget erases a removed subscription that holds nothing and stores the records in one
+	// transaction, or returns outbox.ErrHolds or outbox.ErrNotFound.
+	Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
 	Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.Record, error)
 	// WithDead pages over the subscriptions that have dead records, removed or not, by id, above
 	// after.
