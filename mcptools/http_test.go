@@ -67,7 +67,7 @@ func TestOfficialClientsOverHTTP(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	post := func(session, body string) *http.Response {
+	post := func(session, body string) http.Header {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, strings.NewReader(body))
 		if err != nil {
@@ -84,9 +84,9 @@ func TestOfficialClientsOverHTTP(t *testing.T) {
 		if err := resp.Body.Close(); err != nil || resp.StatusCode/100 != 2 {
 			t.Errorf("%s: %d, %v", body, resp.StatusCode, err)
 		}
-		return resp
+		return resp.Header
 	}
-	session := post("", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"older","version":"7"}}}`).Header.Get("Mcp-Session-Id")
+	session := post("", `{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18","capabilities":{},"clientInfo":{"name":"older","version":"7"}}}`).Get("Mcp-Session-Id")
 	post(session, `{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	post(session, `{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"whatsapp_webhook_list"}}`)
 	want := map[string]int{"a 1": 4, "b 1": 4, "c 1": 4, "older 7": 1}

@@ -8,9 +8,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -53,40 +51,19 @@ func mcpFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, error) {
 }
 
 func (x mcpCall) measure(ctx context.Context, b *bench) (_ report, err error) {
-	if _, ok := processUse(os.Getpid()); !ok {
-		return report{}, errors.New("this system does not report what another process takes (/proc): use Linux for this one")
-	}
 	urls, err := b.receivers.open(answerOK)
 	if err != nil {
 		return report{}, err
 	}
-	sim, err := startSimulator()
+	p, stop, err := startAlone(ctx, x.program)
 	if err != nil {
 		return report{}, err
 	}
-	defer func() { err = errors.Join(err, sim.Close()) }()
-	dir, err := os.MkdirTemp("", "wo") // a unix socket's path is short
-	if err != nil {
+	defer func() { err = errors.Join(err, stop()) }()
+	if err := p.addWebhook(ctx, urls[0]); err != nil {
 		return report{}, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	state := filepath.Join(dir, "state")
-	serve := exec.CommandContext(ctx, x.program, "serve", "--state-dir", state, "--whatsapp-url", sim.URL(), "--whatsapp-root-key", sim.RootKey())
-	serve.WaitDelay = time.Second
-	if err := serve.Start(); err != nil {
-		return report{}, fmt.Errorf("start %s: %w", x.program, err)
-	}
-	defer func() {
-		_ = serve.Process.Kill()
-		_ = serve.Wait() // "signal: killed" is what was wanted
-	}()
-	if err := (idle{program: x.program}).link(ctx, sim, state); err != nil {
-		return report{}, err
-	}
-	if out, err := exec.CommandContext(ctx, x.program, "--state-dir", state, "webhook", "add", urls[0]).CombinedOutput(); err != nil {
-		return report{}, fmt.Errorf("webhook add: %w: %s", err, out)
-	}
-	return x.rounds(ctx, b, state)
+	return x.rounds(ctx, b, p.state)
 }
 
 // rounds measures on a service that runs.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"sync"
@@ -34,50 +33,29 @@ func mediaFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, error) 
 }
 
 func (x mediaRun) measure(ctx context.Context, b *bench) (_ report, err error) {
-	if _, ok := processAnon(os.Getpid()); !ok {
-		return report{}, errors.New("this system does not report what another process takes (/proc): use Linux for this one")
-	}
-	sim, err := startSimulator()
+	p, stop, err := startAlone(ctx, x.program, "--keep-media", "all")
 	if err != nil {
 		return report{}, err
 	}
-	defer func() { err = errors.Join(err, sim.Close()) }()
-	dir, err := os.MkdirTemp("", "wo") // a unix socket's path is short
-	if err != nil {
-		return report{}, err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	state := filepath.Join(dir, "state")
-	serve := exec.CommandContext(ctx, x.program, "serve", "--state-dir", state, "--whatsapp-url", sim.URL(), "--whatsapp-root-key", sim.RootKey(), "--keep-media", "all")
-	serve.WaitDelay = time.Second
-	if err := serve.Start(); err != nil {
-		return report{}, fmt.Errorf("start %s: %w", x.program, err)
-	}
-	defer func() {
-		_ = serve.Process.Kill()
-		_ = serve.Wait() // "signal: killed" is what was wanted
-	}()
-	if err := (idle{program: x.program}).link(ctx, sim, state); err != nil {
-		return report{}, err
-	}
-	phone := sim.Accounts()[0]
+	defer func() { err = errors.Join(err, stop()) }()
+	phone, state := p.phone, p.state
 	bob := phone.NewContact("Bob", "15550100123")
 	var rest, in, out series
 	for round := range b.rounds {
-		anon, _ := processAnon(serve.Process.Pid)
+		anon, _ := processAnon(p.pid)
 		rest = append(rest, mebibytes(anon))
 		plain := make([]byte, x.size<<20)
 		for i := range plain {
 			plain[i] = byte(i*7+i>>8) + byte(round)
 		}
-		file := filepath.Join(dir, fmt.Sprintf("file-%d", round))
-		peak := watchAnon(serve.Process.Pid)
+		file := filepath.Join(filepath.Dir(state), fmt.Sprintf("file-%d", round))
+		peak := watchAnon(p.pid)
 		err := x.in(ctx, bob, state, plain, file)
 		in = append(in, mebibytes(peak()))
 		if err != nil {
 			return report{}, err
 		}
-		peak = watchAnon(serve.Process.Pid)
+		peak = watchAnon(p.pid)
 		err = x.out(ctx, bob, state, file, round+1)
 		out = append(out, mebibytes(peak()))
 		if err != nil {

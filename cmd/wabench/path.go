@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -99,30 +98,19 @@ func (x pathRun) measure(ctx context.Context, b *bench) (_ report, err error) {
 
 // startWhole starts the program with a webhook for received messages, linked with a new phone.
 func (x pathRun) startWhole(ctx context.Context, sim *wasim.Server, dir, hook string) (phone *wasim.Account, stop func(), err error) {
-	state := filepath.Join(dir, "s")
 	secretFile := filepath.Join(dir, "secret")
 	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(secretFile, []byte(secret), 0o600)); err != nil {
 		return nil, nil, err
 	}
-	serve := exec.CommandContext(ctx, x.program, "serve", "--state-dir", state, "--whatsapp-url", sim.URL(), "--whatsapp-root-key", sim.RootKey())
-	serve.WaitDelay = time.Second
-	if err := serve.Start(); err != nil {
-		return nil, nil, fmt.Errorf("start %s: %w", x.program, err)
-	}
-	stop = func() {
-		_ = serve.Process.Kill()
-		_ = serve.Wait() // "signal: killed" is what was wanted
-	}
-	if err := (idle{program: x.program}).link(ctx, sim, state); err != nil {
-		stop()
+	p, err := startProgram(ctx, x.program, sim, dir)
+	if err != nil {
 		return nil, nil, err
 	}
-	add := exec.CommandContext(ctx, x.program, "--state-dir", state, "webhook", "add", hook, "--event", "message.received", "--secret-file", secretFile)
-	if out, err := add.CombinedOutput(); err != nil {
-		stop()
-		return nil, nil, fmt.Errorf("webhook add: %w: %s", err, out)
+	if err := p.addWebhook(ctx, hook, "--event", "message.received", "--secret-file", secretFile); err != nil {
+		p.stop()
+		return nil, nil, err
 	}
-	return sim.Accounts()[0], stop, nil
+	return p.phone, p.stop, nil
 }
 
 // pathSide is one of the two that take turns.

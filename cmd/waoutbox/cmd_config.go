@@ -255,7 +255,7 @@ func (e *env) configChanged(ctx context.Context, key string) error {
 		e.next("waoutbox webhook allow")
 		return nil
 	}
-	e.next("a running service takes it at its next start: %s && %s", e.command("stop"), e.command("start"))
+	e.next("a running service takes it at its next start: %s", e.command("restart"))
 	return nil
 }
 

@@ -43,6 +43,10 @@ func TestOwnListenersAreNotCalled(t *testing.T) {
 	if _, err := own.Resolve(t.Context(), "http://127.0.0.1"+port+"/", false); err == nil {
 		t.Error("a name of its address was accepted")
 	}
+	// a sentence, whichever of the machine's addresses the name has
+	if _, err := own.Resolve(t.Context(), name, false); err != nil && !strings.HasPrefix(err.Error(), "localhost resolves to an address that is never called: ") {
+		t.Errorf("a name of its address: %v", err)
+	}
 
 	s := New(Options{Own: own})
 	defer s.Close()

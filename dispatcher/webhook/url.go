@@ -95,7 +95,7 @@ func judge(u *url.URL, addrs []netip.Addr, g guard) (warning string, err error) 
 	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
 		return "", refused
 	}
-	return "", fmt.Errorf("%s resolves to %w", u.Hostname(), refused)
+	return "", fmt.Errorf("%s resolves to an address that is never called: %w", u.Hostname(), refused)
 }
 
 // portOf is the port that a parsed URL is sent to.

@@ -94,7 +94,13 @@ func await[T any](t *testing.T, from <-chan T) (got T) {
 // send sends a message and returns the status and the body of what comes back.
 func (r *rig) send(method, session, body string) (int, string) {
 	r.t.Helper()
-	resp := r.do(r.request(r.t.Context(), method, session, body))
+	return r.read(r.request(r.t.Context(), method, session, body))
+}
+
+// read sends a request and returns the status and the body of what comes back.
+func (r *rig) read(req *http.Request) (int, string) {
+	r.t.Helper()
+	resp := r.do(req)
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(resp.Body)
 	if err != nil {

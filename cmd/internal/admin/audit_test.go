@@ -67,6 +67,8 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	ask(err)
 	_, err = r.Unpair(ctx)
 	ask(err)
+	linked := api.Errorf(api.CodeAlreadyLinked, "an account is linked already")
+	r.o.Link = &auditedLink{pair: linked}
 	_, err = r.RemoveWebhook(ctx, api.RemoveWebhook{Webhook: id, Purge: true})
 	ask(err)
 	for _, refused := range []error{
@@ -76,6 +78,8 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		errorOf(r.RotateSecret(ctx, api.RotateSecret{Webhook: "wh_none", Secret: new(secret), Promote: true})),
 		errorOf(r.Send(ctx, api.Send{To: "+49 1", File: &api.File{Path: "/root/.ssh/id_rsa"}})),
 		errorOf(r.ReplayEvents(ctx, api.ReplayEvents{})),
+		errorOf(r.PairNow(ctx, api.PairRequest{})),
+		r.Pair(ctx, api.PairRequest{}, nil),
 	} {
 		if refused == nil {
 			t.Error("something was not refused")
@@ -112,6 +116,8 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		"webhook.rotate-secret|wh_none||||refused|invalid_arguments",
 		"message.send|+49 1||file||refused|path_not_allowed",
 		"event.replay|||||refused|invalid_arguments",
+		"link.pair|||||refused|already_linked",
+		"link.pair|||||refused|already_linked",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("the audit trail is\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
@@ -124,7 +130,11 @@ func errorOf[T any](_ T, err error) error { return err }
 type anyLink = Link
 
 // auditedLink is a link that sends everything.
-type auditedLink struct{ anyLink }
+type auditedLink struct {
+	anyLink
+
+	pair error // of pairing
+}
 
 func (*auditedLink) Link() api.Link {
 	return api.Link{State: api.LinkConnected, Account: "1@s.whatsapp.net"}
@@ -135,8 +145,11 @@ func (*auditedLink) Send(context.Context, api.Send) (api.SendResult, error) {
 func (l *auditedLink) SendFile(ctx context.Context, in api.Send, _ io.Reader) (api.SendResult, error) {
 	return l.Send(ctx, in)
 }
-func (*auditedLink) PairNow(context.Context, api.PairRequest) (api.PairStep, error) {
-	return api.PairStep{}, nil
+func (l *auditedLink) PairNow(context.Context, api.PairRequest) (api.PairStep, error) {
+	return api.PairStep{}, l.pair
+}
+func (l *auditedLink) Pair(context.Context, api.PairRequest, func(api.PairStep) error) error {
+	return l.pair
 }
 func (*auditedLink) Unpair(context.Context) (api.UnpairResult, error) { return api.UnpairResult{}, nil }
 

@@ -2,6 +2,8 @@ package admin
 
 import (
 	"context"
+	"errors"
+	"sync"
 
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -20,8 +22,13 @@ func (s *Service) Pair(ctx context.Context, in api.PairRequest, step func(api.Pa
 	if err := s.noLink(); err != nil {
 		return err
 	}
-	s.pairingAsked(ctx, in)
-	return s.o.Link.Pair(ctx, in, step)
+	asked := s.pairingAsked(ctx, in)
+	err := s.o.Link.Pair(ctx, in, func(p api.PairStep) error {
+		asked(nil)
+		return step(p)
+	})
+	asked(err)
+	return err
 }
 
 // PairNow returns what a pairing session shows now, starting one if none runs.
@@ -29,8 +36,10 @@ func (s *Service) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep
 	if err := s.noLink(); err != nil {
 		return api.PairStep{}, err
 	}
-	s.pairingAsked(ctx, in)
-	return s.o.Link.PairNow(ctx, in)
+	asked := s.pairingAsked(ctx, in)
+	step, err := s.o.Link.PairNow(ctx, in)
+	asked(err)
+	return step, err
 }
 
 // ContinuePairing gives a pairing session what it waits for.
@@ -131,16 +140,28 @@ func (s *Service) account() string {
 	return s.o.Link.Link().Account
 }
 
-// pairingAsked records that somebody wants to link an account. What comes of it is an event.
-func (s *Service) pairingAsked(ctx context.Context, in api.PairRequest) {
+// pairingAsked returns what records, at its first call, that somebody wants to link an account, or
+// why he was refused. What comes of it is an event.
+func (s *Service) pairingAsked(ctx context.Context, in api.PairRequest) func(err error) {
 	if s.o.Link.Link().State == api.LinkPairing {
-		return // whoever watches it asks again and again
+		return func(error) {} // whoever watches it asks again and again
 	}
+	e := outbox.AuditEntry{Operation: "link.pair"}
 	by := "QR code"
 	if in.Phone != "" {
 		by = "phone code"
 	}
-	s.done(ctx, outbox.AuditChange, outbox.AuditEntry{Operation: "link.pair", Result: "asked for, by " + by})
+	var once sync.Once
+	return func(err error) {
+		once.Do(func() {
+			if _, ok := errors.AsType[*api.Error](err); ok {
+				s.refused(ctx, &err, e)
+				return
+			}
+			e.Result = "asked for, by " + by // whoever went away has asked, too
+			s.done(ctx, outbox.AuditChange, e)
+		})
+	}
 }
 
 // sent records, called deferred, who sent something to whom, or why it was not sent. What was sent

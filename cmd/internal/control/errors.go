@@ -40,7 +40,7 @@ func httpStatus(code api.Code) int {
 		return http.StatusBadRequest
 	case api.CodeWebhookNotFound, api.CodeNotFound, api.CodeNotOnWhatsApp, api.CodeMessageNotFound, codeUnknownRoute:
 		return http.StatusNotFound
-	case api.CodeTooManyWebhooks, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeNotWaiting, api.CodeNotConnected, api.CodeReplayRunning, api.CodeNotReplayable,
+	case api.CodeTooManyWebhooks, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeNotWaiting, api.CodeNotConnected, api.CodeReplaced, api.CodeReplayRunning, api.CodeNotReplayable,
 		api.CodeIdempotencyConflict:
 		return http.StatusConflict
 	case api.CodeMediaExpired:
@@ -51,7 +51,7 @@ func httpStatus(code api.Code) int {
 		return http.StatusUnsupportedMediaType
 	case api.CodeMediaTooLarge, codeTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case api.CodePathNotAllowed, api.CodeAccountRestricted:
+	case api.CodePathNotAllowed, api.CodeAccountRestricted, api.CodeHostNotAllowed, api.CodeApprovalRequired, api.CodeApprovalDeclined:
 		return http.StatusForbidden
 	case api.CodeMediaUnavailable:
 		return http.StatusBadGateway
@@ -63,7 +63,7 @@ func httpStatus(code api.Code) int {
 		return http.StatusInsufficientStorage
 	case api.CodeTimeout:
 		return http.StatusGatewayTimeout
-	case api.CodeSendFailed:
+	case api.CodeSendFailed, api.CodeConnectFailed, api.CodeClientOutdated:
 		return http.StatusBadGateway
 	}
 	return http.StatusInternalServerError

@@ -130,7 +130,7 @@ func descriptions() map[string]description {
 		string(routePairContinue): {id: "continuePairing", tag: "link", summary: "Give pairing what it waits for", returns: "The step that follows.", codes: conflict},
 		string(routeUnpair):       {id: "unpair", tag: "link", summary: "Log the account out", returns: "What became of the link."},
 
-		string(routeConnect):    {id: "connect", tag: "link", summary: "Open the link to WhatsApp again", returns: "The link.", codes: conflict},
+		string(routeConnect):    {id: "connect", tag: "link", summary: "Open the link to WhatsApp again", returns: "The link.", codes: []int{http.StatusConflict, http.StatusBadGateway}},
 		string(routeDisconnect): {id: "disconnect", tag: "link", summary: "Close the link to WhatsApp until it is opened again", more: "The account stays linked; events wait at WhatsApp.", returns: "The link."},
 
 		string(routeAudit):   {id: "listAudit", tag: "status", summary: "List what was changed, and by whom", returns: "One page, the newest first; `next` is the `cursor` of the next one."},

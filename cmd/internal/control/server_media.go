@@ -76,13 +76,13 @@ const sendFileLimit = time.Hour
 // handleSendFile sends the file that is the request's body. Until it is whole the caller can end
 // it; then it is an operation that changes something, and runs to its end.
 func (s *Server) handleSendFile(w http.ResponseWriter, r *http.Request) {
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded" {
+		s.writeError(w, api.Errorf(codeUnsupportedType, "the body is the file itself and no form: send it with the header Content-Type: application/octet-stream, or with the type that it has"))
+		return
+	}
 	var in fileSend
 	if err := request.DecodeQuery(r.URL.RawQuery, &in); err != nil {
 		s.writeError(w, err)
-		return
-	}
-	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind == "multipart/form-data" || kind == "application/x-www-form-urlencoded" {
-		s.writeError(w, api.Errorf(codeUnsupportedType, "the body is the file itself and no form: send it with the header Content-Type: application/octet-stream, or with the type that it has"))
 		return
 	}
 	ctx, done, refused := s.beginMutationWithin(r.Context(), sendFileLimit)

@@ -231,7 +231,7 @@ func TestBadRequests(t *testing.T) {
 		})
 	}
 	t.Run("what is no JSON", func(t *testing.T) {
-		for kind, path := range map[string]string{"application/x-www-form-urlencoded": "/v1/messages", "": "/v1/messages", "multipart/form-data; boundary=x": "/v1/messages/file?to=1"} {
+		for kind, path := range map[string]string{"application/x-www-form-urlencoded": "/v1/messages", "": "/v1/messages", "multipart/form-data; boundary=x": "/v1/messages/file"} {
 			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://x"+path, strings.NewReader(`{"to":"1"}`))
 			if err != nil {
 				t.Fatal(err)

@@ -186,7 +186,7 @@ func (r *rig) run(args ...string) result { return r.runWith("", args...) }
 func (r *rig) runWith(stdin string, args ...string) result {
 	r.t.Helper()
 	// Not the test's context: cleanups run commands too.
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{"--state-dir", r.stateDir}, args...)...)
 	var out, errOut bytes.Buffer
@@ -240,7 +240,7 @@ func (r *rig) status() api.Status { r.t.Helper(); return one[api.Status](r, "sta
 // and returns the steps that the command showed.
 func (r *rig) pair(extra ...string) (steps []string) {
 	r.t.Helper()
-	ctx, cancel := context.WithTimeout(r.t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{"--state-dir", r.stateDir, "pair", "--json"}, extra...)...)
 	out, err := cmd.StdoutPipe()
@@ -321,20 +321,24 @@ func (r *rig) addWebhook(url, secret string, events ...string) api.Webhook {
 	return w
 }
 
-// until polls a condition, at most 60 s.
+// patience is how long anything may take, on a machine that is busy with much else. It ends what
+// would never come and decides no test.
+const patience = 4 * time.Minute
+
+// until polls a condition.
 func (r *rig) until(what string, ok func() bool) {
 	r.t.Helper()
-	deadline := time.Now().Add(60 * time.Second)
+	deadline := time.Now().Add(patience)
 	for tick := time.NewTicker(10 * time.Millisecond); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waited 60 s until %s", what)
+			r.t.Fatalf("waited %s until %s", patience, what)
 		}
 	}
 }
 
-// within bounds a wait.
+// within bounds a wait by d, or by patience where that is longer.
 func (r *rig) within(d time.Duration) context.Context {
-	ctx, cancel := context.WithTimeout(r.t.Context(), d)
+	ctx, cancel := context.WithTimeout(r.t.Context(), max(d, patience))
 	r.t.Cleanup(cancel)
 	return ctx
 }

@@ -87,7 +87,7 @@ func (l *Listener) Addr() netip.AddrPort { return l.at }
 
 // URL is where the listener is reached on this machine.
 func (l *Listener) URL() string {
-	host, _, _ := net.SplitHostPort(l.settings.Address) //nolint:errcheck // it was used to listen
+	host, _, _ := net.SplitHostPort(l.settings.Address) // it was used to listen
 	addr := l.at.Addr().Unmap()
 	switch {
 	case addr.IsUnspecified() && strings.Contains(host, ":"):
@@ -156,7 +156,7 @@ func (l *Listener) serves(host string, local net.Addr) bool {
 		}
 		return addr.IsLoopback() || addr == own.WithZone("")
 	}
-	configured, _, _ := net.SplitHostPort(l.settings.Address) //nolint:errcheck // it was used to listen
+	configured, _, _ := net.SplitHostPort(l.settings.Address) // it was used to listen
 	if strings.EqualFold(host, configured) && host != "" {
 		return true
 	}

@@ -71,8 +71,14 @@ func (r *rig) readToken() string {
 	return strings.TrimSpace(string(raw))
 }
 
+// answer is the head of a response whose body was read.
+type answer struct {
+	StatusCode int
+	Header     http.Header
+}
+
 // get sends one request on a connection of its own, and returns its status, header and body.
-func (r *rig) get(method, path string, change func(*http.Request)) (*http.Response, string) {
+func (r *rig) get(method, path string, change func(*http.Request)) (answer, string) {
 	r.t.Helper()
 	req, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, nil)
 	if err != nil {
@@ -91,7 +97,7 @@ func (r *rig) get(method, path string, change func(*http.Request)) (*http.Respon
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return resp, string(body)
+	return answer{resp.StatusCode, resp.Header}, string(body)
 }
 
 func withToken(token string) func(*http.Request) {

@@ -172,6 +172,6 @@ func (m *messages) Handle(_ context.Context, r slog.Record) error {
 }
 
 func (m *messages) await(message string) {
-	for <-m.said != message { //nolint:revive // until it is said, or the test's time is over
+	for said := ""; said != message; said = <-m.said { // or until the test's time is over
 	}
 }
