@@ -59,16 +59,17 @@ type Engine interface {
 }
 
 // Dispatcher moves deliveries: through the lanes while they run, directly on the engine otherwise.
+// Audit records are stored in the transaction of the first change of the call.
 type Dispatcher interface {
 	Sync(ctx context.Context, id outbox.SubID) error
-	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
-	Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
-	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (purged int, missing []outbox.Seq, err error)
-	PurgeAll(ctx context.Context, id outbox.SubID) (purged int, err error)
+	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error)
+	Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error)
+	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (purged int, missing []outbox.Seq, err error)
+	PurgeAll(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (purged int, err error)
 	DeadLetterBacklog(ctx context.Context, id outbox.SubID) (int, error)
-	Pause(ctx context.Context, id outbox.SubID, reason string) error
-	Resume(ctx context.Context, id outbox.SubID) error
-	SkipToNow(ctx context.Context, id outbox.SubID) (skipped int, err error)
+	Pause(ctx context.Context, id outbox.SubID, reason string, audit ...outbox.Audit) error
+	Resume(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
+	SkipToNow(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (skipped int, err error)
 	Recovered(ctx context.Context, id outbox.SubID) error
 	State(id outbox.SubID) dispatcher.LaneState
 	Redrives() map[outbox.SubID]dispatcher.Redrive
