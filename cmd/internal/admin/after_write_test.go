@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -299,6 +300,15 @@ func TestAPurgeThatStopsSaysHowFarItCame(t *testing.T) {
 	}
 	if res, err = r.Purge(t.Context(), api.PurgeRequest{DeadLetterFilter: f}); err != nil || res.Purged != 44 || res.Note != "" {
 		t.Errorf("run again: %+v, %v", res, err)
+	}
+	// what was asked for, what came of it, and the rest
+	var recorded []string
+	for _, a := range r.audit()[2:] {
+		recorded = append(recorded, a.Operation+": "+a.Result)
+	}
+	want := []string{"deadletter.purge: 300 dead letters", "deadletter.purge: 256 dead letters in all", "deadletter.purge: 44 dead letters"}
+	if !slices.Equal(recorded, want) {
+		t.Errorf("the audit trail has %q, want %q", recorded, want)
 	}
 }
 
