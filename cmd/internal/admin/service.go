@@ -103,8 +103,10 @@ type Link interface {
 	Unpair(ctx context.Context) (api.UnpairResult, error)
 	Connect(ctx context.Context) (api.Link, error)
 	Disconnect(ctx context.Context) (api.Link, error)
-	Send(ctx context.Context, in api.Send) (api.SendResult, error)
-	SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error)
+	// Send and SendFile store what record makes in one transaction with the message as sent; a
+	// repeated call records nothing.
+	Send(ctx context.Context, in api.Send, record ...outbox.SendRecorder) (api.SendResult, error)
+	SendFile(ctx context.Context, in api.Send, content io.Reader, record ...outbox.SendRecorder) (api.SendResult, error)
 	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)
 	Typing(ctx context.Context, in api.Typing) (api.TypingResult, error)
 	WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error)
