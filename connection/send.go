@@ -23,8 +23,9 @@ const sendTimeout = 45 * time.Second
 
 // Messages finds a stored event by the message it is about.
 type Messages interface {
-	// FindMessage returns the body of the message.received or message.sent event of a message in a
-	// chat (order key).
+	// FindMessage returns the body of the newest message.received or message.sent event of a
+	// message in a chat (order key); of an own one that was deleted that of the message.update
+	// which says so.
 	FindMessage(ctx context.Context, chat, id string) (body []byte, ok bool)
 }
 

@@ -40,7 +40,7 @@ type Backend interface {
 	Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error)
 	PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error)
 	ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error)
-	Unpair(ctx context.Context) (api.UnpairResult, error)
+	Unpair(ctx context.Context, in api.UnpairRequest) (api.UnpairResult, error)
 	Send(ctx context.Context, in api.Send) (api.SendResult, error)
 	Media(ctx context.Context, ref string) (api.Media, error)
 	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)

@@ -34,6 +34,7 @@ func TestDestructiveToolsAsk(t *testing.T) {
 	}
 	defer cs.Close()
 	const purge, disconnect = "whatsapp_dead_letter_purge", "whatsapp_disconnect"
+	told := int32(0) // how often the service was told that the user declined
 	for _, c := range []struct {
 		tool      string
 		arguments map[string]any
@@ -61,6 +62,12 @@ func TestDestructiveToolsAsk(t *testing.T) {
 		}
 		if q := *asked.Load(); !strings.Contains(q, c.question) || strings.Contains(q+text, "hunter2") || (q == "") != (c.question == "") {
 			t.Errorf("%v: asked %q, returned %q", c.arguments, q, text)
+		}
+		if !c.done {
+			told++
+		}
+		if n := f.declined.Load(); n != told {
+			t.Errorf("%s %v: the service was told %d times that the user declined, want %d", c.tool, c.arguments, n, told)
 		}
 		if !c.done && (!strings.HasPrefix(text, "approval_declined: ") || !strings.Contains(text, "waoutbox deadletter purge ") && !strings.Contains(text, "waoutbox unpair")) {
 			t.Errorf("%v: %s", c.arguments, text)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"waoutbox/outbox/api"
@@ -22,6 +23,7 @@ type fake struct {
 	mu    sync.Mutex
 	calls []string // method and arguments
 	hooks
+	declined atomic.Int32 // how often it was told that the user declined
 
 	webhooks    []api.Webhook
 	deadLetters []api.DeadLetter
@@ -188,7 +190,11 @@ func (f *fake) ContinuePairing(_ context.Context, in api.ContinuePairing) (api.P
 	return f.next, nil
 }
 
-func (f *fake) Unpair(context.Context) (api.UnpairResult, error) {
+func (f *fake) Unpair(_ context.Context, in api.UnpairRequest) (api.UnpairResult, error) {
+	if in.Approval == api.ApprovalDeclined {
+		f.declined.Add(1)
+		return api.UnpairResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree")
+	}
 	f.record("Unpair")
 	return f.unpaired, nil
 }
@@ -251,6 +257,7 @@ func (f *fake) Event(_ context.Context, ref string) (api.EventDetail, error) {
 
 func (f *fake) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
 	if in.Approval == api.ApprovalDeclined { // only that is recorded
+		f.declined.Add(1)
 		return api.PurgeResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree")
 	}
 	f.record("Purge ids=%s webhook=%s all=%v dry=%v", strings.Join(in.IDs, ","), in.Webhook, in.All, in.DryRun)

@@ -233,15 +233,20 @@ type disconnectInput struct {
 }
 
 func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput) (out statusOutput, err error) {
+	var declined error
 	if in.Logout {
-		err := c.confirm("log out", "Log the account out of WhatsApp and forget it here? Linking it again needs the phone.", "waoutbox unpair")
-		if err != nil {
-			return out, err
+		declined = c.confirm("log out", "Log the account out of WhatsApp and forget it here? Linking it again needs the phone.", "waoutbox unpair")
+		if declined != nil && api.CodeOf(declined) != api.CodeApprovalDeclined {
+			return out, declined
 		}
 	}
 	b, err := c.backend(ctx)
 	if err != nil {
 		return out, err
+	}
+	if declined != nil { // the service records it
+		_, _ = b.Unpair(ctx, api.UnpairRequest{Approval: api.ApprovalDeclined})
+		return out, declined
 	}
 	if !in.Logout {
 		if _, err := b.Disconnect(ctx); err != nil {
@@ -249,7 +254,7 @@ func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput)
 		}
 		return s.runConnectionStatus(ctx, c, noArguments{})
 	}
-	res, err := b.Unpair(ctx)
+	res, err := b.Unpair(ctx, api.UnpairRequest{})
 	if err != nil {
 		return out, err
 	}

@@ -49,8 +49,8 @@ func newSendReadCmd(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "read CHAT MESSAGE-ID…",
 		Short: "Mark messages as read, which their senders see",
-		Long: `Marks messages of a chat as read. Who wrote a message of a group is looked up in the log;
---participant names the author of older ones.`,
+		Long: `Marks messages of a chat as read. They and their authors are looked up in the log; where it lacks one, none
+is marked, and the error says which. --participant names the author of older ones.`,
 		Args: arguments(2, -1, "a chat and the ids of messages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var in api.MarkRead
@@ -72,7 +72,7 @@ func newSendReadCmd(e *env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&participant, "participant", "", "JID of who wrote the messages, in a group")
+	cmd.Flags().StringVar(&participant, "participant", "", "JID or number of who wrote the messages, where the log does not have them")
 	return cmd
 }
 

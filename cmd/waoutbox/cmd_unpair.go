@@ -43,7 +43,7 @@ func (e *env) unpair(ctx context.Context, svc api.Service, yes bool) error {
 			}
 		}
 	}
-	res, err := svc.Unpair(ctx)
+	res, err := svc.Unpair(ctx, api.UnpairRequest{})
 	if err != nil {
 		return err
 	}

@@ -289,7 +289,7 @@ func (f *fakeService) ContinuePairing(_ context.Context, in api.ContinuePairing)
 	return f.next, err
 }
 
-func (f *fakeService) Unpair(context.Context) (api.UnpairResult, error) {
+func (f *fakeService) Unpair(context.Context, api.UnpairRequest) (api.UnpairResult, error) {
 	done, err := f.begin("Unpair")
 	defer done()
 	return f.unpaired, err

@@ -46,11 +46,19 @@ type PairPasskey struct {
 	Script  string          `json:"script"`  // one line of JavaScript
 }
 
-// ContinuePairing answers a pairing session that waits: exactly one field is set.
+// ContinuePairing is what a pairing session waits for, or its end: exactly one field is set.
 type ContinuePairing struct {
 	// WebAuthn's AuthenticationResponseJSON, as it was copied
 	Passkey string `json:"passkey,omitempty"`
 	Confirm bool   `json:"confirm,omitempty"` // the phone shows the same code
+	// the session ends for everybody who follows it, whatever it waits for
+	Cancel bool `json:"cancel,omitempty"`
+}
+
+// UnpairRequest gives a link up.
+type UnpairRequest struct {
+	// of an agent's client: its user, who was asked, declined, so nothing is given up
+	Approval Approval `json:"approval,omitempty"`
 }
 
 // UnpairResult is what became of a link that was given up. Without an account none was linked.

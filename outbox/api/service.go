@@ -60,11 +60,12 @@ type Service interface {
 	// passkey's step when the session is past codes.
 	PairNow(ctx context.Context, in PairRequest) (PairStep, error)
 	// ContinuePairing gives a pairing session what it waits for and returns the step that follows.
+	// With Cancel it ends the session and returns StepFailed, or StepLinked when it is too late.
 	ContinuePairing(ctx context.Context, in ContinuePairing) (PairStep, error)
 	// Unpair logs the account out, of WhatsApp and of this machine; another one can be linked at
 	// once. Where WhatsApp cannot be reached the account is forgotten here all the same, and the
 	// result says so.
-	Unpair(ctx context.Context) (UnpairResult, error)
+	Unpair(ctx context.Context, in UnpairRequest) (UnpairResult, error)
 	// Connect has the link connected again, whether Disconnect or another program ended it, or the
 	// next try is far away, and returns how it stands once it is up or the try failed. Without an
 	// account it returns the unlinked link.

@@ -219,7 +219,7 @@ func plural(n int64, what string) string {
 func (s *Service) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	out := api.AuditPage{Items: []api.AuditRecord{}}
 	if q.Limit < 0 {
-		return out, api.Errorf(api.CodeInvalidArguments, "limit %d: give how many of the newest records are listed", q.Limit)
+		return out, api.Errorf(api.CodeInvalidArguments, "limit %d: give how many of the newest records are listed", q.Limit).In("limit")
 	}
 	limit := q.Limit
 	if limit == 0 || limit > outbox.MaxBatch {

@@ -68,7 +68,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	ask(err)
 	_, err = r.PairNow(ctx, api.PairRequest{})
 	ask(err)
-	_, err = r.Unpair(ctx)
+	_, err = r.Unpair(ctx, api.UnpairRequest{})
 	ask(err)
 	linked := api.Errorf(api.CodeAlreadyLinked, "an account is linked already")
 	r.o.Link = &auditedLink{pair: linked}
@@ -81,6 +81,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		errorOf(r.RotateSecret(ctx, api.RotateSecret{Webhook: "wh_none", Secret: new(secret), Promote: true})),
 		errorOf(r.Send(ctx, api.Send{To: "+49 1", File: &api.File{Path: "/root/.ssh/id_rsa"}})),
 		errorOf(r.ReplayEvents(ctx, api.ReplayEvents{})),
+		errorOf(r.Unpair(ctx, api.UnpairRequest{Approval: api.ApprovalDeclined})),
 		errorOf(r.PairNow(ctx, api.PairRequest{})),
 		r.Pair(ctx, api.PairRequest{}, nil),
 	} {
@@ -120,6 +121,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		"webhook.rotate-secret|wh_none||||refused|invalid_arguments",
 		"message.send|+49 1||file||refused|path_not_allowed",
 		"event.replay|||||refused|invalid_arguments",
+		"link.unpair|1@s.whatsapp.net||||refused|approval_declined",
 		"link.pair|||||refused|already_linked",
 		"link.pair|||||refused|already_linked",
 	}

@@ -122,6 +122,7 @@ type pastEvents struct {
 func (p *pastEvents) take(ctx context.Context, refs []string, out *api.StartReplayResult) error {
 	for _, ref := range refs {
 		ev, err := p.service.findEvent(ctx, ref)
+		named(err, "ids")
 		switch {
 		case api.CodeOf(err) == api.CodeNotFound:
 			out.Missing = append(out.Missing, ref)

@@ -148,8 +148,8 @@ func (c *Client) ContinuePairing(ctx context.Context, in api.ContinuePairing) (a
 	return call(ctx, c, routePairContinue, in)
 }
 
-func (c *Client) Unpair(ctx context.Context) (api.UnpairResult, error) {
-	return call(ctx, c, routeUnpair, none{})
+func (c *Client) Unpair(ctx context.Context, in api.UnpairRequest) (api.UnpairResult, error) {
+	return call(ctx, c, routeUnpair, in)
 }
 
 func (c *Client) Connect(ctx context.Context) (api.Link, error) {

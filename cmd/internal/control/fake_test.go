@@ -138,8 +138,8 @@ func (f *recordingService) PairNow(ctx context.Context, in api.PairRequest) (api
 func (f *recordingService) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
 	return record[api.PairStep](ctx, f, "ContinuePairing", in)
 }
-func (f *recordingService) Unpair(ctx context.Context) (api.UnpairResult, error) {
-	return record[api.UnpairResult](ctx, f, "Unpair")
+func (f *recordingService) Unpair(ctx context.Context, in api.UnpairRequest) (api.UnpairResult, error) {
+	return record[api.UnpairResult](ctx, f, "Unpair", in)
 }
 
 func (f *recordingService) Connect(ctx context.Context) (api.Link, error) {

@@ -85,8 +85,8 @@ func (l local) Disconnect(ctx context.Context) (api.Link, error) {
 	return change(ctx, l.server, none{}, func(ctx context.Context, _ none) (api.Link, error) { return l.Service.Disconnect(ctx) })
 }
 
-func (l local) Unpair(ctx context.Context) (api.UnpairResult, error) {
-	return change(ctx, l.server, none{}, func(ctx context.Context, _ none) (api.UnpairResult, error) { return l.Service.Unpair(ctx) })
+func (l local) Unpair(ctx context.Context, in api.UnpairRequest) (api.UnpairResult, error) {
+	return change(ctx, l.server, in, l.Service.Unpair)
 }
 
 func (l local) Send(ctx context.Context, in api.Send) (api.SendResult, error) {

@@ -117,6 +117,10 @@ func (s *schemas) of(t reflect.Type, enum []string, asked bool) object {
 	panic(fmt.Sprintf("no schema for %v", t))
 }
 
+// ofAgents reports whether only agents' clients give a field: they ask their user; programs have
+// nobody to ask.
+func ofAgents(f request.Field) bool { return f.Type == reflect.TypeFor[api.Approval]() }
+
 // component names the schema of a struct.
 func (s *schemas) component(t reflect.Type, asked bool, except ...string) object {
 	name := schemaName(t)
@@ -134,8 +138,8 @@ func (s *schemas) properties(t reflect.Type, asked bool, except []string) object
 	var properties object
 	var required []string
 	for _, f := range request.Fields(t) {
-		if slices.Contains(except, f.Name) || f.Type == reflect.TypeFor[api.Approval]() {
-			continue // an agent's client asks its user; programs have nobody to ask
+		if slices.Contains(except, f.Name) || ofAgents(f) {
+			continue
 		}
 		properties = append(properties, member{f.Name, s.property(f, t, asked)})
 		if f.Required {

@@ -116,7 +116,7 @@ func (s *schemas) operation(o operation, d description) object {
 		where := "query"
 		if slices.Contains(inPath, f.Name) {
 			where = "path"
-		} else if !inQuery {
+		} else if !inQuery || ofAgents(f) {
 			continue
 		}
 		p := s.property(f, o.in, true)

@@ -67,7 +67,7 @@ func (s *Server) routes() {
 	read(s, routePairNow, svc.PairNow)
 	// what was handed over is with WhatsApp: the wait for the step after it ends with the caller
 	read(s, routePairContinue, svc.ContinuePairing)
-	mutate(s, routeUnpair, func(ctx context.Context, _ none) (api.UnpairResult, error) { return svc.Unpair(ctx) })
+	mutate(s, routeUnpair, svc.Unpair)
 	mutate(s, routeConnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Connect(ctx) })
 	mutate(s, routeDisconnect, func(ctx context.Context, _ none) (api.Link, error) { return svc.Disconnect(ctx) })
 

@@ -55,12 +55,12 @@ const (
 
 	routeLink route[none, api.Link] = "GET /v1/link"
 	// the response is JSON lines, see pairEnd
-	routePair         route[api.PairRequest, api.PairStep]     = "POST /v1/link/pair"
-	routePairNow      route[api.PairRequest, api.PairStep]     = "POST /v1/link/code"
-	routePairContinue route[api.ContinuePairing, api.PairStep] = "POST /v1/link/continue"
-	routeUnpair       route[none, api.UnpairResult]            = "DELETE /v1/link"
-	routeConnect      route[none, api.Link]                    = "POST /v1/link/connect"
-	routeDisconnect   route[none, api.Link]                    = "POST /v1/link/disconnect"
+	routePair         route[api.PairRequest, api.PairStep]       = "POST /v1/link/pair"
+	routePairNow      route[api.PairRequest, api.PairStep]       = "POST /v1/link/code"
+	routePairContinue route[api.ContinuePairing, api.PairStep]   = "POST /v1/link/continue"
+	routeUnpair       route[api.UnpairRequest, api.UnpairResult] = "DELETE /v1/link"
+	routeConnect      route[none, api.Link]                      = "POST /v1/link/connect"
+	routeDisconnect   route[none, api.Link]                      = "POST /v1/link/disconnect"
 
 	// docs/openapi.json
 	routeOpenAPI route[none, file] = "GET /v1/openapi.json"

@@ -114,7 +114,7 @@ func TestErrorsCrossUnchanged(t *testing.T) {
 	r := startServer(t, svc)
 	codes := []api.Code{
 		api.CodeInvalidURL, api.CodeInvalidEvents, api.CodeInvalidSecret, api.CodeInvalidArguments, api.CodeInvalidCursor, api.CodeTooManyWebhooks,
-		api.CodeWebhookNotFound, api.CodeNotFound, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeInvalidPhone, api.CodeNotWaiting, api.CodeNotConnected, api.CodeInvalidRecipient,
+		api.CodeWebhookNotFound, api.CodeNotFound, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodePairingCancelled, api.CodeInvalidPhone, api.CodeNotWaiting, api.CodeNotConnected, api.CodeInvalidRecipient,
 		api.CodeNotOnWhatsApp, api.CodeRateLimited, api.CodeSendFailed, api.CodeMessageNotFound, api.CodeIdempotencyConflict, api.CodeMediaUnavailable, api.CodeMediaExpired, api.CodeMediaTooLarge, api.CodePathNotAllowed, api.CodeServiceUnavail, api.CodeOutboxFull, api.CodeTimeout, api.CodeInternal,
 	}
 	for i, m := range methods() {
