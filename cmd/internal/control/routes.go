@@ -132,6 +132,7 @@ const (
 
 	headerTimeout = 5 * time.Second  // from connect to the end of the header
 	bodyTimeout   = 10 * time.Second // to read one request
+	restTimeout   = time.Second      // of a request that has its response: for what is left of it
 	writeTimeout  = 10 * time.Second // for a peer to take a response, or one line of a stream
 	// to read the status and to take the metrics
 	metricsTimeout = 20 * time.Second

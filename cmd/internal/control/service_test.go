@@ -37,7 +37,7 @@ func startServerWith(t *testing.T, dir string, o ServerOptions) *running {
 	if o.Stop == nil {
 		o.Stop = cancel
 	}
-	if o.Daemon == (api.Daemon{}) {
+	if o.Daemon.PID == 0 && o.Daemon.Version == "" {
 		o.Daemon = api.Daemon{PID: 4711, Version: "0.1.0", StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	}
 	r := &running{dir: dir, client: NewClient(dir, Agent{Kind: api.CallerCLI, Name: "cli", Version: "0.2.0"}), stop: cancel, done: make(chan struct{})}
