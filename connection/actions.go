@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -44,7 +45,7 @@ type readKey struct{ chat, sender types.JID }
 // MarkRead sends read receipts, one for each chat and sender. With read receipts turned off in the
 // account's privacy settings, only the account's own devices learn of it. It returns when they are
 // handed over: WhatsApp does not say what became of them. All messages are checked before any is
-// marked.
+// marked: where the log lacks some whose author is not named, none is (message_not_found).
 func (c *Client) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error) {
 	if n := len(in.Messages); n == 0 || n > maxMarked {
 		return api.MarkReadResult{}, api.Errorf(api.CodeInvalidArguments, "%d messages are to be marked as read: give 1 to %d of them", n, maxMarked).In("messages")
@@ -55,15 +56,26 @@ func (c *Client) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadRes
 	}
 	receipts := make(map[readKey][]types.MessageID)
 	var order []readKey
+	var known, unknown []string
 	for _, m := range in.Messages {
 		k, err := c.readKey(ctx, m)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil:
+			return api.MarkReadResult{}, ctx.Err()
+		case api.CodeOf(err) == api.CodeMessageNotFound:
+			unknown = append(unknown, m.ID)
+			continue
+		case err != nil:
 			return api.MarkReadResult{}, err
 		}
+		known = append(known, m.ID)
 		if receipts[k] == nil {
 			order = append(order, k)
 		}
 		receipts[k] = append(receipts[k], m.ID)
+	}
+	if len(unknown) > 0 {
+		return api.MarkReadResult{}, notInLog(known, unknown)
 	}
 	for _, k := range order {
 		if err := cli.MarkRead(ctx, receipts[k], c.now(), k.chat, k.sender); err != nil {
@@ -71,6 +83,24 @@ func (c *Client) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadRes
 		}
 	}
 	return api.MarkReadResult{Marked: len(in.Messages)}, nil
+}
+
+// maxNamed is how many ids a sentence names.
+const maxNamed = 10
+
+// notInLog says which messages the log has and which it lacks.
+func notInLog(known, unknown []string) error {
+	list := func(ids []string) string {
+		if more := len(ids) - maxNamed; more > 0 {
+			return fmt.Sprintf("%s and %d more", strings.Join(ids[:maxNamed], ", "), more)
+		}
+		return strings.Join(ids, ", ")
+	}
+	has := ""
+	if len(known) > 0 {
+		has = "; it has " + list(known)
+	}
+	return api.Errorf(api.CodeMessageNotFound, "nothing was marked as read: the log, which keeps the messages of the last days, does not have %s%s. Leave out what it does not have, or name who wrote those (--author; participant in a request)", list(unknown), has).In("messages")
 }
 
 // readKey says who gets the receipt of a message.
@@ -85,12 +115,16 @@ func (c *Client) readKey(ctx context.Context, m api.MessageRef) (readKey, error)
 	switch {
 	case chat.Server == types.NewsletterServer:
 		return readKey{}, api.Errorf(api.CodeInvalidArguments, "messages of channels are not marked as read: %s is one", chat)
-	case chat.Server != types.GroupServer:
-		return readKey{chat: chat, sender: chat}, nil
 	}
 	sender, err := c.sendEnv(chat).Author(ctx, m.ID, m.Participant)
-	if err != nil {
+	switch {
+	case err != nil:
 		return readKey{}, err
+	case chat.Server == types.GroupServer:
+	case m.Participant != "" && sender != chat && c.otherAddress(ctx, sender) != chat:
+		return readKey{}, api.Errorf(api.CodeInvalidArguments, "%s writes nothing in the chat with %s: in a chat with one person leave the participant out, or name that person", sender, chat).In("messages")
+	default:
+		sender = chat
 	}
 	return readKey{chat: chat, sender: sender}, nil
 }

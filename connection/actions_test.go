@@ -46,6 +46,17 @@ func TestMarkRead(t *testing.T) {
 			t.Errorf("read %q in one receipt", c.IDs)
 		}
 	}
+	_, err = r.MarkRead(ctx, api.MarkRead{Messages: []api.MessageRef{
+		{Chat: bob.LID(), ID: one}, {Chat: bob.LID(), ID: "3EB0NONE"}, {Chat: bob.PN(), ID: two}, {Chat: group.JID(), ID: "3EB0NEITHER"},
+	}})
+	if api.CodeOf(err) != api.CodeMessageNotFound || !strings.Contains(err.Error(), "not have 3EB0NONE, 3EB0NEITHER; it has "+one+", "+two+".") {
+		t.Errorf("of some unknown ones: %v", err)
+	}
+	for _, who := range []string{bob.LID(), bob.PN()} {
+		_, err = r.MarkRead(ctx, api.MarkRead{Messages: []api.MessageRef{{Chat: bob.LID(), ID: "3EB0" + who[:5], Participant: who}}})
+		must(t, err)
+		must(t, bob.WaitReceipt(ctx, "read", "3EB0"+who[:5]))
+	}
 	for name, c := range map[string]struct {
 		in   []api.MessageRef
 		want api.Code
@@ -56,6 +67,8 @@ func TestMarkRead(t *testing.T) {
 		"unknown":       {[]api.MessageRef{{Chat: bob.LID(), ID: one}, {Chat: group.JID(), ID: "3EB0X"}}, api.CodeMessageNotFound},
 		"of a channel":  {[]api.MessageRef{{Chat: "1@newsletter", ID: "3EB0X"}}, api.CodeInvalidArguments},
 		"far too many":  {make([]api.MessageRef, maxMarked+1), api.CodeInvalidArguments},
+		"of nobody":     {[]api.MessageRef{{Chat: bob.LID(), ID: "3EB0X"}}, api.CodeMessageNotFound},
+		"not the other": {[]api.MessageRef{{Chat: bob.LID(), ID: "3EB0X", Participant: carol.LID()}}, api.CodeInvalidArguments},
 		"group as them": {[]api.MessageRef{{Chat: group.JID(), ID: "3EB0X", Participant: group.JID()}}, api.CodeInvalidArguments},
 	} {
 		if _, err := r.MarkRead(ctx, api.MarkRead{Messages: c.in}); api.CodeOf(err) != c.want {

@@ -82,6 +82,7 @@ type Client struct {
 	pairings   chan *pairing.Session   // cap 1: the pairing session that was asked for
 	ready      chan struct{}           // closed once Run knows whether an account is linked
 	doubts     chan liveness.Suspicion // cap 1: connections may be dead
+	tryNow     chan struct{}           // cap 1: somebody wants the next try to connect at once
 	source     atomic.Pointer[source]  // of the present session
 	arrivals   *stanzas.Watch          // finds what arrives and becomes no event
 	watched    watched
@@ -117,7 +118,7 @@ func New(o Options) (*Client, error) {
 	c := &Client{
 		o: o, log: o.Log.With("component", "connection"), wire: o.Route.Transport(),
 		timings: defaultTimings(), now: time.Now, turn: guard.NewTurn(),
-		pairings: make(chan *pairing.Session, 1), ready: make(chan struct{}), doubts: make(chan liveness.Suspicion, 1),
+		pairings: make(chan *pairing.Session, 1), ready: make(chan struct{}), doubts: make(chan liveness.Suspicion, 1), tryNow: make(chan struct{}, 1),
 		changing: make(chan struct{}, 1),
 	}
 	c.http, c.files = &http.Client{Transport: c.wire}, &http.Client{Transport: o.Route.Media()}

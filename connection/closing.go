@@ -101,6 +101,14 @@ func (c *Client) openLink(ctx context.Context) error {
 		}
 	}
 	c.wanted.open(c.beginOpening)
+	if c.alarms.up(alarmOutdated) && !c.alarms.up(alarmBanned) && c.status.read().State == api.LinkDisconnected {
+		c.status.set(api.LinkConnecting, "")
+		select {
+		case c.tryNow <- struct{}{}:
+		default: // asked for already
+		}
+		return nil
+	}
 	if l := c.status.read(); l.State == api.LinkConnecting && l.Reason != "" {
 		c.doubt(liveness.Suspicion{Reason: "somebody wants the link connected", Since: c.now()})
 	}

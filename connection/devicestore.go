@@ -124,10 +124,12 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 		if dev.AppState != nil && dev.EventBuffer != nil && !synced.IsWhole(dev.AppState) {
 			dev.AppState = synced.Whole(dev.AppState, dev.EventBuffer.DoDecryptionTxn)
 		}
-		if dev.Sessions != nil && dev.EventBuffer != nil && !sessions.IsKept(dev.Sessions) {
-			dev.Sessions = sessions.Kept(dev.Sessions, dev.EventBuffer.DoDecryptionTxn)
-		}
+		// all the others are replaced together, and wrapped once: a device is saved again with each
+		// new name of the account, and in one another a write of sessions would wait for itself
 		if _, done := dev.EventBuffer.(*guardedBuffer); !done && dev.EventBuffer != nil {
+			if dev.Sessions != nil && !sessions.IsKept(dev.Sessions) {
+				dev.Sessions = sessions.Kept(dev.Sessions, dev.EventBuffer.DoDecryptionTxn)
+			}
 			decrypted := decryptions.NewBuffer(decryptions.Stores{
 				Events: dev.EventBuffer, Sessions: dev.Sessions, Identities: dev.Identities,
 				PreKeys: dev.PreKeys, SenderKeys: dev.SenderKeys, Secrets: dev.MsgSecrets,

@@ -104,3 +104,22 @@ func TestWhoseFaultAnUnreadMessageIs(t *testing.T) {
 		}
 	}
 }
+
+// A device is saved again and again, with each new name of the account. Its stores stay as they
+// were wrapped: wrapped once more, a message that is sent would wait for itself, and all that
+// arrive with it.
+func TestADeviceThatIsSavedAgainIsWrappedOnce(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	dev := r.libraryClient().Store
+	before := dev.Sessions
+	must(t, dev.Save(ctx))
+	if dev.Sessions != before {
+		t.Fatalf("the sessions are in a %T now", dev.Sessions)
+	}
+	bob := r.acc.NewContact("Bob", "15550100123")
+	_, err := r.Send(ctx, api.Send{To: bob.PN(), Text: "from the service"})
+	must(t, err)
+	sendAll(t, func() (string, error) { return bob.SendText(ctx, "hello") })
+	r.waitTexts("hello")
+}

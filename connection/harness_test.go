@@ -289,13 +289,9 @@ func messageIn(t *testing.T, ev outbox.Event) storedMessage {
 // finder looks quoted messages up in the rig's outbox.
 type finder struct{ r *rig }
 
-func (f finder) FindMessage(_ context.Context, chat, id string) ([]byte, bool) {
-	for _, ev := range f.r.events() {
-		if (ev.Name == translate.MessageReceived || ev.Name == translate.MessageSent) && ev.Chat == chat && messageIn(f.r.t, ev).Key.ID == id {
-			return ev.Body, true
-		}
-	}
-	return nil, false
+func (f finder) FindMessage(ctx context.Context, chat, id string) ([]byte, bool) {
+	ev, err := f.r.engine.FindMessage(ctx, chat, id)
+	return ev.Body, err == nil
 }
 
 func must(t *testing.T, err error) {

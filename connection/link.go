@@ -60,6 +60,10 @@ func (c *Client) runLinked(ctx context.Context, s *session) sessionEnd {
 				untold = false
 			}
 			c.unread.connecting()
+			select {
+			case <-c.tryNow: // this is it
+			default:
+			}
 			if err := s.connect(ctx); err != nil {
 				if ctx.Err() != nil {
 					return endStopped
@@ -112,7 +116,7 @@ func (c *Client) runLinked(ctx context.Context, s *session) sessionEnd {
 
 // waitToConnect waits before the next attempt and reports false when ctx ended first. The wait is
 // cut short, and the waits begin anew, when the network changed or the machine woke up; least, of
-// wall-clock time, passes nevertheless.
+// wall-clock time, passes nevertheless, unless somebody asks for the next attempt.
 func (c *Client) waitToConnect(ctx context.Context, waits backoff.BackOff, wait, least time.Duration) bool {
 	now := c.now()
 	soonest, until := now.Round(0).Add(least), now.Add(wait)
@@ -128,6 +132,9 @@ func (c *Client) waitToConnect(ctx context.Context, waits backoff.BackOff, wait,
 		case <-c.doubts:
 			waits.Reset()
 			until = now
+		case <-c.tryNow:
+			waits.Reset()
+			until, soonest = now, now.Round(0)
 		case <-ctx.Done():
 			t.Stop()
 			return false

@@ -43,7 +43,6 @@ func TestSendFiles(t *testing.T) {
 		{api.File{Kind: "voice"}, ogg, wasim.Voice},
 		{api.File{Kind: "sticker"}, webp, wasim.Sticker},
 		{api.File{Name: "räk.pdf", Caption: "read"}, []byte("%PDF-1.7"), wasim.Document},
-		{api.File{Kind: "document"}, nil, wasim.Document},
 	} {
 		res, err := r.SendFile(bounded(t), api.Send{To: bob.PN(), File: &tc.file}, bytes.NewReader(tc.content))
 		must(t, err)
@@ -137,6 +136,12 @@ func TestSendFileRefused(t *testing.T) {
 	file := api.Send{To: bob.PN(), File: &api.File{}}
 	if _, err := r.Send(bounded(t), file); api.CodeOf(err) != api.CodeInvalidArguments {
 		t.Errorf("without content: %v", err)
+	}
+	for _, kind := range []string{"", "document", "image"} {
+		in := api.Send{To: bob.PN(), File: &api.File{Kind: kind, Name: "x.txt"}}
+		if _, err := r.SendFile(bounded(t), in, strings.NewReader("")); api.CodeOf(err) != api.CodeInvalidArguments || !strings.Contains(err.Error(), "the file is empty") {
+			t.Errorf("an empty file as %q: %v", kind, err)
+		}
 	}
 	if _, err := r.SendFile(bounded(t), file, io.MultiReader(strings.NewReader("half"), errReader{errors.New("gone")})); api.CodeOf(err) != api.CodeMediaUnavailable {
 		t.Errorf("a file that breaks off: %v", err)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"go.mau.fi/whatsmeow/store"
 
@@ -60,4 +61,25 @@ func TestAnOutdatedVersionIsReplacedWhilePairing(t *testing.T) {
 		t.Fatalf("PairNow returned %v", err)
 	}
 	r.pair()
+}
+
+// Connect does not wait for the next try, which is an hour away, and tells when WhatsApp still
+// refuses the version.
+func TestConnectTriesAtOnceAfterAnOutdatedVersion(t *testing.T) {
+	own := store.GetWAVersion()
+	t.Cleanup(func() { store.SetWAVersion(own) })
+	r := newRig(t)
+	r.timings.renewed, r.timings.banned = time.Hour, time.Hour
+	r.run()
+	r.pair()
+	r.acc.Refuse(405)
+	r.acc.Drop()
+	eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmOutdated) && r.Link().State == api.LinkDisconnected })
+	if _, err := r.Connect(bounded(t)); api.CodeOf(err) != api.CodeClientOutdated {
+		t.Errorf("Connect while WhatsApp refuses: %v", err)
+	}
+	r.acc.Refuse(0)
+	if l, err := r.Connect(bounded(t)); err != nil || l.State != api.LinkConnected || r.hasAlarm(alarmOutdated) {
+		t.Errorf("Connect when WhatsApp accepts again: %+v, %v", l, err)
+	}
 }

@@ -68,7 +68,8 @@ func (shown) Error() string { return "shown" }
 var errShown error = shown{}
 
 // ContinuePairing gives the pairing session that runs what it waits for: the passkey's response, or
-// the word of a person that the codes are the same. It returns the step that follows.
+// the word of a person that the codes are the same; or it cancels the session. It returns the step
+// that follows.
 func (c *Client) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
 	c.mu.Lock()
 	p := c.pairing
@@ -171,6 +172,9 @@ func (c *Client) waitForPairing(ctx context.Context, s *session) *session {
 	}
 }
 
+// pairingCancelled tells receivers that the code they were given is no longer valid.
+func (c *Client) pairingCancelled() { c.in.appendOwn(c.tr.PairingCancelled()) }
+
 // probe connects without an account, once, and says in the state what came of it. It reports
 // whether the server was reached.
 func (c *Client) probe(ctx context.Context, s *session) bool {
@@ -199,9 +203,26 @@ func (c *Client) runPairing(ctx context.Context, s *session, shared *pairing.Ses
 	c.in.setMuted(false)
 	c.status.set(api.LinkPairing, "")
 	c.in.appendOwn(c.tr.Connecting())
-	if err := s.connect(ctx); err != nil {
+	trying, end := context.WithCancel(ctx)
+	go func() {
+		select {
+		case <-shared.Cancelled():
+			end()
+		case <-trying.Done():
+		}
+	}()
+	err = s.connect(trying)
+	cancelled := trying.Err() != nil
+	end()
+	if err != nil {
 		if ctx.Err() != nil {
 			return false, nil // stop fails the session
+		}
+		if cancelled {
+			c.pairingCancelled()
+			c.status.set(api.LinkUnlinked, "")
+			shared.Fail(pairing.Cancelled())
+			return false, nil
 		}
 		reason := c.cannotReach(err)
 		c.log.Warn("pairing failed: no connection", "error", err)
@@ -218,6 +239,7 @@ func (c *Client) runPairing(ctx context.Context, s *session, shared *pairing.Ses
 			}
 		},
 		TimedOut: func() { c.in.appendOwn(c.tr.PairingTimeout()) },
+		GivenUp:  c.pairingCancelled,
 		Tell:     c.status.setReason,
 		Outdated: func() *api.Error {
 			renewed, _, result := c.outdated(s.ctx)

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/connection/translate"
 	"waoutbox/connection/wasim/fault"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -100,6 +101,79 @@ func TestFlows(t *testing.T) {
 			}
 			if last := steps[len(steps)-1]; last.Account != r.acc.PN() {
 				t.Errorf("linked %+v", last)
+			}
+			r.waitState(api.LinkConnected)
+		})
+	}
+}
+
+// A session that is cancelled, waiting for the phone or for the passkey, tells receivers once and
+// leaves a link that pairs again.
+func TestCancelPairing(t *testing.T) {
+	for _, f := range flows() {
+		t.Run(f.name, func(t *testing.T) {
+			r := newRig(t)
+			must(t, r.acc.RequirePasskey())
+			r.run()
+			ctx := bounded(t)
+			cancel := api.ContinuePairing{Cancel: true}
+			if _, err := r.ContinuePairing(ctx, cancel); api.CodeOf(err) != api.CodeNotWaiting {
+				t.Errorf("without a session: %v", err)
+			}
+			closes := func() (n int) {
+				for _, ev := range r.named(translate.ConnectionUpdate) {
+					if strings.Contains(string(ev.Body), `"status":"pairing_required","connection":"close"`) {
+						n++
+					}
+				}
+				return n
+			}
+			phone, done := context.WithCancel(ctx)
+			var atPhone sync.WaitGroup
+			in := api.PairRequest{}
+			if f.phone {
+				user, _, _ := strings.Cut(r.acc.PN(), "@")
+				in.Phone = "+" + user
+			}
+			used := false
+			err := r.Pair(ctx, in, func(s api.PairStep) error {
+				switch {
+				case s.Step == api.StepPasskey, !f.passkey && !used:
+					used = true
+					step, err := r.ContinuePairing(ctx, cancel)
+					if err != nil || step.Step != api.StepFailed {
+						t.Errorf("cancelled: %+v, %v", step, err)
+					}
+				case f.passkey && !used && (s.Step == api.StepQR || s.Step == api.StepCode):
+					used = true
+					atPhone.Go(func() {
+						if s.Step == api.StepQR {
+							_ = r.acc.ScanQR(phone, s.QR)
+						} else {
+							_ = r.acc.EnterCode(phone, s.Code)
+						}
+					})
+				}
+				return nil
+			})
+			done()
+			atPhone.Wait()
+			if api.CodeOf(err) != api.CodePairingCancelled {
+				t.Errorf("the session ended with %v", err)
+			}
+			if l := r.waitState(api.LinkUnlinked); l.Reason != "" {
+				t.Errorf("the link says %q", l.Reason)
+			}
+			if n := closes(); n != 1 {
+				t.Errorf("receivers were told %d times", n)
+			}
+			if _, err := r.ContinuePairing(ctx, cancel); api.CodeOf(err) != api.CodeNotWaiting {
+				t.Errorf("cancelled once more: %v", err)
+			}
+			steps, err := flow{"", f.phone, true}.link(r)
+			must(t, err)
+			if last := steps[len(steps)-1]; last.Step != api.StepLinked {
+				t.Errorf("paired again: %+v", last)
 			}
 			r.waitState(api.LinkConnected)
 		})

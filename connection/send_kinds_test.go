@@ -195,6 +195,9 @@ func TestEditAndDelete(t *testing.T) {
 		"deletion of another's": {api.Send{Delete: &api.Delete{MessageID: theirs}}, api.CodeInvalidArguments},
 		"edit of nothing":       {api.Send{Edit: &api.Edit{MessageID: "3EB0UNKNOWN", Text: "x"}}, api.CodeMessageNotFound},
 		"deletion of nothing":   {api.Send{Delete: &api.Delete{MessageID: "3EB0UNKNOWN"}}, api.CodeMessageNotFound},
+		"edit of a deleted":     {api.Send{Edit: &api.Edit{MessageID: first.MessageID, Text: "x"}}, api.CodeMessageNotFound},
+		"a second deletion":     {api.Send{Delete: &api.Delete{MessageID: first.MessageID}}, api.CodeMessageNotFound},
+		"a quoted deleted one":  {api.Send{Text: "x", QuotedMessageID: first.MessageID}, api.CodeMessageNotFound},
 		"an edit to nothing":    {api.Send{Edit: &api.Edit{MessageID: first.MessageID}}, api.CodeInvalidArguments},
 	} {
 		c.in.To = bob.LID()

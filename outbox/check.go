@@ -39,13 +39,16 @@ func CheckEvents(evs []Event) error {
 }
 
 // CheckChange reports why a change cannot be taken whatever the state of the engine; ErrTooLarge
-// for sizes.
+// for sizes, those of its audit records included.
 func CheckChange(c Change) error {
 	if len(c.Set) > MaxChange {
 		return fmt.Errorf("change of %s with %d records (at most %d): %w", c.Sub, len(c.Set), MaxChange, ErrTooLarge)
 	}
 	if len(c.Lane) > MaxConfig {
 		return fmt.Errorf("change of %s: lane state of %d bytes (at most %d): %w", c.Sub, len(c.Lane), MaxConfig, ErrTooLarge)
+	}
+	if err := CheckAudit(c.Audit); err != nil {
+		return fmt.Errorf("change of %s: %w", c.Sub, err)
 	}
 	for _, r := range c.Set {
 		switch {
@@ -83,6 +86,9 @@ func CheckSubscription(s Subscription) error {
 
 // CheckSend reports why a send cannot be stored whatever the state of the engine.
 func CheckSend(s Send) error {
+	if err := CheckAudit(s.Audit); err != nil {
+		return fmt.Errorf("send %s: %w", s.MessageID, err)
+	}
 	switch {
 	case s.MessageID == "":
 		return errors.New("send has no message id")

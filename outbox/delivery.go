@@ -56,6 +56,9 @@ type Change struct {
 	// it has waited for others already, and says less with each moment: it should not wait for long
 	// to share a commit
 	Soon bool
+	// records of the audit trail, stored in the same transaction; none for what a lane does by
+	// itself
+	Audit []Audit
 }
 
 // SplitRun takes the delivery at seq out of a run. prev and next are the nearest owed sequences

@@ -38,8 +38,8 @@ type Event struct {
 	// unknown: filters match either
 	ChatAlt string
 	Account string // own phone-number JID once linked, else ""
-	// WhatsApp's id of the message this event is, "" for every other event: how a message is found
-	// again (FindMessage) without a look into bodies
+	// WhatsApp's id of the message this event is, or of the own message that it deletes, "" for
+	// every other event: how a message is found again (FindMessage) without a look into bodies
 	Message string
 	Body    []byte // the exact request body
 	// the stored event is damaged: it has no body, and of the rest what could still be read,

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/httpserver"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
@@ -106,10 +107,12 @@ func (e *env) nobodyOwns() bool {
 // sayToken says where the token is and how it is used.
 func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
 	line := httpTokenLine{Path: token.Path()}
+	runs := false
 	if b, err := e.connect(ctx, modeDaemon); err == nil {
 		if d, err := b.daemon.Daemon(ctx); err == nil && d.HTTP != nil {
 			line.URL = d.HTTP.URL
 		}
+		runs = true
 		_ = b.close()
 	}
 	if e.json {
@@ -117,17 +120,30 @@ func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
 		return nil
 	}
 	e.printf("The token of the HTTP listener is in %s\n", e.home(line.Path))
+	address, set, err := e.httpAddress()
+	if err != nil {
+		return err
+	}
 	url := line.URL
 	if url == "" {
-		url = "http://127.0.0.1:8080"
+		url = "http://" + address
 	}
 	e.printf("Programs   curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/status\n", term.Quote(line.Path), url)
 	e.printf("Agents     %s/mcp, with the header Authorization: Bearer TOKEN\n", url)
-	if line.URL == "" {
-		e.printf("No listener runs.\n")
-		e.next("waoutbox serve --http 127.0.0.1:8080")
+	if line.URL != "" {
+		e.next("waoutbox http-token rotate makes a new one")
 		return nil
 	}
-	e.next("waoutbox http-token rotate makes a new one")
+	e.printf("No listener runs.\n")
+	switch {
+	case set && runs:
+		e.next("waoutbox restart starts the listener that is set")
+	case set:
+		e.next("waoutbox start")
+	case runs:
+		e.next("waoutbox config set %s %s && %s", config.KeyHTTP, httpExample, e.command("restart"))
+	default:
+		e.next("waoutbox serve --http %s", httpExample)
+	}
 	return nil
 }

@@ -16,6 +16,7 @@ const maxResponseRead = 64 << 10
 func newPairCmd(e *env) *cobra.Command {
 	var in api.PairRequest
 	var png string
+	var cancel bool
 	cmd := &cobra.Command{
 		Use:   "pair",
 		Short: "Link WhatsApp: scan a QR code, or type a code into the phone",
@@ -24,10 +25,11 @@ the service if it does not run. With --phone it shows a code to type into that p
 each QR code is written to an image file as well. Where WhatsApp asks for the account's passkey besides,
 pair says how to give it. With --json every step is one line: {"step":"qr","qr":…} or
 {"step":"code","code":…}, perhaps {"step":"passkey","passkey":…} and {"step":"confirm","code":…}, then
-{"step":"linked","account":…}.`,
+{"step":"linked","account":…}. Ctrl-C, or --cancel from elsewhere, gives the pairing up for everybody who follows it.`,
 		Example: `  waoutbox pair
   waoutbox pair --phone "+49 151 5550100"
-  waoutbox pair --png ~/whatsapp.png`,
+  waoutbox pair --png ~/whatsapp.png
+  waoutbox pair --cancel`,
 		Args: knownSubcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if in.Phone != "" && png != "" {
@@ -36,6 +38,12 @@ pair says how to give it. With --json every step is one line: {"step":"qr","qr":
 			if cmd.Flags().Changed("phone") && in.Phone == "" || cmd.Flags().Changed("png") && png == "" {
 				return usagef("--phone needs a number with its country code, --png a file name")
 			}
+			if cancel {
+				if in.Phone != "" || png != "" {
+					return usagef("--cancel ends the pairing that runs: give it without --phone and --png")
+				}
+				return e.cancelPairing(cmd.Context())
+			}
 			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
 				return pairOnTerminal(ctx, e, svc, in, png)
 			})
@@ -43,6 +51,7 @@ pair says how to give it. With --json every step is one line: {"step":"qr","qr":
 	}
 	cmd.Flags().StringVar(&in.Phone, "phone", "", "show a code to type into the phone with this number (with its country code)")
 	cmd.Flags().StringVar(&png, "png", "", "write each QR code to this image file, which is removed at the end")
+	cmd.Flags().BoolVar(&cancel, "cancel", false, "give up the pairing that runs")
 	addSettingFlags(cmd)
 	cmd.AddCommand(newPairPasskeyCmd(e), newPairConfirmCmd(e))
 	return cmd
@@ -125,6 +134,33 @@ func (e *env) continuePairing(ctx context.Context, in api.ContinuePairing) error
 		}
 		return nil
 	})
+}
+
+// cancelPairing gives up the pairing that runs.
+func (e *env) cancelPairing(ctx context.Context) error {
+	return e.withService(ctx, modeDaemon, func(svc api.Service) error {
+		step, err := svc.ContinuePairing(ctx, api.ContinuePairing{Cancel: true})
+		if err != nil {
+			return err
+		}
+		if e.json {
+			e.printJSON(step)
+			return nil
+		}
+		e.cancelled(step)
+		return nil
+	})
+}
+
+// cancelled says how a pairing ended that somebody wanted to give up.
+func (e *env) cancelled(step api.PairStep) {
+	if step.Step == api.StepLinked {
+		e.printf("The phone was faster.\n")
+		e.linked(step)
+		return
+	}
+	e.printf("Pairing was given up: its codes are no longer valid, and no account is linked.\n")
+	e.next("waoutbox pair")
 }
 
 // linked is the end of every pairing that succeeded.

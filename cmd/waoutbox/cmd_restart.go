@@ -18,9 +18,9 @@ func newRestartCmd(e *env) *cobra.Command {
 		Use:   "restart",
 		Short: "Stop the service and start it again in the background",
 		Long: `Stops the service, deliveries in flight finished first, and starts it again in the background: with
-this program's version, and with the settings that are kept. One that does not run is started.
-Settings given as flags are for this run, and those that the service before was started with are
-not taken over; waoutbox config set keeps them.`,
+this program's version. One that does not run is started. Settings that the service was started
+with as flags or in the environment are taken over, unless they are given anew or are in config.json;
+where the value is secret, it is said before anything is stopped. waoutbox config set keeps them.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return e.restart(cmd.Context()) },
 	}
@@ -37,6 +37,13 @@ type restarted struct {
 // restart replaces the daemon. What keeps a new one from starting, as far as it can be told before,
 // is found out while the old one still runs.
 func (e *env) restart(ctx context.Context) error {
+	if err := e.checkStateDir(); err != nil {
+		return err
+	}
+	taken, err := e.takeOverSettings(ctx)
+	if err != nil {
+		return err
+	}
 	cfg, err := e.config()
 	if err != nil {
 		return err
@@ -63,6 +70,7 @@ func (e *env) restart(ctx context.Context) error {
 			return nil
 		}
 		e.printRestarted(out)
+		e.printTaken(taken)
 		e.statusNext(st)
 		return nil
 	})

@@ -45,17 +45,17 @@ func newSendDeleteCmd(e *env) *cobra.Command {
 }
 
 func newSendReadCmd(e *env) *cobra.Command {
-	var participant string
+	var author string
 	cmd := &cobra.Command{
 		Use:   "read CHAT MESSAGE-ID…",
 		Short: "Mark messages as read, which their senders see",
-		Long: `Marks messages of a chat as read. Who wrote a message of a group is looked up in the log;
---participant names the author of older ones.`,
+		Long: `Marks messages of a chat as read. They and their authors are looked up in the log; where it lacks one, none
+is marked, and the error says which. --author names who wrote older ones.`,
 		Args: arguments(2, -1, "a chat and the ids of messages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var in api.MarkRead
 			for _, id := range args[1:] {
-				in.Messages = append(in.Messages, api.MessageRef{Chat: args[0], ID: id, Participant: participant})
+				in.Messages = append(in.Messages, api.MessageRef{Chat: args[0], ID: id, Participant: author})
 			}
 			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
 				res, err := svc.MarkRead(cmd.Context(), in)
@@ -72,7 +72,7 @@ func newSendReadCmd(e *env) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&participant, "participant", "", "JID of who wrote the messages, in a group")
+	cmd.Flags().StringVar(&author, "author", "", "JID or number of who wrote the messages, where the log does not have them")
 	return cmd
 }
 

@@ -119,7 +119,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, web.close()) }()
-	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond), HTTP: web.info()}
+	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond), HTTP: web.info(), Settings: settingsGiven(cfg)}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	svc := a.service(client, &info, files, web.alarms)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/control/daemon"
@@ -57,7 +58,7 @@ func (e *env) connectService(ctx context.Context, m mode) (backend, error) {
 		return backend{}, err
 	}
 	if m == modeSpawn {
-		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Agent: agent()})
+		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Agent: agent(), Env: append(os.Environ(), e.daemonEnv...)})
 		if err != nil {
 			return backend{}, err
 		}

@@ -10,6 +10,9 @@ import (
 	"waoutbox/outbox/api"
 )
 
+// errDifferent ends the pairing: it may be somebody else's.
+var errDifferent = errors.New("not linked: the codes are different, so somebody else may be linking. Refuse it on the phone, then run it again")
+
 // showPasskey says how to give the passkey's response, and takes it where a person can type. The
 // caller holds mu.
 func (p *pairView) showPasskey(s api.PairStep) {
@@ -49,7 +52,7 @@ func (p *pairView) showConfirm(s api.PairStep) {
 			return api.ContinuePairing{}, err
 		}
 		if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-			return api.ContinuePairing{}, errors.New("not linked: the codes are different, so somebody else may be linking. Refuse it on the phone, then run it again")
+			return api.ContinuePairing{}, errDifferent
 		}
 		return api.ContinuePairing{Confirm: true}, nil
 	})

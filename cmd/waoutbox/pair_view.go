@@ -21,6 +21,7 @@ type pairer interface {
 // pairOnTerminal runs a pairing session and shows its steps on stdout; png is where QR codes go
 // besides, "" nowhere.
 func pairOnTerminal(ctx context.Context, e *env, link pairer, in api.PairRequest, png string) (err error) {
+	ended := ctx
 	ctx, leave := context.WithCancelCause(ctx)
 	defer leave(nil)
 	p := &pairView{e: e, ctx: ctx, leave: leave, link: link, image: qrImage{path: png}, size: func() (int, int) { return term.Size(e.stdout) }}
@@ -41,10 +42,36 @@ func pairOnTerminal(ctx context.Context, e *env, link pairer, in api.PairRequest
 		}
 	}()
 	err = link.Pair(ctx, in, p.step)
+	if err != nil && (ended.Err() != nil || errors.Is(context.Cause(ctx), errDifferent)) {
+		p.giveUp()
+	}
+	if ended.Err() != nil && err != nil {
+		return ended.Err()
+	}
 	if why := context.Cause(ctx); err != nil && why != nil && !errors.Is(why, context.Canceled) {
 		return why // what a person said, or did not say
 	}
 	return err
+}
+
+// giveUpLimit is how long Ctrl-C waits for the end of the session.
+const giveUpLimit = 5 * time.Second
+
+// giveUp ends the session for everybody, and says so to a person. Where the service cannot be asked
+// any more there is none.
+func (p *pairView) giveUp() {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(p.ctx), giveUpLimit)
+	defer cancel()
+	step, err := p.link.ContinuePairing(ctx, api.ContinuePairing{Cancel: true})
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	p.last = api.PairStep{}
+	switch {
+	case err != nil || p.e.json:
+	case step.Step == api.StepLinked, step.Error != nil && step.Error.Code == api.CodePairingCancelled:
+		p.e.cancelled(step)
+	}
 }
 
 // pairView shows the steps of a pairing session, on a terminal each code in the place of the one

@@ -23,6 +23,7 @@ type talk struct {
 	shown   func(api.PairStep)
 	answers chan api.ContinuePairing // has room for one
 	given   []api.ContinuePairing
+	cancels int
 }
 
 func (l *talk) Pair(ctx context.Context, _ api.PairRequest, step func(api.PairStep) error) error {
@@ -46,7 +47,11 @@ func (l *talk) Pair(ctx context.Context, _ api.PairRequest, step func(api.PairSt
 	return nil
 }
 
-func (l *talk) ContinuePairing(_ context.Context, in api.ContinuePairing) (api.PairStep, error) {
+func (l *talk) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
+	if in.Cancel {
+		l.cancels++
+		return api.PairStep{Step: api.StepFailed, Error: api.Errorf(api.CodePairingCancelled, "cancelled")}, ctx.Err()
+	}
 	if err := l.refuse; err != nil {
 		l.refuse = nil
 		return api.PairStep{}, err
@@ -100,9 +105,24 @@ func TestCodesAreCompared(t *testing.T) {
 		if linked != (err == nil) || linked != strings.Contains(out.String(), "Linked as") {
 			t.Errorf("%q: %v\n%s", said, err, out)
 		}
+		if wanted := map[bool]int{false: 1}[linked]; link.cancels != wanted {
+			t.Errorf("%q: the session was cancelled %d times", said, link.cancels)
+		}
 		if err != nil && !strings.Contains(err.Error(), "Refuse it on the phone") {
 			t.Errorf("%q: %v", said, err)
 		}
+	}
+}
+
+// Ctrl-C ends the session and not only the view.
+func TestInterruptedPairing(t *testing.T) {
+	ctx, interrupt := context.WithCancel(t.Context())
+	link := &talk{steps: []api.PairStep{passkeyStep()}, shown: func(api.PairStep) { interrupt() }}
+	e, out := personAt("")
+	e.interactive = false // nobody pastes anything
+	err := pairOnTerminal(ctx, e, link, api.PairRequest{}, "")
+	if codeOf(err) != codeInterrupted || link.cancels != 1 || !strings.Contains(out.String(), "Pairing was given up") || !strings.HasSuffix(out.String(), "Next: waoutbox pair\n") {
+		t.Errorf("%v, cancelled %d times:\n%s", err, link.cancels, out)
 	}
 }
 

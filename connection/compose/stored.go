@@ -22,6 +22,7 @@ type stored struct {
 	at      time.Time
 	message *waE2E.Message // without its wrappers; nil when the event has none
 	secret  bool           // to be seen once
+	deleted bool           // for everybody; of own messages only
 }
 
 var errNoMessage = errors.New("the body has no message")
@@ -36,10 +37,14 @@ func (e Env) find(ctx context.Context, id string) (stored, error) {
 	if err != nil {
 		return stored{}, api.Errorf(api.CodeMessageNotFound, "the event of the message %q cannot be read, so it cannot be referred to", shorten(id))
 	}
+	if m.deleted {
+		return stored{}, api.Errorf(api.CodeMessageNotFound, "the message %s was deleted, so it cannot be edited, deleted once more, quoted or reacted to: send a new one", id)
+	}
 	return m, nil
 }
 
-// read takes what sends need from a body of message.received or message.sent.
+// read takes what sends need from a body of message.received or message.sent, or from the
+// message.update that says that an own message was deleted.
 func (e Env) read(body []byte) (stored, error) {
 	var ev struct {
 		Data struct {
@@ -55,6 +60,11 @@ func (e Env) read(body []byte) (stored, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(body, &ev); err != nil {
+		// the data of an update is a list
+		var update struct{ Event string }
+		if json.Unmarshal(body, &update) == nil && update.Event == translate.MessageUpdate {
+			return stored{fromMe: true, author: e.own(), deleted: true}, nil
+		}
 		return stored{}, err
 	}
 	if len(ev.Data.Messages) == 0 {

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
+
+	"waoutbox/outbox/api"
 )
 
 // Asked is what is asked of a file that is to be sent; all of it may be empty.
@@ -22,6 +24,9 @@ func (s *Spool) Prepare(ctx context.Context, asked Asked, from io.Reader) (*Seal
 	head, err := in.Peek(lookAt)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
+	}
+	if len(head) == 0 {
+		return nil, api.Errorf(api.CodeInvalidArguments, "nothing was sent: the file is empty, and WhatsApp shows no empty files").In("file")
 	}
 	looks, err := recognise(head, asked.Name, asked.Kind, asked.MIME)
 	if err != nil {

@@ -23,6 +23,11 @@ func notFinished() *api.Error {
 	return api.Retryf(api.CodeTimeout, "linking was not finished in time: keep WhatsApp open on the phone, then pair again")
 }
 
+// Cancelled is how a session ends that somebody cancelled.
+func Cancelled() *api.Error {
+	return api.Errorf(api.CodePairingCancelled, "pairing was cancelled, and what it showed is no longer valid: start anew with waoutbox pair")
+}
+
 // disconnected says what a connection that broke off cost.
 func disconnected(p phase) *api.Error {
 	switch p {
@@ -81,9 +86,9 @@ func responseError(err error) *api.Error {
 	iq, isIQ := errors.AsType[*whatsmeow.IQError](err)
 	switch {
 	case isIQ:
-		return api.Retryf(api.CodePairingUnavail, "WhatsApp refused the passkey's response (%d): choose the passkey of the account that is being linked and give its response once more, or start over: waoutbox stop, then waoutbox pair", iq.Code)
+		return api.Retryf(api.CodePairingUnavail, "WhatsApp refused the passkey's response (%d): choose the passkey of the account that is being linked and give its response once more, or start over: waoutbox pair --cancel, then waoutbox pair", iq.Code)
 	case noResponse(err):
-		return api.Retryf(api.CodeTimeout, "WhatsApp did not take the passkey's response in time: give it once more, or start over: waoutbox stop, then waoutbox pair")
+		return api.Retryf(api.CodeTimeout, "WhatsApp did not take the passkey's response in time: give it once more, or start over: waoutbox pair --cancel, then waoutbox pair")
 	}
 	return api.Retryf(api.CodePairingUnavail, "the passkey's response could not be handed over (%s): pair again", detail(err))
 }

@@ -60,6 +60,7 @@ type Run struct {
 
 	ShowQR   func(code string) // makes a code known besides the session
 	TimedOut func()            // called when nobody scanned in time
+	GivenUp  func()            // called when somebody cancelled the session
 	Scanned  func()            // called once the account is linked
 	Tell     func(wait string) // says what the session waits for, "" for a phone
 	// Outdated is called when WhatsApp refuses this version of its client, and returns what to do.
@@ -104,6 +105,7 @@ func (r *Run) Run(ctx context.Context) (linked bool, err *api.Error) {
 	r.results = make(chan result, 4) // so that nothing blocks on a session that is over
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // of what the library works at
+	cancelled := r.Session.Cancelled()
 	for {
 		asks := r.Session.asks
 		if r.busy || r.held != nil {
@@ -113,6 +115,11 @@ func (r *Run) Run(ctx context.Context) (linked bool, err *api.Error) {
 		select {
 		case <-ctx.Done():
 			return false, nil
+		case <-cancelled:
+			cancelled = nil
+			if r.phase != phaseLinked { // then it is too late
+				over, err = true, Cancelled()
+			}
 		case <-r.timer.C:
 			linked, over, err = r.timeIsUp()
 		case a := <-asks:
@@ -132,6 +139,9 @@ func (r *Run) Run(ctx context.Context) (linked bool, err *api.Error) {
 			r.wait(phaseFinish, r.Timings.Reply)
 		}
 		if over {
+			if err != nil && err.Code == api.CodePairingCancelled {
+				r.GivenUp()
+			}
 			return linked, err
 		}
 	}

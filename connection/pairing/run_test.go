@@ -50,6 +50,8 @@ type bench struct {
 	events *pushed
 	shown  []string
 	tells  []string
+
+	givenUp int
 }
 
 // pushed is a queue with a signal, as the link's.
@@ -92,7 +94,7 @@ func newBench() *bench {
 	b := &bench{Session: NewSession(time.Now), lib: &library{code: "ABCD-1234"}, events: &pushed{ready: make(chan struct{}, 1)}}
 	b.run = &Run{
 		Session: b.Session, Library: b.lib, Events: b.events, Timings: DefaultTimings(), Now: time.Now, Log: slog.New(slog.DiscardHandler),
-		ShowQR: func(code string) { b.shown = append(b.shown, code) }, TimedOut: func() {}, Scanned: func() {},
+		ShowQR: func(code string) { b.shown = append(b.shown, code) }, TimedOut: func() {}, GivenUp: func() { b.givenUp++ }, Scanned: func() {},
 		Outdated: func() *api.Error { return api.Errorf(api.CodePairingUnavail, "405: update waoutbox") },
 		Tell:     func(wait string) { b.tells = append(b.tells, wait) },
 	}
@@ -225,6 +227,69 @@ func TestPasskeyHasItsOwnTime(t *testing.T) {
 			t.Errorf("%d codes were shown although the phone had scanned", len(b.shown))
 		}
 	})
+}
+
+// A cancelled session ends at once, whatever it waits for and whatever the library works at, for
+// everybody who follows it. Once the library writes the account down it is too late.
+func TestCancel(t *testing.T) {
+	passkey := &events.PairPasskeyRequest{PublicKey: &types.WebAuthnPublicKey{Challenge: []byte("c")}}
+	for name, before := range map[string][]any{
+		"before the codes": nil, "with codes": {sixCodes()}, "with a passkey": {sixCodes(), passkey},
+		"with a code to compare": {sixCodes(), passkey, &events.PairPasskeyConfirmation{Code: "ABCD-1234"}},
+		"after the passkey":      {sixCodes(), passkey, &events.PairPasskeyConfirmation{SkipHandoffUX: true}},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			b := newBench()
+			_, scannerLeft := b.follow(t, "")
+			_, typistLeft := b.follow(t, "491515550100") // its wish waits for the codes, perhaps
+			end := b.start(t)
+			for _, evt := range before {
+				b.events.push(evt)
+				synctest.Wait()
+			}
+			for range 2 { // twice is no fault
+				step, err := b.Continue(t.Context(), api.ContinuePairing{Cancel: true})
+				if err != nil || step.Step != api.StepFailed || step.Error.Code != api.CodePairingCancelled {
+					t.Errorf("%s: %+v, %v", name, step, err)
+				}
+			}
+			if linked, err := end(); linked || err == nil || err.Code != api.CodePairingCancelled || time.Since(began) != 0 || b.givenUp != 1 {
+				t.Errorf("%s: linked %v, %v after %v, told %d times", name, linked, err, time.Since(began), b.givenUp)
+			}
+			if err := scannerLeft(); api.CodeOf(err) != api.CodePairingCancelled {
+				t.Errorf("%s: who scans is told %v", name, err)
+			}
+			_ = typistLeft()
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		end := b.start(t)
+		b.events.push(sixCodes())
+		synctest.Wait()
+		b.Storing()
+		cancelled := make(chan api.PairStep)
+		go func() {
+			step, _ := b.Cancel(t.Context())
+			cancelled <- step
+		}()
+		synctest.Wait()
+		b.events.push(&events.PairSuccess{})
+		synctest.Wait()
+		b.Publish(api.PairStep{Step: api.StepLinked})
+		if step := <-cancelled; step.Step != api.StepLinked {
+			t.Errorf("too late: %+v", step)
+		}
+		if linked, err := end(); !linked || b.givenUp != 0 {
+			t.Errorf("too late: linked %v, %v", linked, err)
+		}
+	})
+	for _, in := range []api.ContinuePairing{{}, {Cancel: true, Confirm: true}, {Cancel: true, Passkey: "{}"}} {
+		if _, err := newBench().Continue(t.Context(), in); api.CodeOf(err) != api.CodeInvalidArguments {
+			t.Errorf("%+v: %v", in, err)
+		}
+	}
 }
 
 // A connection that breaks off while the library writes the account down does not end the session:

@@ -17,11 +17,14 @@ type Session struct {
 	asks chan ask      // what callers want of Run
 	done chan struct{} // closed at the end
 
+	cancelled chan struct{} // closed by Cancel
+
 	mu      sync.Mutex
 	steps   []api.PairStep // all so far, oldest first
 	changed chan struct{}  // closed at the next step
 	storing bool           // the library writes down the account
 	closing bool           // too late for that
+	cancels bool           // Cancel was called
 	scanned bool           // WhatsApp has linked the account: what is left is the login
 	over    bool
 	timer   *time.Timer // reports a linked account whose login takes long
@@ -37,7 +40,7 @@ type ask struct {
 
 // NewSession makes a session that nobody runs yet.
 func NewSession(now func() time.Time) *Session {
-	return &Session{now: now, asks: make(chan ask), done: make(chan struct{}), changed: make(chan struct{})}
+	return &Session{now: now, asks: make(chan ask), done: make(chan struct{}), cancelled: make(chan struct{}), changed: make(chan struct{})}
 }
 
 // Publish shows a step to everybody. After an end nothing follows.
@@ -60,6 +63,26 @@ func (p *Session) Publish(step api.PairStep) {
 
 // Fail ends the session without an account.
 func (p *Session) Fail(err *api.Error) { p.Publish(api.PairStep{Step: api.StepFailed, Error: err}) }
+
+// Cancel has Run end the session for everybody and returns its last step: StepFailed, or StepLinked
+// when the phone was faster. The error is that of ctx.
+func (p *Session) Cancel(ctx context.Context) (api.PairStep, error) {
+	p.mu.Lock()
+	if !p.cancels {
+		p.cancels = true
+		close(p.cancelled)
+	}
+	p.mu.Unlock()
+	select {
+	case <-p.done:
+		return p.waits(), nil
+	case <-ctx.Done():
+		return api.PairStep{}, left(ctx)
+	}
+}
+
+// Cancelled is closed once somebody wants the session ended.
+func (p *Session) Cancelled() <-chan struct{} { return p.cancelled }
 
 // Ended reports whether the session is over.
 func (p *Session) Ended() bool {
@@ -189,15 +212,18 @@ func (p *Session) waits() api.PairStep {
 	return p.steps[len(p.steps)-1]
 }
 
-// Continue gives the session what it waits for, the passkey's response or the confirmation of the
-// code on the phone, and returns the step that follows, which may take as long as a person needs at
-// the phone. Where the session does not wait for it the error's code is not_waiting.
+// Continue cancels the session, or gives it what it waits for, the passkey's response or the
+// confirmation of the code on the phone, and returns the step that follows, which may take as long
+// as a person needs at the phone. Where the session does not wait for it the error's code is
+// not_waiting.
 func (p *Session) Continue(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
 	waits := p.waits()
 	a := ask{confirm: in.Confirm}
 	switch {
-	case in.Confirm == (in.Passkey != ""):
-		return api.PairStep{}, api.Errorf(api.CodeInvalidArguments, "give either the passkey's response or the confirmation of the code")
+	case in.Cancel && (in.Confirm || in.Passkey != ""), !in.Cancel && in.Confirm == (in.Passkey != ""):
+		return api.PairStep{}, api.Errorf(api.CodeInvalidArguments, "give one of the passkey's response, the confirmation of the code and the wish to cancel")
+	case in.Cancel:
+		return p.Cancel(ctx)
 	case !in.Confirm && waits.Step != api.StepPasskey:
 		return api.PairStep{}, api.Errorf(api.CodeNotWaiting, "WhatsApp does not ask for a passkey now: pair first, the passkey is asked for once the phone has scanned the code")
 	case in.Confirm && waits.Step != api.StepConfirm:

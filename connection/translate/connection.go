@@ -105,6 +105,12 @@ func (t *Translator) PairingTimeout() outbox.Event {
 	return t.closed(linkPairingRequired, codeQRTimeout, "QR refs attempts ended", "")
 }
 
+// PairingCancelled returns the event of a pairing session that was given up: its code is no longer
+// valid.
+func (t *Translator) PairingCancelled() outbox.Event {
+	return t.closed(linkPairingRequired, codeConnectionClosed, "Connection Closed", "")
+}
+
 func (t *Translator) pairSuccess(context.Context, *events.PairSuccess) ([]outbox.Event, error) {
 	t.forgetQR()
 	return one(t.status(new(wajson.Object).Str("status", linkConnecting).Bool("isNewLogin", true))), nil

@@ -177,7 +177,11 @@ func (t *Translator) revoke(ctx context.Context, evt *events.Message, k key, p *
 		}
 	}
 	id := stable(evt.Info.Timestamp, tuple(t.account(), "revoke", k.chat.canonical(), k.senderID(), target.id, k.id))
-	return t.update(id, target, new(wajson.Object).Null("message").Int("messageStubType", stubRevoke).Obj("key", k.json()))
+	ev := t.update(id, target, new(wajson.Object).Null("message").Int("messageStubType", stubRevoke).Obj("key", k.json()))
+	if target.fromMe { // of another's, everybody in the chat could say so
+		ev.Message = target.id // so that sends see that it is gone
+	}
+	return ev
 }
 
 // vote translates a poll vote that could be opened; the creation key is turned already.

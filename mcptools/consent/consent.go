@@ -41,10 +41,11 @@ type Question struct {
 	text string
 }
 
-// About makes a question. What is agreed to is agreed to for the same about and text only.
+// About makes a question. What is agreed to is agreed to for the same about only, in the call for
+// which it was asked: the text must say nothing that may differ from one call to the next.
 func About(about, text string) Question {
 	sum := sha256.Sum256([]byte(about))
-	return Question{id: "approve-" + hex.EncodeToString(sum[:8]), text: text}
+	return Question{id: "approve-" + hex.EncodeToString(sum[:16]), text: text}
 }
 
 // Needed is the error of a call that goes on only once the user was asked.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"slices"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -63,9 +64,18 @@ func (h *Handler) batch(w *writer, r *http.Request, body []byte) {
 	_, _ = w.Write(slices.Concat([]byte("["), bytes.Join(responses, []byte(",")), []byte("]\n")))
 }
 
-// one serves one message of a batch, and returns the response, nil for none.
-func (h *Handler) one(r *http.Request, raw json.RawMessage) []byte {
+// one serves one message of a batch, and returns the response, nil for none. A panic stays in its
+// message: net/http catches only those of the goroutine that serves the whole request.
+func (h *Handler) one(r *http.Request, raw json.RawMessage) (response []byte) {
 	var m message
+	defer func() {
+		if p := recover(); p != nil {
+			h.log.Error("a message of a batch panicked", "method", m.Method, "panic", p, "stack", string(debug.Stack()))
+			if response = nil; len(m.ID) > 0 {
+				response = errorOf(m.ID, mcp.INTERNAL_ERROR, "This message could not be served. That is a bug: please report it with the log of the service.")
+			}
+		}
+	}()
 	switch err := json.Unmarshal(raw, &m); {
 	case err != nil || raw[0] != '{':
 		return errorOf(nil, mcp.INVALID_REQUEST, "This is no message: a batch holds JSON-RPC objects.")
@@ -77,7 +87,7 @@ func (h *Handler) one(r *http.Request, raw json.RawMessage) []byte {
 	alone.ContentLength = int64(len(raw))
 	out := &recorded{header: http.Header{}}
 	h.message(out, alone, raw)
-	response := bytes.TrimSpace(out.body.Bytes())
+	response = bytes.TrimSpace(out.body.Bytes())
 	switch {
 	case len(m.ID) == 0 || m.Method == "": // nobody waits for one
 		return nil

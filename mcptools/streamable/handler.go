@@ -29,6 +29,7 @@ const (
 // A call ends with the connection that waits for it, and so does a stream. Close ends the streams.
 type Handler struct {
 	inner    *server.StreamableHTTPServer
+	log      *slog.Logger
 	patience time.Duration // defaultPatience but in tests
 	sessions *sessions
 	open     context.Context // ends with Close
@@ -37,7 +38,7 @@ type Handler struct {
 
 // New returns the endpoint of s. It starts nothing.
 func New(s *server.MCPServer, log *slog.Logger) *Handler {
-	h := &Handler{patience: defaultPatience}
+	h := &Handler{log: log, patience: defaultPatience}
 	h.open, h.close = context.WithCancel(context.Background())
 	h.sessions = newSessions(maxSessions, h.forget)
 	h.inner = server.NewStreamableHTTPServer(s,

@@ -165,6 +165,17 @@ func TestCloseEndsStreams(t *testing.T) {
 	await(t, done)
 }
 
+// A bug that one message of a batch meets is that message's error, and not the end of the process:
+// each is served in a goroutine of its own.
+func TestAPanicStaysInItsMessageOfABatch(t *testing.T) {
+	r := newRig(t)
+	call := `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"bug","arguments":{}}}`
+	status, body := r.send("POST", r.begin(), "["+call+`,{"jsonrpc":"2.0","id":8,"method":"ping"}]`)
+	if status != 200 || !strings.Contains(body, `"id":7`) || !strings.Contains(body, "-32603") || !strings.Contains(body, `"id":8`) {
+		t.Errorf("%d %s", status, body)
+	}
+}
+
 // Several messages in one array are served where the version has them, each as if it came alone.
 func TestBatches(t *testing.T) {
 	t.Parallel()

@@ -43,6 +43,7 @@ func newRig(t *testing.T) *rig {
 	s.AddTool(mcp.NewTool("large"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) {
 		return mcp.NewToolResultText(strings.Repeat("x", 32<<20)), nil
 	})
+	s.AddTool(mcp.NewTool("bug"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) { panic("bug") })
 	r.h = New(s, slog.New(slog.DiscardHandler))
 	srv := httptest.NewServer(r.h)
 	r.url = srv.URL

@@ -7,7 +7,7 @@ type MessageRef struct {
 	// the chat: remoteJid
 	Chat string `json:"chat"`
 	ID   string `json:"id"`
-	// who wrote it, in a group; absent, it is looked up in the log
+	// who wrote it; absent, it is looked up in the log, which then has to have the message
 	Participant string `json:"participant,omitempty"`
 }
 

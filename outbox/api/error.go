@@ -19,6 +19,7 @@ const (
 	CodeNotFound         Code = "not_found" // dead letter, event, message
 	CodeAlreadyLinked    Code = "already_linked"
 	CodePairingUnavail   Code = "pairing_unavailable"
+	CodePairingCancelled Code = "pairing_cancelled"
 	CodeInvalidPhone     Code = "invalid_phone"
 	CodeNotWaiting       Code = "not_waiting" // pairing does not wait for this now
 	CodeNotConnected     Code = "not_connected"

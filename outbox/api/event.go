@@ -11,9 +11,10 @@ type Event struct {
 	ChatAlt  string    `json:"chat_alt,omitempty"` // the chat's other address, when it is known
 	Time     time.Time `json:"time"`
 	Account  string    `json:"account,omitempty"`
-	Message  string    `json:"message,omitempty"` // WhatsApp's id of the message it is
-	Bytes    int       `json:"bytes,omitempty"`   // of the body, where that was read
-	Body     string    `json:"body,omitempty"`    // the exact bytes, only when asked for
+	// WhatsApp's id of the message it is, or of the own message that it deletes
+	Message string `json:"message,omitempty"`
+	Bytes   int    `json:"bytes,omitempty"` // of the body, where that was read
+	Body    string `json:"body,omitempty"`  // the exact bytes, only when asked for
 	// the stored event is damaged: there is no body, and what could not be read is empty
 	Damaged bool `json:"damaged,omitempty"`
 }

@@ -46,11 +46,13 @@ type PairPasskey struct {
 	Script  string          `json:"script"`  // one line of JavaScript
 }
 
-// ContinuePairing answers a pairing session that waits: exactly one field is set.
+// ContinuePairing is what a pairing session waits for, or its end: exactly one field is set.
 type ContinuePairing struct {
 	// WebAuthn's AuthenticationResponseJSON, as it was copied
 	Passkey string `json:"passkey,omitempty"`
 	Confirm bool   `json:"confirm,omitempty"` // the phone shows the same code
+	// the session ends for everybody who follows it, whatever it waits for
+	Cancel bool `json:"cancel,omitempty"`
 }
 
 // UnpairRequest gives a link up.

@@ -60,6 +60,7 @@ type Service interface {
 	// passkey's step when the session is past codes.
 	PairNow(ctx context.Context, in PairRequest) (PairStep, error)
 	// ContinuePairing gives a pairing session what it waits for and returns the step that follows.
+	// With Cancel it ends the session and returns StepFailed, or StepLinked when it is too late.
 	ContinuePairing(ctx context.Context, in ContinuePairing) (PairStep, error)
 	// Unpair logs the account out, of WhatsApp and of this machine; another one can be linked at
 	// once. Where WhatsApp cannot be reached the account is forgotten here all the same, and the

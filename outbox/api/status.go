@@ -41,6 +41,16 @@ type Daemon struct {
 	StartedAt time.Time `json:"started_at,omitzero"`
 	// absent without the setting http
 	HTTP *HTTPListener `json:"http,omitempty"`
+	// what it was started with beside config.json
+	Settings []GivenSetting `json:"settings,omitempty"`
+}
+
+// GivenSetting is a setting that the service was given for one run. Value is absent where it is
+// secret.
+type GivenSetting struct {
+	Key    string `json:"key"`
+	Source string `json:"source"` // flag or env
+	Value  string `json:"value,omitempty"`
 }
 
 // HTTPListener is where programs and agents reach the service over HTTP.

@@ -90,20 +90,21 @@ func (ch *change) frees() bool {
 // starts a commit at once, which a Change shares.
 func (b *Box) Appending(within time.Duration) bool { return b.db.Appending(within) }
 
-// Commit applies c, whole or not at all, and returns when it is on disk; it may wait up to
-// store.SettleDelay (store.ShareDelay when c is to come soon) for others to share the commit. Next
-// only rises, and above the newest event it is refused. Repeating a Change is harmless. ctx
-// withdraws it only before its write has begun: its error means that nothing was written. Errors:
-// *outbox.TransitionError, ErrTooLarge, ErrNotFound, ErrFull (the disk has not one page left),
-// ErrClosed, ErrUnknown, ctx's.
+// Commit applies c, whole or not at all, its audit records included, and returns when it is on
+// disk; it may wait up to store.SettleDelay (store.ShareDelay when c is to come soon) for others to
+// share the commit. Next only rises, and above the newest event it is refused. Repeating a Change
+// is harmless. ctx withdraws it only before its write has begun: its error means that nothing was
+// written. Errors: *outbox.TransitionError, ErrTooLarge, ErrNotFound, ErrFull (the disk has not one
+// page left), ErrClosed, ErrUnknown, ctx's.
 func (b *Box) Commit(ctx context.Context, c outbox.Change) error {
 	if err := outbox.CheckChange(c); err != nil {
 		return err
 	}
 	ch := &change{box: b, c: c, values: make([][]byte, len(c.Set))}
 	ch.c.Lane = bytes.Clone(c.Lane)
+	ch.c.Audit = cloneAudit(c.Audit)
 	ch.c.Set = append([]outbox.Record(nil), c.Set...)
-	size := len(c.Lane) + 64
+	size := len(c.Lane) + 64 + auditBytes(c.Audit)
 	for i, r := range c.Set {
 		if r.State != outbox.Done {
 			ch.values[i] = outbox.EncodeRecord(c.Sub, r)
@@ -153,7 +154,10 @@ func (ch *change) apply(tx *bbolt.Tx) error {
 		now.sub.Epochs = epochs
 	}
 	ch.now = now
-	return ch.now.save(tx, changed)
+	if err := ch.now.save(tx, changed); err != nil {
+		return err
+	}
+	return putAudit(tx, c.Audit)
 }
 
 // crossesEpoch reports whether a cursor that moves from old to next comes past the beginning of an

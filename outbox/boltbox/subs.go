@@ -169,10 +169,15 @@ func (b *Box) Removed(ctx context.Context, after outbox.SubID, limit int) ([]out
 }
 
 // Forget erases a removed subscription that holds nothing, its settings and its cursor, and returns
-// when that is on disk. outbox.ErrHolds when it is not removed, or holds a record, or has something
-// unread; ErrNotFound when there is none, so also when it is repeated. Other errors as of PutSub.
-func (b *Box) Forget(ctx context.Context, id outbox.SubID) error {
-	err := b.do(ctx, store.Op{Urgent: true, Bytes: 256, Apply: func(tx *bbolt.Tx) error {
+// when that is on disk. The records of the audit trail are stored in the same transaction.
+// outbox.ErrHolds when it is not removed, or holds a record, or has something unread; ErrNotFound
+// when there is none, so also when it is repeated. Other errors as of PutSub.
+func (b *Box) Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
+	if err := outbox.CheckAudit(audit); err != nil {
+		return err
+	}
+	audit = cloneAudit(audit)
+	err := b.do(ctx, store.Op{Urgent: true, Bytes: 256 + auditBytes(audit), Apply: func(tx *bbolt.Tx) error {
 		found, ok := b.lookup(tx, id)
 		if !ok {
 			return outbox.ErrNotFound
@@ -180,7 +185,8 @@ func (b *Box) Forget(ctx context.Context, id outbox.SubID) error {
 		if !found.inRemoved || found.cur.Dead > 0 {
 			return outbox.ErrHolds
 		}
-		return errors.Join(tx.Bucket([]byte(bucketRemoved)).Delete([]byte(id)), tx.Bucket([]byte(bucketBlocks)).Delete(historyKey(id)))
+		return errors.Join(tx.Bucket([]byte(bucketRemoved)).Delete([]byte(id)), tx.Bucket([]byte(bucketBlocks)).Delete(historyKey(id)),
+			putAudit(tx, audit))
 	}})
 	if err != nil {
 		return fmt.Errorf("forget subscription %s: %w", id, err)

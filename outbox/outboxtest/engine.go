@@ -28,8 +28,9 @@ type Engine interface {
 	Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
 	// PutSub stores a subscription and the records of the audit trail in one transaction.
 	PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error)
-	// Forget erases a removed subscription that holds nothing: ErrHolds otherwise.
-	Forget(ctx context.Context, id outbox.SubID) error
+	// Forget erases a removed subscription that holds nothing, and stores the records of the audit
+	// trail in the same transaction: ErrHolds otherwise.
+	Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
 	Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.Record, error)
 	// WithDead pages over the subscriptions that have dead records, removed or not, by id, above
 	// after, at most limit of them.

@@ -264,6 +264,7 @@ func (f *Fake) Commit(ctx context.Context, c outbox.Change) error {
 		s.lane = slices.Clone(c.Lane)
 	}
 	s.Epochs = outbox.PruneEpochs(s.Subscription, s.pinned())
+	f.putAudit(c.Audit)
 	return nil
 }
 

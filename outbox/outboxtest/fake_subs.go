@@ -58,7 +58,10 @@ func (f *Fake) Removed(ctx context.Context, after outbox.SubID, limit int) ([]ou
 }
 
 // Forget erases a removed subscription; see Engine.
-func (f *Fake) Forget(ctx context.Context, id outbox.SubID) error {
+func (f *Fake) Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
+	if err := outbox.CheckAudit(audit); err != nil {
+		return err
+	}
 	if err := f.enter(ctx, "Forget"); err != nil {
 		return err
 	}
@@ -71,6 +74,7 @@ func (f *Fake) Forget(ctx context.Context, id outbox.SubID) error {
 		return fmt.Errorf("forget subscription %s: %w", id, outbox.ErrHolds)
 	}
 	delete(f.subs, id)
+	f.putAudit(audit)
 	return nil
 }
 

@@ -53,8 +53,8 @@ func (s *Slow) PutSub(ctx context.Context, sub outbox.Subscription, audit ...out
 }
 
 // Forget is Engine's, slowly.
-func (s *Slow) Forget(ctx context.Context, id outbox.SubID) error {
-	return s.write(ctx, id, func(ctx context.Context) error { return s.Engine.Forget(ctx, id) })
+func (s *Slow) Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
+	return s.write(ctx, id, func(ctx context.Context) error { return s.Engine.Forget(ctx, id, audit...) })
 }
 
 // Trim is Engine's, slowly.

@@ -77,10 +77,10 @@ func (p persistent) PutSub(ctx context.Context, s outbox.Subscription, audit ...
 }
 
 // Forget is told that there is nothing to forget when the write before had landed.
-func (p persistent) Forget(ctx context.Context, id outbox.SubID) error {
+func (p persistent) Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
 	again := false
 	return persist(ctx, func(ctx context.Context) error {
-		err := p.Engine.Forget(ctx, id)
+		err := p.Engine.Forget(ctx, id, audit...)
 		if again && errors.Is(err, outbox.ErrNotFound) {
 			return nil
 		}

@@ -11,6 +11,9 @@ import (
 func auditCases() []testCase {
 	return []testCase{
 		{"a subscription and its audit record are one write", auditWithSub},
+		{"a change and its audit record are one write", auditWithChange},
+		{"forgetting a subscription and its audit record are one write", auditWithForget},
+		{"a send and its audit record are one write", auditWithSend},
 		{"the audit trail is listed newest first, in pages", auditListed},
 		{"the audit trail is kept within bounds, each kind for itself", auditTrimmed},
 		{"audit records that cannot be stored are refused", auditRefused},
@@ -75,6 +78,102 @@ func auditWithSub(b *bench) {
 		}
 	}
 	b.wantAudits("after a repeated PutSub", outbox.AuditQuery{}, "warned", "updated", "created")
+}
+
+func auditWithChange(b *bench) {
+	all := []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}
+	if _, err := b.e.PutSub(b.ctx, outbox.Subscription{ID: "wh_a", Epochs: all}); err != nil {
+		b.Fatal(err)
+	}
+	lane := func() string {
+		b.Helper()
+		_, lane, _, err := b.e.Load(b.ctx, "wh_a")
+		if err != nil {
+			b.Fatal(err)
+		}
+		return string(lane)
+	}
+	body := []byte("paused")
+	record := auditAt(1, outbox.AuditChange, "")
+	record.Body = body
+	pause := outbox.Change{Sub: "wh_a", Lane: []byte("p"), Audit: []outbox.Audit{record}}
+	for range 2 { // repeating it leaves one record
+		if err := b.e.Commit(b.ctx, pause); err != nil {
+			b.Fatal(err)
+		}
+	}
+	copy(body, "change") // the engine has its own
+	b.wantAudits("after a change", outbox.AuditQuery{}, "paused")
+
+	// what is refused leaves neither, whichever of the two is at fault
+	wrong := auditAt(2, outbox.AuditChange, "wrong")
+	for what, c := range map[string]outbox.Change{
+		"no such subscription": {Sub: "wh_b", Lane: []byte("x"), Audit: []outbox.Audit{wrong}},
+		"a cursor too high":    {Sub: "wh_a", Next: 99, Lane: []byte("x"), Audit: []outbox.Audit{wrong}},
+		"an unknown kind":      {Sub: "wh_a", Lane: []byte("x"), Audit: []outbox.Audit{auditAt(2, 99, "wrong")}},
+	} {
+		if err := b.e.Commit(b.ctx, c); err == nil {
+			b.Fatalf("%s: it was taken", what)
+		}
+	}
+	large := auditAt(2, outbox.AuditChange, string(make([]byte, outbox.MaxAuditBody+1)))
+	err := b.e.Commit(b.ctx, outbox.Change{Sub: "wh_a", Lane: []byte("x"), Audit: []outbox.Audit{large}})
+	b.wantErr("a record that is too large", err, outbox.ErrTooLarge)
+	b.wantAudits("after what was refused", outbox.AuditQuery{}, "paused")
+	if got := lane(); got != "p" {
+		b.Fatalf("the lane's state is %q after what was refused", got)
+	}
+}
+
+func auditWithForget(b *bench) {
+	s := outbox.Subscription{ID: "wh_a", Epochs: []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}}
+	if _, err := b.e.PutSub(b.ctx, s); err != nil {
+		b.Fatal(err)
+	}
+	b.wantErr("one in use", b.e.Forget(b.ctx, "wh_a", auditAt(1, outbox.AuditChange, "wrong")), outbox.ErrHolds)
+	b.wantAudits("after what was refused", outbox.AuditQuery{})
+	s.Removed, s.Epochs = true, append(s.Epochs, outbox.Epoch{})
+	if _, err := b.e.PutSub(b.ctx, s); err != nil {
+		b.Fatal(err)
+	}
+	large := auditAt(2, outbox.AuditChange, string(make([]byte, outbox.MaxAuditBody+1)))
+	b.wantErr("a record that is too large", b.e.Forget(b.ctx, "wh_a", large), outbox.ErrTooLarge)
+	if err := b.e.Forget(b.ctx, "wh_a", auditAt(3, outbox.AuditChange, "forgotten")); err != nil {
+		b.Fatal(err)
+	}
+	b.wantAudits("after Forget", outbox.AuditQuery{}, "forgotten")
+}
+
+func auditWithSend(b *bench) {
+	b.putSend(prepared("A", "key"))
+	sent := settled(prepared("A", "key"), outbox.SendSent, time.Now())
+	sent.Audit = []outbox.Audit{auditAt(1, outbox.AuditSend, "sent")}
+	for range 2 { // repeating it leaves one record
+		if _, err := b.e.AppendSent(b.ctx, sent, msg("x", "c")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.wantAudits("after AppendSent", outbox.AuditQuery{}, "sent")
+	if s, err := b.e.Send(b.ctx, "A"); err != nil || s.Audit != nil {
+		b.Fatalf("the entry is %+v, %v", s, err)
+	}
+
+	other := settled(prepared("B", "key"), outbox.SendSent, time.Now())
+	other.Audit = []outbox.Audit{auditAt(2, outbox.AuditSend, "wrong")}
+	_, err := b.e.AppendSent(b.ctx, other, msg("y", "c"))
+	b.wantErr("a second send with the key", err, outbox.ErrDuplicate)
+	b.wantErr("a second entry with the key", b.e.PutSend(b.ctx, other), outbox.ErrDuplicate)
+	other.IdempotencyKey = ""
+	other.Audit = []outbox.Audit{auditAt(2, outbox.AuditSend, string(make([]byte, outbox.MaxAuditBody+1)))}
+	_, err = b.e.AppendSent(b.ctx, other, msg("y", "c"))
+	b.wantErr("a record that is too large", err, outbox.ErrTooLarge)
+	b.wantAudits("after what was refused", outbox.AuditQuery{}, "sent")
+
+	other.Audit = []outbox.Audit{auditAt(3, outbox.AuditSend, "sent too")}
+	if err := b.e.PutSend(b.ctx, other); err != nil {
+		b.Fatal(err)
+	}
+	b.wantAudits("after PutSend", outbox.AuditQuery{}, "sent too", "sent")
 }
 
 func auditListed(b *bench) {

@@ -1,7 +1,9 @@
 package admin
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +128,25 @@ func TestReplayAndPurge(t *testing.T) {
 	for _, req := range r.sender.got {
 		if req.Replay != 1 || req.Attempt != 1 {
 			t.Errorf("replayed as attempt %d, replay %d", req.Attempt, req.Replay)
+		}
+	}
+}
+
+// A request that is wrong tells which field it is.
+func TestAWrongIDNamesItsField(t *testing.T) {
+	r := newRig(t)
+	hook := r.put("http://localhost/hook").Webhook.ID
+	ids := api.DeadLetterFilter{IDs: []string{"dl_x"}}
+	for field, err := range map[string]error{
+		"id":    errorOf(r.DeadLetter(t.Context(), "dl_x")),
+		"ids":   errorOf(r.Replay(t.Context(), api.ReplayRequest{DeadLetterFilter: ids})),
+		"ids ":  errorOf(r.Purge(t.Context(), api.PurgeRequest{DeadLetterFilter: ids})),
+		"ids  ": errorOf(r.ReplayEvents(t.Context(), api.ReplayEvents{Webhook: hook, IDs: []string{"nothing"}})),
+		"id ":   errorOf(r.Event(t.Context(), "nothing")),
+		"limit": errorOf(r.Audit(t.Context(), api.AuditQuery{Limit: -1})),
+	} {
+		if e, ok := errors.AsType[*api.Error](err); !ok || e.Field != strings.TrimSpace(field) {
+			t.Errorf("%v is in %+v, want %q", err, e, field)
 		}
 	}
 }

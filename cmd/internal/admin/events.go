@@ -190,7 +190,7 @@ func (s *Service) findEvent(ctx context.Context, ref string) (outbox.Event, erro
 		seq, err = uint64(parsed), perr
 	}
 	if err != nil || seq == 0 {
-		return outbox.Event{}, api.Errorf(api.CodeInvalidArguments, "%q is no event: give its id (evt_…) or its sequence, as %s shows them", ref, s.command("event list"))
+		return outbox.Event{}, api.Errorf(api.CodeInvalidArguments, "%q is no event: give its id (evt_…) or its sequence, as %s shows them", ref, s.command("event list")).In("id")
 	}
 	ev, err := s.o.Engine.Event(ctx, outbox.Seq(seq))
 	switch {

@@ -44,7 +44,14 @@ func (s *Service) parseDeadLetterID(id string) (outbox.SubID, outbox.Seq, error)
 		}
 	}
 	return "", 0, api.Errorf(api.CodeInvalidArguments,
-		"%q is no dead letter id: they look like dl_wh_7K2M_1042; see them with: %s", id, s.command("deadletter list"))
+		"%q is no dead letter id: they look like dl_wh_7K2M_1042; see them with: %s", id, s.command("deadletter list")).In("id")
+}
+
+// named says of an error about an id that the request has it in another field.
+func named(err error, field string) {
+	if e, ok := errors.AsType[*api.Error](err); ok && e.Field == "id" {
+		e.Field = field
+	}
 }
 
 // cutLast cuts text around the last separator.

@@ -48,6 +48,7 @@ func (s *Service) selectIDs(ctx context.Context, ids []string, sel *selection) e
 			sel.missing = append(sel.missing, id)
 			continue
 		}
+		named(err, "ids")
 		if err != nil {
 			return err
 		}

@@ -33,9 +33,9 @@ type Engine interface {
 	PutAudit(ctx context.Context, all ...outbox.Audit) error
 	// Audits lists records of the audit trail, newest first.
 	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
-	// Forget erases a removed subscription that holds nothing, or returns outbox.ErrHolds or
-	// outbox.ErrNotFound.
-	Forget(ctx context.Context, id outbox.SubID) error
+	// Forget erases a removed subscription that holds nothing and stores the records in one
+	// transaction, or returns outbox.ErrHolds or outbox.ErrNotFound.
+	Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
 	Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, limit int) ([]outbox.Record, error)
 	// WithDead pages over the subscriptions that have dead records, removed or not, by id, above
 	// after.
@@ -59,16 +59,17 @@ type Engine interface {
 }
 
 // Dispatcher moves deliveries: through the lanes while they run, directly on the engine otherwise.
+// Audit records are stored in the transaction of the first change of the call.
 type Dispatcher interface {
 	Sync(ctx context.Context, id outbox.SubID) error
-	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
-	Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
-	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (purged int, missing []outbox.Seq, err error)
-	PurgeAll(ctx context.Context, id outbox.SubID) (purged int, err error)
+	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error)
+	Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error)
+	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (purged int, missing []outbox.Seq, err error)
+	PurgeAll(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (purged int, err error)
 	DeadLetterBacklog(ctx context.Context, id outbox.SubID) (int, error)
-	Pause(ctx context.Context, id outbox.SubID, reason string) error
-	Resume(ctx context.Context, id outbox.SubID) error
-	SkipToNow(ctx context.Context, id outbox.SubID) (skipped int, err error)
+	Pause(ctx context.Context, id outbox.SubID, reason string, audit ...outbox.Audit) error
+	Resume(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
+	SkipToNow(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (skipped int, err error)
 	Recovered(ctx context.Context, id outbox.SubID) error
 	State(id outbox.SubID) dispatcher.LaneState
 	Redrives() map[outbox.SubID]dispatcher.Redrive
@@ -102,8 +103,10 @@ type Link interface {
 	Unpair(ctx context.Context) (api.UnpairResult, error)
 	Connect(ctx context.Context) (api.Link, error)
 	Disconnect(ctx context.Context) (api.Link, error)
-	Send(ctx context.Context, in api.Send) (api.SendResult, error)
-	SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error)
+	// Send and SendFile store what record makes in one transaction with the message as sent; a
+	// repeated call records nothing.
+	Send(ctx context.Context, in api.Send, record ...outbox.SendRecorder) (api.SendResult, error)
+	SendFile(ctx context.Context, in api.Send, content io.Reader, record ...outbox.SendRecorder) (api.SendResult, error)
 	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)
 	Typing(ctx context.Context, in api.Typing) (api.TypingResult, error)
 	WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error)

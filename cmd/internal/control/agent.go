@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"waoutbox/outbox/api"
 )
@@ -71,15 +72,15 @@ func agentOf(h http.Header) Agent {
 
 // clean returns a name that a client chose in a form fit for one line of a log: printable, bounded.
 func clean(s string) string {
-	s = strings.Map(func(r rune) rune {
+	var b strings.Builder
+	for _, r := range s {
 		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
-			return -1
+			continue
 		}
-		return r
-	}, s)
-	for len(s) > maxAgentBytes {
-		runes := []rune(s)
-		s = string(runes[:len(runes)-1])
+		if b.Len()+utf8.RuneLen(r) > maxAgentBytes {
+			break
+		}
+		b.WriteRune(r)
 	}
-	return s
+	return b.String()
 }

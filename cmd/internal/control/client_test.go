@@ -191,3 +191,12 @@ func TestAgentNamesAreCleaned(t *testing.T) {
 		t.Error("an agent out of nowhere")
 	}
 }
+
+// A name as long as a header may be costs no more than one that fits: a caller cannot keep the
+// processor busy with it.
+func TestALongAgentNameCostsLittle(t *testing.T) {
+	h := http.Header{headerAgentName: {strings.Repeat("x", 30_000)}}
+	if n := testing.AllocsPerRun(1, func() { agentOf(h) }); n > 50 {
+		t.Errorf("%.0f allocations for one name", n)
+	}
+}

@@ -40,7 +40,7 @@ func httpStatus(code api.Code) int {
 		return http.StatusBadRequest
 	case api.CodeWebhookNotFound, api.CodeNotFound, api.CodeNotOnWhatsApp, api.CodeMessageNotFound, codeUnknownRoute:
 		return http.StatusNotFound
-	case api.CodeTooManyWebhooks, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeNotWaiting, api.CodeNotConnected, api.CodeReplaced, api.CodeReplayRunning, api.CodeNotReplayable,
+	case api.CodeTooManyWebhooks, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodePairingCancelled, api.CodeNotWaiting, api.CodeNotConnected, api.CodeReplaced, api.CodeReplayRunning, api.CodeNotReplayable,
 		api.CodeIdempotencyConflict:
 		return http.StatusConflict
 	case api.CodeMediaExpired:

@@ -91,3 +91,12 @@ func TestPairPanicsAfterSteps(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A number that is none is in the field phone, as for calls that are no streams.
+func TestPairNamesTheField(t *testing.T) {
+	r := startServer(t, &recordingService{err: &api.Error{Code: api.CodeInvalidPhone, Message: "that is no phone number"}})
+	err := r.client.Pair(t.Context(), api.PairRequest{Phone: "abc"}, func(api.PairStep) error { return nil })
+	if e, ok := errors.AsType[*api.Error](err); !ok || e.Field != "phone" {
+		t.Errorf("got %+v", err)
+	}
+}

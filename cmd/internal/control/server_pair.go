@@ -29,7 +29,7 @@ func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 	}
 	var public *api.Error
 	if err != nil {
-		public = s.public(ctx, r.URL.Path, err)
+		public = inField(s.public(ctx, r.URL.Path, err), in)
 	}
 	if public != nil && !lines.started {
 		s.writeError(w, public)

@@ -37,7 +37,7 @@ func startServerWith(t *testing.T, dir string, o ServerOptions) *running {
 	if o.Stop == nil {
 		o.Stop = cancel
 	}
-	if o.Daemon == (api.Daemon{}) {
+	if o.Daemon.PID == 0 && o.Daemon.Version == "" {
 		o.Daemon = api.Daemon{PID: 4711, Version: "0.1.0", StartedAt: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)}
 	}
 	r := &running{dir: dir, client: NewClient(dir, Agent{Kind: api.CallerCLI, Name: "cli", Version: "0.2.0"}), stop: cancel, done: make(chan struct{})}
@@ -114,7 +114,7 @@ func TestErrorsCrossUnchanged(t *testing.T) {
 	r := startServer(t, svc)
 	codes := []api.Code{
 		api.CodeInvalidURL, api.CodeInvalidEvents, api.CodeInvalidSecret, api.CodeInvalidArguments, api.CodeInvalidCursor, api.CodeTooManyWebhooks,
-		api.CodeWebhookNotFound, api.CodeNotFound, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodeInvalidPhone, api.CodeNotWaiting, api.CodeNotConnected, api.CodeInvalidRecipient,
+		api.CodeWebhookNotFound, api.CodeNotFound, api.CodeAlreadyLinked, api.CodePairingUnavail, api.CodePairingCancelled, api.CodeInvalidPhone, api.CodeNotWaiting, api.CodeNotConnected, api.CodeInvalidRecipient,
 		api.CodeNotOnWhatsApp, api.CodeRateLimited, api.CodeSendFailed, api.CodeMessageNotFound, api.CodeIdempotencyConflict, api.CodeMediaUnavailable, api.CodeMediaExpired, api.CodeMediaTooLarge, api.CodePathNotAllowed, api.CodeServiceUnavail, api.CodeOutboxFull, api.CodeTimeout, api.CodeInternal,
 	}
 	for i, m := range methods() {

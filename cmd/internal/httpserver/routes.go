@@ -16,6 +16,8 @@ func (s *Server) routes() http.Handler {
 	return s.guarded(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch path := r.URL.Path; {
 		case path == "/healthz" || path == "/readyz":
+			// whoever has no token keeps no connection: there are only so many
+			w.Header().Set("Connection", "close")
 			health.ServeHTTP(w, r)
 		// agents look there for how to get a token when they lack one; this is none to ask for
 		case strings.HasPrefix(path, "/.well-known/"):

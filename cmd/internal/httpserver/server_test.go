@@ -67,6 +67,20 @@ func TestStopLeavesTheDeafBehind(t *testing.T) {
 	close(finish)
 }
 
+// Without the token nobody keeps a connection, or a few hundred of them would keep everybody else
+// out for as long as they ask after the service's health now and then.
+func TestNobodyKeepsAConnectionWithoutTheToken(t *testing.T) {
+	t.Parallel()
+	r := start(t, Settings{}, Options{})
+	for _, path := range []string{"/healthz", "/readyz", "/.well-known/x", "/mcp"} {
+		_, in := r.dial(strings.Repeat("GET "+path+" HTTP/1.1\r\nHost: localhost\r\n\r\n", 2))
+		all, err := io.ReadAll(in)
+		if n := strings.Count(string(all), "HTTP/1.1 "); n != 1 {
+			t.Errorf("%s: %d responses on one connection, %v", path, n, err)
+		}
+	}
+}
+
 // More connections than may be wait for one to end.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()

@@ -126,7 +126,7 @@ func chatKinds(given *[]string) (out []string, err error) {
 func consistent(f outbox.Filter) (warnings []string, err error) {
 	for _, chat := range f.Chats {
 		if slices.Contains(f.NotChats, chat) {
-			return nil, api.Errorf(api.CodeInvalidArguments, "%s is wanted (chat) and left out (not-chat), so it never matches: take it out of one of them", chat)
+			return nil, api.Errorf(api.CodeInvalidArguments, "%s is wanted (chat) and left out (not-chat), so it never matches: take it out of one of them", chat).In("not_chats")
 		}
 	}
 	var excluded []string
@@ -138,7 +138,7 @@ func consistent(f outbox.Filter) (warnings []string, err error) {
 	switch {
 	case len(excluded) == 0:
 	case len(excluded) == len(f.Chats):
-		return nil, api.Errorf(api.CodeInvalidArguments, "kind %s excludes every chat that is listed (%s), so nothing ever matches: take one of the two out", strings.Join(f.Kinds, ", "), few(excluded))
+		return nil, api.Errorf(api.CodeInvalidArguments, "kind %s excludes every chat that is listed (%s), so nothing ever matches: take one of the two out", strings.Join(f.Kinds, ", "), few(excluded)).In("kinds")
 	default:
 		warnings = append(warnings, "kind "+strings.Join(f.Kinds, ", ")+" excludes "+few(excluded)+", which never match")
 	}
@@ -154,7 +154,7 @@ func eventsThatNeverCome(f outbox.Filter, kinds map[string][]string) (warnings [
 		}
 	}
 	if len(warnings) > 0 && len(warnings) == len(f.Events) {
-		return nil, api.Errorf(api.CodeInvalidArguments, "%s; so nothing ever matches: name other events, or change chat, not-chat and kind", strings.Join(warnings, "; "))
+		return nil, api.Errorf(api.CodeInvalidArguments, "%s; so nothing ever matches: name other events, or change chat, not-chat and kind", strings.Join(warnings, "; ")).In("events")
 	}
 	return warnings, nil
 }
