@@ -119,7 +119,9 @@ type Options struct {
 	Engine     Engine
 	Dispatcher Dispatcher
 	Sender     Sender
-	Link       Link        // nil: no daemon
+	Link       Link // nil: no daemon
+	// StoredLink returns what the state says of the link; nil: nothing. It is asked without a Link
+	StoredLink func(ctx context.Context) api.Link
 	Files      Files       // nil: media are not fetched
 	Sources    Sources     // nil: files are sent with their content only
 	Daemon     *api.Daemon // nil: no daemon

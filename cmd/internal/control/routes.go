@@ -67,6 +67,9 @@ const (
 	// in the text format of Prometheus
 	routeMetrics route[none, file] = "GET /metrics"
 
+	// These two are a promise to every other version, older or newer: each serves them at these
+	// paths, without a body, and what they return only grows. By them a program finds out that
+	// another version runs, and replaces it.
 	routeDaemon route[none, api.Daemon] = "GET /v1/daemon"
 	routeStop   route[none, api.Daemon] = "POST /v1/stop"
 )
