@@ -100,7 +100,7 @@ func notInLog(known, unknown []string) error {
 	if len(known) > 0 {
 		has = "; it has " + list(known)
 	}
-	return api.Errorf(api.CodeMessageNotFound, "nothing was marked as read: the log, which keeps the messages of the last days, does not have %s%s. Leave out what it does not have, or name the author (participant)", list(unknown), has).In("messages")
+	return api.Errorf(api.CodeMessageNotFound, "nothing was marked as read: the log, which keeps the messages of the last days, does not have %s%s. Leave out what it does not have, or name who wrote those (--author; participant in a request)", list(unknown), has).In("messages")
 }
 
 // readKey says who gets the receipt of a message.

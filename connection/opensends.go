@@ -42,6 +42,8 @@ const receiptLimit = 30 * 24 * time.Hour
 type openSend struct {
 	compose.Content
 	send outbox.Send
+	// make the records of what is sent, when it is prepared
+	recorders []outbox.SendRecorder
 	// the send was begun by an earlier call; read after done
 	repeated bool
 	// closed when the try of this process is over; result and err are set then
@@ -125,6 +127,9 @@ func (s *openSends) isOthers(o *openSend) bool {
 // prepare writes the entry that must exist before the message leaves.
 func (s *openSends) prepare(ctx context.Context, o *openSend) error {
 	o.By = s.account()
+	if err := o.record(); err != nil {
+		return err
+	}
 	content, err := o.Encode()
 	if err != nil {
 		return err
@@ -139,8 +144,45 @@ func (s *openSends) prepare(ctx context.Context, o *openSend) error {
 	return nil
 }
 
-// settle stores message.sent and closes the entry. Settling twice is harmless. On error the send
-// stays open.
+// record makes the records of the message, which its entry keeps until it is sent: who asked for it
+// is known after a crash too.
+func (o *openSend) record() error {
+	var all []outbox.Audit
+	for _, recorder := range o.recorders {
+		a, err := recorder(o.send.MessageID, o.To.String())
+		if err != nil {
+			return err
+		}
+		all = append(all, a)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	err := outbox.CheckAudit(all)
+	if err == nil {
+		o.Audit, err = json.Marshal(all)
+	}
+	if err != nil {
+		return fmt.Errorf("record the send: %w", err)
+	}
+	return nil
+}
+
+// recorded returns the records that the entry of a send keeps. What cannot be read keeps no sent
+// message from being stored.
+func (s *openSends) recorded(o *openSend) (all []outbox.Audit) {
+	if len(o.Audit) == 0 {
+		return nil
+	}
+	if err := json.Unmarshal(o.Audit, &all); err != nil || outbox.CheckAudit(all) != nil {
+		s.log.Error("audit record of an own send cannot be read", "message_id", o.send.MessageID, "error", err)
+		return nil
+	}
+	return all
+}
+
+// settle stores message.sent and closes the entry, with its audit records. Settling twice is
+// harmless. On error the send stays open.
 func (s *openSends) settle(ctx context.Context, o *openSend, resp whatsmeow.SendResponse) error {
 	o.mu.Lock()
 	if next := o.takenUpBy; next != nil {
@@ -163,7 +205,7 @@ func (s *openSends) settle(ctx context.Context, o *openSend, resp whatsmeow.Send
 		return err
 	}
 	entry := o.send
-	entry.State, entry.SettledAt, entry.Result = outbox.SendSent, s.now(), result
+	entry.State, entry.SettledAt, entry.Result, entry.Audit = outbox.SendSent, s.now(), result, s.recorded(o)
 	for range unknownTries {
 		if _, err = s.ledger.AppendSent(ctx, entry, evs...); !errors.Is(err, outbox.ErrUnknown) {
 			break

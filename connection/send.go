@@ -33,20 +33,20 @@ type Messages interface {
 // the first try; message.sent is stored, in one step with the ledger's entry, before the call
 // returns. A repeated IdempotencyKey returns the first result, or goes on with a send whose end is
 // not known, under the same message id; calls with one key at the same time send once; with another
-// recipient or content the key is refused. It waits as awaitOnline does. When ctx ends the send
-// goes on.
-func (c *Client) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
+// recipient or content the key is refused. What record makes is stored with message.sent, and not
+// by a repeated call. It waits as awaitOnline does. When ctx ends the send goes on.
+func (c *Client) Send(ctx context.Context, in api.Send, record ...outbox.SendRecorder) (api.SendResult, error) {
 	req, err := compose.Parse(in)
 	if err != nil {
 		return api.SendResult{}, err
 	}
-	return c.run(ctx, req)
+	return c.run(ctx, req, record)
 }
 
 // run starts a send and waits for its end.
-func (c *Client) run(ctx context.Context, req compose.Request) (api.SendResult, error) {
+func (c *Client) run(ctx context.Context, req compose.Request, record []outbox.SendRecorder) (api.SendResult, error) {
 	c.awaitOnline(ctx)
-	o, joined, err := c.startSend(req, c.otherAddress(ctx, req.To))
+	o, joined, err := c.startSend(req, c.otherAddress(ctx, req.To), record)
 	if err != nil || joined {
 		c.giveBack(req)
 	}
@@ -67,7 +67,7 @@ func (c *Client) run(ctx context.Context, req compose.Request) (api.SendResult, 
 
 // startSend starts the send, or joins the one that runs under the same key. alias is the
 // recipient's other address.
-func (c *Client) startSend(req compose.Request, alias types.JID) (o *openSend, joined bool, err error) {
+func (c *Client) startSend(req compose.Request, alias types.JID, record []outbox.SendRecorder) (o *openSend, joined bool, err error) {
 	key := req.IdempotencyKey
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,7 +84,7 @@ func (c *Client) startSend(req compose.Request, alias types.JID) (o *openSend, j
 	}
 	o = &openSend{
 		Content: compose.Content{To: req.To, Asked: req.To, Fingerprint: req.Fingerprint},
-		send:    outbox.Send{IdempotencyKey: key}, done: make(chan struct{}),
+		send:    outbox.Send{IdempotencyKey: key}, recorders: record, done: make(chan struct{}),
 	}
 	if key != "" {
 		c.sends.keys[key] = o
@@ -186,7 +186,7 @@ func (c *Client) earlierResult(ctx context.Context, o *openSend) (*api.SendResul
 		}
 		return &r, nil
 	case outbox.SendPrepared:
-		o.send, o.By, o.To, o.Message = old, sent.By, sent.To, sent.Message
+		o.send, o.By, o.To, o.Message, o.Audit = old, sent.By, sent.To, sent.Message, sent.Audit
 		c.sends.takeUp(o)
 		o.mu.Lock()
 		acked, settled, result := o.acked, o.settled, o.result

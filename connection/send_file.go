@@ -8,13 +8,14 @@ import (
 
 	"waoutbox/connection/compose"
 	"waoutbox/connection/media"
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
 // SendFile sends a file as Send does, with the content that it reads: encrypted into the spool as
 // it comes, and uploaded from there. It reads nothing when the request cannot be served, and sends
 // nothing unless it has read all. The same file under another path is the same content.
-func (c *Client) SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error) {
+func (c *Client) SendFile(ctx context.Context, in api.Send, content io.Reader, record ...outbox.SendRecorder) (api.SendResult, error) {
 	if in.File == nil {
 		return api.SendResult{}, api.Errorf(api.CodeInvalidArguments, "the request names no file")
 	}
@@ -35,7 +36,7 @@ func (c *Client) SendFile(ctx context.Context, in api.Send, content io.Reader) (
 	return c.run(ctx, req.WithFile(compose.Attachment{Sealed: sealed, Upload: func(ctx context.Context) (media.Uploaded, error) {
 		at, err := sealed.Upload(ctx, c.media, func(nth int) time.Duration { return time.Duration(nth) * time.Second })
 		return at, uploadError(err)
-	}}))
+	}}), record)
 }
 
 // giveBack closes what a request holds.

@@ -20,18 +20,20 @@ var ErrRemoved = errors.New("the webhook was removed; add its URL again, then re
 // ErrRemoved.
 //
 // Like Purge, Pause and Resume it is withdrawn when ctx ends before its turn, and runs to its end
-// from then on; only the wait for it ends with ctx.
-func (d *Dispatcher) Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error) {
+// from then on; only the wait for it ends with ctx. As with these the audit records, of which the
+// dispatcher knows nothing else, are stored in the transaction of the first change; where nothing
+// is changed there is no record.
+func (d *Dispatcher) Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error) {
 	if err := checkBatch(seqs); err != nil {
 		return 0, nil, fmt.Errorf("replay: %w", err)
 	}
-	res := d.do(ctx, id, func(ctx context.Context, o *operation) taskResult {
+	res := d.do(ctx, id, recorded(audit, func(ctx context.Context, o *operation) taskResult {
 		if _, err := o.notRemoved(ctx); err != nil {
 			return taskResult{err: err}
 		}
 		e := newDeadLetterEdit(o)
 		return e.apply(ctx, seqs, e.revive)
-	})
+	}))
 	if res.err != nil {
 		return res.n, res.missing, fmt.Errorf("replay: %w", res.err)
 	}
@@ -44,11 +46,11 @@ func (d *Dispatcher) Replay(ctx context.Context, id outbox.SubID, seqs []outbox.
 // replay number rises; a dead letter among them is replayed with its log and first reason, as by
 // Replay. What is pending already, or not read yet, is neither queued nor missing; missing is
 // everything else. All else is as in Replay.
-func (d *Dispatcher) Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error) {
+func (d *Dispatcher) Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error) {
 	if err := checkBatch(seqs); err != nil {
 		return 0, nil, fmt.Errorf("redeliver: %w", err)
 	}
-	res := d.do(ctx, id, func(ctx context.Context, o *operation) taskResult {
+	res := d.do(ctx, id, recorded(audit, func(ctx context.Context, o *operation) taskResult {
 		sub, err := o.notRemoved(ctx)
 		if err != nil {
 			return taskResult{err: err}
@@ -56,7 +58,7 @@ func (d *Dispatcher) Redeliver(ctx context.Context, id outbox.SubID, seqs []outb
 		e := newDeadLetterEdit(o)
 		e.past = true
 		return e.apply(ctx, seqs, e.wanted(sub.LastFilter()))
-	})
+	}))
 	if res.err != nil {
 		return res.n, res.missing, fmt.Errorf("redeliver: %w", res.err)
 	}
@@ -65,13 +67,13 @@ func (d *Dispatcher) Redeliver(ctx context.Context, id outbox.SubID, seqs []outb
 
 // Purge discards dead letters for good, at most 256 a call. Pending deliveries are neither purged
 // nor missing.
-func (d *Dispatcher) Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (purged int, missing []outbox.Seq, err error) {
+func (d *Dispatcher) Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (purged int, missing []outbox.Seq, err error) {
 	if err := checkBatch(seqs); err != nil {
 		return 0, nil, fmt.Errorf("purge: %w", err)
 	}
-	res := d.do(ctx, id, func(ctx context.Context, o *operation) taskResult {
+	res := d.do(ctx, id, recorded(audit, func(ctx context.Context, o *operation) taskResult {
 		return newDeadLetterEdit(o).apply(ctx, seqs, discard)
-	})
+	}))
 	if res.err != nil {
 		return res.n, res.missing, fmt.Errorf("purge: %w", res.err)
 	}
@@ -88,10 +90,12 @@ func checkBatch(seqs []outbox.Seq) error {
 // PurgeAll discards every dead letter of a subscription for good, runs as a whole, and returns how
 // many. It works in steps: after an error the ones counted are gone and calling again goes on. When
 // ctx ends, the step in hand is the last.
-func (d *Dispatcher) PurgeAll(ctx context.Context, id outbox.SubID) (purged int, err error) {
+func (d *Dispatcher) PurgeAll(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (purged int, err error) {
 	for {
-		res := d.do(ctx, id, purgePages)
-		purged += res.n
+		res := d.do(ctx, id, recorded(audit, purgePages))
+		if purged += res.n; purged > 0 {
+			audit = nil
+		}
 		if res.err != nil {
 			return purged, fmt.Errorf("purge: %w", res.err)
 		}
@@ -102,11 +106,11 @@ func (d *Dispatcher) PurgeAll(ctx context.Context, id outbox.SubID) (purged int,
 }
 
 // Pause stops a subscription until Resume. Attempts in flight settle normally.
-func (d *Dispatcher) Pause(ctx context.Context, id outbox.SubID, reason string) error {
+func (d *Dispatcher) Pause(ctx context.Context, id outbox.SubID, reason string, audit ...outbox.Audit) error {
 	gate := Gate{Kind: GatePaused, Since: time.Now(), Reason: reason}
-	res := d.do(ctx, id, func(_ context.Context, o *operation) taskResult {
+	res := d.do(ctx, id, recorded(audit, func(_ context.Context, o *operation) taskResult {
 		return taskResult{err: o.setState(func(s laneBytes) laneBytes { s.gate = gate; return s })}
-	})
+	}))
 	if res.err != nil {
 		return fmt.Errorf("pause %s: %w", id, res.err)
 	}
@@ -115,10 +119,10 @@ func (d *Dispatcher) Pause(ctx context.Context, id outbox.SubID, reason string) 
 
 // Resume opens the gate of a subscription, whatever closed it, and forgets its deaths in a row. An
 // outage is over only with the next 2xx: what is redriven then is not forgotten.
-func (d *Dispatcher) Resume(ctx context.Context, id outbox.SubID) error {
-	res := d.do(ctx, id, func(_ context.Context, o *operation) taskResult {
+func (d *Dispatcher) Resume(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
+	res := d.do(ctx, id, recorded(audit, func(_ context.Context, o *operation) taskResult {
 		return taskResult{err: o.setState(func(s laneBytes) laneBytes { return laneBytes{down: s.down, failed: s.failed, redrive: s.redrive} })}
-	})
+	}))
 	if res.err != nil {
 		return fmt.Errorf("resume %s: %w", id, res.err)
 	}
@@ -129,8 +133,8 @@ func (d *Dispatcher) Resume(ctx context.Context, id outbox.SubID) error {
 // dead letters with ReasonSkipped, what is unread as one run, and it returns how many. Attempts in
 // flight end first; that nothing moves for quietLimit is an error. It works in steps: after an
 // error those counted are dead letters, nothing is resumed, and calling again goes on.
-func (d *Dispatcher) SkipToNow(ctx context.Context, id outbox.SubID) (skipped int, err error) {
-	res := d.do(ctx, id, func(ctx context.Context, o *operation) (res taskResult) {
+func (d *Dispatcher) SkipToNow(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (skipped int, err error) {
+	res := d.do(ctx, id, recorded(audit, func(ctx context.Context, o *operation) (res taskResult) {
 		if _, err := o.notRemoved(ctx); err != nil {
 			return taskResult{err: err}
 		}
@@ -142,7 +146,7 @@ func (d *Dispatcher) SkipToNow(ctx context.Context, id outbox.SubID) (skipped in
 			return n, err
 		})
 		return res
-	})
+	}))
 	if res.err != nil {
 		return res.n, fmt.Errorf("skip to now: %w", res.err)
 	}
@@ -190,6 +194,14 @@ func (d *Dispatcher) StopRedrive(ctx context.Context, id outbox.SubID) (stopped 
 		return false, fmt.Errorf("stop the redrive of %s: %w", id, res.err)
 	}
 	return res.n > 0, nil
+}
+
+// recorded is do with audit records, which the first Change that it stores carries.
+func recorded(audit []outbox.Audit, do work) work {
+	return func(ctx context.Context, o *operation) taskResult {
+		o.audit = audit
+		return do(ctx, o)
+	}
 }
 
 // do runs work in the lane of id: in the one that runs, or in one that is loaded for it and

@@ -20,7 +20,8 @@ type work func(ctx context.Context, o *operation) taskResult
 // work.
 type operation struct {
 	lane  *lane
-	quiet *time.Timer // ends a whileQuiet that gets nowhere; nil outside one
+	quiet *time.Timer    // ends a whileQuiet that gets nowhere; nil outside one
+	audit []outbox.Audit // of whoever asked: in the first Change that is stored
 }
 
 // serve begins the next task, if none is being served, or a step of a redrive. When the
@@ -96,9 +97,11 @@ func (o *operation) inLoop(f func()) error {
 	}
 }
 
-// commit writes a Change, and has applied called in the lane's goroutine once it is on disk. After
-// outbox.ErrUnknown the lane goes on repeating it. ctx withdraws what waits for its turn.
+// commit writes a Change, and has applied called in the lane's goroutine once it is on disk. The
+// first one that is carries the audit records of the operation. After outbox.ErrUnknown the lane
+// goes on repeating it. ctx withdraws what waits for its turn.
 func (o *operation) commit(ctx context.Context, c outbox.Change, applied func(now time.Time)) error {
+	c.Audit = o.audit
 	verdict := make(chan error, 1)
 	w := &write{change: c, applied: applied, reply: func(err error) { verdict <- err }}
 	err := o.inLoop(func() { o.lane.settler.submit(w) })
@@ -122,6 +125,7 @@ func (o *operation) commit(ctx context.Context, c outbox.Change, applied func(no
 	if err != nil {
 		return fmt.Errorf("change of %s: %w", c.Sub, err)
 	}
+	o.audit = nil
 	o.goesOn()
 	return nil
 }

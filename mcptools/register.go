@@ -31,7 +31,7 @@ type registerInput struct {
 	Chats    *[]string       `json:"chats,omitempty" doc:"only these chats: phone numbers or JIDs; [] all"`
 	NotChats *[]string       `json:"notChats,omitempty" doc:"never these chats"`
 	Kinds    *[]chatKind     `json:"kinds,omitempty" doc:"only chats of these kinds"`
-	Secret   *string         `json:"secret,omitempty" doc:"signs each body (HMAC-SHA256 in X-Webhook-Signature); \"\" removes it"`
+	Secret   *string         `json:"secret,omitempty" doc:"signs each body (HMAC-SHA256 in X-Webhook-Signature); only the user can remove it"`
 	Generate bool            `json:"generateSecret,omitempty" doc:"sign with a new secret, which is kept in a file for the user and not shown"`
 	Headers  *[]string       `json:"headers,omitempty" doc:"names of headers to send; the user writes their values into the file webhook-headers; [] none"`
 	Ordered  *bool           `json:"ordered,omitempty" doc:"keep order within a chat; default true"`

@@ -41,9 +41,9 @@ func (k AuditKind) Most() int {
 
 // AuditKey names a record of the audit trail. Keys are ordered by time.
 type AuditKey struct {
-	Time time.Time // when it happened, by this machine's clock; to the nanosecond
-	Tag  uint32    // tells records of one moment apart
-	Kind AuditKind
+	Time time.Time `json:"time"` // when it happened, by this machine's clock; to the nanosecond
+	Tag  uint32    `json:"tag"`  // tells records of one moment apart
+	Kind AuditKind `json:"kind"`
 }
 
 // Compare orders keys: by time, then by the rest.
@@ -55,8 +55,11 @@ func (k AuditKey) Compare(o AuditKey) int {
 // unknown outcome can be repeated and leaves one record.
 type Audit struct {
 	AuditKey
-	Body []byte // an AuditEntry as EncodeAuditEntry renders it; opaque to engines
+	Body []byte `json:"body"` // an AuditEntry as EncodeAuditEntry renders it; opaque to engines
 }
+
+// SendRecorder makes the record of a message that is sent, by its id and its chat.
+type SendRecorder func(messageID, chat string) (Audit, error)
 
 // AuditQuery asks for records of the audit trail, newest first.
 type AuditQuery struct {
@@ -82,7 +85,8 @@ type AuditEntry struct {
 	URL    string `json:"url,omitempty"` // without its query
 	// what was changed of the object, by name
 	Fields []string `json:"fields,omitempty"`
-	// what came of it: "created", "3 dead letters", a message's id
+	// what came of it, or of several steps what was asked for: "created", "3 dead letters", a
+	// message's id
 	Result  string `json:"result,omitempty"`
 	Code    string `json:"code,omitempty"`   // of the refusal or failure; "" when it was done
 	Reason  string `json:"reason,omitempty"` // why, in words

@@ -86,6 +86,9 @@ func CheckSubscription(s Subscription) error {
 
 // CheckSend reports why a send cannot be stored whatever the state of the engine.
 func CheckSend(s Send) error {
+	if err := CheckAudit(s.Audit); err != nil {
+		return fmt.Errorf("send %s: %w", s.MessageID, err)
+	}
 	switch {
 	case s.MessageID == "":
 		return errors.New("send has no message id")

@@ -44,4 +44,6 @@ type Send struct {
 	CreatedAt      time.Time
 	SettledAt      time.Time // when it became sent or failed; zero while prepared
 	Result         []byte    // what the caller was told, opaque to engines
+	// records of the audit trail, stored in the same transaction; no part of the entry
+	Audit []Audit
 }

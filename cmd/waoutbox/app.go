@@ -132,12 +132,12 @@ func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts, more ..
 	if m.files != nil {
 		files, sources = m.files, m.sources
 	}
-	caller := ownCommand
+	caller, stored := ownCommand, a.storedLink
 	if daemon != nil {
-		lately, caller = a.recent, callerOf
+		lately, caller, stored = a.recent, callerOf, nil
 	}
 	return admin.New(admin.Options{
-		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
+		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, StoredLink: stored, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
 		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody,
 		Caller: caller, Hosts: a.hosts, Alarms: func() []api.Alarm {
 			all := append(a.alarms(), m.alarms()...)

@@ -234,6 +234,10 @@ func (e *env) configChanged(ctx context.Context, key string) error {
 	if err != nil {
 		return err
 	}
+	mend, unfit := unfitListener(c, key)
+	if unfit != nil { // the settings may be set one after the other
+		e.note("note: as it stands, the service does not start: %s.", unfit)
+	}
 	for _, v := range c.Values() {
 		if v.Setting.Key != key {
 			continue
@@ -250,6 +254,10 @@ func (e *env) configChanged(ctx context.Context, key string) error {
 		if v.Source == config.SourceEnv {
 			e.note("note: %s is set in the environment and wins over config.json.", v.Setting.Env)
 		}
+	}
+	if unfit != nil {
+		e.next("%s", mend)
+		return nil
 	}
 	if live { // also for a service that runs
 		e.next("waoutbox webhook allow")

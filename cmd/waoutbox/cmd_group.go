@@ -2,6 +2,9 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -59,12 +62,19 @@ func (e *env) showGroups(groups []api.Group) {
 
 func newGroupShowCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "show JID",
+		Use:   "show NAME|JID",
 		Short: "Show a group and its members",
-		Args:  arguments(1, 1, "the JID of a group"),
+		Long:  "Shows a group and its members. A part of its name will do, as for contact find, where no other group has it.",
+		Example: `  waoutbox group show family
+  waoutbox group show 120363025846172094@g.us`,
+		Args: arguments(1, 1, "the name or JID of a group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
-				groups, err := svc.Groups(cmd.Context(), api.ListGroups{JID: args[0]})
+				jid, err := groupNamed(cmd.Context(), svc, args[0])
+				if err != nil {
+					return err
+				}
+				groups, err := svc.Groups(cmd.Context(), api.ListGroups{JID: jid})
 				if err != nil {
 					return err
 				}
@@ -75,6 +85,48 @@ func newGroupShowCmd(e *env) *cobra.Command {
 			})
 		},
 	}
+}
+
+// mostMatches is how many groups an error names.
+const mostMatches = 10
+
+// groupNamed returns the JID of the group that is meant by a JID or a part of a name; of several it
+// is the one that is named so in full.
+func groupNamed(ctx context.Context, svc api.Service, name string) (string, error) {
+	if strings.Contains(name, "@") {
+		return name, nil
+	}
+	found, err := svc.FindRecipients(ctx, api.FindRecipients{Query: name, Limit: 100})
+	if err != nil {
+		return "", err
+	}
+	var groups, same []api.Recipient
+	for _, r := range found.Items {
+		if r.Kind == api.RecipientGroup {
+			groups = append(groups, r)
+			if strings.EqualFold(r.Name, strings.TrimSpace(name)) {
+				same = append(same, r)
+			}
+		}
+	}
+	if len(same) > 0 {
+		groups = same
+	}
+	switch len(groups) {
+	case 0:
+		return "", api.Errorf(api.CodeNotFound, "the account is in no group with %q in its name: waoutbox group list shows those it is in", name)
+	case 1:
+		return groups[0].JID, nil
+	}
+	var list []string
+	for _, g := range groups[:min(mostMatches, len(groups))] {
+		list = append(list, fmt.Sprintf("%s (%s)", term.Clean(g.Name), g.JID))
+	}
+	more := ""
+	if left := len(groups) - len(list); left > 0 {
+		more = fmt.Sprintf(" and %d more", left)
+	}
+	return "", api.Errorf(api.CodeInvalidArguments, "%d groups have %q in their name: %s%s. Give the JID of the one that is meant", len(groups), name, strings.Join(list, ", "), more)
 }
 
 func (e *env) showGroup(g api.Group) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -56,9 +57,7 @@ func newHTTPTokenRotateCmd(e *env) *cobra.Command {
 				err = b.daemon.RotateHTTPToken(cmd.Context())
 				_ = b.close()
 			case api.CodeOf(err) == api.CodeServiceUnavail && e.nobodyOwns():
-				if err = store.MakeDir(e.stateDir); err == nil {
-					err = token.Rotate()
-				}
+				err = e.rotateOwned(cmd.Context(), token)
 			}
 			if err != nil {
 				return err
@@ -69,6 +68,34 @@ func newHTTPTokenRotateCmd(e *env) *cobra.Command {
 			return e.sayToken(cmd.Context(), token)
 		},
 	}
+}
+
+// rotateOwned makes a new token while no service runs, and records that. A state that cannot be
+// opened, or has no audit trail yet, keeps nobody from a new token.
+func (e *env) rotateOwned(ctx context.Context, token httpserver.Token) (err error) {
+	if err := store.MakeDir(e.stateDir); err != nil {
+		return err
+	}
+	if store.CheckOutbox(e.stateDir) != nil {
+		return token.Rotate()
+	}
+	var a *app
+	cfg, unopened := e.config()
+	if unopened == nil {
+		a, unopened = openApp(ctx, e.stateDir, cfg, false, e.warningsLog())
+	}
+	switch {
+	case errors.Is(unopened, store.Owned): // meanwhile
+		return unopened
+	case unopened != nil:
+		if err = token.Rotate(); err == nil {
+			e.warn([]string{"this is not in the audit trail: " + unopened.Error()})
+		}
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	defer a.service(nil, nil, mediaParts{}).Recorded(ctx, "http-token.rotate", &err)
+	return token.Rotate()
 }
 
 // nobodyOwns reports whether no process works on the state.
@@ -94,8 +121,9 @@ func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
 	}
 	e.printf("The token of the HTTP listener is in %s\n", e.home(line.Path))
 	address, set, err := e.httpAddress()
-	if err != nil {
-		return err
+	if err != nil { // the token is there all the same
+		e.warn([]string{"where the listener would be is not known: " + err.Error()})
+		address = httpExample
 	}
 	url := line.URL
 	if url == "" {

@@ -51,6 +51,9 @@ func (e *env) restart(ctx context.Context) error {
 	if _, err := wire.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey); err != nil {
 		return usageError(err)
 	}
+	if err := checkListener(cfg); err != nil {
+		return usageError(err)
+	}
 	var out restarted
 	if out.Stopped, err = e.stopIfRunning(ctx); err != nil {
 		return err

@@ -45,17 +45,17 @@ func newSendDeleteCmd(e *env) *cobra.Command {
 }
 
 func newSendReadCmd(e *env) *cobra.Command {
-	var participant string
+	var author string
 	cmd := &cobra.Command{
 		Use:   "read CHAT MESSAGE-ID…",
 		Short: "Mark messages as read, which their senders see",
 		Long: `Marks messages of a chat as read. They and their authors are looked up in the log; where it lacks one, none
-is marked, and the error says which. --participant names the author of older ones.`,
+is marked, and the error says which. --author names who wrote older ones.`,
 		Args: arguments(2, -1, "a chat and the ids of messages"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			var in api.MarkRead
 			for _, id := range args[1:] {
-				in.Messages = append(in.Messages, api.MessageRef{Chat: args[0], ID: id, Participant: participant})
+				in.Messages = append(in.Messages, api.MessageRef{Chat: args[0], ID: id, Participant: author})
 			}
 			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
 				res, err := svc.MarkRead(cmd.Context(), in)
@@ -72,7 +72,7 @@ is marked, and the error says which. --participant names the author of older one
 			})
 		},
 	}
-	cmd.Flags().StringVar(&participant, "participant", "", "JID or number of who wrote the messages, where the log does not have them")
+	cmd.Flags().StringVar(&author, "author", "", "JID or number of who wrote the messages, where the log does not have them")
 	return cmd
 }
 

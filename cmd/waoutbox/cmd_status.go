@@ -123,11 +123,14 @@ func (e *env) linkLine(st api.Status) {
 		}
 		e.printf("linked     no, %s%s\n", e.style.Yellow("pairing"), reason)
 	case api.LinkUnknown:
-		if who != "" {
-			e.printf("linked     %s\n", who)
-			return
+		switch {
+		case who == "":
+			e.printf("linked     unknown while no daemon runs\n")
+		case l.Closed:
+			e.printf("linked     %s, %s since %s\n", who, e.style.Yellow("closed on request"), e.clock(l.Since))
+		default:
+			e.printf("linked     %s, not connected while no daemon runs\n", who)
 		}
-		e.printf("linked     unknown while no daemon runs\n")
 	case api.LinkConnecting, api.LinkDisconnected:
 		e.printf("linked     %s%s%s%s\n", who, comma(who), e.style.Yellow(string(l.State)), reason)
 	default:
@@ -163,6 +166,8 @@ func (e *env) alarms(alarms []api.Alarm) {
 // statusNext names the one thing that is most worth doing.
 func (e *env) statusNext(st api.Status) {
 	switch {
+	case st.Daemon == nil && st.Link.Closed:
+		e.next("waoutbox connect") // which starts it
 	case st.Daemon == nil:
 		e.next("waoutbox start")
 	// pair shows what is due

@@ -105,15 +105,19 @@ type remoteDaemon struct{ *control.Client }
 // Stop satisfies daemonControl.
 func (r remoteDaemon) Stop(ctx context.Context) error { return daemon.Stop(ctx, r.Client) }
 
-// openState opens the state in this process. It logs only what is wrong: the command's own output
-// says the rest.
+// warningsLog is the log of a command that works on the state itself. It has only what is wrong:
+// the command's own output says the rest.
+func (e *env) warningsLog() *slog.Logger {
+	return slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+}
+
+// openState opens the state in this process.
 func (e *env) openState(ctx context.Context) (backend, error) {
 	cfg, err := e.config()
 	if err != nil {
 		return backend{}, err
 	}
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	svc, closeFn, err := openOffline(ctx, e.stateDir, cfg, log)
+	svc, closeFn, err := openOffline(ctx, e.stateDir, cfg, e.warningsLog())
 	if err != nil {
 		return backend{}, err
 	}

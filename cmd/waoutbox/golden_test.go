@@ -456,7 +456,7 @@ func TestGolden(t *testing.T) {
 		{"send-edit", healthy, "new text\n", "send edit +491515550100 3EB0 -"},
 		{"send-delete", healthy, "", "send delete +491515550100 3EB0"},
 		{"send-read", healthy, "", "send read +491515550100 3A5F 3A60"},
-		{"send-read-json", healthy, "", "send read 120363025846172094@g.us 3A5F --participant 118302945561077@lid --json"},
+		{"send-read-json", healthy, "", "send read 120363025846172094@g.us 3A5F --author 118302945561077@lid --json"},
 		{"send-typing", healthy, "", "send typing +491515550100 --state recording"},
 		{"send-typing-paused", healthy, "", "send typing +491515550100 --state paused"},
 		{"send-typing-json", healthy, "", "send typing +491515550100 --json"},

@@ -33,9 +33,9 @@ func (a *app) openHTTP(cfg config.Config) (h httpParts, err error) {
 	if _, err := h.token.Make(); err != nil {
 		return h, err
 	}
-	h.listener, err = httpserver.Listen(httpserver.Settings{
-		Address: cfg.HTTP, CertFile: cfg.HTTPCert, KeyFile: cfg.HTTPKey, Insecure: cfg.HTTPInsecure, Hosts: cfg.HTTPHosts, Log: a.log,
-	})
+	settings := listenerSettings(cfg)
+	settings.Log = a.log
+	h.listener, err = httpserver.Listen(settings)
 	if _, ok := errors.AsType[*httpserver.UsageError](err); ok {
 		return h, usageError(err)
 	}
@@ -43,6 +43,38 @@ func (a *app) openHTTP(cfg config.Config) (h httpParts, err error) {
 		a.own.Add(h.listener.Addr())
 	}
 	return h, err
+}
+
+// listenerSettings are those of the HTTP listener.
+func listenerSettings(cfg config.Config) httpserver.Settings {
+	return httpserver.Settings{Address: cfg.HTTP, CertFile: cfg.HTTPCert, KeyFile: cfg.HTTPKey, Insecure: cfg.HTTPInsecure, Hosts: cfg.HTTPHosts}
+}
+
+// checkListener returns why a service with these settings would not start because of its HTTP
+// listener, as far as that is known before.
+func checkListener(cfg config.Config) error {
+	if cfg.HTTP == "" {
+		return nil
+	}
+	return listenerSettings(cfg).Check()
+}
+
+// unfitListener returns, after a change of a setting that concerns the listener, why no service
+// would start, and the command that mends it.
+func unfitListener(cfg config.Config, key string) (mend string, err error) {
+	switch key {
+	case config.KeyHTTP, config.KeyHTTPCert, config.KeyHTTPKey, config.KeyHTTPInsecure:
+		err = checkListener(cfg)
+	}
+	switch {
+	case err == nil:
+		return "", nil
+	case cfg.HTTPCert == "":
+		return "waoutbox config set " + config.KeyHTTPCert + " FILE", err
+	case cfg.HTTPKey == "":
+		return "waoutbox config set " + config.KeyHTTPKey + " FILE", err
+	}
+	return "waoutbox config set " + config.KeyHTTP + " 127.0.0.1:8080", err // no address
 }
 
 // info is what status shows of the listener.

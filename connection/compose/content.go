@@ -25,6 +25,9 @@ type Content struct {
 	// both
 	Asked       types.JID
 	Fingerprint string
+	// records of the audit trail, to be stored when the message is: outbox.Audit, as JSON. nil in
+	// entries of older versions
+	Audit []byte
 }
 
 // storedContent is Content as it is written.
@@ -36,6 +39,7 @@ type storedContent struct {
 	LID         string `json:"lid,omitempty"`     // the account's other address
 	Asked       string `json:"asked,omitempty"`   // JID
 	Fingerprint string `json:"fingerprint,omitempty"`
+	Audit       []byte `json:"audit,omitempty"`
 }
 
 // Encode writes a content.
@@ -47,7 +51,7 @@ func (c Content) Encode() ([]byte, error) {
 	return json.Marshal(storedContent{
 		Version: contentVersion, To: c.To.String(), Message: raw,
 		Account: translate.BareJID(c.By.PN).String(), LID: translate.BareJID(c.By.LID).String(),
-		Asked: c.Asked.String(), Fingerprint: c.Fingerprint,
+		Asked: c.Asked.String(), Fingerprint: c.Fingerprint, Audit: c.Audit,
 	})
 }
 
@@ -60,7 +64,7 @@ func DecodeContent(b []byte) (Content, error) {
 	if in.Version != contentVersion {
 		return Content{}, fmt.Errorf("decode a send's content: version %d is not known to this program", in.Version)
 	}
-	c := Content{Message: new(waE2E.Message), Fingerprint: in.Fingerprint}
+	c := Content{Message: new(waE2E.Message), Fingerprint: in.Fingerprint, Audit: in.Audit}
 	for _, part := range []struct {
 		what, text string
 		jid        *types.JID

@@ -36,15 +36,16 @@ func sendTimeKey(at time.Time, id string) []byte {
 	return append(binary.BigEndian.AppendUint64([]byte{sendByTime}, uint64(max(at.UnixMilli(), 0))), id...)
 }
 
-// PutSend stores a send, prepared or settled, and returns when it is on disk. outbox.ErrDuplicate
+// PutSend stores a send, prepared or settled, with its audit records, and returns when it is on
+// disk. outbox.ErrDuplicate
 // when another send that did not fail holds its idempotency key. A settled one stays until
 // ForgetSends.
 func (b *Box) PutSend(ctx context.Context, s outbox.Send) error {
 	if err := outbox.CheckSend(s); err != nil {
 		return err
 	}
-	s.Content, s.Result = bytes.Clone(s.Content), bytes.Clone(s.Result)
-	op := store.Op{Urgent: true, Bytes: len(s.Content) + len(s.Result) + 256, Apply: func(tx *bbolt.Tx) error { return b.putSend(tx, s) }}
+	s.Content, s.Result, s.Audit = bytes.Clone(s.Content), bytes.Clone(s.Result), cloneAudit(s.Audit)
+	op := store.Op{Urgent: true, Bytes: len(s.Content) + len(s.Result) + 256 + auditBytes(s.Audit), Apply: func(tx *bbolt.Tx) error { return b.putSend(tx, s) }}
 	// A new send takes space like an append; settling one must go on while the disk is short.
 	op.IsAppend = s.State == outbox.SendPrepared
 	if err := b.do(ctx, op); err != nil {
@@ -63,10 +64,10 @@ func (b *Box) AppendSent(ctx context.Context, s outbox.Send, evs ...outbox.Event
 	if err := outbox.CheckSend(s); err != nil {
 		return nil, err
 	}
-	s.Content, s.Result = bytes.Clone(s.Content), bytes.Clone(s.Result)
+	s.Content, s.Result, s.Audit = bytes.Clone(s.Content), bytes.Clone(s.Result), cloneAudit(s.Audit)
 	a := b.prepare(evs)
 	op := a.op(func(tx *bbolt.Tx) error { return b.putSend(tx, s) })
-	op.Bytes += len(s.Content) + len(s.Result) + 256
+	op.Bytes += len(s.Content) + len(s.Result) + 256 + auditBytes(s.Audit)
 	if err := a.do(ctx, op); err != nil {
 		return nil, fmt.Errorf("append send %s: %w", s.MessageID, err)
 	}
@@ -113,7 +114,7 @@ func (b *Box) putSend(tx *bbolt.Tx, s outbox.Send) error {
 	if err := bucket.Put(sendIDKey(s.MessageID), outbox.EncodeSend(s)); err != nil {
 		return fmt.Errorf("store send: %w", err)
 	}
-	return nil
+	return putAudit(tx, s.Audit)
 }
 
 // claimKey makes the idempotency key of s lead to s, unless another send that may have left holds

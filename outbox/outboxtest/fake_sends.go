@@ -60,7 +60,8 @@ func (f *Fake) putSend(s outbox.Send) error {
 			f.sends[o.MessageID] = o
 		}
 	}
-	s.Content, s.Result = slices.Clone(s.Content), slices.Clone(s.Result)
+	f.putAudit(s.Audit)
+	s.Content, s.Result, s.Audit = slices.Clone(s.Content), slices.Clone(s.Result), nil
 	f.sends[s.MessageID] = s
 	return nil
 }

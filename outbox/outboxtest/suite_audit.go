@@ -13,6 +13,7 @@ func auditCases() []testCase {
 		{"a subscription and its audit record are one write", auditWithSub},
 		{"a change and its audit record are one write", auditWithChange},
 		{"forgetting a subscription and its audit record are one write", auditWithForget},
+		{"a send and its audit record are one write", auditWithSend},
 		{"the audit trail is listed newest first, in pages", auditListed},
 		{"the audit trail is kept within bounds, each kind for itself", auditTrimmed},
 		{"audit records that cannot be stored are refused", auditRefused},
@@ -141,6 +142,38 @@ func auditWithForget(b *bench) {
 		b.Fatal(err)
 	}
 	b.wantAudits("after Forget", outbox.AuditQuery{}, "forgotten")
+}
+
+func auditWithSend(b *bench) {
+	b.putSend(prepared("A", "key"))
+	sent := settled(prepared("A", "key"), outbox.SendSent, time.Now())
+	sent.Audit = []outbox.Audit{auditAt(1, outbox.AuditSend, "sent")}
+	for range 2 { // repeating it leaves one record
+		if _, err := b.e.AppendSent(b.ctx, sent, msg("x", "c")); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.wantAudits("after AppendSent", outbox.AuditQuery{}, "sent")
+	if s, err := b.e.Send(b.ctx, "A"); err != nil || s.Audit != nil {
+		b.Fatalf("the entry is %+v, %v", s, err)
+	}
+
+	other := settled(prepared("B", "key"), outbox.SendSent, time.Now())
+	other.Audit = []outbox.Audit{auditAt(2, outbox.AuditSend, "wrong")}
+	_, err := b.e.AppendSent(b.ctx, other, msg("y", "c"))
+	b.wantErr("a second send with the key", err, outbox.ErrDuplicate)
+	b.wantErr("a second entry with the key", b.e.PutSend(b.ctx, other), outbox.ErrDuplicate)
+	other.IdempotencyKey = ""
+	other.Audit = []outbox.Audit{auditAt(2, outbox.AuditSend, string(make([]byte, outbox.MaxAuditBody+1)))}
+	_, err = b.e.AppendSent(b.ctx, other, msg("y", "c"))
+	b.wantErr("a record that is too large", err, outbox.ErrTooLarge)
+	b.wantAudits("after what was refused", outbox.AuditQuery{}, "sent")
+
+	other.Audit = []outbox.Audit{auditAt(3, outbox.AuditSend, "sent too")}
+	if err := b.e.PutSend(b.ctx, other); err != nil {
+		b.Fatal(err)
+	}
+	b.wantAudits("after PutSend", outbox.AuditQuery{}, "sent too", "sent")
 }
 
 func auditListed(b *bench) {

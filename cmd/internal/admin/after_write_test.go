@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -26,8 +27,8 @@ func (d *faultyDispatcher) Sync(ctx context.Context, id outbox.SubID) error {
 	return errors.Join(d.sync, d.Dispatcher.Sync(ctx, id))
 }
 
-func (d *faultyDispatcher) Resume(ctx context.Context, id outbox.SubID) error {
-	return errors.Join(d.resume, d.Dispatcher.Resume(ctx, id))
+func (d *faultyDispatcher) Resume(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
+	return errors.Join(d.resume, d.Dispatcher.Resume(ctx, id, audit...))
 }
 
 func (d *faultyDispatcher) DeadLetterBacklog(ctx context.Context, id outbox.SubID) (int, error) {
@@ -37,28 +38,28 @@ func (d *faultyDispatcher) DeadLetterBacklog(ctx context.Context, id outbox.SubI
 	return d.Dispatcher.DeadLetterBacklog(ctx, id)
 }
 
-func (d *faultyDispatcher) PurgeAll(ctx context.Context, id outbox.SubID) (int, error) {
+func (d *faultyDispatcher) PurgeAll(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (int, error) {
 	if d.purgeAll != nil {
 		return 0, d.purgeAll
 	}
-	return d.Dispatcher.PurgeAll(ctx, id)
+	return d.Dispatcher.PurgeAll(ctx, id, audit...)
 }
 
-func (d *faultyDispatcher) Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (int, []outbox.Seq, error) {
+func (d *faultyDispatcher) Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (int, []outbox.Seq, error) {
 	d.purges++
 	if d.purge != nil {
 		if err := d.purge(d.purges); err != nil {
 			return 0, nil, err
 		}
 	}
-	return d.Dispatcher.Purge(ctx, id, seqs)
+	return d.Dispatcher.Purge(ctx, id, seqs, audit...)
 }
 
-func (d *faultyDispatcher) Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (int, []outbox.Seq, error) {
+func (d *faultyDispatcher) Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (int, []outbox.Seq, error) {
 	if d.replay != nil {
 		d.replay()
 	}
-	return d.Dispatcher.Replay(ctx, id, seqs)
+	return d.Dispatcher.Replay(ctx, id, seqs, audit...)
 }
 
 // leavingCaller is an engine whose caller goes away as soon as a subscription was written.
@@ -299,6 +300,15 @@ func TestAPurgeThatStopsSaysHowFarItCame(t *testing.T) {
 	}
 	if res, err = r.Purge(t.Context(), api.PurgeRequest{DeadLetterFilter: f}); err != nil || res.Purged != 44 || res.Note != "" {
 		t.Errorf("run again: %+v, %v", res, err)
+	}
+	// what was asked for, what came of it, and the rest
+	var recorded []string
+	for _, a := range r.audit()[2:] {
+		recorded = append(recorded, a.Operation+": "+a.Result)
+	}
+	want := []string{"deadletter.purge: 300 dead letters", "deadletter.purge: 256 dead letters in all", "deadletter.purge: 44 dead letters"}
+	if !slices.Equal(recorded, want) {
+		t.Errorf("the audit trail has %q, want %q", recorded, want)
 	}
 }
 

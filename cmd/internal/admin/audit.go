@@ -48,16 +48,56 @@ func (s *Service) record(ctx context.Context, kind outbox.AuditKind, e outbox.Au
 	return outbox.NewAudit(time.Now(), kind, e)
 }
 
+// carried is the record of a change on its way into the transaction of the change: of several steps
+// the first that changes something carries it, with what was asked for.
+type carried struct {
+	entry outbox.AuditEntry
+	audit []outbox.Audit // none once it is stored
+}
+
+// carry makes the record of what somebody asks for.
+func (s *Service) carry(ctx context.Context, e outbox.AuditEntry) (*carried, error) {
+	a, err := s.record(ctx, outbox.AuditChange, e)
+	if err != nil {
+		return nil, err
+	}
+	return &carried{entry: e, audit: []outbox.Audit{a}}, nil
+}
+
+// did notes that a step that was given the record has changed n things.
+func (c *carried) did(n int) {
+	if n > 0 {
+		c.audit = nil
+	}
+}
+
+// cameTo records what came of a change in several steps, where that is not what its first record
+// says.
+func (s *Service) cameTo(ctx context.Context, c *carried, result string) {
+	if len(c.audit) > 0 || result == c.entry.Result {
+		return
+	}
+	e := c.entry
+	e.Result = result + " in all"
+	s.done(ctx, outbox.AuditChange, e)
+}
+
 // done records what was done, after it. What cannot be recorded is logged: it is done all the same.
 func (s *Service) done(ctx context.Context, kind outbox.AuditKind, e outbox.AuditEntry) {
+	a, err := s.record(ctx, kind, e)
+	if err != nil {
+		s.o.Log.WarnContext(ctx, "a record of the audit trail could not be made", "operation", e.Operation, "error", err)
+		return
+	}
+	s.store(ctx, []outbox.Audit{a}, e.Operation, e.Object)
+}
+
+// store writes records in a write of their own.
+func (s *Service) store(ctx context.Context, all []outbox.Audit, operation, object string) {
 	ctx, cancel := afterWrite(ctx, auditWait)
 	defer cancel()
-	a, err := s.record(ctx, kind, e)
-	if err == nil {
-		err = s.o.Engine.PutAudit(ctx, a)
-	}
-	if err != nil {
-		s.o.Log.WarnContext(ctx, "what was done could not be recorded in the audit trail", "operation", e.Operation, "object", e.Object, "error", err)
+	if err := s.o.Engine.PutAudit(ctx, all...); err != nil {
+		s.o.Log.WarnContext(ctx, "what was done could not be recorded in the audit trail", "operation", operation, "object", object, "error", err)
 	}
 }
 
@@ -129,6 +169,11 @@ func aboutWebhook(operation, ref string) outbox.AuditEntry {
 		e.URL = ref
 	}
 	return e
+}
+
+// aboutRow begins a record of a webhook that was found.
+func aboutRow(operation string, r webhookRow, result string) outbox.AuditEntry {
+	return outbox.AuditEntry{Operation: operation, Object: string(r.sub.ID), URL: r.cfg.URL, Result: result}
 }
 
 // changedFields names the settings in which two states of a webhook differ.

@@ -12,13 +12,14 @@ import (
 
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/boltbox"
 )
 
 // Each change leaves a record of who made it, what it was and what came of it, and so does what was
 // refused. Nothing secret is in one.
 func TestEveryChangeIsRecorded(t *testing.T) {
 	r := newRig(t)
-	r.o.Link = &auditedLink{}
+	r.o.Link = &auditedLink{engine: r.box}
 	r.policy(api.PolicyOpen)
 	r.by(api.CallerMCP, "claude\x1b[31m-code")
 	ctx := t.Context()
@@ -60,6 +61,8 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 	_, err = r.Purge(ctx, api.PurgeRequest{All: true})
 	ask(err)
 	_, err = r.Send(ctx, api.Send{To: "+49 151 5550123", Text: "a-secret-text"})
+	ask(err)
+	_, err = r.Send(ctx, api.Send{To: "1@lid", IdempotencyKey: "again", Reaction: &api.Reaction{}})
 	ask(err)
 	_, err = r.SendFile(ctx, api.Send{To: "1@lid", File: &api.File{Caption: "a-secret-text"}}, strings.NewReader("content"))
 	ask(err)
@@ -103,9 +106,10 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		"webhook.pause|" + id + "|" + url + "|||done|",
 		"webhook.resume|" + id + "|" + url + "|||done|",
 		"webhook.rotate-secret|" + id + "|" + url + "|secret+previous_secret|rotated|done|",
-		"deadletter.replay||||1 dead letter|done|",
-		"deadletter.purge||||3 dead letters|done|",
+		"deadletter.replay|" + id + "|" + url + "||1 dead letter|done|",
+		"deadletter.purge|" + id + "|" + url + "||3 dead letters|done|",
 		"message.send|49151@lid|||3EB0SENT|done|",
+		"message.react|49151@lid|||3EB0SENT (repeated)|done|",
 		"message.send|49151@lid||file|3EB0SENT|done|",
 		"link.pair||||asked for, by QR code|done|",
 		"link.unpair|1@s.whatsapp.net||||done|",
@@ -135,17 +139,27 @@ type anyLink = Link
 type auditedLink struct {
 	anyLink
 
-	pair error // of pairing
+	engine *boltbox.Box // of its sends
+	pair   error        // of pairing
 }
 
 func (*auditedLink) Link() api.Link {
 	return api.Link{State: api.LinkConnected, Account: "1@s.whatsapp.net"}
 }
-func (*auditedLink) Send(context.Context, api.Send) (api.SendResult, error) {
-	return api.SendResult{MessageID: "3EB0SENT", Chat: "49151@lid"}, nil
+func (l *auditedLink) Send(ctx context.Context, in api.Send, record ...outbox.SendRecorder) (api.SendResult, error) {
+	out := api.SendResult{MessageID: "3EB0SENT", Chat: "49151@lid", Repeated: in.IdempotencyKey != ""}
+	if out.Repeated {
+		return out, nil
+	}
+	a, err := record[0](out.MessageID, out.Chat)
+	if err != nil {
+		return out, err
+	}
+	entry := outbox.Send{MessageID: out.MessageID, State: outbox.SendSent, SettledAt: time.Now(), Audit: []outbox.Audit{a}}
+	return out, l.engine.PutSend(ctx, entry)
 }
-func (l *auditedLink) SendFile(ctx context.Context, in api.Send, _ io.Reader) (api.SendResult, error) {
-	return l.Send(ctx, in)
+func (l *auditedLink) SendFile(ctx context.Context, in api.Send, _ io.Reader, record ...outbox.SendRecorder) (api.SendResult, error) {
+	return l.Send(ctx, in, record...)
 }
 func (l *auditedLink) PairNow(context.Context, api.PairRequest) (api.PairStep, error) {
 	return api.PairStep{}, l.pair

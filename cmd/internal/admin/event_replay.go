@@ -13,7 +13,7 @@ import (
 // ReplayEvents begins a replay of past events for one webhook, under the filter in force now.
 // Without a service it makes the first of them pending for the next start.
 func (s *Service) ReplayEvents(ctx context.Context, in api.ReplayEvents) (out api.StartReplayResult, err error) {
-	defer s.replayEnded(ctx, &err, aboutWebhook("event.replay", in.Webhook), in.DryRun, "event", &out)
+	defer func() { s.refused(ctx, &err, aboutWebhook("event.replay", in.Webhook)) }()
 	out = api.StartReplayResult{Runs: []api.ReplayRun{}, Missing: []string{}}
 	perSecond, err := replayRate(in.Rate)
 	if err != nil {
@@ -54,21 +54,21 @@ func (s *Service) ReplayEvents(ctx context.Context, in api.ReplayEvents) (out ap
 	if err != nil {
 		return out, apiError(err, "replay the events")
 	}
+	record, err := s.carry(ctx, aboutRow("event.replay", r, plural(total, "event")))
+	if err != nil {
+		return out, apiError(err, "replay the events")
+	}
 	j := s.replayJob(ctx, r, in.ReplayPace, perSecond)
 	j.Kind, j.Total, j.Next = api.ReplayPastEvents, total, past.read
-	j.Move = func(ctx context.Context, seqs []outbox.Seq) ([]outbox.Seq, error) {
-		s.o.Ends.Watch(r.sub.ID, seqs)
-		_, missing, err := s.o.Dispatcher.Redeliver(ctx, r.sub.ID, seqs)
-		return missing, err
-	}
+	s.moves(&j, record, s.o.Dispatcher.Redeliver)
 	switch {
 	case total == 0:
 		return out, nil
 	case s.o.Daemon == nil && !in.DryRun:
-		s.startRun(j, true, &out)
-		return out, s.queueEvents(ctx, r, past, &out)
+		s.startRun(ctx, j, nil, true, &out)
+		return out, s.queueEvents(ctx, r, past, record, &out)
 	}
-	s.startRun(j, in.DryRun, &out)
+	s.startRun(ctx, j, record.audit, in.DryRun, &out)
 	if len(out.Busy) > 0 {
 		return out, s.busyError(out.Busy[0])
 	}
@@ -76,7 +76,7 @@ func (s *Service) ReplayEvents(ctx context.Context, in api.ReplayEvents) (out ap
 }
 
 // queueEvents makes the first of the selected events pending, as many as there is room for.
-func (s *Service) queueEvents(ctx context.Context, r webhookRow, past *pastEvents, out *api.StartReplayResult) error {
+func (s *Service) queueEvents(ctx context.Context, r webhookRow, past *pastEvents, record *carried, out *api.StartReplayResult) error {
 	others, err := s.outstanding(ctx, r.sub.ID)
 	if err != nil {
 		return apiError(err, "replay the events")
@@ -93,7 +93,9 @@ func (s *Service) queueEvents(ctx context.Context, r webhookRow, past *pastEvent
 	for _, item := range items[:min(room, len(items))] {
 		seqs = append(seqs, item.Seq)
 	}
-	n, _, err := s.o.Dispatcher.Redeliver(ctx, r.sub.ID, seqs)
+	n, _, err := s.o.Dispatcher.Redeliver(ctx, r.sub.ID, seqs, record.audit...)
+	record.did(n)
+	s.cameTo(ctx, record, plural(int64(n), "event"))
 	out.Queued = int64(n)
 	if n > 0 {
 		s.logChange(ctx, "past events queued again", "webhook", r.sub.ID, "count", n)

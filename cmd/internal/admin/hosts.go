@@ -70,6 +70,16 @@ func (s *Service) hostPolicy() api.HostPolicy {
 	return api.HostPolicy{Policy: s.o.Hosts.Mode(), Hosts: append([]string{}, s.o.Hosts.List()...)}
 }
 
+// mayUnsign refuses an agent that takes a webhook's signature away, also that of a removed one: its
+// receiver could not tell any more who sends.
+func (s *Service) mayUnsign(ctx context.Context, r webhookRow, in api.PutWebhook) error {
+	if s.asks(ctx).Kind != api.CallerMCP || len(r.cfg.Secret) == 0 || in.Secret == nil || *in.Secret != "" {
+		return nil
+	}
+	return api.Errorf(api.CodeInvalidSecret, "%s is signed, and no agent makes it unsigned: its receiver could not tell any more who sends. Leave the secret out, or give a new one; the user can remove it with: %s",
+		r.sub.ID, s.command("webhook", "add", string(r.sub.ID), "--no-secret"))
+}
+
 // checkHost applies the policy to a URL that somebody wants to register, where it is not the
 // target of a webhook in use already. It returns a warning for what is let through unasked, or an
 // error: refused, to be asked for, declined.

@@ -107,6 +107,47 @@ func TestWebhooksInUseAreNotAskedFor(t *testing.T) {
 	}
 }
 
+// An agent may give a webhook another secret, but not make a signed one unsigned: neither one in
+// use nor one that was removed. Before, it printed "got <nil> ()" and "a refused call changed the
+// webhook".
+func TestNoAgentMakesAWebhookUnsigned(t *testing.T) {
+	r := newRig(t)
+	const url = "http://localhost/hook"
+	put := func(secret string) error {
+		_, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: url, Secret: &secret})
+		return err
+	}
+	r.by(api.CallerMCP, "agent")
+	for _, secret := range []string{"", "0123456789abcdef", "another-0123456789abcdef"} {
+		if err := put(secret); err != nil {
+			t.Errorf("%q: %v", secret, err)
+		}
+	}
+	list, err := r.Webhooks(t.Context())
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	id := list[0].ID
+	for _, removed := range []bool{false, true} {
+		if removed {
+			if _, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: id}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantError(t, put(""), api.CodeInvalidSecret, "webhook add "+id+" --no-secret")
+		if len(r.stored(id).Secret) == 0 {
+			t.Error("a refused call changed the webhook")
+		}
+	}
+	if last := r.audit()[len(r.audit())-1]; last.Outcome != api.AuditRefused || last.Code != string(api.CodeInvalidSecret) {
+		t.Errorf("the last record is %+v", last)
+	}
+	r.by(api.CallerCLI, "")
+	if err := put(""); err != nil || len(r.stored(id).Secret) != 0 {
+		t.Errorf("the command line could not: %v", err)
+	}
+}
+
 // Only the command line changes the policy.
 func TestAllowHost(t *testing.T) {
 	r := newRig(t)

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -92,7 +93,7 @@ func (s *Service) Send(ctx context.Context, in api.Send) (out api.SendResult, er
 	if in.File != nil {
 		return s.sendNamedFile(ctx, in)
 	}
-	return s.o.Link.Send(ctx, in)
+	return s.o.Link.Send(ctx, in, s.sendRecorder(ctx, in))
 }
 
 // MarkRead sends read receipts.
@@ -167,10 +168,9 @@ func (s *Service) pairingAsked(ctx context.Context, in api.PairRequest) func(err
 	}
 }
 
-// sent records, called deferred, who sent something to whom, or why it was not sent. What was sent
-// is in no record.
-func (s *Service) sent(ctx context.Context, in api.Send, out *api.SendResult, err *error) {
-	e := outbox.AuditEntry{Operation: "message.send", Object: in.To, Result: out.MessageID}
+// aboutSend begins the record of a message. What is sent is in no record.
+func aboutSend(in api.Send) outbox.AuditEntry {
+	e := outbox.AuditEntry{Operation: "message.send", Object: in.To}
 	switch {
 	case in.File != nil:
 		e.Fields = []string{"file"}
@@ -181,16 +181,28 @@ func (s *Service) sent(ctx context.Context, in api.Send, out *api.SendResult, er
 	case in.Delete != nil:
 		e.Operation = "message.delete"
 	}
+	return e
+}
+
+// sendRecorder makes the record of who sent something to whom, which is stored with the message.
+func (s *Service) sendRecorder(ctx context.Context, in api.Send) outbox.SendRecorder {
+	return func(messageID, chat string) (outbox.Audit, error) {
+		e := aboutSend(in)
+		e.Object, e.Result = chat, messageID
+		return s.record(ctx, outbox.AuditSend, e)
+	}
+}
+
+// sent records, called deferred, why something was not sent, or that it was asked for again: the
+// link records what was sent.
+func (s *Service) sent(ctx context.Context, in api.Send, out *api.SendResult, err *error) {
+	e := aboutSend(in)
 	if *err != nil {
-		e.Result = ""
 		s.refused(ctx, err, e)
 		return
 	}
-	if out.Chat != "" {
-		e.Object = out.Chat
-	}
 	if out.Repeated {
-		e.Result += " (repeated)"
+		e.Object, e.Result = cmp.Or(out.Chat, e.Object), out.MessageID+" (repeated)"
+		s.done(ctx, outbox.AuditSend, e)
 	}
-	s.done(ctx, outbox.AuditSend, e)
 }

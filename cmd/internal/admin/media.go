@@ -59,7 +59,7 @@ func (s *Service) SendFile(ctx context.Context, in api.Send, content io.Reader) 
 	if err := s.noLink(); err != nil {
 		return api.SendResult{}, err
 	}
-	return s.o.Link.SendFile(ctx, in, content)
+	return s.o.Link.SendFile(ctx, in, content, s.sendRecorder(ctx, in))
 }
 
 // sendNamedFile sends the file that a request names.
@@ -74,7 +74,7 @@ func (s *Service) sendNamedFile(ctx context.Context, in api.Send) (api.SendResul
 	in.File = &file
 	content := &opened{open: func() (io.ReadCloser, error) { return s.o.Sources.Open(ctx, file) }}
 	defer content.close()
-	return s.o.Link.SendFile(ctx, in, content)
+	return s.o.Link.SendFile(ctx, in, content, s.sendRecorder(ctx, in))
 }
 
 // opened is a file that is opened when it is read first: what else is wrong with the request is

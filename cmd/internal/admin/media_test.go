@@ -20,7 +20,7 @@ type fileLink struct {
 	refuse  error // before the file is read
 }
 
-func (l *fileLink) SendFile(_ context.Context, in api.Send, content io.Reader) (api.SendResult, error) {
+func (l *fileLink) SendFile(_ context.Context, in api.Send, content io.Reader, _ ...outbox.SendRecorder) (api.SendResult, error) {
 	if l.refuse != nil {
 		return api.SendResult{}, l.refuse
 	}

@@ -11,13 +11,7 @@ import (
 // Purge discards dead letters for good. After the first are gone nothing is an error any more: a
 // note in the result says why only a part was purged, and the same call again goes on.
 func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (out api.PurgeResult, err error) {
-	defer func() {
-		s.ended(ctx, &err, aboutWebhook("deadletter.purge", in.Webhook), func(e *outbox.AuditEntry) {
-			if e.Result = plural(out.Purged, "dead letter"); in.DryRun || out.Purged == 0 {
-				e.Operation = ""
-			}
-		})
-	}()
+	defer func() { s.refused(ctx, &err, aboutWebhook("deadletter.purge", in.Webhook)) }()
 	out.Missing = []string{}
 	if in.Approval == api.ApprovalDeclined {
 		return out, api.Errorf(api.CodeApprovalDeclined, "the user did not agree to discard dead letters, or was not reached in time, so none were")
@@ -49,23 +43,20 @@ func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (out api.Purge
 }
 
 func (s *Service) purge(ctx context.Context, sel selection, out *api.PurgeResult) error {
-	f := sel.filter
-	f.Webhook = ""
-	// nothing has to be looked at one by one
-	whole := sel.byID == nil && !f.Narrows()
 	for _, r := range sel.rows {
-		if whole {
-			n, err := s.o.Dispatcher.PurgeAll(ctx, r.sub.ID)
-			out.Purged += int64(n)
-			s.logPurge(ctx, r, int64(n))
-			if err != nil {
-				return err
-			}
-			continue
+		n, err := s.countSelected(ctx, sel, r)
+		if err != nil {
+			return err
+		}
+		record, err := s.carry(ctx, aboutRow("deadletter.purge", r, plural(n.replayable+n.unreplayable, "dead letter")))
+		if err != nil {
+			return err
 		}
 		before := out.Purged
-		err := s.purgeSelected(ctx, sel, r, out)
-		s.logPurge(ctx, r, out.Purged-before)
+		err = s.purgeOf(ctx, sel, r, record, out)
+		purged := out.Purged - before
+		s.cameTo(ctx, record, plural(purged, "dead letter"))
+		s.logPurge(ctx, r, purged)
 		if err != nil {
 			return err
 		}
@@ -73,13 +64,22 @@ func (s *Service) purge(ctx context.Context, sel selection, out *api.PurgeResult
 	return nil
 }
 
-// purgeSelected discards those letters of one webhook that a selection names one by one.
-func (s *Service) purgeSelected(ctx context.Context, sel selection, r webhookRow, out *api.PurgeResult) error {
+// purgeOf discards the selected letters of one webhook.
+func (s *Service) purgeOf(ctx context.Context, sel selection, r webhookRow, record *carried, out *api.PurgeResult) error {
+	f := sel.filter
+	f.Webhook = ""
+	if sel.byID == nil && !f.Narrows() { // nothing has to be looked at one by one
+		n, err := s.o.Dispatcher.PurgeAll(ctx, r.sub.ID, record.audit...)
+		record.did(n)
+		out.Purged += int64(n)
+		return err
+	}
 	for chunk, err := range s.letterChunks(ctx, sel, r) {
 		if err != nil {
 			return err
 		}
-		n, gone, err := s.o.Dispatcher.Purge(ctx, r.sub.ID, sequencesOf(chunk))
+		n, gone, err := s.o.Dispatcher.Purge(ctx, r.sub.ID, sequencesOf(chunk), record.audit...)
+		record.did(n)
 		out.Purged += int64(n)
 		for _, l := range chunk {
 			if slices.Contains(gone, l.seq()) {

@@ -20,13 +20,7 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (out api.Rep
 	if s.o.Daemon != nil && !in.DryRun && in.Limit == 0 {
 		return s.replayInService(ctx, in)
 	}
-	defer func() {
-		s.ended(ctx, &err, aboutWebhook("deadletter.replay", in.Webhook), func(e *outbox.AuditEntry) {
-			if e.Result = plural(out.Queued, "dead letter"); in.DryRun || out.Queued == 0 {
-				e.Operation = ""
-			}
-		})
-	}()
+	defer func() { s.refused(ctx, &err, aboutWebhook("deadletter.replay", in.Webhook)) }()
 	out.Missing = []string{}
 	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "replay")
 	if err != nil {
@@ -128,7 +122,12 @@ func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayReques
 		if in.Limit > 0 {
 			room = min(room, left)
 		}
-		queued, missing, err := s.queueLetters(ctx, sel, r, room)
+		record, err := s.carry(ctx, aboutRow("deadletter.replay", r, plural(min(int64(room), n.replayable), "dead letter")))
+		if err != nil {
+			return removed, err
+		}
+		queued, missing, err := s.queueLetters(ctx, sel, r, room, record)
+		s.cameTo(ctx, record, plural(int64(queued), "dead letter"))
 		out.Missing = append(out.Missing, missing...)
 		out.Queued += int64(queued)
 		out.Remaining += max(0, n.replayable-int64(queued)-int64(len(missing)))
@@ -144,10 +143,11 @@ func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayReques
 }
 
 // queueLetters moves the first of a webhook's selected letters into delivery, at most room of them.
-func (s *Service) queueLetters(ctx context.Context, sel selection, r webhookRow, room int) (queued int, missing []string, err error) {
+func (s *Service) queueLetters(ctx context.Context, sel selection, r webhookRow, room int, record *carried) (queued int, missing []string, err error) {
 	var chunk []outbox.Seq
 	move := func() error {
-		n, gone, err := s.o.Dispatcher.Replay(ctx, r.sub.ID, chunk)
+		n, gone, err := s.o.Dispatcher.Replay(ctx, r.sub.ID, chunk, record.audit...)
+		record.did(n)
 		queued += n
 		for _, seq := range gone {
 			missing = append(missing, deadLetterID(r.sub.ID, seq))

@@ -19,7 +19,7 @@ const maxReplayRate = 100_000
 // StartReplay begins a replay for every webhook that the selection has letters of. Webhooks for
 // which one runs are left alone; when that leaves nothing to begin it is an error.
 func (s *Service) StartReplay(ctx context.Context, in api.StartReplay) (out api.StartReplayResult, err error) {
-	defer s.replayEnded(ctx, &err, aboutWebhook("deadletter.replay", in.Webhook), in.DryRun, "dead letter", &out)
+	defer func() { s.refused(ctx, &err, aboutWebhook("deadletter.replay", in.Webhook)) }()
 	out = api.StartReplayResult{Runs: []api.ReplayRun{}, Missing: []string{}}
 	perSecond, err := replayRate(in.Rate)
 	if err != nil {
@@ -45,32 +45,21 @@ func (s *Service) StartReplay(ctx context.Context, in api.StartReplay) (out api.
 			out.Removed += n.replayable
 			out.RemovedWebhooks = append(out.RemovedWebhooks, string(r.sub.ID))
 		default:
+			record, err := s.carry(ctx, aboutRow("deadletter.replay", r, plural(n.replayable, "dead letter")))
+			if err != nil {
+				return out, apiError(err, "replay")
+			}
 			j := s.replayJob(ctx, r, in.ReplayPace, perSecond)
 			j.Kind, j.Total = api.ReplayDeadLetters, n.replayable
 			s.fromLetters(&j, sel, r)
-			s.startRun(j, in.DryRun, &out)
+			s.moves(&j, record, s.o.Dispatcher.Replay)
+			s.startRun(ctx, j, record.audit, in.DryRun, &out)
 		}
 	}
 	if len(out.Runs) == 0 && len(out.Busy) > 0 {
 		return out, s.busyError(out.Busy[0])
 	}
 	return out, nil
-}
-
-// replayEnded records, called deferred, the replays that a call began.
-func (s *Service) replayEnded(ctx context.Context, err *error, e outbox.AuditEntry, dryRun bool, what string, out *api.StartReplayResult) {
-	s.ended(ctx, err, e, func(e *outbox.AuditEntry) {
-		total := int64(0)
-		for _, run := range out.Runs {
-			total += run.Total
-		}
-		if len(out.Runs) == 1 {
-			e.Object, e.URL = out.Runs[0].Webhook, out.Runs[0].URL
-		}
-		if e.Result = plural(total, what); dryRun || total == 0 {
-			e.Operation = ""
-		}
-	})
 }
 
 // canRunReplays refuses a replay where nothing would follow it.
@@ -93,8 +82,24 @@ func replayRate(asked *float64) (float64, error) {
 	return *asked, nil
 }
 
-// startRun begins one replay, or with dryRun says what it would be.
-func (s *Service) startRun(j replay.Job, dryRun bool, out *api.StartReplayResult) {
+// mover is Replay or Redeliver of a Dispatcher.
+type mover func(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error)
+
+// moves makes j move its deliveries with do; the first that are moved carry the record.
+func (s *Service) moves(j *replay.Job, record *carried, do mover) {
+	id, first := j.Webhook, *record
+	j.Move = func(ctx context.Context, seqs []outbox.Seq) ([]outbox.Seq, error) {
+		s.o.Ends.Watch(id, seqs)
+		n, missing, err := do(ctx, id, seqs, first.audit...)
+		first.did(n)
+		return missing, err
+	}
+}
+
+// startRun begins one replay, or with dryRun says what it would be. Its record is stored when it
+// has begun, if the first deliveries that it moves were not earlier: it may have none to move for
+// long.
+func (s *Service) startRun(ctx context.Context, j replay.Job, audit []outbox.Audit, dryRun bool, out *api.StartReplayResult) {
 	if dryRun {
 		out.Runs = append(out.Runs, api.ReplayRun{
 			Webhook: string(j.Webhook), URL: j.URL, Kind: j.Kind, Total: j.Total, Left: j.Total, Rate: j.Rate, KeepGoing: j.KeepGoing,
@@ -107,6 +112,7 @@ func (s *Service) startRun(j replay.Job, dryRun bool, out *api.StartReplayResult
 		out.Busy = append(out.Busy, run)
 	case err == nil:
 		out.Runs = append(out.Runs, run)
+		s.store(ctx, audit, string(j.Kind), run.Webhook)
 	default: // the service stops, and nothing of it will run
 		run = api.ReplayRun{Webhook: string(j.Webhook), URL: j.URL, Kind: j.Kind, State: api.ReplayInterrupted, Total: j.Total, Left: j.Total, Ended: err.Error()}
 		out.Runs = append(out.Runs, run)
@@ -172,11 +178,6 @@ func (s *Service) fromLetters(j *replay.Job, sel selection, r webhookRow) {
 			}
 		}
 		return items, skipped, nil
-	}
-	j.Move = func(ctx context.Context, seqs []outbox.Seq) ([]outbox.Seq, error) {
-		s.o.Ends.Watch(r.sub.ID, seqs)
-		_, missing, err := s.o.Dispatcher.Replay(ctx, r.sub.ID, seqs)
-		return missing, err
 	}
 }
 

@@ -59,16 +59,17 @@ type Engine interface {
 }
 
 // Dispatcher moves deliveries: through the lanes while they run, directly on the engine otherwise.
+// Audit records are stored in the transaction of the first change of the call.
 type Dispatcher interface {
 	Sync(ctx context.Context, id outbox.SubID) error
-	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
-	Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (queued int, missing []outbox.Seq, err error)
-	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq) (purged int, missing []outbox.Seq, err error)
-	PurgeAll(ctx context.Context, id outbox.SubID) (purged int, err error)
+	Replay(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error)
+	Redeliver(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (queued int, missing []outbox.Seq, err error)
+	Purge(ctx context.Context, id outbox.SubID, seqs []outbox.Seq, audit ...outbox.Audit) (purged int, missing []outbox.Seq, err error)
+	PurgeAll(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (purged int, err error)
 	DeadLetterBacklog(ctx context.Context, id outbox.SubID) (int, error)
-	Pause(ctx context.Context, id outbox.SubID, reason string) error
-	Resume(ctx context.Context, id outbox.SubID) error
-	SkipToNow(ctx context.Context, id outbox.SubID) (skipped int, err error)
+	Pause(ctx context.Context, id outbox.SubID, reason string, audit ...outbox.Audit) error
+	Resume(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
+	SkipToNow(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (skipped int, err error)
 	Recovered(ctx context.Context, id outbox.SubID) error
 	State(id outbox.SubID) dispatcher.LaneState
 	Redrives() map[outbox.SubID]dispatcher.Redrive
@@ -102,8 +103,10 @@ type Link interface {
 	Unpair(ctx context.Context) (api.UnpairResult, error)
 	Connect(ctx context.Context) (api.Link, error)
 	Disconnect(ctx context.Context) (api.Link, error)
-	Send(ctx context.Context, in api.Send) (api.SendResult, error)
-	SendFile(ctx context.Context, in api.Send, content io.Reader) (api.SendResult, error)
+	// Send and SendFile store what record makes in one transaction with the message as sent; a
+	// repeated call records nothing.
+	Send(ctx context.Context, in api.Send, record ...outbox.SendRecorder) (api.SendResult, error)
+	SendFile(ctx context.Context, in api.Send, content io.Reader, record ...outbox.SendRecorder) (api.SendResult, error)
 	MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error)
 	Typing(ctx context.Context, in api.Typing) (api.TypingResult, error)
 	WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error)
@@ -116,7 +119,9 @@ type Options struct {
 	Engine     Engine
 	Dispatcher Dispatcher
 	Sender     Sender
-	Link       Link        // nil: no daemon
+	Link       Link // nil: no daemon
+	// StoredLink returns what the state says of the link; nil: nothing. It is asked without a Link
+	StoredLink func(ctx context.Context) api.Link
 	Files      Files       // nil: media are not fetched
 	Sources    Sources     // nil: files are sent with their content only
 	Daemon     *api.Daemon // nil: no daemon

@@ -57,6 +57,8 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 			own = s.linkAlarms(st.Link, len(hooks))
 		}
 		st.Alarms = append(st.Alarms, own...)
+	} else if s.o.StoredLink != nil {
+		st.Link = s.o.StoredLink(ctx)
 	}
 	if s.o.Media != nil {
 		st.Media = s.o.Media()

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"waoutbox/dispatcher"
-	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -15,25 +14,20 @@ const pausedByUser = "by its user"
 // PauseWebhook stops the deliveries to a webhook until it is resumed; its events wait. One that is
 // paused already stays so, with its reason.
 func (s *Service) PauseWebhook(ctx context.Context, ref string) (out api.WebhookState, err error) {
-	paused := false
-	defer func() {
-		s.ended(ctx, &err, aboutWebhook("webhook.pause", ref), func(e *outbox.AuditEntry) {
-			e.Object, e.URL = out.Webhook.ID, out.Webhook.URL
-			if !paused {
-				e.Operation = ""
-			}
-		})
-	}()
+	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.pause", ref)) }()
 	r, was, unlock, err := s.forPause(ctx, ref)
 	if err != nil {
 		return out, err
 	}
 	defer unlock()
 	if was.Status != dispatcher.StatusPaused {
-		if err := s.o.Dispatcher.Pause(ctx, r.sub.ID, pausedByUser); err != nil {
+		record, err := s.carry(ctx, aboutRow("webhook.pause", r, ""))
+		if err != nil {
 			return out, apiError(err, "pause the webhook")
 		}
-		paused = true
+		if err := s.o.Dispatcher.Pause(ctx, r.sub.ID, pausedByUser, record.audit...); err != nil {
+			return out, apiError(err, "pause the webhook")
+		}
 		s.logChange(ctx, "webhook paused", "webhook", r.sub.ID)
 	}
 	return s.changed(ctx, r, was), nil
@@ -42,23 +36,26 @@ func (s *Service) PauseWebhook(ctx context.Context, ref string) (out api.Webhook
 // ResumeWebhook lets a webhook go on at full speed, whatever made it wait: with what it is owed, or
 // with what comes from now on.
 func (s *Service) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (out api.WebhookState, err error) {
-	defer func() {
-		s.ended(ctx, &err, aboutWebhook("webhook.resume", in.Webhook), func(e *outbox.AuditEntry) {
-			if e.Object, e.URL = out.Webhook.ID, out.Webhook.URL; in.SkipToNow {
-				e.Result = "skipped " + plural(out.Skipped, "event")
-			}
-		})
-	}()
+	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.resume", in.Webhook)) }()
 	r, was, unlock, err := s.forPause(ctx, in.Webhook)
 	if err != nil {
 		return out, err
 	}
 	defer unlock()
-	skipped := 0
+	asked, skipped := "", 0
 	if in.SkipToNow {
-		skipped, err = s.o.Dispatcher.SkipToNow(ctx, r.sub.ID)
-	} else {
-		err = s.o.Dispatcher.Resume(ctx, r.sub.ID)
+		asked = "skips to now"
+	}
+	record, err := s.carry(ctx, aboutRow("webhook.resume", r, asked))
+	switch {
+	case err != nil:
+	case in.SkipToNow:
+		if skipped, err = s.o.Dispatcher.SkipToNow(ctx, r.sub.ID, record.audit...); skipped > 0 {
+			record.did(skipped)
+			s.cameTo(ctx, record, "skipped "+plural(int64(skipped), "event"))
+		}
+	default:
+		err = s.o.Dispatcher.Resume(ctx, r.sub.ID, record.audit...)
 	}
 	var warnings []string
 	switch {

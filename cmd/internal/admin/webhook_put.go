@@ -54,6 +54,9 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (out api.Pu
 	if r, url, err = s.target(ctx, in); err != nil { // as it is now
 		return api.PutWebhookResult{}, err
 	}
+	if err := s.mayUnsign(ctx, r, in); err != nil {
+		return api.PutWebhookResult{}, err
+	}
 	unasked, err := s.mayPoint(ctx, r, url, in.Approval)
 	if err != nil {
 		return api.PutWebhookResult{}, err

@@ -44,29 +44,43 @@ func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (out 
 	n, err := s.o.Dispatcher.DeadLetterBacklog(after, r.sub.ID)
 	out.DeadLettered = int64(n)
 	if err == nil && in.Purge {
-		out.Purged, err = s.forget(after, r.sub.ID)
+		out.Purged, err = s.forget(after, r)
 		out.Forgotten = err == nil
 	}
 	if err != nil {
 		out.Warnings = append(out.Warnings, s.warn(after, r.sub.ID, err, fmt.Sprintf("%s is removed, but not all of its backlog was taken out", r.sub.ID),
 			"Run it again to finish"))
 	}
-	if in.Purge {
-		s.done(after, outbox.AuditChange, outbox.AuditEntry{Operation: "webhook.purge", Object: out.ID, URL: out.URL, Result: plural(out.Purged, "dead letter")})
-	}
 	s.logChange(ctx, "webhook removed", "webhook", r.sub.ID, "dead_lettered", out.DeadLettered, "purged", out.Purged)
 	return out, nil
 }
 
-// forget discards the dead letters of a removed webhook, then what is known of it.
-func (s *Service) forget(ctx context.Context, id outbox.SubID) (purged int64, err error) {
-	n, err := s.o.Dispatcher.PurgeAll(ctx, id)
+// forget discards the dead letters of a removed webhook, then what is known of it. The first of
+// these that there is carries the record.
+func (s *Service) forget(ctx context.Context, r webhookRow) (purged int64, err error) {
+	reasons, err := s.o.Engine.DeadReasons(ctx, r.sub.ID)
+	if err != nil && !errors.Is(err, outbox.ErrNotFound) {
+		return 0, err
+	}
+	dead := int64(0)
+	for _, n := range reasons {
+		dead += n
+	}
+	record, err := s.carry(ctx, aboutRow("webhook.purge", r, plural(dead, "dead letter")))
+	if err != nil {
+		return 0, err
+	}
+	n, err := s.o.Dispatcher.PurgeAll(ctx, r.sub.ID, record.audit...)
+	record.did(n)
 	if err == nil {
-		err = s.o.Engine.Forget(ctx, id)
+		if err = s.o.Engine.Forget(ctx, r.sub.ID, record.audit...); err == nil {
+			record.did(1)
+		}
 	}
 	if errors.Is(err, outbox.ErrNotFound) {
 		err = nil // an earlier write of the same that was not confirmed
 	}
+	s.cameTo(ctx, record, plural(int64(n), "dead letter"))
 	return int64(n), err
 }
 

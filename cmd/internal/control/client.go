@@ -320,6 +320,9 @@ func (c *Client) cutOff(ctx context.Context) error {
 }
 
 func (c *Client) unreadable(resp *http.Response) error {
+	if isOfEveryVersion(resp) {
+		return c.strange(resp)
+	}
 	return api.Errorf(api.CodeInternal, "the response of the running waoutbox (version %s) cannot be read by version %s. Restart the service with this version: %s",
 		orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), c.restart())
 }

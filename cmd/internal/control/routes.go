@@ -67,6 +67,9 @@ const (
 	// in the text format of Prometheus
 	routeMetrics route[none, file] = "GET /metrics"
 
+	// These two are a promise to every other version, older or newer: each serves them at these
+	// paths, without a body, and what they return only grows. By them a program finds out that
+	// another version runs, and replaces it.
 	routeDaemon route[none, api.Daemon] = "GET /v1/daemon"
 	routeStop   route[none, api.Daemon] = "POST /v1/stop"
 )
@@ -132,6 +135,7 @@ const (
 
 	headerTimeout = 5 * time.Second  // from connect to the end of the header
 	bodyTimeout   = 10 * time.Second // to read one request
+	restTimeout   = time.Second      // of a request that has its response: for what is left of it
 	writeTimeout  = 10 * time.Second // for a peer to take a response, or one line of a stream
 	// to read the status and to take the metrics
 	metricsTimeout = 20 * time.Second

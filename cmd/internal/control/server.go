@@ -2,10 +2,13 @@ package control
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"waoutbox/cmd/internal/control/socket"
@@ -114,14 +117,20 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // closes the connection without a word
 	}
 	defer s.calls.Done()
+	if r.ContentLength != 0 { // of a body that no handler reads; who reads it sets another
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
+	}
 	s.serveCall(w, r, agentOf(r.Header), s.socket)
 }
 
 // serveCall is around every call: who calls, what it took, and a panic stays in its call.
 func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, next http.Handler) {
-	r = r.WithContext(WithAgent(r.Context(), agent))
+	r = r.WithContext(WithAgent(r.Context(), agent)) // and net/http's own stays as it is
 	w.Header().Set(headerVersion, s.daemon.Version)
-	out := &statusRecorder{ResponseWriter: w}
+	body := &watchedBody{ReadCloser: r.Body}
+	body.whole.Store(r.ContentLength == 0)
+	r.Body = body
+	out := &statusRecorder{ResponseWriter: w, body: body}
 	start := time.Now()
 	defer func() {
 		p, begun := recover(), out.status != 0
@@ -143,19 +152,40 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, 
 	next.ServeHTTP(out, r)
 }
 
-// statusRecorder keeps the status that was written.
+// statusRecorder keeps the status that was written. A response that comes before the whole body, of
+// which nothing more may come, ends the connection: net/http would wait for the rest, before the
+// response and after it.
 type statusRecorder struct {
 	http.ResponseWriter
 	status int
+	body   *watchedBody
 }
 
 func (r *statusRecorder) WriteHeader(status int) {
 	r.status = status
+	if !r.body.whole.Load() {
+		r.Header().Set("Connection", "close")
+		_ = http.NewResponseController(r.ResponseWriter).SetReadDeadline(time.Now().Add(restTimeout))
+	}
 	r.ResponseWriter.WriteHeader(status)
 }
 
 // Unwrap lets http.ResponseController reach the connection.
 func (r *statusRecorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// watchedBody notes whether the whole body was read.
+type watchedBody struct {
+	io.ReadCloser
+	whole atomic.Bool
+}
+
+func (b *watchedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	if errors.Is(err, io.EOF) {
+		b.whole.Store(true)
+	}
+	return n, err
+}
 
 // peerListener refuses connections of other users before a byte of theirs is read.
 type peerListener struct {

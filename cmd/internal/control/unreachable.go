@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/http"
+	"runtime"
 
 	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
@@ -51,6 +53,32 @@ func (c *Client) unresponsive() *api.Error {
 		who = ownerName(o)
 	}
 	return unavailable("%s at %s takes calls but does not answer. Try again; if it stays so, end that process and start again: %s", who, c.stateDir, term.Command(c.stateDir, "start"))
+}
+
+// isOfEveryVersion reports whether a response is one of those that every version promises.
+func isOfEveryVersion(resp *http.Response) bool {
+	asked := resp.Request.Method + " " + resp.Request.URL.Path
+	return asked == string(routeDaemon) || asked == string(routeStop)
+}
+
+// strange is the error for a service that keeps no promise of every version's: it cannot be stopped
+// by a command, so the sentence says how its process is ended.
+func (c *Client) strange(resp *http.Response) *api.Error {
+	o, held, err := store.ReadOwner(c.stateDir)
+	end := "End that process"
+	if err == nil && held && o.PID != 0 {
+		end += ": " + killCommand(runtime.GOOS, o.PID)
+	}
+	return api.Errorf(api.CodeServiceUnavail, "what runs on %s (version %s) is no waoutbox that version %s can stop. %s; then start this version: %s",
+		c.stateDir, orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), end, term.Command(c.stateDir, "start"))
+}
+
+// killCommand is the command line that ends a process.
+func killCommand(system string, pid int) string {
+	if system == "windows" {
+		return fmt.Sprintf("taskkill /PID %d", pid)
+	}
+	return fmt.Sprintf("kill %d", pid)
 }
 
 // unavailable is service_unavailable with a sentence; nothing was done and the same call may

@@ -33,6 +33,10 @@ func TestPairByCodeAndUnpair(t *testing.T) {
 		t.Errorf("still linked: %v, %+v", r.phone.Linked(), r.status().Link)
 	}
 	r.pair()
+	r.stop()
+	if st := r.status(); st.Link.State != api.LinkUnknown || st.Link.Account != r.phone.PN() || st.Link.Closed {
+		t.Errorf("link without a daemon: %+v", st.Link)
+	}
 }
 
 // TestDisconnectAndConnect: a link that was closed by hand stays closed over a restart of the
@@ -63,6 +67,12 @@ func TestDisconnectAndConnect(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.stop()
+	if st := r.status(); st.Link.State != api.LinkUnknown || st.Link.Account != r.phone.PN() || !st.Link.Closed || st.Link.Since.IsZero() {
+		t.Errorf("link without a daemon: %+v", st.Link)
+	}
+	if out := r.mustRun("status"); !strings.Contains(out, "closed on request since ") || !strings.Contains(out, "Next: waoutbox --state-dir "+r.stateDir+" connect") {
+		t.Errorf("status without a daemon printed %q", out)
+	}
 	r.serve()
 	closed()
 	if res := r.run("send", "text", bob.PN(), "hi"); res.code != 1 || !strings.Contains(res.stderr, "closed on request") {

@@ -43,10 +43,15 @@ type Listener struct {
 	ln net.Listener // nil while it is to be taken again
 }
 
-// Listen takes the address of the settings. Another address than loopback needs TLS or Insecure.
-// Its errors name the setting to change; those about the settings themselves are *UsageError.
-func Listen(s Settings) (*Listener, error) {
-	l := &Listener{settings: s, most: maxConnections}
+// Check returns the *UsageError that Listen would return for settings that do not fit together, as
+// far as that is known before their files are there.
+func (s Settings) Check() error {
+	_, err := s.resolve()
+	return err
+}
+
+// resolve returns the address to listen on.
+func (s Settings) resolve() (*net.TCPAddr, error) {
 	at, err := net.ResolveTCPAddr("tcp", s.Address)
 	if err != nil {
 		return nil, usagef("http: the address %s cannot be used: %v. Write it like 127.0.0.1:8080", s.Address, err)
@@ -54,14 +59,25 @@ func Listen(s Settings) (*Listener, error) {
 	if (s.CertFile == "") != (s.KeyFile == "") {
 		return nil, usagef("http-tls-cert and http-tls-key belong together: set both, or neither")
 	}
+	if !at.IP.IsLoopback() && s.CertFile == "" && !s.Insecure {
+		return nil, usagef("http: %s can be reached from other machines, and without TLS the token and the messages could be read on the way. "+
+			"Set http-tls-cert and http-tls-key; or http-insecure where something before it encrypts, such as the proxy of a container; or listen on 127.0.0.1", s.Address)
+	}
+	return at, nil
+}
+
+// Listen takes the address of the settings. Another address than loopback needs TLS or Insecure.
+// Its errors name the setting to change; those about the settings themselves are *UsageError.
+func Listen(s Settings) (*Listener, error) {
+	l := &Listener{settings: s, most: maxConnections}
+	at, err := s.resolve()
+	if err != nil {
+		return nil, err
+	}
 	if s.CertFile != "" {
 		if l.certs, err = openCertificates(s.CertFile, s.KeyFile, s.Log); err != nil {
 			return nil, err
 		}
-	}
-	if !at.IP.IsLoopback() && l.certs == nil && !s.Insecure {
-		return nil, usagef("http: %s can be reached from other machines, and without TLS the token and the messages could be read on the way. "+
-			"Set http-tls-cert and http-tls-key; or http-insecure where something before it encrypts, such as the proxy of a container; or listen on 127.0.0.1", s.Address)
 	}
 	if l.network = "tcp"; at.IP.To4() != nil {
 		l.network = "tcp4" // 0.0.0.0 would be every IPv6 address too
