@@ -181,8 +181,8 @@ func (s *openSends) recorded(o *openSend) (all []outbox.Audit) {
 	return all
 }
 
-// settle stores message.sent and closes the entry, with its audit records. Settling twice is harmless. On error the send
-// stays open.
+// settle stores message.sent and closes the entry, with its audit records. Settling twice is
+// harmless. On error the send stays open.
 func (s *openSends) settle(ctx context.Context, o *openSend, resp whatsmeow.SendResponse) error {
 	o.mu.Lock()
 	if next := o.takenUpBy; next != nil {

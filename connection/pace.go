@@ -39,5 +39,7 @@ func (p *pace) take(tooMany string) error {
 		return nil
 	}
 	r.CancelAt(p.now())
-	return api.Retryf(api.CodeRateLimited, tooMany+" are asked for, and the next one may follow in %s. The setting max-sends says how many there may be: waoutbox config set max-sends N", p.perMinute, max(wait.Round(100*time.Millisecond), 100*time.Millisecond))
+	e := api.Retryf(api.CodeRateLimited, tooMany+" are asked for, and the next one may follow in %s. The setting max-sends says how many there may be: waoutbox config set max-sends N", p.perMinute, max(wait.Round(100*time.Millisecond), 100*time.Millisecond))
+	e.RetryAfterSeconds = int((wait + time.Second - 1) / time.Second)
+	return e
 }

@@ -107,7 +107,8 @@ func TestWhatIsNotSentIsNotRecordedAsSent(t *testing.T) {
 	r.wantRecords("after a failure")
 
 	o = toRecord("")
-	o.recorders = []outbox.SendRecorder{func(string, string) (outbox.Audit, error) { return outbox.Audit{}, nil }} // without a time
+	withoutTime := func(string, string) (outbox.Audit, error) { return outbox.Audit{}, nil }
+	o.recorders = []outbox.SendRecorder{withoutTime}
 	if err := r.sends.prepare(t.Context(), o); err == nil {
 		t.Error("a send was prepared that cannot be recorded")
 	}

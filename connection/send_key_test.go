@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -130,6 +131,9 @@ func TestSendLimit(t *testing.T) {
 	_, err = r.Send(ctx, api.Send{To: bob.LID(), Text: "z"})
 	if api.CodeOf(err) != api.CodeRateLimited || !strings.Contains(err.Error(), "6 messages a minute") {
 		t.Errorf("the third within a moment: %v", err)
+	}
+	if e, _ := errors.AsType[*api.Error](err); e == nil || e.RetryAfterSeconds < 1 || e.RetryAfterSeconds > 10 {
+		t.Errorf("the wait before the next: %+v", e)
 	}
 	must(t, bob.WaitReceived(ctx, 2))
 	// numbers that are not known yet are looked up at the same pace, whatever they are wanted for

@@ -14,7 +14,7 @@ func (s *Server) connectionStatus() tool {
 	return define(s, declaration[noArguments, statusOutput]{
 		name:        "whatsapp_connection_status",
 		title:       "Connection status",
-		description: "Tell whether WhatsApp is linked and connected; reason, alarms and failing say what keeps events from the webhooks and how to mend it.",
+		description: "Tell whether WhatsApp is linked and connected; reason, alarms and failingOrHeld say what keeps events from the webhooks and how to mend it.",
 		hints:       hints{readOnly: true, idempotent: true},
 		limit:       shortCall,
 		run:         s.runConnectionStatus,
@@ -22,17 +22,18 @@ func (s *Server) connectionStatus() tool {
 }
 
 type statusOutput struct {
-	Status      api.LinkState    `json:"status"`
-	IsConnected bool             `json:"isConnected"`
-	SessionInfo *sessionInfo     `json:"sessionInfo,omitempty"`
-	Since       string           `json:"since,omitempty"`
-	Reason      string           `json:"reason,omitempty"`
-	Alarms      []alarm          `json:"alarms"`
-	Failing     []failingWebhook `json:"failing"` // the webhooks that are not active
-	Webhooks    int              `json:"webhooks"`
-	Pending     int64            `json:"pending"`
-	Dead        int64            `json:"dead"`
-	Version     string           `json:"version"`
+	Status      api.LinkState `json:"status"`
+	IsConnected bool          `json:"isConnected"`
+	SessionInfo *sessionInfo  `json:"sessionInfo,omitempty"`
+	Since       string        `json:"since,omitempty"`
+	Reason      string        `json:"reason,omitempty"`
+	Alarms      []alarm       `json:"alarms"`
+	// paused webhooks are not among them: whatsapp_webhook_list has those
+	Failing  []failingWebhook `json:"failingOrHeld"`
+	Webhooks int              `json:"webhooks"`
+	Pending  int64            `json:"pending"`
+	Dead     int64            `json:"dead"`
+	Version  string           `json:"version"`
 }
 
 type sessionInfo struct {
@@ -40,7 +41,7 @@ type sessionInfo struct {
 	Name    string `json:"name,omitempty"`
 }
 
-// alarm is api.Alarm, of what neither reason nor failing says.
+// alarm is api.Alarm, of what neither reason nor failingOrHeld says.
 type alarm struct {
 	Code    string `json:"code"`
 	Message string `json:"message"`
@@ -54,7 +55,7 @@ type failingWebhook struct {
 	Reason string            `json:"reason"`
 }
 
-// shownAlarms is how many alarms, and how many failing webhooks, one status shows.
+// shownAlarms is how many alarms, and how many failing or held webhooks, one status shows.
 const shownAlarms = 20
 
 func (s *Server) runConnectionStatus(ctx context.Context, c *call, _ noArguments) (out statusOutput, err error) {
@@ -84,7 +85,7 @@ func (s *Server) runConnectionStatus(ctx context.Context, c *call, _ noArguments
 	}
 	if n := len(out.Failing); n > shownAlarms {
 		out.Failing = out.Failing[:shownAlarms]
-		c.note("%d of %d webhooks that are not active are shown. All of them: whatsapp_webhook_list", shownAlarms, n)
+		c.note("%d of %d webhooks that fail or are held are shown. All of them: whatsapp_webhook_list", shownAlarms, n)
 	}
 	if st.Link.Account != "" {
 		out.SessionInfo = &sessionInfo{Account: st.Link.Account, Name: cut(st.Link.Name, 100)}
@@ -95,14 +96,19 @@ func (s *Server) runConnectionStatus(ctx context.Context, c *call, _ noArguments
 	return out, nil
 }
 
-// alarmOf is the code of the alarm that says why a webhook is not active.
+// alarmOf is the code of the alarm that says why a webhook fails or is held.
 func alarmOf(w api.Webhook) string { return "webhook_" + string(w.Status) }
 
-// failingWebhooks are the webhooks that are not active, each with what its alarm says.
+// failingOrHeld reports whether a webhook gets no events though nobody stopped it.
+func failingOrHeld(w api.Webhook) bool {
+	return w.Status == api.WebhookFailing || w.Status == api.WebhookHeld
+}
+
+// failingWebhooks are the webhooks that fail or are held, each with what its alarm says.
 func failingWebhooks(st api.Status) []failingWebhook {
 	failing := []failingWebhook{}
 	for _, w := range st.Webhooks {
-		if w.Status == api.WebhookActive {
+		if !failingOrHeld(w) {
 			continue
 		}
 		reason := cmp.Or(w.Reason, noReason)
@@ -120,7 +126,7 @@ func failingWebhooks(st api.Status) []failingWebhook {
 func otherAlarms(st api.Status) []alarm {
 	said := map[string]bool{}
 	for _, w := range st.Webhooks {
-		if w.Status != api.WebhookActive {
+		if failingOrHeld(w) {
 			said[w.ID+alarmOf(w)] = true
 		}
 	}

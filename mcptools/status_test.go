@@ -21,12 +21,14 @@ func TestStatusSaysEachThingOnce(t *testing.T) {
 				{ID: "wh_1", URL: "https://a.example/", Status: api.WebhookFailing, Reason: "503 Service Unavailable", Signed: true},
 				{ID: "wh_2", URL: "https://b.example/", Status: api.WebhookHeld, Reason: "Retry-After", Signed: true},
 				{ID: "wh_3", URL: "https://c.example/", Status: api.WebhookActive},
+				{ID: "wh_4", URL: "https://d.example/", Status: api.WebhookPaused, Reason: "paused by hand", Signed: true},
 			},
 			Alarms: []api.Alarm{
 				{Code: "account_banned", Message: "WhatsApp has banned the account until 10:00. Wait", Since: moment},
 				{Code: "webhook_failing", Webhook: "wh_1", Message: "wh_1 fails: mend the endpoint, then test it"},
 				{Code: "expiry_near", Webhook: "wh_1", Message: "wh_1 has waited for a month"},
 				{Code: "link_replaced", Message: "The link is down"},
+				{Code: "webhook_paused", Webhook: "wh_4", Message: "wh_4 is paused by hand"},
 				{Code: "outbox_disk_low", Message: "Free some\x1b[31m space"},
 			},
 		}, nil
@@ -37,9 +39,9 @@ func TestStatusSaysEachThingOnce(t *testing.T) {
 	want := `{"status":"disconnected","isConnected":false,"sessionInfo":{"account":"49151@s.whatsapp.net"},` +
 		`"reason":"WhatsApp is not connected, so no events come. Once that is mended call whatsapp_connect. Unsigned, so that the receiver cannot tell who sends: wh_3.",` +
 		`"alarms":[{"code":"account_banned","message":"WhatsApp has banned the account until 10:00. Wait.","since":"2026-11-24T09:00:00Z"},` +
-		`{"code":"expiry_near","message":"wh_1 has waited for a month."},{"code":"outbox_disk_low","message":"Free some[31m space."}],` +
-		`"failing":[{"id":"wh_1","url":"https://a.example/","status":"failing","reason":"wh_1 fails: mend the endpoint, then test it"},` +
-		`{"id":"wh_2","url":"https://b.example/","status":"held","reason":"Retry-After"}],"webhooks":3,"pending":0,"dead":0,"version":"0.1.0"}`
+		`{"code":"expiry_near","message":"wh_1 has waited for a month."},{"code":"webhook_paused","message":"wh_4 is paused by hand."},{"code":"outbox_disk_low","message":"Free some[31m space."}],` +
+		`"failingOrHeld":[{"id":"wh_1","url":"https://a.example/","status":"failing","reason":"wh_1 fails: mend the endpoint, then test it"},` +
+		`{"id":"wh_2","url":"https://b.example/","status":"held","reason":"Retry-After"}],"webhooks":4,"pending":0,"dead":0,"version":"0.1.0"}`
 	if !sameJSON(t, r.StructuredContent, want) {
 		t.Errorf("%s\nwant %s", r.StructuredContent, want)
 	}
@@ -52,7 +54,7 @@ func TestStatusIsBounded(t *testing.T) {
 		st := api.Status{Link: api.Link{State: api.LinkConnected}}
 		for n := range 100 {
 			st.Alarms = append(st.Alarms, api.Alarm{Code: "outbox_corrupt", Message: strings.Repeat("x", 5000)})
-			st.Webhooks = append(st.Webhooks, api.Webhook{ID: fmt.Sprintf("wh_%d", n), Status: api.WebhookPaused, Reason: strings.Repeat("y", 5000)})
+			st.Webhooks = append(st.Webhooks, api.Webhook{ID: fmt.Sprintf("wh_%d", n), Status: api.WebhookHeld, Reason: strings.Repeat("y", 5000)})
 		}
 		return st, nil
 	}

@@ -22,7 +22,7 @@ func TestCalls(t *testing.T) {
 	s := start(t, optionsFor(f))
 	s.initialize()
 	hook := `https://a.example/hook?x=1\u0026y=2`
-	const statusJSON = `{"status":"connected","isConnected":true,"sessionInfo":{"account":"49151@s.whatsapp.net","name":"Alice"},"since":"2026-11-24T09:00:00Z","alarms":[],"failing":[],"webhooks":1,"pending":3,"dead":1,"version":"0.1.0"}`
+	const statusJSON = `{"status":"connected","isConnected":true,"sessionInfo":{"account":"49151@s.whatsapp.net","name":"Alice"},"since":"2026-11-24T09:00:00Z","alarms":[],"failingOrHeld":[],"webhooks":1,"pending":3,"dead":1,"version":"0.1.0"}`
 	const sentJSON = `{"success":true,"messageId":"3EB0","timestamp":"2026-11-24T09:00:00Z"}`
 	const eventJSON = `{"id":"evt_7","event":"message.received","chat":"2048@lid","chatAlt":"49151@s.whatsapp.net","time":"2026-11-24T09:00:00Z","messageId":"3A"}`
 	webhookJSON := `{"id":"wh_1","url":"` + hook + `","events":["*"],"signed":true,"ordered":true,"status":"active","pending":3,"dead":1}`

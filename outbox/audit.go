@@ -85,7 +85,8 @@ type AuditEntry struct {
 	URL    string `json:"url,omitempty"` // without its query
 	// what was changed of the object, by name
 	Fields []string `json:"fields,omitempty"`
-	// what came of it: "created", "3 dead letters", a message's id
+	// what came of it, or of several steps what was asked for: "created", "3 dead letters", a
+	// message's id
 	Result  string `json:"result,omitempty"`
 	Code    string `json:"code,omitempty"`   // of the refusal or failure; "" when it was done
 	Reason  string `json:"reason,omitempty"` // why, in words

@@ -73,9 +73,7 @@ func (e *env) showStatus(st api.Status) {
 	}
 	if d := st.Daemon; d != nil && d.HTTP != nil {
 		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
-		if d.HTTP.Insecure {
-			e.printf("           %s\n", e.style.Yellow(insecureNote))
-		}
+		e.sayReachable(d.HTTP)
 	}
 	kept := term.Plural(st.Events, "event", "events") + " kept"
 	if st.CountsUnknown {

@@ -149,6 +149,11 @@ func TestGolden(t *testing.T) {
 			f.status.Media = &api.MediaStatus{Files: 1204, Bytes: 310 << 20, Waiting: 3, Failed: 1}
 			return f
 		}, "", "status"},
+		{"status-http-tls", func() *fakeService {
+			f := healthy()
+			f.status.Daemon.HTTP = &api.HTTPListener{URL: "https://127.0.0.1:8080", Reachable: true}
+			return f
+		}, "", "status"},
 		{"status-removed", removed, "", "status"},
 		{"status-unlinked", func() *fakeService {
 			f := healthy()

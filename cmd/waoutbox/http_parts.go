@@ -82,7 +82,7 @@ func (h httpParts) info() *api.HTTPListener {
 	if h.listener == nil {
 		return nil
 	}
-	return &api.HTTPListener{URL: h.listener.URL(), Insecure: h.listener.Open()}
+	return &api.HTTPListener{URL: h.listener.URL(), Insecure: h.listener.Open(), Reachable: h.listener.Reachable()}
 }
 
 // serve makes what serves the listener: the operations of calls, for programs and for agents.
@@ -140,10 +140,20 @@ func (h httpParts) say(e *env) {
 		return
 	}
 	e.printf("http       %s  (/mcp, /v1, /metrics; token in %s)\n", h.listener.URL(), e.home(h.token.Path()))
-	if h.listener.Open() {
+	e.sayReachable(h.info())
+}
+
+// sayReachable says that other machines reach the listener, where they do.
+func (e *env) sayReachable(l *api.HTTPListener) {
+	switch {
+	case l.Insecure:
 		e.printf("           %s\n", e.style.Yellow(insecureNote))
+	case l.Reachable:
+		e.printf("           %s\n", reachableNote)
 	}
 }
+
+const reachableNote = "reachable from other machines too, by this machine's address or a name in http-hosts"
 
 const insecureNote = "without TLS, and reachable from other machines (http-insecure): what is before it must encrypt"
 

@@ -65,6 +65,8 @@ type message struct {
 	} `json:"params"`
 }
 
+const noSession = "The header Mcp-Session-Id is missing: begin with initialize, and send the one that it returns."
+
 type baseKey struct{}
 
 // BaseURL returns the URL of the listener as the client of a call wrote it, without a path; "" for
@@ -86,7 +88,12 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case http.MethodPost:
 		h.post(out, r)
 	case http.MethodGet:
-		if id := r.Header.Get(server.HeaderKeySessionID); id != "" && !h.sessions.known(id) {
+		id := r.Header.Get(server.HeaderKeySessionID)
+		if id == "" && !modern(r.Header, "") {
+			refuse(out, http.StatusBadRequest, nil, mcp.INVALID_REQUEST, noSession)
+			return
+		}
+		if id != "" && !h.sessions.known(id) {
 			refuse(out, http.StatusNotFound, nil, mcp.INVALID_REQUEST, "This session has ended: begin a new one with initialize.")
 			return
 		}
@@ -142,7 +149,7 @@ func (h *Handler) message(w http.ResponseWriter, r *http.Request, body []byte) {
 		// used the same id. A client ends its call with the connection.
 		w.WriteHeader(http.StatusAccepted)
 	case !isModern && session == "" && m.Method != "" && m.Method != string(mcp.MethodInitialize):
-		refuse(w, http.StatusBadRequest, m.ID, mcp.INVALID_REQUEST, "The header Mcp-Session-Id is missing: begin with initialize, and send the one that it returns.")
+		refuse(w, http.StatusBadRequest, m.ID, mcp.INVALID_REQUEST, noSession)
 	case m.Method == string(mcp.MethodSubscriptionsListen):
 		h.stream(w, r)
 	default:

@@ -98,6 +98,7 @@ func TestWhatIsRefused(t *testing.T) {
 		{"no JSON", "POST", session, `{"jsonrpc`, 400, "-32700"},
 		{"another method", "PUT", session, list, 405, "takes POST"},
 		{"an end without session", "DELETE", "", "", 404, ""},
+		{"a stream without session", "GET", "", "", 400, "Mcp-Session-Id is missing"},
 		{"a stream of the era without", "GET", modernEra, "", 405, ""},
 	} {
 		status, body := r.send(c.method, c.session, c.body)

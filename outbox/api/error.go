@@ -65,6 +65,8 @@ type Error struct {
 	// the field or parameter of the request that is wrong, like "url" or "file.kind", where it is
 	// one
 	Field string `json:"field,omitempty"`
+	// how long to wait before the same call, where that is known
+	RetryAfterSeconds int `json:"retry_after_seconds,omitempty"`
 }
 
 func (e *Error) Error() string { return e.Message }

@@ -58,6 +58,8 @@ type HTTPListener struct {
 	URL string `json:"url"` // on this machine; /mcp, /v1/ and /metrics lie below it
 	// it can be reached from other machines without TLS, as the setting http-insecure allows
 	Insecure bool `json:"insecure,omitempty"`
+	// it can be reached from other machines, with TLS or without
+	Reachable bool `json:"reachable,omitempty"`
 }
 
 // Status is `status --json`. Daemon is absent when the state was read without one.

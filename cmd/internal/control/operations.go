@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -162,8 +163,15 @@ func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
 	_ = ctl.Flush()
 }
 
+// limitedFor is how many seconds a program that is too fast waits where nothing else is known.
+const limitedFor = 60
+
 func (s *Server) writeError(w http.ResponseWriter, e *api.Error) {
-	s.writeJSON(w, httpStatus(e.Code), failure{Error: e})
+	status := httpStatus(e.Code)
+	if status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", strconv.Itoa(cmp.Or(e.RetryAfterSeconds, limitedFor)))
+	}
+	s.writeJSON(w, status, failure{Error: e})
 }
 
 // handleMetrics writes no JSON: what asks is a program that reads metrics.

@@ -57,6 +57,25 @@ func TestProgramsCannotAllowHosts(t *testing.T) {
 	}
 }
 
+// Whoever is too fast is told how many seconds to wait.
+func TestTooManyRequestsSayWhenToTryAgain(t *testing.T) {
+	for _, c := range []struct {
+		wait int
+		want string
+	}{{0, "60"}, {7, "7"}} {
+		e := api.Retryf(api.CodeRateLimited, "too many")
+		e.RetryAfterSeconds = c.wait
+		h := NewServer(ServerOptions{Service: &recordingService{refuse: e}, Stop: func() {}, Log: discardLog()}).API()
+		w := httptest.NewRecorder()
+		req := httptest.NewRequest("POST", "/v1/messages/file?to=15550100123", strings.NewReader("x"))
+		req.Header.Set("Content-Type", "image/jpeg")
+		h.ServeHTTP(w, req)
+		if w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != c.want {
+			t.Errorf("%v: %d, Retry-After %q, %s", c.wait, w.Code, w.Header().Get("Retry-After"), w.Body)
+		}
+	}
+}
+
 // A stop knows of the API's calls: it waits for what changes something, and cuts what reads.
 func TestStopKnowsOfTheAPI(t *testing.T) {
 	for name, c := range map[string]struct {

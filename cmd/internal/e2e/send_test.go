@@ -12,7 +12,7 @@ import (
 // TestKilledWhileSending kills the daemon with SIGKILL while a message is on its way: after the
 // ledger has it and before WhatsApp does, after WhatsApp has it and before the daemon knows, and so
 // that the delivery receipt tells of it at the next start. The same command then sends it under the
-// same id, or not at all, and message.sent comes once.
+// same id, or not at all, message.sent comes once, and so does its record in the audit trail.
 func TestKilledWhileSending(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -70,6 +70,16 @@ func TestKilledWhileSending(t *testing.T) {
 			}
 			if sent := sentEvents(r); len(sent) != 1 || !strings.Contains(sent[0].Body, `"id":"`+got.MessageID+`"`) {
 				t.Errorf("message.sent events %+v", sent)
+			}
+			// the process that was told who sends it is gone, and it is on record all the same
+			var recorded int
+			for _, a := range lines[api.AuditRecord](r, "audit") {
+				if a.Operation == "message.send" && a.Result == got.MessageID && a.Object == got.Chat && a.Outcome == api.AuditDone && a.Caller == api.CallerCLI {
+					recorded++
+				}
+			}
+			if recorded != 1 {
+				t.Errorf("the message is %d times in the audit trail", recorded)
 			}
 			res := r.run("send", "text", "+49 151 5550111", "twice", "--idempotency-key", "order-1042")
 			if res.code != 1 || !strings.Contains(res.stderr, got.MessageID) {

@@ -124,7 +124,10 @@ func (l *Listener) URL() string {
 func (l *Listener) TLS() bool { return l.certs != nil }
 
 // Open reports whether the listener can be reached from other machines in clear text.
-func (l *Listener) Open() bool { return l.certs == nil && !l.at.Addr().Unmap().IsLoopback() }
+func (l *Listener) Open() bool { return l.certs == nil && l.Reachable() }
+
+// Reachable reports whether the listener can be reached from other machines.
+func (l *Listener) Reachable() bool { return !l.at.Addr().Unmap().IsLoopback() }
 
 // Close gives the address back when no Server ran, and does nothing otherwise.
 func (l *Listener) Close() error {

@@ -67,6 +67,9 @@ func TestURL(t *testing.T) {
 		if open := strings.Contains(address, "0.0.0.0") || strings.HasPrefix(address, ":") || strings.HasPrefix(address, "[::]"); l.Open() != open {
 			t.Errorf("%s: open %v", address, l.Open())
 		}
+		if l.Reachable() != l.Open() {
+			t.Errorf("%s without TLS: reachable %v, open %v", address, l.Reachable(), l.Open())
+		}
 		if err := l.Close(); err != nil {
 			t.Error(err)
 		}
