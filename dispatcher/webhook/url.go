@@ -128,7 +128,7 @@ func parseURL(raw string) (*url.URL, error) {
 		return nil, errors.New("a URL here begins with https:// or http://, for example https://example.com/hook")
 	}
 	if u.User != nil {
-		return nil, errors.New("the URL holds credentials; take them out (user:password@) and pass them with --header 'Authorization: Basic …'")
+		return nil, errors.New("the URL holds credentials; take them out (user:password@) and pass them as the header Authorization: Basic …")
 	}
 	if u.Fragment != "" || strings.Contains(raw, "#") {
 		return nil, errors.New("the URL has a fragment (#…), which is never sent; take it out")

@@ -94,9 +94,9 @@ func TestDeadLetterPagesAndFilters(t *testing.T) {
 func TestReplayAndPurge(t *testing.T) {
 	r, w := withDeadLetters(t, 9)
 	_, err := r.Replay(t.Context(), api.ReplayRequest{})
-	wantError(t, err, api.CodeInvalidArguments, "--all")
+	wantError(t, err, api.CodeInvalidArguments, "or all")
 	_, err = r.Purge(t.Context(), api.PurgeRequest{})
-	wantError(t, err, api.CodeInvalidArguments, "--all")
+	wantError(t, err, api.CodeInvalidArguments, "or all")
 	page, _ := r.DeadLetters(t.Context(), api.DeadLetterQuery{})
 	gone := "dl_" + w.ID + "_77"
 	if dry, err := r.Replay(t.Context(), api.ReplayRequest{All: true, DryRun: true}); err != nil || dry.Queued != 9 || r.status().Dead != 9 {

@@ -24,11 +24,11 @@ func (s *Service) ReplayEvents(ctx context.Context, in api.ReplayEvents) (out ap
 	case err != nil:
 		return out, err
 	case in.Webhook == "":
-		return out, api.Errorf(api.CodeInvalidArguments, "no webhook given: name the one that gets the events again (--url)").In("webhook")
+		return out, api.Errorf(api.CodeInvalidArguments, "no webhook given: name the one that gets the events again").In("webhook")
 	case len(in.IDs) > 0 && in.EventFilter != (api.EventFilter{}):
 		return out, api.Errorf(api.CodeInvalidArguments, "ids name the events themselves: leave out the ids, or the filters beside them").In("ids")
 	case len(in.IDs) == 0 && in.Since.IsZero():
-		return out, api.Errorf(api.CodeInvalidArguments, "nothing selected to replay: name ids, or the time from which on (--since)").In("ids")
+		return out, api.Errorf(api.CodeInvalidArguments, "nothing selected to replay: name ids, or the time from which on").In("ids")
 	}
 	r, err := s.find(ctx, in.Webhook)
 	if err != nil {

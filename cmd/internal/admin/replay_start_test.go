@@ -279,9 +279,9 @@ func TestAReplayIsRefusedWhereItWouldMeanNothing(t *testing.T) {
 		wantError(t, err, api.CodeInvalidArguments, "rate")
 	}
 	_, err = r.StartReplay(t.Context(), api.StartReplay{})
-	wantError(t, err, api.CodeInvalidArguments, "--all")
+	wantError(t, err, api.CodeInvalidArguments, "or all")
 	_, err = r.StartReplay(t.Context(), api.StartReplay{All: true, DeadLetterFilter: api.DeadLetterFilter{IDs: []string{"dl_" + w.ID + "_1"}}})
-	wantError(t, err, api.CodeInvalidArguments, "--all")
+	wantError(t, err, api.CodeInvalidArguments, "or all")
 	_, err = r.StopReplay(t.Context(), api.StopReplay{Webhook: "wh_NONE"})
 	wantError(t, err, api.CodeWebhookNotFound, "wh_NONE")
 }

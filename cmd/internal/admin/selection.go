@@ -28,9 +28,9 @@ func (s *Service) selected(ctx context.Context, f api.DeadLetterFilter, all bool
 	}
 	switch {
 	case len(f.IDs) > 0 && all:
-		return sel, api.Errorf(api.CodeInvalidArguments, "%s takes ids or --all, not both", verb).In("all")
+		return sel, api.Errorf(api.CodeInvalidArguments, "%s takes ids or all, not both", verb).In("all")
 	case len(f.IDs) == 0 && !sel.filter.Narrows() && !all:
-		return sel, api.Errorf(api.CodeInvalidArguments, "nothing selected to %s: name ids, a webhook (--url), a time (--since), another filter, or --all", verb).In("all")
+		return sel, api.Errorf(api.CodeInvalidArguments, "nothing selected to %s: name ids, a webhook, a time, another filter, or all", verb).In("all")
 	case len(f.IDs) > 0:
 		err = s.selectIDs(ctx, f.IDs, &sel)
 		return sel, err

@@ -134,7 +134,7 @@ type targetURL struct {
 // refused says why the webhook may not point there.
 func (u targetURL) refused(err error) error {
 	if u.withdrawn {
-		return api.Errorf(api.CodeInvalidURL, "--allow-insecure-http cannot be withdrawn while this webhook needs it: %s", err)
+		return api.Errorf(api.CodeInvalidURL, "the permission for plain http (allow_insecure_http) cannot be withdrawn while this webhook needs it: %s", err)
 	}
 	return api.Errorf(api.CodeInvalidURL, "%s", err)
 }

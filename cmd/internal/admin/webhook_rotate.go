@@ -40,7 +40,7 @@ func (s *Service) RotateSecret(ctx context.Context, in api.RotateSecret) (out ap
 	}
 	if len(r.cfg.Secret) == 0 {
 		return out, api.Errorf(api.CodeInvalidArguments, "%s has no secret to rotate: its requests are not signed. Sign them with: %s", r.sub.ID,
-			s.command("webhook", "add", string(r.sub.ID), "--generate-secret"))
+			s.command("webhook", "add", string(r.sub.ID), "--generate-secret")).In("webhook")
 	}
 	before := r
 	if in.Promote {

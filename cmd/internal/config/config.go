@@ -198,16 +198,17 @@ func command(path, args string) string { return term.Command(filepath.Dir(path),
 
 // badValue wraps what a check said: the setting, the place, the fix.
 func badValue(s Setting, src Source, path string, err error) error {
-	where := "--" + s.Key
+	where, mend := "--"+s.Key, ""
 	switch src {
 	case SourceEnv:
 		where = "$" + s.Env
 	case SourceFile:
 		where = s.Key + " in " + path
+		mend = fmt.Sprintf(". Set it right: %s, or go back to the default: %s", command(path, "config set "+s.Key+" VALUE"), command(path, "config unset "+s.Key))
 	case SourceDefault:
 		where = s.Key
 	}
-	return &Error{Key: s.Key, Source: src, Text: fmt.Sprintf("%s: %s", where, strings.TrimSuffix(err.Error(), "."))}
+	return &Error{Key: s.Key, Source: src, Text: fmt.Sprintf("%s: %s%s", where, strings.TrimSuffix(err.Error(), "."), mend)}
 }
 
 // IsUsage says whether err is a setting given wrongly (on the command line, in the environment or

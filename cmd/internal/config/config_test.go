@@ -131,7 +131,7 @@ func TestLoadRefuses(t *testing.T) {
 		{"trailing data", `{} {}`, nil, noEnv, []string{"not a JSON object"}},
 		{"null value", `{"log-level":null}`, nil, noEnv, []string{"log-level", "config.json", "config set log-level"}},
 		{"list value", `{"log-level":["info"]}`, nil, noEnv, []string{"log-level", "neither a text nor a number"}},
-		{"too small, file", `{"max-in-flight":0}`, nil, noEnv, []string{"max-in-flight in ", "from 1 to 512"}},
+		{"too small, file", `{"max-in-flight":0}`, nil, noEnv, []string{"max-in-flight in ", "from 1 to 512", "config set max-in-flight VALUE", "config unset max-in-flight"}},
 		{"too big, env", ``, nil, env("WAOUTBOX_MAX_IN_FLIGHT", "513"), []string{"$WAOUTBOX_MAX_IN_FLIGHT", "from 1 to 512"}},
 		{"no number, flag", ``, map[string]string{"max-in-flight": "many"}, noEnv, []string{"--max-in-flight", `"many"`, "from 1 to 512"}},
 		{"log level", ``, map[string]string{"log-level": "loud"}, noEnv, []string{"--log-level", "debug, info, warn, error"}},
