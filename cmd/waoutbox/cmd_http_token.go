@@ -121,9 +121,8 @@ func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
 	}
 	e.printf("The token of the HTTP listener is in %s\n", e.home(line.Path))
 	address, set, err := e.httpAddress()
-	if err != nil { // the token is there all the same
-		e.warn([]string{"where the listener would be is not known: " + err.Error()})
-		address = httpExample
+	if err != nil { // the token is as good without the settings
+		address, set = httpExample, false
 	}
 	url := line.URL
 	if url == "" {

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -19,9 +21,11 @@ const (
 	// patience is how long a user has for an answer, where this side waits for it.
 	patience = 60 * time.Second
 	// atOnce questions may be asked in a row, and then one every pause: an agent that goes round in
-	// circles must not pester its user.
+	// circles must not pester its user. Each client has its own bound.
 	atOnce = 10
 	pause  = 20 * time.Second
+	// maxAskers bounds the clients whose questions are counted; further ones share a bound.
+	maxAskers = 256
 )
 
 // Answer is what is known of the user's consent.
@@ -57,6 +61,7 @@ func (n *Needed) Error() string { return "the user is asked first" }
 // Call is what one call of a tool knows of its user's consent. Its methods are for one goroutine.
 type Call struct {
 	able, modern bool
+	client       string             // whose user is asked, as far as that is known
 	responses    mcp.InputResponses // from the client's second call, in the modern era
 	answers      map[string]Answer  // by question, from questions this side has asked
 }
@@ -66,12 +71,16 @@ type Call struct {
 func Of(ctx context.Context, responses mcp.InputResponses) *Call {
 	c := &Call{responses: responses, answers: map[string]Answer{}}
 	if info := server.RequestProtocolInfoFromContext(ctx); info != nil && info.Modern {
-		c.modern = true
+		c.modern = true // a request is in no session
+		if info.ClientInfo != nil {
+			c.client = "client " + info.ClientInfo.Name
+		}
 		c.able = info.ClientCapabilities != nil && takesForms(info.ClientCapabilities.Elicitation)
 		return c
 	}
 	session, ok := server.ClientSessionFromContext(ctx).(server.SessionWithClientInfo)
 	if _, asks := session.(server.SessionWithElicitation); ok && asks {
+		c.client = "session " + session.SessionID()
 		c.able = takesForms(session.GetClientCapabilities().Elicitation)
 	}
 	return c
@@ -106,17 +115,40 @@ func answerOf(r *mcp.ElicitationResult) Answer {
 
 // Asker asks. Safe for concurrent use.
 type Asker struct {
-	limit *rate.Limiter
+	mu     sync.Mutex
+	limits map[string]*rate.Limiter // by Call.client
+	shared *rate.Limiter
 }
 
 // NewAsker returns an Asker that has asked nothing yet.
-func NewAsker() *Asker { return &Asker{limit: rate.NewLimiter(rate.Every(pause), atOnce)} }
+func NewAsker() *Asker { return &Asker{limits: map[string]*rate.Limiter{}, shared: newLimit()} }
+
+func newLimit() *rate.Limiter { return rate.NewLimiter(rate.Every(pause), atOnce) }
+
+// mayAsk reports whether the user of a client may be asked now, and counts it.
+func (a *Asker) mayAsk(client string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	limit := a.limits[client]
+	if limit == nil && len(a.limits) >= maxAskers { // those who asked nothing lately need none
+		maps.DeleteFunc(a.limits, func(_ string, l *rate.Limiter) bool { return l.Tokens() >= atOnce })
+	}
+	switch {
+	case limit != nil:
+	case len(a.limits) >= maxAskers:
+		limit = a.shared
+	default:
+		limit = newLimit()
+		a.limits[client] = limit
+	}
+	return limit.Allow()
+}
 
 // Ask puts a question to the user. In the modern era it returns what the client is to be sent,
 // which ends the call: the client calls again with the answer. Before, it asks and waits, at most a
 // minute, and c knows the answer afterwards.
 func (a *Asker) Ask(ctx context.Context, s *server.MCPServer, c *Call, q Question) *mcp.CallToolResult {
-	if !a.limit.Allow() {
+	if !a.mayAsk(c.client) {
 		c.answers[q.id] = Declined
 		return nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,12 +19,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fakeSession is a client of the older era, whose user answers as told.
 type fakeSession struct {
 	server.ClientSession
+	id         string
 	capability *mcp.ElicitationCapability
 	answer     func(context.Context) (*mcp.ElicitationResult, error)
 	asked      []mcp.ElicitationParams
 }
 
-func (f *fakeSession) SessionID() string                                   { return "one" }
+func (f *fakeSession) SessionID() string                                   { return f.id }
 func (f *fakeSession) Initialized() bool                                   { return true }
 func (f *fakeSession) GetClientInfo() mcp.Implementation                   { return mcp.Implementation{} }
 func (f *fakeSession) SetClientInfo(mcp.Implementation)                    {}
@@ -190,6 +192,57 @@ func TestQuestionsAreBounded(t *testing.T) {
 		<-time.After(pause)
 		if ask() != Approved {
 			t.Error("nobody is asked any more")
+		}
+	})
+}
+
+// A client whose agent goes round in circles takes no questions from the others, in either era; and
+// however many there are, few are counted one by one. Before, it printed "session two: 0 were
+// asked".
+func TestEachClientHasItsOwnBound(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := NewAsker()
+		older := func(id string) (asked int) {
+			f := &fakeSession{id: id, capability: &mcp.ElicitationCapability{}, answer: says(mcp.ElicitationResponseActionAccept)}
+			s, ctx := legacy(t, f)
+			for range 2 * atOnce {
+				a.Ask(ctx, s, Of(ctx, nil), About("a", "May it?"))
+			}
+			return len(f.asked)
+		}
+		modern := func(name string) (asked int) {
+			ctx := server.WithRequestProtocolInfo(t.Context(), &server.RequestProtocolInfo{Modern: true, ClientInfo: &mcp.Implementation{Name: name},
+				ClientCapabilities: &mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}}})
+			for range 2 * atOnce {
+				if a.Ask(ctx, server.NewMCPServer("test", "1"), Of(ctx, nil), About("a", "May it?")) != nil {
+					asked++
+				}
+			}
+			return asked
+		}
+		for _, id := range []string{"one", "two"} {
+			if n := older(id); n != atOnce {
+				t.Errorf("session %s: %d were asked", id, n)
+			}
+			if n := modern(id); n != atOnce {
+				t.Errorf("client %s: %d were asked", id, n)
+			}
+		}
+		if n := older("one"); n != 0 {
+			t.Errorf("session one again: %d were asked", n)
+		}
+		for i := range 2 * maxAskers {
+			older(fmt.Sprint("many ", i))
+		}
+		if len(a.limits) != maxAskers {
+			t.Errorf("%d clients are counted", len(a.limits))
+		}
+		if n := older("one more"); n != 0 {
+			t.Errorf("one of too many: %d were asked", n)
+		}
+		<-time.After(atOnce * pause)
+		if n := older("one more"); n != atOnce || len(a.limits) != 1 {
+			t.Errorf("later: %d were asked, %d are counted", n, len(a.limits))
 		}
 	})
 }

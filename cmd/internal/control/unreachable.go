@@ -69,7 +69,7 @@ func (c *Client) strange(resp *http.Response) *api.Error {
 	if err == nil && held && o.PID != 0 {
 		end += ": " + killCommand(runtime.GOOS, o.PID)
 	}
-	return api.Errorf(api.CodeServiceUnavail, "what runs on %s (version %s) is no waoutbox that version %s can stop. %s; then start this version: %s",
+	return api.Errorf(api.CodeServiceUnavail, "what runs on %s (version %s) is not a service that version %s can stop. %s; then start this version: %s",
 		c.stateDir, orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), end, term.Command(c.stateDir, "start"))
 }
 
