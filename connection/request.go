@@ -12,6 +12,7 @@ type request struct {
 	mu      sync.Mutex
 	closed  time.Time          // since when it is to be closed; zero: it is to be open
 	asked   int                // how often something was asked for
+	lost    int                // how often before the link was lost to another program
 	waiting bool               // the link waits to be asked for something else
 	stopped bool               // it runs no more
 	leave   context.CancelFunc // ends the link's present run
@@ -45,10 +46,20 @@ func (r *request) ended() {
 	r.leave = nil
 }
 
-// wait tells that the link does nothing, and blocks until something is asked for beyond asked. It
-// reports false when ctx ended first.
+// lose tells that the link is lost until somebody asks for it: what was asked for before counts no
+// more. show shows it, before anything else is asked for.
+func (r *request) lose(show func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lost = r.asked
+	show()
+}
+
+// wait tells that the link does nothing, and blocks until something is asked for beyond asked, and
+// after the link was lost. It reports false when ctx ended first.
 func (r *request) wait(ctx context.Context, asked int) bool {
 	r.mu.Lock()
+	asked = max(asked, r.lost)
 	if r.asked == asked {
 		r.waiting = true
 		r.tell()

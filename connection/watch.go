@@ -201,8 +201,10 @@ func (w *connectionWatch) onEvent(ctx context.Context, evt any) (o connectionEnd
 	case *events.StreamReplaced:
 		w.s.disconnect()
 		reason := "another program uses this session (WhatsApp answered \"replaced\")"
-		c.status.set(api.LinkDisconnected, reason)
-		c.alarms.raise(alarmReplaced, "The link is down: "+reason+". Stop the other one, then run: waoutbox connect.")
+		c.wanted.lose(func() {
+			c.status.set(api.LinkDisconnected, reason)
+			c.alarms.raise(alarmReplaced, "The link is down: "+reason+". Stop the other one, then run: waoutbox connect.")
+		})
 		c.log.Error("session replaced: staying disconnected")
 		c.reportLinked()
 		return connectionEnd{over: true, end: endReplaced}, true
