@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"waoutbox/cmd/internal/hosts"
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -238,5 +239,61 @@ func (r *rig) audit() (all []api.AuditRecord) {
 			slices.Reverse(all)
 			return all
 		}
+	}
+}
+
+// An agent discards nothing and logs nobody out unless its user agreed; one that cannot ask him is
+// told the command, but for the policy open.
+func TestAgentsDestroyNothingUnasked(t *testing.T) {
+	for _, c := range []struct {
+		policy, caller string
+		approval       api.Approval
+		done           bool
+	}{
+		{api.PolicyAsk, api.CallerCLI, "", true},
+		{api.PolicyAsk, api.CallerHTTP, "", true},
+		{api.PolicyAsk, api.CallerMCP, "", false},
+		{api.PolicyAsk, api.CallerMCP, api.ApprovalAsk, false},
+		{api.PolicyAsk, api.CallerMCP, api.ApprovalGiven, true},
+		{api.PolicyAsk, api.CallerMCP, api.ApprovalDeclined, false},
+		{api.PolicyLocked, api.CallerMCP, "", false},
+		{api.PolicyOpen, api.CallerMCP, "", true},
+		{api.PolicyOpen, api.CallerMCP, api.ApprovalDeclined, false},
+	} {
+		t.Run(fmt.Sprint(c.policy, c.caller, c.approval), func(t *testing.T) {
+			r := newRig(t)
+			r.o.Link = &auditedLink{engine: r.box}
+			r.policy(c.policy)
+			id := r.put("https://a.test/hook?token=hidden").Webhook.ID
+			r.addDead(outbox.SubID(id), 2)
+			r.by(c.caller, "agent")
+			ctx := t.Context()
+			if res, err := r.Purge(ctx, api.PurgeRequest{All: true, DryRun: true}); err != nil || res.Purged != 2 {
+				t.Errorf("counting: %+v, %v", res, err)
+			}
+			which := api.DeadLetterFilter{Webhook: "https://a.test/hook?token=hidden"}
+			res, purged := r.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, Approval: c.approval})
+			_, unpaired := r.Unpair(ctx, api.UnpairRequest{Approval: c.approval})
+			if c.done {
+				if purged != nil || unpaired != nil || res.Purged != 2 {
+					t.Errorf("%+v, %v; %v", res, purged, unpaired)
+				}
+				return
+			}
+			wantError(t, purged, api.CodeApprovalDeclined, "deadletter purge --url ")
+			wantError(t, unpaired, api.CodeApprovalDeclined, " unpair")
+			if strings.Contains(purged.Error(), "hidden") {
+				t.Errorf("the error shows a secret: %v", purged)
+			}
+			records := r.audit()
+			for _, a := range records[len(records)-2:] {
+				if a.Outcome != api.AuditRefused || a.Code != string(api.CodeApprovalDeclined) {
+					t.Errorf("on record is %+v", a)
+				}
+			}
+			if res, err := r.Purge(ctx, api.PurgeRequest{All: true, DryRun: true}); err != nil || res.Purged != 2 {
+				t.Errorf("what is left: %+v, %v", res, err)
+			}
+		})
 	}
 }
