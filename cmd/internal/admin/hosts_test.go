@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -66,6 +68,8 @@ func TestHostPolicy(t *testing.T) {
 			r.policy(c.policy, "good.test")
 			r.by(c.caller, "agent")
 			looked := false
+			var log bytes.Buffer
+			r.o.Log = slog.New(slog.NewTextHandler(&log, nil))
 			r.o.Resolve = func(context.Context, string, bool) (string, error) { looked = true; return "", nil }
 			res, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: c.url, Approval: c.approval})
 			if api.CodeOf(err) != c.code || c.code != "" && !strings.Contains(err.Error(), c.says) {
@@ -76,6 +80,15 @@ func TestHostPolicy(t *testing.T) {
 			}
 			if warned := strings.Join(res.Warnings, " "); c.code == "" && (c.says == "") != (warned == "") || !strings.Contains(warned, c.says) && c.code == "" {
 				t.Errorf("warnings %q, want %q", res.Warnings, c.says)
+			}
+			// an unasked one is a warning in all three places
+			unasked := c.code == "" && c.says != ""
+			if logged := strings.Contains(log.String(), "level=WARN msg=\"a webhook was registered on a host that is not allowed"); logged != unasked || strings.Contains(log.String(), "hidden") {
+				t.Errorf("the log: %s", &log)
+			}
+			records := r.audit()
+			if last := records[len(records)-1]; (last.Warning != "") != unasked || unasked && !strings.Contains(last.Warning, c.says) || strings.Contains(last.Warning, "hidden") {
+				t.Errorf("on record is the warning %q", last.Warning)
 			}
 			hooks, err := r.Webhooks(t.Context())
 			if err != nil || len(hooks) != map[bool]int{true: 1}[c.code == ""] {
