@@ -11,6 +11,7 @@ import (
 
 	"waoutbox/connection/decryptions"
 	"waoutbox/connection/stanzas"
+	"waoutbox/connection/translate"
 )
 
 // messageCommitted is told how the device store took a message that was decrypted.
@@ -78,6 +79,12 @@ func (w committedFirst) NotResent(id string, err error) {
 	}
 	w.c.log.Error("a recipient asked for a message again, and it could not be sent", "message_id", id, "error", masked(err.Error()))
 	w.c.alarms.happened(alarmNotResent, "A recipient could not read the message "+masked(id)+" and asked for it again, and it could not be sent again ("+masked(err.Error())+"). Send it anew if it matters.")
+}
+
+// NotRecovered tells that the placeholder of a message stays, unless the phone has a copy.
+func (w committedFirst) NotRecovered(id string) {
+	w.c.reportLostMessage(translate.Alarm{Code: translate.AlarmUnreadable, Message: "the message " + masked(id) + " could not be decrypted, " +
+		"nor could what its sender sent when asked for it again, and it is asked for no more"})
 }
 
 func (w committedFirst) Received(n *waBinary.Node) {

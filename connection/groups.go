@@ -15,9 +15,14 @@ import (
 	"waoutbox/outbox"
 )
 
+// groupBytes is how much the bodies of a group have together, unless a single message has more: an
+// append of a megabyte still fits an outbox that is nearly full, and holds nobody else up for long.
+const groupBytes = 1 << 20
+
 // group is messages whose events are stored in one append, in order, while what follows is read.
 type group struct {
 	evs  []outbox.Event
+	size int // of their bodies, in bytes
 	from *source
 	done chan struct{} // closed when it is over
 	err  error         // set before done is closed: nothing of it is acknowledged
@@ -101,7 +106,11 @@ func (in *ingest) storeGrouped(evs []outbox.Event, stanza *waBinary.Node, from *
 func (in *ingest) join(evs []outbox.Event, from *source) *group {
 	gs := &in.groups
 	gs.mu.Lock()
-	if n := gs.next; n != nil && (n.from != from || len(n.evs)+len(evs) > outbox.MaxBatch) {
+	size := 0
+	for _, ev := range evs {
+		size += len(ev.Body)
+	}
+	if n := gs.next; n != nil && (n.from != from || len(n.evs)+len(evs) > outbox.MaxBatch || n.size+size > groupBytes) {
 		gs.mu.Unlock()
 		gs.await()
 		gs.mu.Lock()
@@ -115,6 +124,7 @@ func (in *ingest) join(evs []outbox.Event, from *source) *group {
 		}
 	}
 	gs.next.evs = append(gs.next.evs, evs...)
+	gs.next.size += size
 	return gs.next
 }
 

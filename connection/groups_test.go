@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -107,6 +108,38 @@ func TestMessagesShareAnAppend(t *testing.T) {
 		g.let(nil)
 		g.let(nil)
 		g.want(t, "a b c d", 3, 4)
+	})
+}
+
+// A group is bounded in bytes: what is too much for it waits for the next one.
+func TestAGroupIsBoundedInBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newGrouping()
+		g.tr = translateBy(func(evt any) ([]outbox.Event, error) {
+			evs, err := byID(evt)
+			evs[0].Body = bytes.Repeat([]byte("x"), groupBytes/2)
+			return evs, err
+		})
+		most := 0
+		g.outcome = func(evs []outbox.Event) error {
+			size := 0
+			for _, ev := range evs {
+				size += len(ev.Body)
+			}
+			most = max(most, size)
+			return <-g.appends
+		}
+		for _, id := range []string{"a", "b", "c", "d"} {
+			g.come(id, message(id))
+		}
+		for range 4 {
+			g.let(nil)
+			synctest.Wait()
+		}
+		g.want(t, "a b c d", 3, 4)
+		if most > groupBytes {
+			t.Errorf("an append of %d bytes, want at most %d", most, groupBytes)
+		}
 	})
 }
 

@@ -34,11 +34,16 @@ type stanzaWatch interface {
 	// NotResent is told of a message that its recipient asked for again in vain. The library
 	// acknowledges the request unless the connection has ended.
 	NotResent(id string, err error)
+	// NotRecovered is told of a message that could not be read each time its sender was asked.
+	NotRecovered(id string)
 }
 
 // notResent is the line with which the library drops a request to send a message again: its chat,
 // its id, who asked, and why.
 const notResent = "Failed to handle retry receipt for %s/%s from %s: %v"
+
+// notRecovered is the line with which the library gives up asking for a message: its id.
+const notRecovered = "Not sending any more retry receipts for %s"
 
 // droppedFrames are the lines with which the library drops what it received before it knows what it
 // is, and says nothing more. They name no chat.
@@ -148,6 +153,9 @@ func (l libraryLog) Warnf(format string, args ...any) {
 	l.line(slog.LevelWarn, format, args)
 	if why, dropped := droppedFrames[format]; dropped && l.watch != nil {
 		l.watch.Dropped(why)
+	}
+	if format == notRecovered && len(args) == 1 && l.watch != nil {
+		l.watch.NotRecovered(fmt.Sprint(args[0]))
 	}
 }
 

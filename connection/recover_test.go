@@ -14,6 +14,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 
+	"waoutbox/connection/translate"
 	"waoutbox/connection/wasim"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -124,6 +125,37 @@ func TestUnreadableAndRecovered(t *testing.T) {
 				t.Errorf("%s, group %v: %q, want %q", name, in != nil, got, c.want)
 			}
 		}
+	}
+}
+
+// TestNeverRecovered: a message that stays unreadable is one placeholder, and an alarm once it is
+// asked for no more. One that its sender hides is an alarm at once, and is told when it comes.
+func TestNeverRecovered(t *testing.T) {
+	r := newMissedRig(t)
+	ctx := bounded(t)
+	alarm := func(part string) bool {
+		return slices.ContainsFunc(r.Alarms(), func(a api.Alarm) bool {
+			return a.Code == translate.AlarmUnreadable && strings.Contains(a.Message, part)
+		})
+	}
+	text := encoded(t, &waE2E.Message{Conversation: proto.String("the text")})
+	id, err := r.bob.SendPlain(ctx, nil, text, func(n *waBinary.Node) {
+		lastEnc(n).Content, lastEnc(n).Attrs["decrypt-fail"] = []byte("no ciphertext"), "hide"
+	})
+	must(t, err)
+	eventually(t, "the text", func() bool { return len(r.of(id)) > 0 })
+	if got := kinds(r.of(id)); !slices.Equal(got, []string{"filled"}) || !alarm("marked it") {
+		t.Errorf("%q, alarms %v", got, r.Alarms())
+	}
+
+	id, err = r.bob.SendPlain(ctx, nil, text, func(n *waBinary.Node) { // for the fourth time
+		lastEnc(n).Content, lastEnc(n).Attrs["count"] = []byte("no ciphertext"), "4"
+	})
+	must(t, err)
+	eventually(t, "the alarm", func() bool { return alarm("no more") })
+	must(t, r.acc.WaitDrained(ctx))
+	if got := kinds(r.of(id)); !slices.Equal(got, []string{"placeholder"}) {
+		t.Errorf("%q", got)
 	}
 }
 

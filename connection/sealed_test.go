@@ -2,7 +2,10 @@ package connection
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"fmt"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +16,8 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"waoutbox/connection/translate"
+	"waoutbox/connection/wasim"
+	"waoutbox/outbox"
 )
 
 // sealedEdit is an edit of Bob's own message, sealed with that message's secret.
@@ -68,5 +73,40 @@ func TestSealedEditsOfTheRealThing(t *testing.T) {
 				t.Errorf("%s, secret known %v: %s, want %s", name, known, bodies(updates), want)
 			}
 		}
+	}
+}
+
+// TestPollVoteOfTheRealThing: the library opens a vote on the account's own poll, and the update of
+// the poll is that of the example.
+func TestPollVoteOfTheRealThing(t *testing.T) {
+	const poll, id = "3EB0A8D10C5F4477B2E9C1", "AC0B4F6E2D9C41E7A3B8D5F01C2E7A95"
+	r := newExamplesRig(t)
+	ctx := bounded(t)
+	raw, err := os.ReadFile("translate/testdata/events/message.update-poll-vote.json")
+	must(t, err)
+	want := timeless([]byte(r.who.Replace(strings.TrimSpace(string(raw)))))
+	secret := []byte(strings.Repeat("s", 32))
+	_, err = r.acc.PhoneSendGroupAs(ctx, r.team, &waE2E.Message{
+		PollCreationMessage: &waE2E.PollCreationMessage{Name: proto.String("When?")}, MessageContextInfo: &waE2E.MessageContextInfo{MessageSecret: secret},
+	}, wasim.Form{ID: poll})
+	must(t, err)
+	must(t, r.acc.WaitDrained(ctx))
+
+	option, err := base64.StdEncoding.DecodeString("8SlYgWpJrfosbI3o3SFEwWPpLF43Xelk1TMYfH0jbDY=")
+	must(t, err)
+	iv := make([]byte, 12)
+	rand.Read(iv)
+	key := hkdfutil.SHA256(secret, nil, []byte(poll+r.acc.LID()+r.bob.LID()+"Poll Vote"), 32)
+	sealed, err := gcmutil.Encrypt(key, iv, encoded(t, &waE2E.PollVoteMessage{SelectedOptions: [][]byte{option}}), []byte(poll+"\x00"+r.bob.LID()))
+	must(t, err)
+	_, err = r.bob.SendGroupAs(ctx, r.team, &waE2E.Message{PollUpdateMessage: &waE2E.PollUpdateMessage{
+		PollCreationMessageKey: &waCommon.MessageKey{RemoteJID: proto.String(r.team.JID()), FromMe: proto.Bool(false), ID: proto.String(poll), Participant: proto.String(r.acc.LID())},
+		Vote:                   &waE2E.PollEncValue{EncPayload: sealed, EncIV: iv}, SenderTimestampMS: proto.Int64(1735689617901),
+	}}, wasim.Form{ID: id})
+	must(t, err)
+	must(t, r.acc.WaitDrained(ctx))
+	got := r.named("message.update")
+	if !slices.ContainsFunc(got, func(ev outbox.Event) bool { return timeless(ev.Body) == want }) {
+		t.Errorf("%s\nwant %s", bodies(got), want)
 	}
 }

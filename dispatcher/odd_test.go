@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"waoutbox/outbox"
@@ -126,7 +125,7 @@ func TestOddReceivers(t *testing.T) {
 	} {
 		for _, redrive := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, redrive %v", name, redrive), func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				everywhere(t, func(t *testing.T) {
 					const hour, chats = time.Hour, 7
 					o := &oddReceiver{begun: time.Now(), last: map[oddTry]oddAttempt{}, got: map[outbox.Seq]int{}}
 					o.reply = func(n int, at time.Duration, q Request) Result {

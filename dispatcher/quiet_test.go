@@ -5,7 +5,6 @@ import (
 	"errors"
 	"slices"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"waoutbox/outbox"
@@ -27,7 +26,7 @@ func TestALaneThatCannotWriteIsNotHeldUp(t *testing.T) {
 			"skip": func(r *rig) error { _, err := r.d.SkipToNow(r.t.Context(), subA); return err },
 		} {
 			t.Run(name+" "+what, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
+				everywhere(t, func(t *testing.T) {
 					r := newRig(t, reply, func(o *Options) { o.MaxInFlight = 1 })
 					d := &disk{Source: r.opt.Source}
 					r.opt.Source = d

@@ -67,7 +67,7 @@ func (r *rig) readSlowly(takes time.Duration) *slowReads {
 // TestALaneReadsAheadWhileItSends: reads of 50 ms, beside which it sends, and holds no more than it
 // may. Before, each chunk that was read came after a gap of 50 ms in which nothing was sent.
 func TestALaneReadsAheadWhileItSends(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
 		const events, size, took = 3000, 1000, 4 * time.Millisecond
 		var source *slowReads
 		var sent, most int
@@ -224,7 +224,7 @@ func TestALaneWorksWhileItReads(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
+			everywhere(t, func(t *testing.T) {
 				r, old := setup(t)
 				test(t, r, old)
 			})

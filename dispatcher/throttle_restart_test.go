@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -20,7 +19,7 @@ func TestEverySecondRefused(t *testing.T) {
 		"by turns":  {func(n int, _ *rand.Rand) bool { return n%2 == 0 }, 1},
 		"by chance": {func(_ int, chance *rand.Rand) bool { return chance.IntN(2) == 0 }, 8},
 	} {
-		synctest.Test(t, func(t *testing.T) {
+		everywhere(t, func(t *testing.T) {
 			n, chance := 0, rand.New(rand.NewPCG(1, 1))
 			end := &receiver{allow: func(time.Time) bool { n++; return kind.allow(n, chance) }, status: 429, took: 3 * time.Millisecond}
 			r := newRig(t, end.reply)
@@ -49,7 +48,7 @@ func TestARestartForgetsTheRate(t *testing.T) {
 		"sliding":     sliding,
 	} {
 		for _, after := range []time.Duration{0, time.Second} {
-			synctest.Test(t, func(t *testing.T) {
+			everywhere(t, func(t *testing.T) {
 				end := &receiver{allow: allow(), after: after, status: 429, took: 3 * time.Millisecond}
 				r := newRig(t, end.reply)
 				r.run()

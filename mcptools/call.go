@@ -109,17 +109,19 @@ func (c *call) backend(ctx context.Context) (Backend, error) {
 }
 
 // confirm asks the user before something is done about a thing that is named the same in every call
-// that does the same. It returns nil when he agreed, or when this client cannot ask him; any other
-// error must end the call at once: nothing may be done before. instead is the command by which the
-// user does it himself.
-func (c *call) confirm(about, question, instead string) error {
+// that does the same. It returns whether he agreed, ApprovalNone when this client cannot ask him:
+// the service decides then. Any other error than that he declined must end the call at once:
+// nothing may be done before. instead is the command by which the user does it himself.
+func (c *call) confirm(about, question, instead string) (api.Approval, error) {
 	switch c.consent.Answer(about) {
 	case consent.Unasked:
-		return &consent.Needed{Question: consent.About(about, question)}
+		return api.ApprovalAsk, &consent.Needed{Question: consent.About(about, question)}
 	case consent.Declined:
-		return api.Errorf(api.CodeApprovalDeclined, "The user did not agree, or was not reached in time, so nothing was done. He can do it himself with: %s", instead)
+		return api.ApprovalDeclined, api.Errorf(api.CodeApprovalDeclined, "The user did not agree, or was not reached in time, so nothing was done. He can do it himself with: %s", instead)
+	case consent.Approved:
+		return api.ApprovalGiven, nil
 	}
-	return nil
+	return api.ApprovalNone, nil
 }
 
 // note adds a line for the model after the result.

@@ -234,8 +234,9 @@ func (s *Server) runDeadLetterPurge(ctx context.Context, c *call, in deadLetterP
 		return out, err
 	}
 	var declined error
+	var approval api.Approval
 	if !in.DryRun {
-		if declined = confirmPurge(c, which); declined != nil && api.CodeOf(declined) != api.CodeApprovalDeclined {
+		if approval, declined = confirmPurge(c, which); declined != nil && api.CodeOf(declined) != api.CodeApprovalDeclined {
 			return out, declined
 		}
 	}
@@ -244,10 +245,10 @@ func (s *Server) runDeadLetterPurge(ctx context.Context, c *call, in deadLetterP
 		return out, err
 	}
 	if declined != nil { // the service records it
-		_, _ = b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, Approval: api.ApprovalDeclined})
+		_, _ = b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, Approval: approval})
 		return out, declined
 	}
-	got, err := b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, DryRun: in.DryRun})
+	got, err := b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, DryRun: in.DryRun, Approval: approval})
 	if err != nil {
 		return out, err
 	}
@@ -261,7 +262,7 @@ func (s *Server) runDeadLetterPurge(ctx context.Context, c *call, in deadLetterP
 }
 
 // confirmPurge asks the user whether dead letters may be discarded.
-func confirmPurge(c *call, which api.DeadLetterFilter) error {
+func confirmPurge(c *call, which api.DeadLetterFilter) (api.Approval, error) {
 	if which.Webhook != "" {
 		shown := hideQuery(which.Webhook)
 		return c.confirm("purge "+which.Webhook, "Discard all dead letters of the webhook "+shown+" for good? They can no longer be delivered then.",

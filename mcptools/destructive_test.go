@@ -66,6 +66,9 @@ func TestDestructiveToolsAsk(t *testing.T) {
 		if !c.done {
 			told++
 		}
+		if n := f.agreed.Swap(0); (n == 1) != (c.answer == "accept") {
+			t.Errorf("%s %v: the service was told %d times that the user agreed", c.tool, c.arguments, n)
+		}
 		if n := f.declined.Load(); n != told {
 			t.Errorf("%s %v: the service was told %d times that the user declined, want %d", c.tool, c.arguments, n, told)
 		}

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"log/slog"
+	"strings"
 
 	"waoutbox/outbox/api"
 
@@ -68,6 +69,12 @@ func (s *Server) advise(e api.Error) api.Error {
 		next = "whatsapp_webhook_list shows all."
 	case e.Code == api.CodeWebhookNotFound:
 		next = "whatsapp_webhook_list shows all; whatsapp_webhook_register adds one, or a removed one again."
+	case e.Code == api.CodeNotFound:
+		next = "whatsapp_event_list shows the events that are kept, whatsapp_dead_letter_list the dead letters."
+	case strings.Contains(e.Message, "whatsapp_"): // a tool's own sentence
+		return e
+	case (e.Code == api.CodeNotWaiting || e.Code == api.CodePairingUnavail || e.Code == api.CodePairingCancelled) && !s.opts.ReadOnly:
+		next = "whatsapp_get_qr_code, or whatsapp_request_pairing_code, begins anew; whatsapp_connection_status shows how it stands."
 	case e.Code == api.CodeMessageNotFound:
 		next = "whatsapp_event_list shows the messages of a chat."
 	case e.Code == api.CodeNotConnected:

@@ -246,6 +246,14 @@ func TestErrorsNameTools(t *testing.T) {
 	o := optionsFor(f)
 	o.ReadOnly = true
 	srv := New(o)
+	for code, tool := range map[api.Code]string{
+		api.CodeNotFound: "whatsapp_event_list", api.CodeNotWaiting: "whatsapp_get_qr_code",
+		api.CodePairingCancelled: "whatsapp_get_qr_code", api.CodePairingUnavail: "whatsapp_get_qr_code",
+	} {
+		if e := New(optionsFor(f)).advise(*api.Errorf(code, "No.")); !strings.HasPrefix(e.Message, "No. Here: "+tool) {
+			t.Errorf("%s: %s", code, e.Message)
+		}
+	}
 	if e := srv.advise(*api.Errorf(api.CodeWebhookNotFound, "No.")); e.Message != "No. Here: whatsapp_webhook_list shows all." {
 		t.Error(e.Message)
 	}

@@ -24,6 +24,7 @@ type fake struct {
 	calls []string // method and arguments
 	hooks
 	declined atomic.Int32 // how often it was told that the user declined
+	agreed   atomic.Int32 // and that he agreed
 
 	webhooks    []api.Webhook
 	deadLetters []api.DeadLetter
@@ -195,6 +196,9 @@ func (f *fake) Unpair(_ context.Context, in api.UnpairRequest) (api.UnpairResult
 		f.declined.Add(1)
 		return api.UnpairResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree")
 	}
+	if in.Approval == api.ApprovalGiven {
+		f.agreed.Add(1)
+	}
 	f.record("Unpair")
 	return f.unpaired, nil
 }
@@ -259,6 +263,9 @@ func (f *fake) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, e
 	if in.Approval == api.ApprovalDeclined { // only that is recorded
 		f.declined.Add(1)
 		return api.PurgeResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree")
+	}
+	if in.Approval == api.ApprovalGiven {
+		f.agreed.Add(1)
 	}
 	f.record("Purge ids=%s webhook=%s all=%v dry=%v", strings.Join(in.IDs, ","), in.Webhook, in.All, in.DryRun)
 	return api.PurgeResult{Purged: 1, DryRun: in.DryRun}, nil

@@ -71,13 +71,13 @@ func (s *Server) runConnectionStatus(ctx context.Context, c *call, _ noArguments
 		Status:      st.Link.State,
 		IsConnected: st.Link.State == api.LinkConnected,
 		Since:       stamp(st.Link.Since),
-		Failing:     failingWebhooks(st),
+		Failing:     s.failingWebhooks(st),
 		Webhooks:    len(st.Webhooks),
 		Pending:     st.Pending,
 		Dead:        st.Dead,
 		Version:     s.opts.Version,
 	}
-	out.Alarms = otherAlarms(st)
+	out.Alarms = s.otherAlarms(st)
 	out.Reason = cut(strings.Join(s.reasons(st, out.Alarms), " "), 2*maxErrorText)
 	if n := len(out.Alarms); n > shownAlarms {
 		out.Alarms = out.Alarms[:shownAlarms]
@@ -104,8 +104,24 @@ func failingOrHeld(w api.Webhook) bool {
 	return w.Status == api.WebhookFailing || w.Status == api.WebhookHeld
 }
 
+// withTool is the message of an alarm, and the tool that does what its command does.
+func (s *Server) withTool(a api.Alarm) string {
+	next := ""
+	switch {
+	case s.opts.ReadOnly:
+	case strings.Contains(a.Message, " webhook resume "):
+		next = "whatsapp_webhook_resume"
+	case strings.Contains(a.Message, " webhook test "):
+		next = "whatsapp_webhook_test"
+	}
+	if next == "" {
+		return a.Message
+	}
+	return sentence(cut(a.Message, 400)) + " Here: " + next + "."
+}
+
 // failingWebhooks are the webhooks that fail or are held, each with what its alarm says.
-func failingWebhooks(st api.Status) []failingWebhook {
+func (s *Server) failingWebhooks(st api.Status) []failingWebhook {
 	failing := []failingWebhook{}
 	for _, w := range st.Webhooks {
 		if !failingOrHeld(w) {
@@ -114,7 +130,7 @@ func failingWebhooks(st api.Status) []failingWebhook {
 		reason := cmp.Or(w.Reason, noReason)
 		for _, a := range st.Alarms {
 			if a.Webhook == w.ID && a.Code == alarmOf(w) {
-				reason = a.Message
+				reason = s.withTool(a)
 			}
 		}
 		failing = append(failing, failingWebhook{ID: w.ID, URL: w.URL, Status: w.Status, Reason: cut(clean(reason), 500)})
@@ -123,7 +139,7 @@ func failingWebhooks(st api.Status) []failingWebhook {
 }
 
 // otherAlarms are the alarms that neither linkReasons nor failingWebhooks stands for.
-func otherAlarms(st api.Status) []alarm {
+func (s *Server) otherAlarms(st api.Status) []alarm {
 	said := map[string]bool{}
 	for _, w := range st.Webhooks {
 		if failingOrHeld(w) {
@@ -136,7 +152,7 @@ func otherAlarms(st api.Status) []alarm {
 		case said[a.Webhook+a.Code]:
 		case st.Link.State != api.LinkConnected && slices.Contains([]string{"not_linked", "link_down", "link_closed", "link_replaced"}, a.Code):
 		default:
-			alarms = append(alarms, alarm{Code: a.Code, Message: sentence(cut(clean(a.Message), 500)), Since: stamp(a.Since)})
+			alarms = append(alarms, alarm{Code: a.Code, Message: sentence(cut(clean(s.withTool(a)), 500)), Since: stamp(a.Since)})
 		}
 	}
 	return alarms
@@ -240,8 +256,9 @@ type disconnectInput struct {
 
 func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput) (out statusOutput, err error) {
 	var declined error
+	var approval api.Approval
 	if in.Logout {
-		declined = c.confirm("log out", "Log the account out of WhatsApp and forget it here? Linking it again needs the phone.", "waoutbox unpair")
+		approval, declined = c.confirm("log out", "Log the account out of WhatsApp and forget it here? Linking it again needs the phone.", "waoutbox unpair")
 		if declined != nil && api.CodeOf(declined) != api.CodeApprovalDeclined {
 			return out, declined
 		}
@@ -251,7 +268,7 @@ func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput)
 		return out, err
 	}
 	if declined != nil { // the service records it
-		_, _ = b.Unpair(ctx, api.UnpairRequest{Approval: api.ApprovalDeclined})
+		_, _ = b.Unpair(ctx, api.UnpairRequest{Approval: approval})
 		return out, declined
 	}
 	if !in.Logout {
@@ -260,7 +277,7 @@ func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput)
 		}
 		return s.runConnectionStatus(ctx, c, noArguments{})
 	}
-	res, err := b.Unpair(ctx, api.UnpairRequest{})
+	res, err := b.Unpair(ctx, api.UnpairRequest{Approval: approval})
 	if err != nil {
 		return out, err
 	}

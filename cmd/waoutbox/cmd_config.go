@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"errors"
 	"io/fs"
 	"path/filepath"
@@ -144,10 +143,13 @@ credentials of whatsapp-proxy are sealed with the key of this state, and never s
 			if err != nil {
 				return err
 			}
-			if err := config.Set(e.configPath(), args[0], value); err != nil {
+			live, err := e.changeSetting(cmd.Context(), args[0], func() error {
+				return config.Set(e.configPath(), args[0], value)
+			})
+			if err != nil {
 				return configError(err)
 			}
-			return e.configChanged(cmd.Context(), args[0])
+			return e.configChanged(args[0], live)
 		},
 	}
 }
@@ -185,7 +187,10 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 			if err := e.checkStateDir(); err != nil {
 				return err
 			}
-			if err := config.Unset(e.configPath(), args[0]); err != nil {
+			live, err := e.changeSetting(cmd.Context(), args[0], func() error {
+				return config.Unset(e.configPath(), args[0])
+			})
+			if err != nil {
 				return configError(err)
 			}
 			if !isSetting(args[0]) {
@@ -197,7 +202,7 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 				e.next("waoutbox config list")
 				return nil
 			}
-			return e.configChanged(cmd.Context(), args[0])
+			return e.configChanged(args[0], live)
 		},
 	}
 }
@@ -206,9 +211,9 @@ func isSetting(key string) bool {
 	return slices.ContainsFunc(config.Keys(), func(s config.Setting) bool { return s.Key == key })
 }
 
-// configChanged tells what holds now, and what is still missing.
-func (e *env) configChanged(ctx context.Context, key string) error {
-	live := e.policyChanged(ctx, key)
+// configChanged tells what holds now, and what is still missing. live is what changeSetting
+// returned.
+func (e *env) configChanged(key string, live bool) error {
 	hint, err := config.Hint(e.configPath())
 	if err != nil {
 		return configError(err)

@@ -114,7 +114,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	keep := a.retention(cfg, newest)
-	web, err := a.openHTTP(cfg)
+	web, err := a.openHTTP(ctx, cfg)
 	if err != nil {
 		return err
 	}

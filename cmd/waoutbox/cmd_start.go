@@ -28,6 +28,10 @@ returns when it is ready. Settings given as flags are for this run; waoutbox con
 				}
 				if d := st.Daemon; d != nil {
 					e.printf("waoutbox %s runs (pid %d) on %s\n", term.Clean(d.Version), d.PID, e.home(e.stateDir))
+					if d.HTTP != nil && (d.HTTP.Insecure || d.HTTP.Reachable) {
+						e.printf("http       %s\n", term.Clean(d.HTTP.URL))
+						e.sayReachable(d.HTTP)
+					}
 				}
 				e.statusNext(st)
 				return nil

@@ -25,7 +25,7 @@ type httpParts struct {
 
 // openHTTP takes the address of the setting http, if it is set, and makes the token if there is
 // none. No webhook may point there from then on.
-func (a *app) openHTTP(cfg config.Config) (h httpParts, err error) {
+func (a *app) openHTTP(ctx context.Context, cfg config.Config) (h httpParts, err error) {
 	h.token = httpserver.TokenIn(a.state.Dir())
 	if cfg.HTTP == "" {
 		return h, nil
@@ -41,6 +41,12 @@ func (a *app) openHTTP(cfg config.Config) (h httpParts, err error) {
 	}
 	if err == nil {
 		a.own.Add(h.listener.Addr())
+		switch l := h.listener; {
+		case l.Open():
+			a.log.WarnContext(ctx, "the HTTP listener is "+insecureNote, "url", l.URL())
+		case l.Reachable():
+			a.log.WarnContext(ctx, "the HTTP listener is "+reachableNote, "url", l.URL())
+		}
 	}
 	return h, err
 }

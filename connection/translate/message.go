@@ -60,7 +60,7 @@ func (t *Translator) message(ctx context.Context, evt *events.Message) ([]outbox
 	}
 	id := t.messageID(evt, k)
 	if c.isUnknown() {
-		t.raise(Alarm{Code: alarmUnreadable, Message: "a message is of a kind that this version does not know: it is delivered without its content", EventID: id.key})
+		t.raise(Alarm{Code: AlarmUnreadable, Message: "a message is of a kind that this version does not know: it is delivered without its content", EventID: id.key})
 	}
 	ev := t.withMessage(c.root, messageName(k), id, k, func(msg wajson.JSON) wajson.JSON {
 		return received(evt, k, msg)
@@ -77,7 +77,7 @@ func isPeer(info *types.MessageInfo) bool { return info.Category == "peer" && in
 func (t *Translator) messengerMessage(ctx context.Context, evt *events.FBMessage) ([]outbox.Event, error) {
 	evs, err := t.undecryptable(ctx, &events.UndecryptableMessage{Info: evt.Info})
 	if len(evs) > 0 {
-		t.raise(Alarm{Code: alarmUnreadable, Message: "a message is in Messenger's format, which cannot be rendered: it is delivered without its content", EventID: evs[0].Key})
+		t.raise(Alarm{Code: AlarmUnreadable, Message: "a message is in Messenger's format, which cannot be rendered: it is delivered without its content", EventID: evs[0].Key})
 	}
 	return evs, err
 }
@@ -189,7 +189,7 @@ func (t *Translator) withMessage(m proto.Message, name string, id identity, k ke
 }
 
 func (t *Translator) unreadable(id identity, err error) {
-	t.raise(Alarm{Code: alarmUnreadable, Message: "a message could not be rendered: it is delivered without its content", EventID: id.key, Err: err})
+	t.raise(Alarm{Code: AlarmUnreadable, Message: "a message could not be rendered: it is delivered without its content", EventID: id.key, Err: err})
 }
 
 // numberChange translates the notice that a person has another phone number; its parameters are the
@@ -204,7 +204,12 @@ func (t *Translator) numberChange(evt *events.Message, k key) outbox.Event {
 
 // undecryptable translates the notice that a message arrived which cannot be read.
 func (t *Translator) undecryptable(ctx context.Context, evt *events.UndecryptableMessage) ([]outbox.Event, error) {
-	if evt.DecryptFailMode == events.DecryptFailHide || isPeer(&evt.Info) {
+	if isPeer(&evt.Info) {
+		return nil, nil
+	}
+	if evt.DecryptFailMode == events.DecryptFailHide { // its sender says so, of whatever it is
+		t.raise(Alarm{Code: AlarmUnreadable, Message: "a message cannot be decrypted, and its sender marked it as none to show (an edit, a vote or the like): " +
+			"its sender is asked for it, and no event tells of it unless it comes readable"})
 		return nil, nil
 	}
 	k := t.keyOf(ctx, &evt.Info.MessageSource, evt.Info.ID)

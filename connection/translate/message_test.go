@@ -67,12 +67,22 @@ func TestSuppressedMessages(t *testing.T) {
 			t.Errorf("%s: %s", name, evs[0].Body)
 		}
 	}
-	for name, evt := range map[string]*events.UndecryptableMessage{
-		"hidden failure": {Info: direct(1, "13"), DecryptFailMode: events.DecryptFailHide},
-		"peer failure":   {Info: peer},
+	// A sender that hides what cannot be read leaves an alarm.
+	for name, c := range map[string]struct {
+		evt    *events.UndecryptableMessage
+		alarms int
+	}{
+		"hidden failure":            {&events.UndecryptableMessage{Info: direct(1, "13"), DecryptFailMode: events.DecryptFailHide}, 1},
+		"hidden failure in a group": {&events.UndecryptableMessage{Info: inGroup(1, "13"), DecryptFailMode: events.DecryptFailHide}, 1},
+		"peer failure":              {&events.UndecryptableMessage{Info: peer}, 0},
+		"hidden peer failure":       {&events.UndecryptableMessage{Info: peer, DecryptFailMode: events.DecryptFailHide}, 0},
 	} {
-		if evs := newFixture().must(t, evt); len(evs) != 0 {
+		f := newFixture()
+		if evs := f.must(t, c.evt); len(evs) != 0 {
 			t.Errorf("%s: %s", name, evs[0].Body)
+		}
+		if got := *f.alarms; len(got) != c.alarms || len(got) == 1 && got[0].Code != AlarmUnreadable {
+			t.Errorf("%s: alarms %v", name, got)
 		}
 	}
 	// A sender cannot have a message suppressed that says something.

@@ -38,8 +38,9 @@ type Secrets interface {
 
 // The codes of alarms about a message that is not delivered whole. Stable: people watch for them.
 const (
+	// AlarmUnreadable is the only one that the link raises too.
+	AlarmUnreadable = "message_unreadable"
 	alarmTooLarge   = "message_too_large"
-	alarmUnreadable = "message_unreadable"
 	alarmUpdateLost = "message_update_lost"
 )
 

@@ -151,7 +151,8 @@ type PurgeRequest struct {
 	DeadLetterFilter
 	All    bool `json:"all,omitempty"`
 	DryRun bool `json:"dry_run,omitempty"` // only counts them
-	// of an agent's client: its user, who was asked, declined, so nothing is discarded
+	// of an agent's client; unless its user agreed, nothing is discarded (policy open: unless he
+	// declined)
 	Approval Approval `json:"approval,omitempty"`
 }
 

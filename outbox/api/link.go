@@ -57,7 +57,8 @@ type ContinuePairing struct {
 
 // UnpairRequest gives a link up.
 type UnpairRequest struct {
-	// of an agent's client: its user, who was asked, declined, so nothing is given up
+	// of an agent's client; unless its user agreed, nothing is given up (policy open: unless he
+	// declined)
 	Approval Approval `json:"approval,omitempty"`
 }
 

@@ -18,6 +18,7 @@ func TestChangesAreLogged(t *testing.T) {
 	r := newRig(t)
 	var log bytes.Buffer
 	r.o.Log = slog.New(slog.NewJSONHandler(&log, nil))
+	r.policy(api.PolicyOpen)
 	r.o.Caller = func(context.Context) api.Caller { return api.Caller{Kind: api.CallerMCP, Client: "agent 7"} }
 	id := r.put("http://localhost/hook").Webhook.ID
 	r.addDead(outbox.SubID(id), 4)

@@ -80,6 +80,18 @@ func (s *Service) mayUnsign(ctx context.Context, r webhookRow, in api.PutWebhook
 		r.sub.ID, s.command("webhook", "add", string(r.sub.ID), "--no-secret"))
 }
 
+// mayDestroy refuses an agent what cannot be taken back, unless its user agreed; with the policy
+// open it needs no consent where its client cannot ask. command is how the user does it himself.
+func (s *Service) mayDestroy(ctx context.Context, approval api.Approval, what, command string) error {
+	switch {
+	case approval == api.ApprovalDeclined:
+		return api.Errorf(api.CodeApprovalDeclined, "the user did not agree to %s, or was not reached in time, so nothing was done. He can do it himself with: %s", what, command)
+	case s.asks(ctx).Kind != api.CallerMCP, approval == api.ApprovalGiven, s.o.Hosts.Mode() == api.PolicyOpen:
+		return nil
+	}
+	return api.Errorf(api.CodeApprovalDeclined, "this client cannot ask its user whether to %s, so nothing was done. He can do it himself with: %s", what, command)
+}
+
 // checkHost applies the policy to a URL that somebody wants to register, where it is not the
 // target of a webhook in use already. It returns a warning for what is let through unasked, or an
 // error: refused, to be asked for, declined.

@@ -1,14 +1,17 @@
 package admin
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 
 	"waoutbox/cmd/internal/hosts"
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -65,6 +68,8 @@ func TestHostPolicy(t *testing.T) {
 			r.policy(c.policy, "good.test")
 			r.by(c.caller, "agent")
 			looked := false
+			var log bytes.Buffer
+			r.o.Log = slog.New(slog.NewTextHandler(&log, nil))
 			r.o.Resolve = func(context.Context, string, bool) (string, error) { looked = true; return "", nil }
 			res, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: c.url, Approval: c.approval})
 			if api.CodeOf(err) != c.code || c.code != "" && !strings.Contains(err.Error(), c.says) {
@@ -75,6 +80,15 @@ func TestHostPolicy(t *testing.T) {
 			}
 			if warned := strings.Join(res.Warnings, " "); c.code == "" && (c.says == "") != (warned == "") || !strings.Contains(warned, c.says) && c.code == "" {
 				t.Errorf("warnings %q, want %q", res.Warnings, c.says)
+			}
+			// an unasked one is a warning in all three places
+			unasked := c.code == "" && c.says != ""
+			if logged := strings.Contains(log.String(), "level=WARN msg=\"a webhook was registered on a host that is not allowed"); logged != unasked || strings.Contains(log.String(), "hidden") {
+				t.Errorf("the log: %s", &log)
+			}
+			records := r.audit()
+			if last := records[len(records)-1]; (last.Warning != "") != unasked || unasked && !strings.Contains(last.Warning, c.says) || strings.Contains(last.Warning, "hidden") {
+				t.Errorf("on record is the warning %q", last.Warning)
 			}
 			hooks, err := r.Webhooks(t.Context())
 			if err != nil || len(hooks) != map[bool]int{true: 1}[c.code == ""] {
@@ -238,5 +252,61 @@ func (r *rig) audit() (all []api.AuditRecord) {
 			slices.Reverse(all)
 			return all
 		}
+	}
+}
+
+// An agent discards nothing and logs nobody out unless its user agreed; one that cannot ask him is
+// told the command, but for the policy open.
+func TestAgentsDestroyNothingUnasked(t *testing.T) {
+	for _, c := range []struct {
+		policy, caller string
+		approval       api.Approval
+		done           bool
+	}{
+		{api.PolicyAsk, api.CallerCLI, "", true},
+		{api.PolicyAsk, api.CallerHTTP, "", true},
+		{api.PolicyAsk, api.CallerMCP, "", false},
+		{api.PolicyAsk, api.CallerMCP, api.ApprovalAsk, false},
+		{api.PolicyAsk, api.CallerMCP, api.ApprovalGiven, true},
+		{api.PolicyAsk, api.CallerMCP, api.ApprovalDeclined, false},
+		{api.PolicyLocked, api.CallerMCP, "", false},
+		{api.PolicyOpen, api.CallerMCP, "", true},
+		{api.PolicyOpen, api.CallerMCP, api.ApprovalDeclined, false},
+	} {
+		t.Run(fmt.Sprint(c.policy, c.caller, c.approval), func(t *testing.T) {
+			r := newRig(t)
+			r.o.Link = &auditedLink{engine: r.box}
+			r.policy(c.policy)
+			id := r.put("https://a.test/hook?token=hidden").Webhook.ID
+			r.addDead(outbox.SubID(id), 2)
+			r.by(c.caller, "agent")
+			ctx := t.Context()
+			if res, err := r.Purge(ctx, api.PurgeRequest{All: true, DryRun: true}); err != nil || res.Purged != 2 {
+				t.Errorf("counting: %+v, %v", res, err)
+			}
+			which := api.DeadLetterFilter{Webhook: "https://a.test/hook?token=hidden"}
+			res, purged := r.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, Approval: c.approval})
+			_, unpaired := r.Unpair(ctx, api.UnpairRequest{Approval: c.approval})
+			if c.done {
+				if purged != nil || unpaired != nil || res.Purged != 2 {
+					t.Errorf("%+v, %v; %v", res, purged, unpaired)
+				}
+				return
+			}
+			wantError(t, purged, api.CodeApprovalDeclined, "deadletter purge --url ")
+			wantError(t, unpaired, api.CodeApprovalDeclined, " unpair")
+			if strings.Contains(purged.Error(), "hidden") {
+				t.Errorf("the error shows a secret: %v", purged)
+			}
+			records := r.audit()
+			for _, a := range records[len(records)-2:] {
+				if a.Outcome != api.AuditRefused || a.Code != string(api.CodeApprovalDeclined) {
+					t.Errorf("on record is %+v", a)
+				}
+			}
+			if res, err := r.Purge(ctx, api.PurgeRequest{All: true, DryRun: true}); err != nil || res.Purged != 2 {
+				t.Errorf("what is left: %+v, %v", res, err)
+			}
+		})
 	}
 }

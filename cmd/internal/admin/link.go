@@ -55,8 +55,8 @@ func (s *Service) ContinuePairing(ctx context.Context, in api.ContinuePairing) (
 func (s *Service) Unpair(ctx context.Context, in api.UnpairRequest) (out api.UnpairResult, err error) {
 	account := s.account()
 	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.unpair", Object: account}, nil) }()
-	if in.Approval == api.ApprovalDeclined {
-		return out, api.Errorf(api.CodeApprovalDeclined, "the user did not agree to log the account out, or was not reached in time, so it stays linked")
+	if err := s.mayDestroy(ctx, in.Approval, "log the account out", s.command("unpair")); err != nil {
+		return out, err
 	}
 	if err := s.noLink(); err != nil {
 		return api.UnpairResult{}, err

@@ -1,9 +1,11 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
+	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
@@ -13,8 +15,10 @@ import (
 func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (out api.PurgeResult, err error) {
 	defer func() { s.refused(ctx, &err, aboutWebhook("deadletter.purge", in.Webhook)) }()
 	out.Missing = []string{}
-	if in.Approval == api.ApprovalDeclined {
-		return out, api.Errorf(api.CodeApprovalDeclined, "the user did not agree to discard dead letters, or was not reached in time, so none were")
+	if !in.DryRun || in.Approval == api.ApprovalDeclined {
+		if err := s.mayDestroy(ctx, in.Approval, "discard dead letters", s.purgeCommand(in)); err != nil {
+			return out, err
+		}
 	}
 	sel, err := s.selected(ctx, in.DeadLetterFilter, in.All, "purge")
 	if err != nil {
@@ -40,6 +44,17 @@ func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (out api.Purge
 		}
 	}
 	return out, apiError(err, "purge")
+}
+
+// purgeCommand is the command that does the same. It shows no query of a URL, and not too many ids.
+func (s *Service) purgeCommand(in api.PurgeRequest) string {
+	switch {
+	case in.Webhook != "":
+		return s.command("deadletter", "purge", "--url", term.Quote(cmp.Or(urlWithoutQuery(in.Webhook), auditText(in.Webhook))))
+	case len(in.IDs) == 0, len(in.IDs) > 10:
+		return s.command("deadletter", "purge", "ID...")
+	}
+	return s.command(append([]string{"deadletter", "purge"}, in.IDs...)...)
 }
 
 func (s *Service) purge(ctx context.Context, sel selection, out *api.PurgeResult) error {

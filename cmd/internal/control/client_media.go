@@ -64,7 +64,7 @@ func (c *Client) SendFile(ctx context.Context, in api.Send, content io.Reader) (
 	}
 	method, target, _ := strings.Cut(string(routeSendFile), " ")
 	if target += "?" + request.Query(beside).Encode(); len(target) > maxTargetBytes {
-		return out, api.Errorf(api.CodeInvalidArguments, "what is asked beside the file is too long: shorten the caption")
+		return out, api.Errorf(api.CodeInvalidArguments, "what is asked beside the file is too long: shorten the caption").In("caption")
 	}
 	read := &remembered{from: content}
 	req, err := http.NewRequestWithContext(ctx, method, "http://waoutbox"+target, read)

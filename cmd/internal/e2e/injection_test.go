@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -116,6 +118,7 @@ func TestPromptInjection(t *testing.T) {
 	}
 	r.mustRun("config", "set", "media-dirs", shared)
 	r.mustRun("config", "set", "webhook-policy", "locked")
+	r.mustRun("config", "set", "http", "127.0.0.1:0") // so that there is a token
 	r.serve()
 	r.pair()
 	recv := r.receiver(receiver.Options{Secret: secret})
@@ -187,15 +190,15 @@ func TestPromptInjection(t *testing.T) {
 	if len(mallory.Received()) != 0 {
 		t.Errorf("Mallory got %+v", mallory.Received())
 	}
-	token, key := "", ""
-	for name, into := range map[string]*string{"http-token": &token, "key": &key} {
-		if b, err := os.ReadFile(filepath.Join(r.stateDir, name)); err == nil {
-			*into = strings.TrimSpace(string(b))
-		}
+	key, err := os.ReadFile(filepath.Join(r.stateDir, "key"))
+	if err != nil || len(key) == 0 {
+		t.Fatalf("the key: %v", err)
 	}
+	stored := strings.TrimSpace(string(key))
+	secrets := []string{secret, "a-private-key", r.token(), stored, hex.EncodeToString(key), base64.RawStdEncoding.EncodeToString(key), base64.RawURLEncoding.EncodeToString(key)}
 	for _, said := range append(first.said, second.said...) {
-		for _, hidden := range []string{secret, "a-private-key", token, key} {
-			if hidden != "" && strings.Contains(said, hidden) {
+		for _, hidden := range secrets {
+			if strings.Contains(said, hidden) {
 				t.Errorf("an agent was told a secret: %s", said)
 			}
 		}

@@ -79,6 +79,7 @@ func TestAgent(t *testing.T) {
 	r := newRig(t)
 	r.mustRun("config", "set", "whatsapp-url", r.sim.URL())
 	r.mustRun("config", "set", "whatsapp-root-key", r.sim.RootKey())
+	r.mustRun("config", "set", "webhook-policy", "open") // this client cannot ask its user
 	t.Cleanup(func() { r.run("stop") })
 	ctx := r.within(100 * time.Second)
 	recv := r.receiver(receiver.Options{Secret: secret})

@@ -131,8 +131,9 @@ func (w *world) settle(ctx context.Context, t *testing.T, r *rig, recv *receiver
 }
 
 // TestOfflineForADay: messages, receipts and group changes of a day wait at WhatsApp, and are all
-// delivered, in order per chat, with one gap event; also when the daemon is killed while it catches
-// up.
+// delivered, in order per chat, with one gap event; when the daemon is killed meanwhile, with at
+// most one more for each kill: a kill after the gap was told, while it still delivers, is an outage
+// of its own.
 func TestOfflineForADay(t *testing.T) {
 	t.Parallel()
 	for name, kills := range map[string]int{"undisturbed": 0, "killed while catching up": 3} {

@@ -35,7 +35,7 @@ const (
 	stepTrim
 	stepExpire
 	stepCompact
-	stepClock
+	stepClock // the times of the events to come: outbox/retention has tests of its clock
 	stepResume
 	stepPause
 	stepRedeliver
