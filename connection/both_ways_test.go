@@ -13,7 +13,8 @@ import (
 
 // TestBothBeginAtOnce: somebody writes for the first time while the keys for a first message to
 // them are fetched. What they write next is read: the session that they began is kept beside the
-// one that was begun here.
+// one that was begun here. And so is what they write after they read ours: "two" is of their own
+// session, which is found after ours was tried in vain, and "three" is of ours.
 func TestBothBeginAtOnce(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)
@@ -33,6 +34,9 @@ func TestBothBeginAtOnce(t *testing.T) {
 	_, err = eve.SendText(ctx, "two")
 	must(t, err)
 	must(t, <-sent)
+	eventually(t, "our message", func() bool { return len(eve.Received()) == 1 })
+	_, err = eve.SendText(ctx, "three")
+	must(t, err)
 	r.acc.Hold(false)
 	must(t, r.acc.WaitDrained(ctx))
 	for _, ev := range r.named(translate.MessageReceived) {
@@ -40,7 +44,9 @@ func TestBothBeginAtOnce(t *testing.T) {
 			t.Errorf("not read at first: %s", ev.Body)
 		}
 	}
-	if !strings.Contains(r.bodies(translate.MessageReceived, 0), `"two"`) {
-		t.Error("the second message is missing")
+	for _, text := range []string{`"two"`, `"three"`} {
+		if !strings.Contains(r.bodies(translate.MessageReceived, 0), text) {
+			t.Errorf("%s is missing", text)
+		}
 	}
 }

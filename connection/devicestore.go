@@ -136,7 +136,7 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 			}, c.timings.clear, c.messageCommitted)
 			c.useDecrypted(decrypted)
 			w := decrypted.Wrapped()
-			dev.Sessions, dev.Identities, dev.PreKeys = w.Sessions, w.Identities, w.PreKeys
+			dev.Sessions, dev.Identities, dev.PreKeys = sessions.Restored(w.Sessions), w.Identities, w.PreKeys
 			dev.SenderKeys, dev.MsgSecrets = w.SenderKeys, w.Secrets
 			dev.EventBuffer = &guardedBuffer{
 				EventBuffer: decrypted,

@@ -2,6 +2,7 @@
 // encrypted. The library reads the sessions that a message needs, asks for keys where there are
 // none, and then writes the sessions back over whatever came meanwhile: when the person began one
 // of their own at that moment, nothing of theirs could be read any more until they sent it again.
+// And it keeps the sessions that a message was tried with in vain as they were.
 package sessions
 
 import (
