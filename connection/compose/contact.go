@@ -25,10 +25,10 @@ type contact struct {
 }
 
 func (c contact) check() error {
-	if err := checkShort("name", c.Name, maxName); err != nil {
+	if err := checkShort("name", "contact.name", c.Name, maxName); err != nil {
 		return err
 	}
-	if err := checkShort("organization", c.Organization, maxName); err != nil {
+	if err := checkShort("organization", "contact.organization", c.Organization, maxName); err != nil {
 		return err
 	}
 	if c.VCard != "" {

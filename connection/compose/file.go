@@ -33,10 +33,10 @@ type file struct {
 }
 
 func (f file) check() error {
-	if err := checkShort("caption", f.Caption, maxCaption); err != nil {
+	if err := checkShort("caption", "file.caption", f.Caption, maxCaption); err != nil {
 		return err
 	}
-	if err := checkShort("file name", f.Name, maxFileName); err != nil {
+	if err := checkShort("file name", "file.name", f.Name, maxFileName); err != nil {
 		return err
 	}
 	kind := media.Kind(f.Kind)

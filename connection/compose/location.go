@@ -26,10 +26,10 @@ func (l location) check() error {
 	case math.IsNaN(l.Longitude) || math.Abs(l.Longitude) > 180:
 		return api.Errorf(api.CodeInvalidArguments, "the longitude %v is not between -180 and 180 degrees", l.Longitude).In("location.longitude")
 	}
-	if err := checkShort("name of the place", l.Name, maxPlace); err != nil {
+	if err := checkShort("name of the place", "location.name", l.Name, maxPlace); err != nil {
 		return err
 	}
-	return checkShort("address of the place", l.Address, maxPlace)
+	return checkShort("address of the place", "location.address", l.Address, maxPlace)
 }
 
 func (l location) build(ctx context.Context, env Env) (*waE2E.Message, error) {

@@ -66,7 +66,7 @@ func Parse(in api.Send) (Request, error) {
 	}
 	if to.Server == types.NewsletterServer {
 		if _, plain := c.(text); !plain || in.QuotedMessageID != "" {
-			return Request{}, api.Errorf(api.CodeInvalidArguments, "in a channel texts are published and nothing else: %s is one", to)
+			return Request{}, api.Errorf(api.CodeInvalidArguments, "in a channel texts are published and nothing else: %s is one", to).In("to")
 		}
 	}
 	return Request{To: to, IdempotencyKey: in.IdempotencyKey, Fingerprint: fingerprint(in), kind: c}, nil

@@ -2,6 +2,7 @@ package compose
 
 import (
 	"context"
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -40,11 +41,14 @@ func TestParseRefuses(t *testing.T) {
 		"an id with blanks":   {Delete: &api.Delete{MessageID: "3A 3B"}},
 		"an edit to nothing":  {Edit: &api.Edit{MessageID: "3A", Text: " "}},
 		"an invented author":  {Reaction: &api.Reaction{MessageID: "3A", Emoji: "👍", Author: "Bob"}},
+		"a long caption":      {File: &api.File{Caption: strings.Repeat("x", maxCaption+1)}},
+		"a broken file name":  {File: &api.File{Name: "\xff"}},
 		"an endless reaction": {Reaction: &api.Reaction{MessageID: "3A", Emoji: strings.Repeat("👍", maxEmoji+1)}},
 	} {
 		in.To = bob
-		if _, err := Parse(in); api.CodeOf(err) != api.CodeInvalidArguments {
-			t.Errorf("%s: got %v", name, err)
+		_, err := Parse(in)
+		if refused, ok := errors.AsType[*api.Error](err); !ok || refused.Code != api.CodeInvalidArguments || refused.Field == "" {
+			t.Errorf("%s: got %v, which must name its field", name, err)
 		}
 	}
 	if _, err := Parse(api.Send{To: bob, Contact: &api.Contact{Name: "Carol", Phones: []string{"0151"}}}); api.CodeOf(err) != api.CodeInvalidRecipient {

@@ -173,6 +173,9 @@ func (e Env) isMe(j types.JID) bool {
 func (e Env) quote(ctx context.Context, id string) (*waE2E.ContextInfo, error) {
 	m, err := e.find(ctx, id)
 	if err != nil {
+		if refused, ok := errors.AsType[*api.Error](err); ok {
+			err = refused.In("quoted_message_id")
+		}
 		return nil, err
 	}
 	return &waE2E.ContextInfo{

@@ -42,13 +42,13 @@ func (t text) build(ctx context.Context, env Env) (*waE2E.Message, error) {
 	return &waE2E.Message{ExtendedTextMessage: &waE2E.ExtendedTextMessage{Text: proto.String(t.text), ContextInfo: info}}, nil
 }
 
-// checkShort checks a name or another short text that may be absent.
-func checkShort(what, s string, most int) error {
+// checkShort checks a name or another short text that may be absent. Its errors are in field.
+func checkShort(what, field, s string, most int) error {
 	switch {
 	case !utf8.ValidString(s):
-		return api.Errorf(api.CodeInvalidArguments, "the %s is not valid UTF-8", what)
+		return api.Errorf(api.CodeInvalidArguments, "the %s is not valid UTF-8", what).In(field)
 	case utf8.RuneCountInString(s) > most:
-		return api.Errorf(api.CodeInvalidArguments, "the %s has %d characters, at most %d are sent: shorten it", what, utf8.RuneCountInString(s), most)
+		return api.Errorf(api.CodeInvalidArguments, "the %s has %d characters, at most %d are sent: shorten it", what, utf8.RuneCountInString(s), most).In(field)
 	}
 	return nil
 }

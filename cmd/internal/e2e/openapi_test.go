@@ -92,6 +92,9 @@ func (c *calls) do(kind string, r openapitest.Request) (status int, failure open
 	if failure, err = openapitest.FailureOf(body); err != nil || failure.Error.Code == "" || failure.Error.Message == "" {
 		c.t.Errorf("%s: %d gives no reason: %.300s", what, resp.StatusCode, body)
 	}
+	if resp.StatusCode == http.StatusBadRequest && failure.Error.Field == "" {
+		c.t.Errorf("%s: names no field: %.300s", what, body)
+	}
 	if err := c.doc.Check(r.Op, resp.StatusCode, resp.Header.Get("Content-Type"), body); err != nil {
 		c.t.Errorf("%s: %v", what, err)
 	}
