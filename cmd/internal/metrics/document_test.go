@@ -88,7 +88,7 @@ func TestAlarmCodes(t *testing.T) {
 }
 
 // alarmCodes returns the codes in the sources below root, sorted: of literals of api.Alarm, of
-// constants named alarm…, of the outbox's faults, and of the key file.
+// constants named alarm… or Alarm…, of the outbox's faults, and of the key file.
 func alarmCodes(t *testing.T, root string) (codes []string) {
 	t.Helper()
 	add := func(prefix string, e ast.Expr) {
@@ -115,7 +115,7 @@ func alarmCodes(t *testing.T, root string) (codes []string) {
 				for i, name := range n.Names {
 					switch {
 					case i >= len(n.Values):
-					case strings.HasPrefix(name.Name, "alarm"):
+					case strings.HasPrefix(strings.ToLower(name.Name), "alarm"):
 						add("", n.Values[i])
 					case strings.HasPrefix(name.Name, "Fault") && strings.HasSuffix(filepath.ToSlash(path), "outbox/stats.go"):
 						add("outbox_", n.Values[i])
