@@ -1,5 +1,5 @@
-// Runs all peers against the program in the directory given, prints what fails, and compares the table of what came out with
-// docs/MCP-CONFORMANCE.md, or writes it with -update. See run.
+// Runs all peers against the program in the directory given, prints what fails, and compares the
+// table of what came out with docs/MCP-CONFORMANCE.md, or writes it with -update. See run.
 import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { runSet, sets } from './conformance.mjs';
 import { runInspector } from './inspector.mjs';

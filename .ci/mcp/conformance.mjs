@@ -1,6 +1,6 @@
-// The official conformance suite on the HTTP endpoint: every scenario of a requirement set. A check that fails because it wants
-// a tool made for the suite, or a feature that this server does not offer and does not announce, is told apart from one that
-// fails.
+// The official conformance suite on the HTTP endpoint: every scenario of a requirement set. A check
+// that fails because it wants a tool made for the suite, or a feature that this server does not
+// offer and does not announce, is told apart from one that fails.
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import path from 'node:path';

@@ -1,4 +1,5 @@
-// The CLI of the MCP Inspector: the tools' schemas under --strict, and each tool that only reads, over stdio and HTTP.
+// The CLI of the MCP Inspector: the tools' schemas under --strict, and each tool that only reads,
+// over stdio and HTTP.
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 

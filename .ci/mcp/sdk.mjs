@@ -1,4 +1,5 @@
-// The TypeScript SDKs of both generations, over stdio and HTTP, the second one in both of its ways to negotiate.
+// The TypeScript SDKs of both generations, over stdio and HTTP, the second one in both of its ways
+// to negotiate.
 import { Client as ClientV1 } from '@modelcontextprotocol/sdk/client/index.js';
 import { StdioClientTransport as StdioV1 } from '@modelcontextprotocol/sdk/client/stdio.js';
 import { StreamableHTTPClientTransport as HttpV1 } from '@modelcontextprotocol/sdk/client/streamableHttp.js';

@@ -1,4 +1,5 @@
-// The program under test: the simulator, the service linked to it with its HTTP listener, and one message that arrived.
+// The program under test: the simulator, the service linked to it with its HTTP listener, and one
+// message that arrived.
 import { spawn, execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync, mkdirSync } from 'node:fs';
@@ -78,7 +79,8 @@ export async function startService(dir) {
   }
 }
 
-// withToken is a proxy for clients that cannot send the token: it adds that, and changes nothing else.
+// withToken is a proxy for clients that cannot send the token: it adds that, and changes nothing
+// else.
 export async function withToken(service) {
   const to = new URL(service.url);
   const server = http.createServer((req, res) => {

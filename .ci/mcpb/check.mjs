@@ -1,5 +1,5 @@
-// Starts the server of an unpacked bundle as a client would, with the settings its user may make, and wants its tools.
-// Usage: node check.mjs DIRECTORY STATE-DIRECTORY
+// Starts the server of an unpacked bundle as a client would, with the settings its user may make,
+// and wants its tools. Usage: node check.mjs DIRECTORY STATE-DIRECTORY
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { getMcpConfigForManifest } from "@anthropic-ai/mcpb";

@@ -1,6 +1,7 @@
-// Command openapi drives the HTTP API with a client that oapi-codegen made of docs/openapi.json, as a program of somebody
-// else would: it registers a webhook, sends a message, lists dead letters, replays them and fetches a file. The test
-// TestGeneratedClient of cmd/internal/e2e runs it against the real program and looks at what came of it.
+// Command openapi drives the HTTP API with a client that oapi-codegen made of docs/openapi.json, as
+// a program of somebody else would: it registers a webhook, sends a message, lists dead letters,
+// replays them and fetches a file. The test TestGeneratedClient of cmd/internal/e2e runs it against
+// the real program and looks at what came of it.
 package main
 
 import (

@@ -20,7 +20,7 @@ type isolation struct {
 	paced    time.Duration
 	burst    int // events appended at once to take the rate of delivery
 	inFlight int
-	bad      []string // answers of the bad one
+	bad      []string // responses of the bad one
 }
 
 // settleLimit bounds each wait for the healthy endpoints.

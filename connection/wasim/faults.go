@@ -79,7 +79,7 @@ func (c *conn) sendWrongly(f fault.Fault, raw []byte) error {
 	return c.write(raw)
 }
 
-// refuse answers a question or a message of the companion with an error.
+// refuse returns an error to a question or a message of the companion.
 func (c *conn) refuse(n *waBinary.Node) error {
 	switch n.Tag {
 	case "iq":

@@ -30,7 +30,7 @@ func (m *memory) SetWebVersion(_ context.Context, version string, asked time.Tim
 	return m.fail
 }
 
-// rig is a keeper whose time and whose WhatsApp a test moves.
+// rig is an Updater with a clock and a WhatsApp of the test.
 type rig struct {
 	*Updater
 	kept   *memory

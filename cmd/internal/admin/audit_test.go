@@ -79,7 +79,7 @@ func TestEveryChangeIsRecorded(t *testing.T) {
 		errorOf(r.PauseWebhook(ctx, "wh_none")),
 		errorOf(r.RemoveWebhook(ctx, api.RemoveWebhook{})),
 		errorOf(r.RotateSecret(ctx, api.RotateSecret{Webhook: "wh_none", Secret: new(secret), Promote: true})),
-		errorOf(r.Send(ctx, api.Send{To: "+49 1", File: &api.File{Path: "/root/.ssh/id_rsa"}})),
+		errorOf(r.Send(ctx, api.Send{To: "+49 1", File: &api.File{Path: "/etc/private"}})),
 		errorOf(r.ReplayEvents(ctx, api.ReplayEvents{})),
 		errorOf(r.Unpair(ctx, api.UnpairRequest{Approval: api.ApprovalDeclined})),
 		errorOf(r.PairNow(ctx, api.PairRequest{})),

@@ -11,7 +11,7 @@ import (
 
 const secret = "whsec_bWZrc2Rmamtsc2Rma2xzamRma2xzZGo="
 
-// failEveryNinth answers 503 to every ninth of n POSTs and 200 to all others, so that some
+// failEveryNinth returns 503 to every ninth of n POSTs and 200 to all others, so that some
 // deliveries wait for their next attempt while their chat goes on.
 func failEveryNinth(n int) receiver.Script {
 	s := make(receiver.Script, n)

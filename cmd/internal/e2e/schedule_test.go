@@ -12,7 +12,7 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// TestScheduleAndReplay: an endpoint that answers 500 gets four POSTs with the same body and id, 1,
+// TestScheduleAndReplay: an endpoint that returns 500 gets four POSTs with the same body and id, 1,
 // 3 and 10 s apart; then the delivery is a dead letter with all four attempts, replayed once the
 // endpoint works, and the list is empty.
 func TestScheduleAndReplay(t *testing.T) {

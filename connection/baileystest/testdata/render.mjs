@@ -1,7 +1,8 @@
 // What the package knows of WhatsApp's messages, and how it shows them:
 // node render.mjs PACKAGE schema        prints its message types as JSON
-// node render.mjs PACKAGE render        reads one JSON value a line, {plain, key, me, lid}, and prints for each the base64 of
-//                                       the JSON of the message, its fields in the order of their numbers
+// node render.mjs PACKAGE render
+//   reads one JSON value a line, {plain, key, me, lid}, and prints for each the base64 of the JSON
+//   of the message, its fields in the order of their numbers
 import { createInterface } from 'node:readline'
 import { createRequire } from 'node:module'
 import { readFileSync } from 'node:fs'
