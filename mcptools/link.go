@@ -14,7 +14,7 @@ func (s *Server) connectionStatus() tool {
 	return define(s, declaration[noArguments, statusOutput]{
 		name:        "whatsapp_connection_status",
 		title:       "Connection status",
-		description: "Tell whether WhatsApp is linked and connected; reason, alarms and failingOrHeld say what keeps events from the webhooks and how to mend it.",
+		description: "Tell whether WhatsApp is linked and connected, and what keeps events from the webhooks.",
 		hints:       hints{readOnly: true, idempotent: true},
 		limit:       shortCall,
 		run:         s.runConnectionStatus,
@@ -26,7 +26,7 @@ type statusOutput struct {
 	IsConnected bool          `json:"isConnected"`
 	SessionInfo *sessionInfo  `json:"sessionInfo,omitempty"`
 	Since       string        `json:"since,omitempty"`
-	Reason      string        `json:"reason,omitempty"`
+	Reason      string        `json:"reason,omitempty" doc:"what is missing, and what to do"`
 	Alarms      []alarm       `json:"alarms"`
 	// paused webhooks are not among them: whatsapp_webhook_list has those
 	Failing  []failingWebhook `json:"failingOrHeld"`
@@ -215,7 +215,7 @@ func (s *Server) connect() tool {
 	return define(s, declaration[noArguments, statusOutput]{
 		name:        "whatsapp_connect",
 		title:       "Connect",
-		description: "Connect to WhatsApp again: after whatsapp_disconnect, after another program took the session, or without waiting for the next try.",
+		description: "Connect to WhatsApp again, after whatsapp_disconnect, after another program took the session, or without waiting for the next try.",
 		hints:       hints{idempotent: true, openWorld: true},
 		limit:       longCall,
 		run:         s.runConnect,
@@ -242,7 +242,7 @@ func (s *Server) disconnect() tool {
 	return define(s, declaration[disconnectInput, statusOutput]{
 		name:        "whatsapp_disconnect",
 		title:       "Disconnect",
-		description: "Close the link to WhatsApp until whatsapp_connect; the account stays linked. With logout it is forgotten: ask the user first, linking again needs the phone.",
+		description: "Close the link to WhatsApp until whatsapp_connect, or with logout unlink the account for good.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 		limit:       longCall,
 		run:         s.runDisconnect,
@@ -251,7 +251,7 @@ func (s *Server) disconnect() tool {
 }
 
 type disconnectInput struct {
-	Logout bool `json:"logout,omitempty" doc:"log the account out of WhatsApp and forget it here; default false"`
+	Logout bool `json:"logout,omitempty" doc:"log the account out of WhatsApp and forget it here: ask the user first, linking again needs the phone; default false"`
 }
 
 func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput) (out statusOutput, err error) {
