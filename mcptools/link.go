@@ -104,22 +104,6 @@ func failingOrHeld(w api.Webhook) bool {
 	return w.Status == api.WebhookFailing || w.Status == api.WebhookHeld
 }
 
-// withTool is the message of an alarm, and the tool that does what its command does.
-func (s *Server) withTool(a api.Alarm) string {
-	next := ""
-	switch {
-	case s.opts.ReadOnly:
-	case strings.Contains(a.Message, " webhook resume "):
-		next = "whatsapp_webhook_resume"
-	case strings.Contains(a.Message, " webhook test "):
-		next = "whatsapp_webhook_test"
-	}
-	if next == "" {
-		return a.Message
-	}
-	return sentence(cut(a.Message, 400)) + " Here: " + next + "."
-}
-
 // failingWebhooks are the webhooks that fail or are held, each with what its alarm says.
 func (s *Server) failingWebhooks(st api.Status) []failingWebhook {
 	failing := []failingWebhook{}
@@ -130,7 +114,7 @@ func (s *Server) failingWebhooks(st api.Status) []failingWebhook {
 		reason := cmp.Or(w.Reason, noReason)
 		for _, a := range st.Alarms {
 			if a.Webhook == w.ID && a.Code == alarmOf(w) {
-				reason = s.withTool(a)
+				reason = a.Message
 			}
 		}
 		failing = append(failing, failingWebhook{ID: w.ID, URL: w.URL, Status: w.Status, Reason: cut(clean(reason), 500)})
@@ -152,7 +136,7 @@ func (s *Server) otherAlarms(st api.Status) []alarm {
 		case said[a.Webhook+a.Code]:
 		case st.Link.State != api.LinkConnected && slices.Contains([]string{"not_linked", "link_down", "link_closed", "link_replaced"}, a.Code):
 		default:
-			alarms = append(alarms, alarm{Code: a.Code, Message: sentence(cut(clean(s.withTool(a)), 500)), Since: stamp(a.Since)})
+			alarms = append(alarms, alarm{Code: a.Code, Message: sentence(cut(clean(a.Message), 500)), Since: stamp(a.Since)})
 		}
 	}
 	return alarms
@@ -170,7 +154,7 @@ func (s *Server) reasons(st api.Status, alarms []alarm) []string {
 	}
 	reasons := s.linkReasons(link)
 	if len(st.Webhooks) == 0 {
-		reasons = append(reasons, "No webhook is registered: "+s.callOrRun("whatsapp_webhook_register", "waoutbox webhook add URL")+".")
+		reasons = append(reasons, "No webhook is registered: "+s.callOrRun("webhook add URL")+".")
 	}
 	var unsigned []string
 	for _, w := range st.Webhooks {
@@ -193,8 +177,8 @@ func (s *Server) linkReasons(l api.Link) []string {
 	if l.Reason != "" {
 		why = " " + sentence(cut(clean(l.Reason), 300))
 	}
-	pair := s.callOrRun("whatsapp_get_qr_code", "waoutbox pair")
-	connect := s.callOrRun("whatsapp_connect", "waoutbox connect")
+	pair := s.callOrRun("pair")
+	connect := s.callOrRun("connect")
 	switch {
 	case l.State == api.LinkConnected:
 		return nil

@@ -204,14 +204,6 @@ func (s *Server) runWebhookTest(ctx context.Context, c *call, in testInput) (out
 	return out, nil
 }
 
-// commandOrTool is a command line of this program, or the tool that does the same.
-func (s *Server) commandOrTool(line string) string {
-	if line == "webhook add URL" {
-		return "whatsapp_webhook_register"
-	}
-	return "`waoutbox " + line + "`"
-}
-
 func (s *Server) webhookPause() tool {
 	return define(s, declaration[webhookInput, webhookStateOutput]{
 		name:        "whatsapp_webhook_pause",

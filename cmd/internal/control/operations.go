@@ -148,7 +148,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, pattern string, in any)
 }
 
 func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
-	raw, err := json.Marshal(body)
+	raw, err := json.Marshal(inWordsOf(w, body))
 	if err != nil {
 		status, raw = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the response could not be written as JSON"}}`)
 		s.log.Error("control response not encoded", "error", err)

@@ -60,7 +60,7 @@ func (l *lineWriter) write(v any) error {
 	if l.err != nil {
 		return l.err
 	}
-	raw, err := json.Marshal(v)
+	raw, err := json.Marshal(inWordsOf(l.w, v))
 	if err != nil {
 		l.err = err
 		return err
