@@ -166,6 +166,7 @@ type Service struct {
 	changing chan struct{} // holds one element while the webhook table is being changed
 	replays  *replay.Runs
 	trail    trail
+	settings settingsTrail
 }
 
 var _ api.Service = (*Service)(nil)
