@@ -18,6 +18,7 @@ import (
 	"waoutbox/cmd/internal/metrics"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/connection/translate"
+	"waoutbox/connection/translate/thin"
 	"waoutbox/connection/wire"
 	"waoutbox/dispatcher"
 	"waoutbox/dispatcher/recent"
@@ -138,7 +139,7 @@ func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts, more ..
 	}
 	return admin.New(admin.Options{
 		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, StoredLink: stored, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
-		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody,
+		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody, Thin: thin.Data,
 		Caller: caller, Hosts: a.hosts, Alarms: func() []api.Alarm {
 			all := append(a.alarms(), m.alarms()...)
 			for _, of := range more {

@@ -76,6 +76,8 @@ func (s *Server) routes() {
 
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
+	read(s, routeOccurrences, svc.Occurrences)
+	mount(s, routeStreamOccurrences, s.handleOccurrences)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {
