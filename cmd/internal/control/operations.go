@@ -83,6 +83,9 @@ func (s *Server) routes() {
 	if s.metrics != nil {
 		mount(s, routeMetrics, s.handleMetrics)
 	}
+	if s.copyOutbox != nil {
+		mount(s, routeOutbox, s.handleOutbox)
+	}
 	s.routesOfListener()
 }
 
