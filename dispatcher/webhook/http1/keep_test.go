@@ -41,7 +41,7 @@ func TestABodyThatMustNotBeIsNobodys(t *testing.T) {
 }
 
 // A response after a failure is nobody's: it reaches the endpoint's side of the connection while
-// the next request is on its way, when nothing tells it from that one's response. Of 400 events that
+// the next request is on its way, when nothing tells it from that one. Of 400 events that
 // were all answered 500, 76 counted as delivered.
 func TestAResponseAfterAFailureIsNobodys(t *testing.T) {
 	for _, failure := range []string{"301 Moved Permanently", "304 Not Modified", "400 Bad Request", "410 Gone", "429 Too Many Requests", "500 Oops", "599 None"} {
