@@ -127,7 +127,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	meters := a.metrics(svc)
 	rotateToken := func(ctx context.Context) error { return svc.Outside(ctx, "http-token.rotate", web.rotate) }
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Daemon: info, Stop: stop, Log: log,
 	})
 	web.serve(a, calls, meters, ready)
 	ln, err := socket.Listen(e.stateDir)

@@ -38,6 +38,8 @@ const (
 	// dead letters without a body that could be sent
 	CodeNotReplayable Code = "not_replayable"
 	CodeReplayRunning Code = "replay_running" // of the same webhook
+	// as many streams of events are open as may be
+	CodeTooManyStreams Code = "too_many_streams"
 	// the file of a message cannot be had: it is damaged, or nobody can be reached who has it
 	CodeMediaUnavailable Code = "media_unavailable"
 	CodeMediaExpired     Code = "media_expired" // neither WhatsApp nor the phone has it any longer

@@ -77,10 +77,15 @@ func (s *Server) routes() {
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
 	mutate(s, routeRecordSetting, svc.RecordSetting)
+	read(s, routeOccurrences, svc.Occurrences)
+	mount(s, routeStreamOccurrences, s.handleOccurrences)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {
 		mount(s, routeMetrics, s.handleMetrics)
+	}
+	if s.copyOutbox != nil {
+		mount(s, routeOutbox, s.handleOutbox)
 	}
 	s.routesOfListener()
 }
