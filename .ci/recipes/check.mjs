@@ -6,7 +6,8 @@ import path from 'node:path';
 import { recipes } from './recipes.mjs';
 import { Receiver, freePort, startService, until } from './service.mjs';
 
-const [dir, ...names] = process.argv.slice(2);
+const [dir, ...words] = process.argv.slice(2);
+const names = words.map((w) => w.replace(/^--/, ''));
 const began = Date.now();
 const document = readFileSync(new URL('../../docs/RECIPES.md', import.meta.url), 'utf8');
 const secret = 'whsec_' + randomBytes(32).toString('base64');
@@ -40,12 +41,15 @@ async function check(recipe, service) {
   const prepared = await recipe.prepare({ work, port, secret, file: (name, as = name) => {
     must(files[name], `docs/RECIPES.md has no block ${name}`);
     writeFileSync(path.join(work, as), files[name]);
-  }, text: files });
+  } });
   const receiver = new Receiver({ cwd: work, port, ...prepared, env: { ...prepared.env, WEBHOOK_SECRET: secret },
-    ready: async (base) => (await request(base + recipe.path, body, secret)).status === 200 });
+    ready: async (base) => {
+      const response = await request(base + recipe.path, body, secret);
+      return response.status === 200 && !(await response.text()).includes('starting up'); // n8n's 200 to whatever comes too early
+    } });
   const url = `http://127.0.0.1:${port}${recipe.path}`;
   const write = (text, count = 1) => service.control('POST', '/messages', { from: 'Bob', text, count });
-  const arrived = (n) => until(`${n} events at the receiver, ${receiver.unique.length} are there`, () => receiver.unique.length >= n);
+  const arrived = (n) => until(`${n} events at the receiver`, async () => (await receiver.unique()).length >= n);
   try {
     await receiver.start();
     writeFileSync(path.join(dir, 'secret'), secret, { mode: 0o600 });
@@ -68,17 +72,18 @@ async function check(recipe, service) {
     await arrived(8);
     await receiver.kill();
     await write('meanwhile', 10);
-    await receiver.start();
+    const again = receiver.start();
+    await write('while it starts', 5);
+    await again;
     await write('after', 5);
-    await arrived(31);
+    await arrived(36);
     await until('nothing is owed any more', async () => JSON.parse(await service.run('status', '--json')).pending === 0);
     must((await service.run('deadletter', 'list', '--json')).trim() === '', 'there are dead letters');
-    const sent = (await service.run('event', 'list', '--event', 'message.received', '--limit', '31', '--json')).trim().split('\n').map((l) => JSON.parse(l).id);
-    const order = receiver.unique;
-    must(sent.length === 31 && sent.every((id) => order.includes(id)), 'not every event arrived');
+    const sent = (await service.run('event', 'list', '--event', 'message.received', '--limit', '36', '--json')).trim().split('\n').map((l) => JSON.parse(l).id);
+    const order = await receiver.unique();
+    must(sent.length === 36 && sent.every((id) => order.includes(id)), 'not every event arrived');
     must(JSON.stringify(sent) === JSON.stringify(order), 'the events of the chat arrived out of order');
-    const shown = await recipe.shows?.(url);
-    return `31 events, ${receiver.ids.length - 31} repeated${shown ? ', ' + shown : ''}`;
+    return `36 events, ${receiver.ids.length - 36} repeated`;
   } catch (e) {
     throw new Error(`${e.message}\nthe receiver printed:\n${receiver.log}`);
   } finally {
@@ -88,7 +93,7 @@ async function check(recipe, service) {
 }
 
 let failed = 0, left = [];
-for (const recipe of recipes.filter((r) => (names.length ? names.includes(r.name) || names.includes('--' + r.name) : !r.large))) {
+for (const recipe of recipes.filter((r) => (names.length ? names.includes(r.name) : !r.large))) {
   const began = Date.now();
   const missing = await recipe.missing?.();
   if (missing) {

@@ -1,9 +1,10 @@
 // How each receiver of docs/RECIPES.md is started.
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { n8n } from './n8n.mjs';
 
 const execute = promisify(execFile);
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -51,4 +52,5 @@ export const recipes = [
       return { argv: [process.execPath, path.join(packages, 'node-red/red.js'), '--userDir', work, '--port', String(port), '--settings', path.join(work, 'settings.js')], env: { HOME: work } };
     },
   },
+  n8n,
 ];

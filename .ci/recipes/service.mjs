@@ -66,7 +66,7 @@ export async function startService(dir, name) {
     const service = await program(waoutbox, ['serve', '--state-dir', stateDir, '--whatsapp-url', at.url, '--whatsapp-root-key', at.root_key, '--log-level', 'error'],
       (l) => l.includes('control.sock ready'));
     started.push(service.child);
-    const run = (...args) => execute(waoutbox, [...args, '--state-dir', stateDir]).then((r) => r.stdout);
+    const run = (...args) => execute(waoutbox, [...args, '--state-dir', stateDir]).then((r) => r.stdout, (e) => { throw new Error(`${e.message}\n${e.stdout}`); });
 
     // Linked as a person links it.
     const pair = spawn(waoutbox, ['pair', '--state-dir', stateDir, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
@@ -93,10 +93,11 @@ export async function freePort() {
   return port;
 }
 
-// Receiver runs one command, again and again, at one port.
+// Receiver runs one command, again and again, at one port. The events that arrived are in what it
+// prints, or known to seen.
 export class Receiver {
-  constructor({ argv, env, cwd, port, ready }) {
-    Object.assign(this, { argv, cwd, port, ready, env: { ...process.env, ...env, PORT: String(port) }, ids: [], log: '' });
+  constructor({ argv, env, cwd, port, ready, seen }) {
+    Object.assign(this, { argv, cwd, port, ready, seen, env: { ...process.env, ...env, PORT: String(port) }, ids: [], log: '' });
   }
 
   async start() {
@@ -125,5 +126,9 @@ export class Receiver {
     await exited;
   }
 
-  get unique() { return [...new Set(this.ids)]; }
+  // unique are the ids of the events that arrived, in the order of their first arrival.
+  async unique() {
+    if (this.seen) this.ids = await this.seen();
+    return [...new Set(this.ids)];
+  }
 }
