@@ -105,4 +105,7 @@ type EventPage struct {
 	// (between Floor and Whole stays what records name)
 	Whole Seq
 	Last  Seq // the newest sequence, 0 if none was ever given
+	// which log this is: a random id, made with it and anew when a copy of it is put back
+	// (RenewState), so that a sequence of one says nothing of another
+	State string
 }

@@ -108,6 +108,12 @@ func (f *fakeService) RotateHTTPToken(context.Context) error {
 	return err
 }
 
+func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
+	done, err := f.begin("Outbox")
+	defer done()
+	return io.NopCloser(strings.NewReader("")), 0, err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()
@@ -336,4 +342,12 @@ func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), 
 	}
 	code := e.run(t.Context())
 	return result{out.String(), errs.String(), code}
+}
+
+func (f *fakeService) Occurrences(context.Context, api.OccurrenceQuery) (api.OccurrencePage, error) {
+	return api.OccurrencePage{}, nil
+}
+
+func (f *fakeService) StreamOccurrences(context.Context, api.OccurrenceQuery, func(api.OccurrencePage) error) error {
+	return nil
 }

@@ -54,8 +54,9 @@ type Box struct {
 	told Observer // of appends; nil: nobody
 	now  func() time.Time
 
-	mu   sync.RWMutex
-	last outbox.Seq // newest readable sequence
+	mu    sync.RWMutex
+	last  outbox.Seq // newest readable sequence
+	state string     // the id of the log
 	// dead deliveries of subscriptions in the bucket removed
 	removedDead int64
 	ring        *ring
@@ -111,17 +112,19 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Box, error) {
 		return nil, fmt.Errorf("open outbox: %w", err)
 	}
 	db.OnReload(b.reload)
+	b.ensureState(ctx)
 	return b, nil
 }
 
 // reload takes everything kept in memory from the file.
 func (b *Box) reload() error {
 	var last outbox.Seq
+	var state string
 	var removedDead uint64
 	var found []stored
 	err := b.db.View(func(tx *bbolt.Tx) error {
 		last, found = outbox.Seq(tx.Bucket([]byte(bucketEvents)).Sequence()), nil
-		removedDead = b.deadOfRemoved(tx)
+		state, removedDead = b.stateOf(tx), b.deadOfRemoved(tx)
 		return tx.Bucket([]byte(bucketSubs)).ForEach(func(k, v []byte) error {
 			s, err := outbox.DecodeSubscription(outbox.SubID(k), v)
 			if err != nil {
@@ -145,6 +148,9 @@ func (b *Box) reload() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last, b.ring, b.nextBlock = last, newRing(b.size, last+1), blockOf(last+1)
+	if state != "" { // else the one that could not be stored goes on
+		b.state = state
+	}
 	b.removedDead = int64(removedDead)
 	b.subs, b.live, b.dropped = make(map[outbox.SubID]*subState, len(found)), nil, 0
 	for _, s := range found {

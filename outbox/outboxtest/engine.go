@@ -43,6 +43,9 @@ type Engine interface {
 	// Events reads the log under a filter, oldest or newest first. One call looks at a bounded
 	// number of events.
 	Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error)
+	// RenewState gives the log another id (EventPage.State), durable on nil: what others keep of
+	// positions in it says nothing any more.
+	RenewState(ctx context.Context) error
 	// ByKey returns the sequence that an event with this key was stored under, or ErrNotFound: its
 	// key is not known any more, or was random.
 	ByKey(ctx context.Context, key string) (outbox.Seq, error)

@@ -18,7 +18,7 @@ func (f *Fake) Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPag
 		return outbox.EventPage{}, err
 	}
 	defer f.mu.Unlock()
-	p := outbox.EventPage{Floor: f.last + 1, Whole: f.whole, Last: f.last}
+	p := outbox.EventPage{Floor: f.last + 1, Whole: f.whole, Last: f.last, State: fmt.Sprintf("fake-%d", f.state)}
 	if len(f.evs) > 0 {
 		p.Floor = f.evs[0].Seq
 	}
@@ -50,6 +50,16 @@ func (f *Fake) Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPag
 		}
 	}
 	return p, nil
+}
+
+// RenewState gives the log another id; see Engine.
+func (f *Fake) RenewState(ctx context.Context) error {
+	if err := f.enter(ctx, "RenewState"); err != nil {
+		return err
+	}
+	defer f.mu.Unlock()
+	f.state++
+	return nil
 }
 
 // ByKey returns the sequence of an event by its key; see Engine.

@@ -136,6 +136,10 @@ func (c *Client) Event(ctx context.Context, id string) (api.EventDetail, error) 
 	return call(ctx, c, routeEvent, idRef{id})
 }
 
+func (c *Client) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error) {
+	return call(ctx, c, routeOccurrences, q)
+}
+
 func (c *Client) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return call(ctx, c, routeReplayEvents, in)
 }
