@@ -87,6 +87,9 @@ func (s *Server) routes() {
 	if s.copyOutbox != nil {
 		mount(s, routeOutbox, s.handleOutbox)
 	}
+	if s.examine != nil {
+		read(s, routeExamine, s.examine)
+	}
 	s.routesOfListener()
 }
 
