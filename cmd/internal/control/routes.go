@@ -72,6 +72,9 @@ const (
 	// a copy of the outbox, whole as of one moment
 	routeOutbox route[none, file] = "GET /v1/outbox"
 
+	// what `doctor` asks for
+	routeExamine route[api.Examine, api.Examination] = "GET /v1/examination"
+
 	// These two are a promise to every other version, older or newer: each serves them at these
 	// paths, without a body, and what they return only grows. By them a program finds out that
 	// another version runs, and replaces it.
