@@ -24,8 +24,9 @@ const (
 	routeResumeWebhook route[api.ResumeWebhook, api.WebhookState]        = "POST /v1/webhooks/{webhook}/resume"
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
 
-	routeAllowHost route[api.AllowHost, api.HostPolicy] = "POST /v1/hosts"
-	routeAudit     route[api.AuditQuery, api.AuditPage] = "GET /v1/audit"
+	routeAllowHost   route[api.AllowHost, api.HostPolicy]   = "POST /v1/hosts"
+	routeAudit       route[api.AuditQuery, api.AuditPage]   = "GET /v1/audit"
+	routeVerifyAudit route[api.VerifyAudit, api.AuditCheck] = "GET /v1/audit/verify"
 
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"
