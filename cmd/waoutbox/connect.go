@@ -29,6 +29,7 @@ type daemonControl interface {
 	Stop(ctx context.Context) error
 	Metrics(ctx context.Context) (string, error)
 	RotateHTTPToken(ctx context.Context) error
+	OpenPage(ctx context.Context) (api.PageLink, error)
 }
 
 // backend is an open service. daemon is nil when this process works on the state itself.

@@ -15,15 +15,17 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// ServerOptions is what a Server needs; all fields but Metrics, Health and RotateToken are
-// required.
+// ServerOptions is what a Server needs; all fields but Metrics, Health, RotateToken and
+// OpenPage are required.
 type ServerOptions struct {
 	Service api.Service
 	Metrics http.Handler // serves GET /metrics; nil: there are none
 	Health  http.Handler // serves /healthz and /readyz; nil: there are none
 	// replaces the token of the HTTP listener; nil: there is none
 	RotateToken func(context.Context) error
-	Daemon      api.Daemon // what Client.Daemon returns; Version goes with every response
+	// makes a link to the operator's page; nil: there is none
+	OpenPage func(context.Context) (api.PageLink, error)
+	Daemon   api.Daemon // what Client.Daemon returns; Version goes with every response
 	// asks the daemon to stop; called after the caller got its response, must not block, may be
 	// called again
 	Stop func()
@@ -40,6 +42,7 @@ type Server struct {
 	metrics     http.Handler
 	health      http.Handler
 	rotateToken func(context.Context) error
+	openPage    func(context.Context) (api.PageLink, error)
 	daemon      api.Daemon
 	stop        func()
 	log         *slog.Logger
@@ -66,7 +69,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())
