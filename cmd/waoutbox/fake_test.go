@@ -120,6 +120,12 @@ func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, er
 	return api.Examination{}, err
 }
 
+func (f *fakeService) OpenPage(context.Context) (api.PageLink, error) {
+	done, err := f.begin("OpenPage")
+	defer done()
+	return api.PageLink{URL: "http://127.0.0.1:34567/page/open?k=made-up", ExpiresAt: time.Now().Add(5 * time.Minute).UTC()}, err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()
