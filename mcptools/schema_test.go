@@ -15,7 +15,7 @@ import (
 )
 
 // toolsListed is how many tools there are.
-const toolsListed = 28
+const toolsListed = 29
 
 var update = flag.Bool("update", false, "rewrite testdata/schema")
 
