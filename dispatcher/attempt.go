@@ -65,7 +65,7 @@ func (l *lane) startAttempts(now time.Time) {
 		l.rate.Spend(now)
 		l.begun++
 		a := &attempt{d: d, logged: d.Retry(), read: d.Event() == nil}
-		a.req = Request{Sub: l.id, Webhook: l.hook, Attempt: d.Attempts() + 1, Replay: d.Replay()}
+		a.req = Request{Sub: l.id, Webhook: l.hook, Binding: l.binding, Attempt: d.Attempts() + 1, Replay: d.Replay()}
 		a.req.Event.Seq = d.Seq
 		a.number, a.others = l.throttle.Begin(now), l.scheduler.InFlight()-1
 		if !a.read {

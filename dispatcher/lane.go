@@ -44,6 +44,7 @@ type lane struct {
 	show      func(LaneState)
 	offline   bool // serves administrators and delivers nothing
 	hook      outbox.Webhook
+	binding   outbox.Binding
 	scheduler *scheduler.Scheduler
 	settler   *settler
 	state     laneBytes
@@ -153,6 +154,9 @@ func (l *lane) load() error {
 func (l *lane) configure(sub outbox.Subscription) error {
 	hook, err := outbox.DecodeWebhook(sub.Config)
 	if err != nil {
+		return fmt.Errorf("lane %s: %w", l.id, err)
+	}
+	if l.binding, err = outbox.Bind(sub, hook); err != nil {
 		return fmt.Errorf("lane %s: %w", l.id, err)
 	}
 	l.hook = hook

@@ -130,7 +130,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return web.rotate(ctx)
 	}
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Daemon: info, Stop: stop, Log: log,
 	})
 	web.serve(a, calls, meters, ready)
 	ln, err := socket.Listen(e.stateDir)

@@ -108,6 +108,12 @@ func (f *fakeService) RotateHTTPToken(context.Context) error {
 	return err
 }
 
+func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
+	done, err := f.begin("Outbox")
+	defer done()
+	return io.NopCloser(strings.NewReader("")), 0, err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()

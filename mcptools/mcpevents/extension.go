@@ -37,7 +37,8 @@ type Backend interface {
 // Type is one type of events, as clients are told of it.
 type Type struct {
 	Name, Description string
-	Input, Payload    json.RawMessage // JSON schemas of a subscription's arguments and of the payload
+	// JSON schemas of a subscription's arguments and of the payload
+	Input, Payload json.RawMessage
 }
 
 // Client is a client's word about itself.

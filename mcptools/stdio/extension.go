@@ -118,7 +118,8 @@ func (x *extension) take(line []byte, inBatch bool) bool {
 		case <-x.places:
 		default:
 		}
-		if ctx.Err() != nil && x.ctx.Err() == nil && !inBatch { // cancelled: its client waits for nothing
+		if ctx.Err() != nil && x.ctx.Err() == nil && !inBatch {
+			// cancelled: its client waits for nothing
 			x.out.open.remove(key)
 			return
 		}

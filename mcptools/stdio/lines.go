@@ -206,6 +206,9 @@ type lineWriter struct {
 func (w *lineWriter) track(key string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if w.advertise == nil {
+		w.advertise = map[string]bool{}
+	}
 	w.advertise[key] = true
 }
 

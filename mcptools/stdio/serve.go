@@ -36,7 +36,7 @@ func Serve(ctx context.Context, s *server.MCPServer, events *mcpevents.Extension
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	open := newOpenRequests()
-	w := &lineWriter{out: out, open: open, failed: cancel, advertise: map[string]bool{}}
+	w := &lineWriter{out: out, open: open, failed: cancel}
 	r := newLineReader(ctx, in, w)
 	if events != nil {
 		r.events = newExtension(ctx, events, w)

@@ -76,7 +76,7 @@ type HostPolicy struct {
 	Hosts   []string `json:"hosts"`
 	Changed bool     `json:"changed"` // by the call that returns it
 	// e.g. the change does not outlast the next start
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []string `json:"warnings,omitempty" sentence:"true"`
 }
 
 // AllowHost allows a host of webhooks, or with Disallow takes that back. Only the command line may.

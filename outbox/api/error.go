@@ -62,7 +62,7 @@ const (
 // crosses the control socket unchanged. The sentence never holds a secret.
 type Error struct {
 	Code      Code   `json:"code"`
-	Message   string `json:"message"`
+	Message   string `json:"message" sentence:"true"`
 	Retryable bool   `json:"retryable,omitempty"` // the same call may succeed later
 	// the field or parameter of the request that is wrong, like "url" or "file.kind", where it is
 	// one

@@ -37,8 +37,8 @@ type OccurrenceQuery struct {
 type OccurrencePage struct {
 	Items  []Occurrence `json:"items"`
 	Cursor string       `json:"cursor"` // where to go on; it advances over what the filter leaves out
-	// events that were asked for may be missing before Cursor: they were removed by age or size, are
-	// damaged, older than was asked for, or the cursor was of another log
+	// events that were asked for may be missing before Cursor: they were removed by age or size,
+	// are damaged, older than was asked for, or the cursor was of another log
 	Truncated bool `json:"truncated,omitempty"`
 	More      bool `json:"more,omitempty"` // there may be more now
 }

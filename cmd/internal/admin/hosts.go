@@ -59,11 +59,10 @@ func (s *Service) AllowHost(ctx context.Context, in api.AllowHost) (out api.Host
 }
 
 func (s *Service) allowCommand(in api.AllowHost) string {
-	verb := "allow"
 	if in.Disallow {
-		verb = "disallow"
+		return s.command("webhook disallow HOST")
 	}
-	return s.command("webhook", verb, "HOST")
+	return s.command("webhook allow HOST")
 }
 
 func (s *Service) hostPolicy() api.HostPolicy {

@@ -83,6 +83,9 @@ func (s *Server) routes() {
 	if s.metrics != nil {
 		mount(s, routeMetrics, s.handleMetrics)
 	}
+	if s.copyOutbox != nil {
+		mount(s, routeOutbox, s.handleOutbox)
+	}
 	s.routesOfListener()
 }
 
@@ -150,7 +153,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, pattern string, in any)
 }
 
 func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
-	raw, err := json.Marshal(body)
+	raw, err := json.Marshal(inWordsOf(w, body))
 	if err != nil {
 		status, raw = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the response could not be written as JSON"}}`)
 		s.log.Error("control response not encoded", "error", err)

@@ -67,6 +67,9 @@ const (
 	// in the text format of Prometheus
 	routeMetrics route[none, file] = "GET /metrics"
 
+	// a copy of the outbox, whole as of one moment
+	routeOutbox route[none, file] = "GET /v1/outbox"
+
 	// These two are a promise to every other version, older or newer: each serves them at these
 	// paths, without a body, and what they return only grows. By them a program finds out that
 	// another version runs, and replaces it.
