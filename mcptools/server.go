@@ -143,12 +143,12 @@ func New(o Options) *Server {
 // openForEvents returns the service for a request of the extension for events.
 func (s *Server) openForEvents(ctx context.Context, c mcpevents.Client) (context.Context, mcpevents.Backend, error) {
 	client := ClientInfo{Name: printable(c.Name), Version: printable(c.Version)}
+	if s.opts.Context != nil {
+		ctx = s.opts.Context(ctx, client)
+	}
 	b, err := s.opts.Backend(ctx, client)
 	if err != nil {
 		return ctx, nil, err
-	}
-	if s.opts.Context != nil {
-		ctx = s.opts.Context(ctx, client)
 	}
 	return ctx, b, nil
 }
