@@ -318,7 +318,10 @@ func TestEventStream(t *testing.T) {
 		if err := <-b.ended; !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %v", err)
 		}
-		s.call("whatsapp_webhook_list", `{}`) // whose response is the next line: nothing came before
+		s.send(callLine(5, "whatsapp_webhook_list", `{}`))
+		if w := s.wire(); string(w.ID) != "5" {
+			t.Errorf("after the cancellation came %s", w.raw)
+		}
 	}
 }
 
