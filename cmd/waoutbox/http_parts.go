@@ -92,7 +92,7 @@ func (h httpParts) info() *api.HTTPListener {
 }
 
 // serve makes what serves the listener: the operations of calls, for programs and for agents.
-func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, ready func() string) {
+func (h *httpParts) serve(a *app, calls *control.Server, operator *pageParts, metrics http.Handler, ready func() string) {
 	if h.listener == nil {
 		return
 	}
@@ -106,9 +106,13 @@ func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, r
 		},
 	})
 	endpoint := h.tools.HTTP()
-	h.server = httpserver.New(httpserver.Options{
+	o := httpserver.Options{
 		Listener: h.listener, Token: h.token, MCP: endpoint, CloseStreams: endpoint.Close, API: calls.API(), Metrics: metrics, Ready: ready, Log: a.log,
-	})
+	}
+	if operator.http != nil {
+		o.Page, o.CloseStreams = operator.page, func() { endpoint.Close(); operator.page.Close() }
+	}
+	h.server = httpserver.New(o)
 }
 
 // run serves until ctx ends, and gives the tools' calls a moment to come back.
