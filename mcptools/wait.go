@@ -35,8 +35,8 @@ type waitOutput struct {
 	HasMore   bool       `json:"hasMore"`
 }
 
-// waitItem is an event as far as an agent decides by it whether to look; whatsapp_event_show has the
-// rest.
+// waitItem is an event as far as an agent decides by it whether to look; whatsapp_event_show has
+// the rest.
 type waitItem struct {
 	EventID    string `json:"eventId"`
 	Event      string `json:"event"`

@@ -99,8 +99,9 @@ type subscriber struct {
 	cursor string
 	start  outbox.Seq          // it was owed everything from here on
 	got    map[outbox.Seq]bool // events
-	gaps   [][2]outbox.Seq     // ranges in which it was told that events may be missing, the second left out
-	told   int                 // how often
+	// ranges in which it was told that events may be missing, the second left out
+	gaps [][2]outbox.Seq
+	told int // how often
 }
 
 // saw takes up a page. mu is held.
