@@ -17,6 +17,7 @@ import (
 	"waoutbox/cmd/internal/metrics"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/connection/translate"
+	"waoutbox/connection/translate/thin"
 	"waoutbox/connection/wire"
 	"waoutbox/dispatcher"
 	"waoutbox/dispatcher/recent"
@@ -38,12 +39,14 @@ type app struct {
 	sender *webhook.Sender
 	ends   *replay.Ends
 	recent *recent.Recent
-	meters *metrics.Metrics
-	disp   *dispatcher.Dispatcher
-	log    *slog.Logger
-	hosts  *hosts.Policy
-	keep   *retention.Retention // nil while no daemon runs
-	pend   time.Duration        // how long a delivery may wait
+	// the events of the last hour, counted
+	arrivals *recent.Arrivals
+	meters   *metrics.Metrics
+	disp     *dispatcher.Dispatcher
+	log      *slog.Logger
+	hosts    *hosts.Policy
+	keep     *retention.Retention // nil while no daemon runs
+	pend     time.Duration        // how long a delivery may wait
 }
 
 // openApp takes ownership of the state and opens what lies in it. Nothing runs yet. On error
@@ -51,7 +54,7 @@ type app struct {
 //
 // An outbox that was lost is not begun anew, unless newOutbox says so.
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
-	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames())}
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames()), arrivals: &recent.Arrivals{}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())
@@ -67,7 +70,7 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if a.db, err = store.Open(a.state.Path(store.OutboxFile), opts); err != nil {
 		return nil, err
 	}
-	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: a.meters, Log: log}); err != nil {
+	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: appendObservers{a.meters, a.arrivals}, Log: log}); err != nil {
 		return nil, err
 	}
 	sealed := func() (bool, error) { return a.somethingSealed(ctx) }
@@ -139,7 +142,7 @@ func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts, more ..
 	}
 	return admin.New(admin.Options{
 		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, StoredLink: stored, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
-		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody,
+		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody, Thin: thin.Data,
 		Caller: caller, Hosts: a.hosts, Alarms: func() []api.Alarm {
 			all := append(a.alarms(), m.alarms()...)
 			for _, of := range more {
@@ -188,6 +191,8 @@ func callerOf(ctx context.Context) api.Caller {
 		return api.Caller{Kind: api.CallerHTTP, Client: agent.Name, Version: agent.Version}
 	case agent.Kind == api.CallerCLI:
 		return api.Caller{Kind: agent.Kind, Version: agent.Version}
+	case agent.Kind == api.CallerPage:
+		return api.Caller{Kind: agent.Kind, Client: agent.Name}
 	}
 	return api.Caller{Kind: agent.Kind, Client: agent.Name, Version: agent.Version}
 }

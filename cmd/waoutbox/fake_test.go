@@ -108,6 +108,24 @@ func (f *fakeService) RotateHTTPToken(context.Context) error {
 	return err
 }
 
+func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
+	done, err := f.begin("Outbox")
+	defer done()
+	return io.NopCloser(strings.NewReader("")), 0, err
+}
+
+func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, error) {
+	done, err := f.begin("Examine")
+	defer done()
+	return api.Examination{}, err
+}
+
+func (f *fakeService) OpenPage(context.Context) (api.PageLink, error) {
+	done, err := f.begin("OpenPage")
+	defer done()
+	return api.PageLink{URL: "http://127.0.0.1:34567/page/open?k=made-up", ExpiresAt: time.Now().Add(5 * time.Minute).UTC()}, err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()

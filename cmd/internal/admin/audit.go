@@ -126,10 +126,7 @@ func (s *Service) refused(ctx context.Context, err *error, e outbox.AuditEntry) 
 	if *err == nil || errors.Is(*err, outbox.ErrClosed) {
 		return
 	}
-	e.Code = string(api.CodeOf(*err))
-	if api.CodeOf(*err) != api.CodeInternal { // else it is for the log
-		e.Reason = (*err).Error()
-	}
+	failed(&e, *err)
 	if !s.trail.refusals.Allow() {
 		s.trail.unrecorded.Add(1)
 		return
@@ -256,7 +253,9 @@ func auditRecord(a outbox.Audit) api.AuditRecord {
 		Unrecorded: e.Unrecorded,
 	}
 	switch {
-	case a.Kind != outbox.AuditRefusal:
+	case e.Begun:
+		r.Outcome = api.AuditBegun
+	case a.Kind != outbox.AuditRefusal && e.Code == "":
 	case unsure(api.Code(e.Code)):
 		r.Outcome = api.AuditFailed
 	default:
