@@ -114,6 +114,12 @@ func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
 	return io.NopCloser(strings.NewReader("")), 0, err
 }
 
+func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, error) {
+	done, err := f.begin("Examine")
+	defer done()
+	return api.Examination{}, err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()

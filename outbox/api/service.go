@@ -27,6 +27,8 @@ type Service interface {
 	// AllowHost changes, or shows, to which hosts agents and programs may send events. Only the
 	// command line may change that.
 	AllowHost(ctx context.Context, in AllowHost) (HostPolicy, error)
+	// RecordSetting puts the change of a setting into the audit trail.
+	RecordSetting(ctx context.Context, in RecordSetting) (RecordedSetting, error)
 	// Audit returns a page of what was changed, and by whom.
 	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
 

@@ -172,6 +172,7 @@ type Service struct {
 	replays  *replay.Runs
 	trail    trail
 	streams  atomic.Int32 // of occurrences, that are open
+	settings settingsTrail
 }
 
 var _ api.Service = (*Service)(nil)

@@ -92,6 +92,10 @@ func (c *Client) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolic
 	return call(ctx, c, routeAllowHost, in)
 }
 
+func (c *Client) RecordSetting(ctx context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	return call(ctx, c, routeRecordSetting, in)
+}
+
 func (c *Client) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	return call(ctx, c, routeAudit, q)
 }

@@ -99,6 +99,10 @@ func (f *recordingService) AllowHost(ctx context.Context, in api.AllowHost) (api
 	return record[api.HostPolicy](ctx, f, "AllowHost", in)
 }
 
+func (f *recordingService) RecordSetting(ctx context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	return record[api.RecordedSetting](ctx, f, "RecordSetting", in)
+}
+
 func (f *recordingService) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	return record[api.AuditPage](ctx, f, "Audit", q)
 }

@@ -78,6 +78,7 @@ func (s *Server) routes() {
 	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeOccurrences, svc.Occurrences)
 	mount(s, routeStreamOccurrences, s.handleOccurrences)
+	mutate(s, routeRecordSetting, svc.RecordSetting)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {
@@ -85,6 +86,9 @@ func (s *Server) routes() {
 	}
 	if s.copyOutbox != nil {
 		mount(s, routeOutbox, s.handleOutbox)
+	}
+	if s.examine != nil {
+		read(s, routeExamine, s.examine)
 	}
 	s.routesOfListener()
 }
