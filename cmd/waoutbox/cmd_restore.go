@@ -161,7 +161,7 @@ func renewRestored(ctx context.Context, box *boltbox.Box) error {
 	svc := admin.New(admin.Options{Engine: box, Caller: ownCommand})
 	var none error
 	svc.Recorded(ctx, "restore", &none)
-	return nil
+	return box.RenewState(ctx)
 }
 
 // keyOf says whether the key that will lie beside a restored outbox opens what is sealed in it.

@@ -63,6 +63,29 @@ type AuditPage struct {
 	Next  string        `json:"next,omitempty"` // where older ones begin; "": there are none
 }
 
+// VerifyAudit asks whether the audit trail is what was stored.
+type VerifyAudit struct {
+	// links that an earlier check returned, kept elsewhere: each must still be there
+	Known []string `json:"known,omitempty"`
+}
+
+// AuditCheck is what a check of the audit trail found.
+type AuditCheck struct {
+	Intact  bool  `json:"intact"`  // nothing was changed by something else than waoutbox
+	Records int64 `json:"records"` // how many were checked
+	// the newest link of each kind of record, to be kept elsewhere: KIND-NUMBER-HASH
+	Links  []string     `json:"links"`
+	Broken []AuditBreak `json:"broken"` // at most 20 places
+}
+
+// AuditBreak is a place at which the audit trail is not what was stored.
+type AuditBreak struct {
+	Kind   string `json:"kind"`             // change, send or refusal
+	Number int64  `json:"number,omitempty"` // of the link; absent: the record has none
+	ID     string `json:"id,omitempty"`     // of the record, where it is known
+	Why    string `json:"why"`
+}
+
 // Policies for the hosts of webhooks that agents and programs register.
 const (
 	// a host that is not allowed needs the user's consent, where he can be asked

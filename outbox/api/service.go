@@ -31,6 +31,8 @@ type Service interface {
 	RecordSetting(ctx context.Context, in RecordSetting) (RecordedSetting, error)
 	// Audit returns a page of what was changed, and by whom.
 	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
+	// VerifyAudit checks that nothing of the audit trail was changed by something else.
+	VerifyAudit(ctx context.Context, in VerifyAudit) (AuditCheck, error)
 
 	DeadLetterSummary(ctx context.Context, f DeadLetterFilter) ([]DeadLetterGroup, error)
 	DeadLetters(ctx context.Context, q DeadLetterQuery) (DeadLetterPage, error)

@@ -116,6 +116,11 @@ func (s *Service) ended(ctx context.Context, err *error, e outbox.AuditEntry, fi
 	}
 }
 
+// Recorded records, called deferred, a change that was asked for and is made outside the service.
+func (s *Service) Recorded(ctx context.Context, operation string, err *error) {
+	s.ended(ctx, err, outbox.AuditEntry{Operation: operation}, nil)
+}
+
 // refused records, called deferred, why an operation did nothing.
 func (s *Service) refused(ctx context.Context, err *error, e outbox.AuditEntry) {
 	if *err == nil || errors.Is(*err, outbox.ErrClosed) {

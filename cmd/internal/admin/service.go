@@ -35,6 +35,9 @@ type Engine interface {
 	PutAudit(ctx context.Context, all ...outbox.Audit) error
 	// Audits lists records of the audit trail, newest first.
 	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
+	// VerifyAudit checks that the records are those that were stored; known are links noted
+	// elsewhere.
+	VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbox.AuditCheck, error)
 	// Forget erases a removed subscription that holds nothing and stores the records in one
 	// transaction, or returns outbox.ErrHolds or outbox.ErrNotFound.
 	Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
