@@ -64,8 +64,8 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-// TestAlarmCodes: docs/OPERATIONS.md explains every alarm, and the list has every code that the sources
-// raise.
+// TestAlarmCodes: docs/OPERATIONS.md explains every alarm, and the list has every code that the
+// sources raise.
 func TestAlarmCodes(t *testing.T) {
 	var explained []string
 	operations, err := os.ReadFile("../../../docs/OPERATIONS.md")
