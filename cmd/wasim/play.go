@@ -79,8 +79,8 @@ func printEnv(ctx context.Context, args []string, getenv func(string) string, st
 	if err := json.Unmarshal(response, &at); err != nil || len(at.RootKey) != 64 {
 		return fmt.Errorf("no simulator answers at %s: %s", playURL(getenv), response)
 	}
-	// A state belongs to one server: each run of the simulator has a key, and so a directory, of its
-	// own.
+	// A state belongs to one server: each run of the simulator has a key of its own, and so a
+	// directory.
 	dir := filepath.Join(os.TempDir(), "waoutbox-play-"+at.RootKey[:12])
 	_, err = fmt.Fprintf(stdout, "export WAOUTBOX_STATE_DIR='%s' WAOUTBOX_WHATSAPP_URL='%s' WAOUTBOX_WHATSAPP_ROOT_KEY='%s'\n", dir, at.URL, at.RootKey)
 	return err
