@@ -7,7 +7,7 @@ import path from 'node:path';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newBrowser } from './browser.mjs';
-import { startWorld, fill } from './world.mjs';
+import { startWorld, begin, fill } from './world.mjs';
 import { withoutScript } from './noscript.mjs';
 
 const [dir, chromium, ...flags] = process.argv.slice(2);
@@ -52,7 +52,7 @@ try {
   await page.locator('svg.qr').waitFor();
   await look('link, with a code');
   await picture('pair');
-  const pair = spawn(path.join(dir, 'waoutbox'), ['pair', '--state-dir', world.stateDir, '--json'], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const pair = spawn(path.join(dir, 'waoutbox'), ['pair', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: world.env });
   let scanned;
   for await (const line of createInterface({ input: pair.stdout })) {
     const s = JSON.parse(line);
@@ -60,8 +60,11 @@ try {
   }
   await scanned;
   await page.getByText('The linked account').waitFor(); // by itself
+  await begin(world);
   await page.goto(root);
-  await picture('healthy-empty');
+  await page.getByText('All is well').waitFor();
+  await look('healthy');
+  await picture('healthy');
 
   step('webhooks of every state come to be');
   await page.goto(root);
