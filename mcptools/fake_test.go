@@ -187,7 +187,7 @@ func (f *fake) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResu
 }
 
 func (f *fake) ContinuePairing(_ context.Context, in api.ContinuePairing) (api.PairStep, error) {
-	f.record("ContinuePairing passkey=%s confirm=%v", in.Passkey, in.Confirm)
+	f.record("ContinuePairing passkey=%s confirm=%v cancel=%v", in.Passkey, in.Confirm, in.Cancel)
 	return f.next, nil
 }
 
@@ -257,6 +257,26 @@ func (f *fake) Event(_ context.Context, ref string) (api.EventDetail, error) {
 	return api.EventDetail{Event: event(7), Deliveries: []api.EventDelivery{
 		{Webhook: "wh_1", URL: "https://a.example/hook", State: api.EventDead, Attempts: 4, DeadLetter: "dl_wh_1_7", LastError: &api.LastError{Class: "http", Status: 503, Message: "503"}},
 	}}, nil
+}
+
+func (f *fake) Occurrences(_ context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error) {
+	f.record("Occurrences %v after %q, %d s", q.Events, q.Cursor, q.WaitSeconds)
+	return api.OccurrencePage{Cursor: "c8", Items: []api.Occurrence{{ID: "evt_7", Event: "message.received", Time: event(7).Time, Cursor: "c8", Data: []byte(`{"sequence":7,"preview":"a \u003cb\u003e"}`)}}}, nil
+}
+
+func (f *fake) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	if err := each(api.OccurrencePage{Cursor: "c7"}); err != nil {
+		return err
+	}
+	page, err := f.Occurrences(ctx, q)
+	if err == nil {
+		err = each(page)
+	}
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 
 func (f *fake) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, error) {

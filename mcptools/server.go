@@ -1,7 +1,7 @@
 // Package mcptools is the agent surface: a whole MCP server over stdio whose tools call a Backend,
 // which is the part of api.Service they need. It and its transport,
-// mcptools/stdio, are the only packages that know mcp-go, and outbox/api is the only other package
-// of this project they import.
+// mcptools/stdio, are the only packages that know mcp-go, and outbox and outbox/api, with what
+// belongs to it, are the only others of this project that they import.
 //
 // Handshake and listing never touch the Backend: it is asked for at the first tool call with valid
 // arguments, and again after it became unavailable. Every failure of a tool is a result with
@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"waoutbox/mcptools/consent"
+	"waoutbox/mcptools/mcpevents"
 	"waoutbox/mcptools/stdio"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -68,6 +69,9 @@ type Options struct {
 	Context func(ctx context.Context, client ClientInfo) context.Context
 	// Events is the catalogue of event names, without "*".
 	Events []EventName
+	// EventTypes are the types of events that clients may poll for or have streamed, each with the
+	// schemas of its arguments and of its payload. None: the extension for events is not offered.
+	EventTypes []mcpevents.Type
 	// ReadOnly registers only the tools that change nothing.
 	ReadOnly bool
 	// DownloadDir is where downloaded files are saved, for a day; "" saves none.
@@ -93,6 +97,10 @@ type Server struct {
 	mcp   *server.MCPServer
 	asker *consent.Asker
 	calls sync.WaitGroup // tool calls that still run
+	// nil: it is not offered
+	events *mcpevents.Extension
+	// the names of the tools that clients see
+	listed map[string]bool
 }
 
 // New makes a server with its tools registered. It starts nothing.
@@ -106,23 +114,43 @@ func New(o Options) *Server {
 		text = readOnlyInstructions
 	}
 	s := &Server{
-		opts:  o,
-		log:   log,
-		asker: consent.NewAsker(),
-		mcp: server.NewMCPServer("waoutbox", o.Version,
-			server.WithTitle("WhatsApp outbox"),
-			server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),
-			server.WithInstructions(text),
-			server.WithToolCapabilities(false), // the list never changes
-			server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
-		),
+		opts:   o,
+		log:    log,
+		listed: map[string]bool{},
+		asker:  consent.NewAsker(),
 	}
+	describe := []server.ServerOption{
+		server.WithTitle("WhatsApp outbox"),
+		server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),
+		server.WithInstructions(text),
+		server.WithToolCapabilities(false), // the list never changes
+		server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
+	}
+	if len(o.EventTypes) > 0 {
+		describe = append(describe, server.WithExtensions(map[string]any{mcpevents.Key: map[string]any{}}))
+		s.events = mcpevents.New(mcpevents.Options{Types: o.EventTypes, Open: s.openForEvents, Log: log})
+	}
+	s.mcp = server.NewMCPServer("waoutbox", o.Version, describe...)
 	for _, t := range s.tools() {
 		if !o.ReadOnly || t.hints.readOnly {
+			s.listed[t.name] = true
 			s.mcp.AddTool(t.listing(), s.handler(t))
 		}
 	}
 	return s
+}
+
+// openForEvents returns the service for a request of the extension for events.
+func (s *Server) openForEvents(ctx context.Context, c mcpevents.Client) (context.Context, mcpevents.Backend, error) {
+	client := ClientInfo{Name: printable(c.Name), Version: printable(c.Version)}
+	if s.opts.Context != nil {
+		ctx = s.opts.Context(ctx, client)
+	}
+	b, err := s.opts.Backend(ctx, client)
+	if err != nil {
+		return ctx, nil, err
+	}
+	return ctx, b, nil
 }
 
 // tools is the one list of what there is.
@@ -153,18 +181,11 @@ func (s *Server) tools() []tool {
 		s.downloadMedia(),
 		s.eventList(),
 		s.eventShow(),
+		s.waitForEvents(),
 		s.deadLetterList(),
 		s.deadLetterReplay(),
 		s.deadLetterPurge(),
 	}
-}
-
-// callOrRun names the tool to call next, or the command where this session has no such tool.
-func (s *Server) callOrRun(toolName, command string) string {
-	if s.opts.ReadOnly {
-		return "the user can run `" + command + "`"
-	}
-	return "call " + toolName
 }
 
 // lastGrace is what calls whose context has ended get to come back, before the process is left to
@@ -176,7 +197,7 @@ const lastGrace = 2 * time.Second
 // Only one ServeStdio may run in a process at a time, and out gets protocol messages only; see
 // stdio.Serve.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	err := stdio.Serve(ctx, s.mcp, in, out, s.log)
+	err := stdio.Serve(ctx, s.mcp, s.events, in, out, s.log)
 	s.waitForCalls()
 	return err
 }

@@ -45,7 +45,10 @@ type Webhook struct {
 	Schedule []time.Duration `json:"schedule,omitempty"`
 	// Filter is set while the webhook is removed: what it wanted, for when it is added again. The
 	// epochs do not keep that.
-	Filter    *Filter   `json:"filter,omitempty"`
+	Filter *Filter `json:"filter,omitempty"`
+	// Seal is the sealed Binding of this and the filters (SettingsContext): without it, or with
+	// another one, nothing is sent.
+	Seal      []byte    `json:"seal,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }

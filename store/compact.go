@@ -42,7 +42,7 @@ func (db *DB) Compact(ctx context.Context) error {
 		return newError(Busy, db.path, nil, "%s is being compacted already", db.path)
 	}
 	defer db.compactOne.Unlock()
-	c, err := db.beginCompact(ctx)
+	c, err := db.beginCompact(ctx, db.path+compactSuffix)
 	if err == nil {
 		defer c.end()
 		if err = guarded(c.copy); err == nil {
@@ -77,42 +77,43 @@ type compaction struct {
 	done   chan struct{} // closed when nothing of it uses the old file any more
 	src    *bbolt.DB
 	path   string    // of the new file
+	kept   bool      // the new file is somebody else's, and stays
 	dst    *bbolt.DB // nil when closed
 	made   *compact.Copy
 	last   bool     // the committer itself copies the rest
 	old    *os.File // keeps the old file until nobody waits; nil on Windows
 }
 
-func (db *DB) beginCompact(ctx context.Context) (*compaction, error) {
+func (db *DB) beginCompact(ctx context.Context, path string) (*compaction, error) {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	if db.bolt == nil || db.fatal.Load() {
 		return nil, db.closedError()
 	}
-	if err := db.checkSpaceForCopy(); err != nil {
+	if err := db.checkSpaceForCopy(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	c := &compaction{db: db, done: make(chan struct{}), src: db.bolt, path: db.path + compactSuffix}
+	c := &compaction{db: db, done: make(chan struct{}), src: db.bolt, path: path}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	db.compacting = c
 	return c, nil
 }
 
-// checkSpaceForCopy returns an error of kind Full when the disk has no room for a copy beside what
-// must stay free.
-func (db *DB) checkSpaceForCopy() error {
+// checkSpaceForCopy returns an error of kind Full when the disk of dir has no room for a copy
+// beside what must stay free.
+func (db *DB) checkSpaceForCopy(dir string) error {
 	live := db.live.Load()
 	need := uint64(live) + uint64(live)/8 + 16<<20
-	free, err := db.freeSpace(filepath.Dir(db.path))
+	free, err := db.freeSpace(dir)
 	if err != nil || free >= need+db.minFree {
 		return nil
 	}
-	return newError(Full, db.path, nil, "the disk of %s has %d MiB free, and to compact it takes %d MiB besides the %d MiB that are kept free", db.path, free>>20, need>>20, db.minFree>>20)
+	return newError(Full, db.path, nil, "the disk of %s has %d MiB free, and a copy of the outbox takes %d MiB besides the %d MiB that are kept free", dir, free>>20, need>>20, db.minFree>>20)
 }
 
 // copy makes the new file hold what the old one holds, but for some last changes.
 func (c *compaction) copy() error {
-	c.db.removeLeftover()
+	c.remove()
 	dst, err := openBolt(c.path, false)
 	if err != nil {
 		return err
@@ -148,7 +149,7 @@ func (c *compaction) step() error {
 		return nil
 	}
 	c.db.step("chunk")
-	if began := c.db.committing.Load(); began != 0 && time.Since(time.Unix(0, began)) > compactYields {
+	if began := c.db.committing.Load(); began != 0 && c.db.since(began) > compactYields {
 		return newError(Busy, c.db.path, nil, "%s was not compacted: a write was waiting for it", c.db.path)
 	}
 	return nil
@@ -240,7 +241,9 @@ func (c *compaction) end() {
 	if c.old != nil {
 		_ = c.old.Close() // it was only held
 	}
-	c.db.removeLeftover()
+	if !c.kept {
+		c.remove()
+	}
 	c.db.mu.Lock()
 	if c.db.compacting == c {
 		c.db.compacting = nil
@@ -261,12 +264,18 @@ func (db *DB) endCompaction() {
 	}
 }
 
-// removeLeftover removes a copy that did not take its place: of a compaction that failed, or that a
-// crash ended.
+// remove throws the new file away.
+func (c *compaction) remove() { c.db.removeCopy(c.path) }
+
+// removeLeftover removes copies that a crash left: of a compaction, or for a backup.
 func (db *DB) removeLeftover() {
-	path := db.path + compactSuffix
+	db.removeCopy(db.path + compactSuffix)
+	db.removeCopy(db.path + CopySuffix)
+}
+
+func (db *DB) removeCopy(path string) {
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		db.log.Warn("a compacted copy could not be removed", "path", path, "error", err.Error())
+		db.log.Warn("a copy of the outbox could not be removed", "path", path, "error", err.Error())
 	}
 }
 

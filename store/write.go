@@ -25,3 +25,6 @@ func WriteFile(path string, content []byte) error {
 	}
 	return syncDir(filepath.Dir(path))
 }
+
+// SyncDir makes a rename or a new name in dir durable, where the system needs that.
+func SyncDir(dir string) error { return syncDir(dir) }

@@ -1,4 +1,4 @@
-// Command mutations breaks the lines that docs/GUARANTEES.md lists, one at a time in a copy of the
+// Command mutations breaks the lines that docs/MUTATIONS.md lists, one at a time in a copy of the
 // tree, and runs the test that is named with each: it must fail. Run it from the root:
 //
 //	go run ./.ci/mutations [WORD…]    only the mutations whose text contains one of the words
@@ -18,7 +18,7 @@ import (
 	"syscall"
 )
 
-const list = "docs/GUARANTEES.md"
+const list = "docs/MUTATIONS.md"
 
 // mutation is one fenced block of the list: the file, the lines that go ("-"), those that come
 // instead ("+"), and the command that must fail.

@@ -170,6 +170,7 @@ func brokenRules(from, to string) (broken []string) {
 		"github.com/Microsoft/go-winio":    {"cmd/internal/control/socket"},
 		"gopkg.in/natefinch/lumberjack.v2": {"cmd/internal/control/daemon"},
 		"github.com/prometheus":            {"cmd/internal/metrics"},
+		"filippo.io/age":                   {"cmd/internal/backup"},
 		"github.com/BurntSushi/toml":       {"cmd/internal/mcpclients"},
 	} {
 		if to != prefix && !strings.HasPrefix(to, prefix+"/") {

@@ -48,12 +48,12 @@ func (e *env) config() (config.Config, error) {
 }
 
 // checkStateDir refuses a directory that others can write, or that is none, before anything in it
-// is believed; one that is not there yet is fine.
+// is believed; one that is not there yet is fine. A restore that was cut off is finished first.
 func (e *env) checkStateDir() error {
 	if err := store.CheckDir(e.stateDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return explain.State(err)
 	}
-	return nil
+	return e.finishRestore()
 }
 
 // configError makes a setting that was given wrongly a usage error.
@@ -143,9 +143,7 @@ credentials of whatsapp-proxy are sealed with the key of this state, and never s
 			if err != nil {
 				return err
 			}
-			live, err := e.changeSetting(cmd.Context(), args[0], func() error {
-				return config.Set(e.configPath(), args[0], value)
-			})
+			live, err := e.changeSetting(cmd.Context(), args[0], value, false)
 			if err != nil {
 				return configError(err)
 			}
@@ -187,9 +185,7 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 			if err := e.checkStateDir(); err != nil {
 				return err
 			}
-			live, err := e.changeSetting(cmd.Context(), args[0], func() error {
-				return config.Unset(e.configPath(), args[0])
-			})
+			live, err := e.changeSetting(cmd.Context(), args[0], "", true)
 			if err != nil {
 				return configError(err)
 			}

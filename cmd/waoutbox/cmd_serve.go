@@ -99,8 +99,9 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err != nil {
 		return err
 	}
+	route := wire.Route{Server: server, Proxy: proxy}
 	client, err := connection.New(connection.Options{
-		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: wire.Route{Server: server, Proxy: proxy}, Log: log, Version: version, DownSince: downSince,
+		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, Version: version, DownSince: downSince,
 		MaxSends: cfg.MaxSends, Spool: spool,
 	})
 	if err != nil {
@@ -125,17 +126,14 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	svc := a.service(client, &info, files, web.alarms)
 	ready := func() string { return a.notReady(ctx) }
 	meters := a.metrics(svc)
-	rotateToken := func(ctx context.Context) (err error) {
-		defer svc.Recorded(ctx, "http-token.rotate", &err)
-		return web.rotate(ctx)
-	}
+	rotateToken := func(ctx context.Context) error { return svc.Outside(ctx, "http-token.rotate", web.rotate) }
 	var operator *pageParts
 	openPage := func(ctx context.Context) (link api.PageLink, err error) {
 		defer svc.Recorded(ctx, "page.open", &err)
 		return operator.link(ctx)
 	}
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
 	})
 	if operator, err = a.openPage(calls, info, web, e.home(e.stateDir)); err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 
@@ -29,6 +30,8 @@ type daemonControl interface {
 	Stop(ctx context.Context) error
 	Metrics(ctx context.Context) (string, error)
 	RotateHTTPToken(ctx context.Context) error
+	Outbox(ctx context.Context) (io.ReadCloser, int64, error)
+	Examine(ctx context.Context, in api.Examine) (api.Examination, error)
 	OpenPage(ctx context.Context) (api.PageLink, error)
 }
 

@@ -108,6 +108,18 @@ func (f *fakeService) RotateHTTPToken(context.Context) error {
 	return err
 }
 
+func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
+	done, err := f.begin("Outbox")
+	defer done()
+	return io.NopCloser(strings.NewReader("")), 0, err
+}
+
+func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, error) {
+	done, err := f.begin("Examine")
+	defer done()
+	return api.Examination{}, err
+}
+
 func (f *fakeService) OpenPage(context.Context) (api.PageLink, error) {
 	done, err := f.begin("OpenPage")
 	defer done()

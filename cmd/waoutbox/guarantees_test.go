@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// TestGuaranteesNameWhatIsThere: every mutation of docs/GUARANTEES.md names lines that its file has
+// TestMutationsNameWhatIsThere: every mutation of docs/MUTATIONS.md names lines that its file has
 // exactly once, and a test that is there. That the test goes red is what `go run ./.ci/mutations`
 // shows, which takes minutes.
-func TestGuaranteesNameWhatIsThere(t *testing.T) {
+func TestMutationsNameWhatIsThere(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile(filepath.Join(repository, "docs/GUARANTEES.md"))
+	b, err := os.ReadFile(filepath.Join(repository, "docs/MUTATIONS.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,11 +33,11 @@ func TestGuaranteesNameWhatIsThere(t *testing.T) {
 		}
 		source, err := os.ReadFile(filepath.Join(repository, lines[0]))
 		if err != nil {
-			t.Errorf("docs/GUARANTEES.md: %v", err)
+			t.Errorf("docs/MUTATIONS.md: %v", err)
 			continue
 		}
 		if n := strings.Count(string(source), strings.Join(before, "\n")); len(before) == 0 || n != 1 {
-			t.Errorf("docs/GUARANTEES.md: %s has these lines %d times, want once:\n%s", lines[0], n, strings.Join(before, "\n"))
+			t.Errorf("docs/MUTATIONS.md: %s has these lines %d times, want once:\n%s", lines[0], n, strings.Join(before, "\n"))
 		}
 		checkTestCommand(t, lines[len(lines)-1])
 	}
@@ -48,7 +48,7 @@ func checkTestCommand(t *testing.T, command string) {
 	t.Helper()
 	m := regexp.MustCompile(`^go test( \./\S+)+( -run (Test\w+)\$)?$`).FindStringSubmatch(command)
 	if m == nil {
-		t.Errorf("docs/GUARANTEES.md: %q is no go test of a package", command)
+		t.Errorf("docs/MUTATIONS.md: %q is no go test of a package", command)
 		return
 	}
 	name := m[3]
@@ -59,21 +59,25 @@ func checkTestCommand(t *testing.T, command string) {
 		}
 		files, err := filepath.Glob(filepath.Join(repository, dir, "*_test.go"))
 		if err != nil || len(files) == 0 {
-			t.Errorf("docs/GUARANTEES.md: %s has no tests (%v)", dir, err)
+			t.Errorf("docs/MUTATIONS.md: %s has no tests (%v)", dir, err)
 		}
 		if name != "" && !declares(t, files, name) {
-			t.Errorf("docs/GUARANTEES.md: there is no %s in %s", name, path.Clean(dir))
+			t.Errorf("docs/MUTATIONS.md: there is no %s in %s", name, path.Clean(dir))
 		}
 	}
 }
 
-// TestGuaranteesRunWhatIsThere: every command that docs/GUARANTEES.md names besides runs packages
-// that are there, and each part of what it selects them by selects a test.
+// TestGuaranteesRunWhatIsThere: every command that docs/GUARANTEES.md and docs/MUTATIONS.md name
+// besides runs packages that are there, and each part of what it selects them by selects a test.
 func TestGuaranteesRunWhatIsThere(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile(filepath.Join(repository, "docs/GUARANTEES.md"))
-	if err != nil {
-		t.Fatal(err)
+	var b []byte
+	for _, name := range []string{"docs/GUARANTEES.md", "docs/MUTATIONS.md"} {
+		text, err := os.ReadFile(filepath.Join(repository, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = append(append(b, text...), '\n')
 	}
 	command := regexp.MustCompile("(?m)(?:^|`)(?:\\w+=\\S+ )?go (?:test|run) [^`#\n]+")
 	selected := regexp.MustCompile(` -(?:run|fuzz) '?([^' ]+)'?`)
@@ -90,7 +94,7 @@ func TestGuaranteesRunWhatIsThere(t *testing.T) {
 		for part := range strings.SplitSeq(m[1], "|") {
 			n++
 			if !hasTest(t, dirs, part) {
-				t.Errorf("docs/GUARANTEES.md: %q selects no test by %q", c, part)
+				t.Errorf("%q selects no test by %q", c, part)
 			}
 		}
 	}
@@ -110,7 +114,7 @@ func packagesOf(t *testing.T, command string) (dirs []string) {
 		dir, all := strings.CutSuffix(dir, "/...")
 		found := []string{dir}
 		if !exists(dir) {
-			t.Errorf("docs/GUARANTEES.md: %q names %s, which is not there", command, dir)
+			t.Errorf("%q names %s, which is not there", command, dir)
 		}
 		if all {
 			err := filepath.WalkDir(filepath.Join(repository, dir), func(name string, d os.DirEntry, err error) error {

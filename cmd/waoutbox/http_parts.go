@@ -98,7 +98,7 @@ func (h *httpParts) serve(a *app, calls *control.Server, operator *pageParts, me
 	}
 	files := agentFiles{a.state.Dir()}
 	h.tools = mcptools.New(mcptools.Options{
-		Version: version, Events: eventNames(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
+		Version: version, Events: eventNames(), EventTypes: eventTypes(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
 		MediaPath: func(event string) string { return "/v1/events/" + event + "/media" },
 		Backend:   func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
 		Context: func(ctx context.Context, client mcptools.ClientInfo) context.Context {

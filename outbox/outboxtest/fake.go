@@ -17,13 +17,15 @@ import (
 type Fake struct {
 	mu    sync.Mutex
 	last  outbox.Seq
+	state int            // how often it was renewed
 	whole outbox.Seq     // from here on nothing was removed
 	evs   []outbox.Event // ascending
 	seen  map[string]seenAt
 	subs  map[outbox.SubID]*fakeSub
 	sends map[string]outbox.Send
 	audit []outbox.Audit // ascending
-	grown chan struct{}  // closed and replaced by every append
+	chain map[outbox.AuditKind][]outbox.AuditHash
+	grown chan struct{} // closed and replaced by every append
 	hook  func(op string) error
 }
 

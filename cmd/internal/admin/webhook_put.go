@@ -57,6 +57,13 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (out api.Pu
 	if err := s.mayUnsign(ctx, r, in); err != nil {
 		return api.PutWebhookResult{}, err
 	}
+	distrust, err := s.mayTrust(ctx, r)
+	if err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	if distrust != "" {
+		out.Warnings = append(out.Warnings, distrust)
+	}
 	unasked, err := s.mayPoint(ctx, r, url, in.Approval)
 	if err != nil {
 		return api.PutWebhookResult{}, err
@@ -74,7 +81,7 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (out api.Pu
 		return api.PutWebhookResult{}, err
 	}
 	r.cfg.URL, r.cfg.AllowInsecureHTTP = url.text, url.insecure
-	warnings, err := s.applySettings(&r, in, &out)
+	warnings, err := s.applySettings(before, &r, in, &out)
 	if err != nil {
 		return api.PutWebhookResult{}, err
 	}

@@ -34,6 +34,7 @@ func (s *Server) routes() {
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
 	read(s, routeAudit, svc.Audit)
+	read(s, routeVerifyAudit, svc.VerifyAudit)
 	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
 		return wrap(svc.DeadLetterSummary(ctx, in))
 	})
@@ -76,10 +77,19 @@ func (s *Server) routes() {
 
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
+	read(s, routeOccurrences, svc.Occurrences)
+	mount(s, routeStreamOccurrences, s.handleOccurrences)
+	mutate(s, routeRecordSetting, svc.RecordSetting)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {
 		mount(s, routeMetrics, s.handleMetrics)
+	}
+	if s.copyOutbox != nil {
+		mount(s, routeOutbox, s.handleOutbox)
+	}
+	if s.examine != nil {
+		read(s, routeExamine, s.examine)
 	}
 	s.routesOfListener()
 }
@@ -148,7 +158,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, pattern string, in any)
 }
 
 func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
-	raw, err := json.Marshal(body)
+	raw, err := json.Marshal(inWordsOf(w, body))
 	if err != nil {
 		status, raw = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the response could not be written as JSON"}}`)
 		s.log.Error("control response not encoded", "error", err)

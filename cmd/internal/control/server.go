@@ -13,16 +13,21 @@ import (
 
 	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/wording"
 )
 
-// ServerOptions is what a Server needs; all fields but Metrics, Health, RotateToken and
-// OpenPage are required.
+// ServerOptions is what a Server needs; all fields but Metrics, Health, RotateToken, CopyOutbox,
+// Examine and OpenPage are required.
 type ServerOptions struct {
 	Service api.Service
 	Metrics http.Handler // serves GET /metrics; nil: there are none
 	Health  http.Handler // serves /healthz and /readyz; nil: there are none
 	// replaces the token of the HTTP listener; nil: there is none
 	RotateToken func(context.Context) error
+	// returns a copy of the outbox, which ends when it is closed; nil: there is none
+	CopyOutbox func(context.Context) (content io.ReadCloser, bytes int64, err error)
+	// looks at what only the owner of the state sees; nil: there is none
+	Examine func(context.Context, api.Examine) (api.Examination, error)
 	// makes a link to the operator's page; nil: there is none
 	OpenPage func(context.Context) (api.PageLink, error)
 	Daemon   api.Daemon // what Client.Daemon returns; Version goes with every response
@@ -42,6 +47,8 @@ type Server struct {
 	metrics     http.Handler
 	health      http.Handler
 	rotateToken func(context.Context) error
+	copyOutbox  func(context.Context) (io.ReadCloser, int64, error)
+	examine     func(context.Context, api.Examine) (api.Examination, error)
 	openPage    func(context.Context) (api.PageLink, error)
 	daemon      api.Daemon
 	stop        func()
@@ -69,7 +76,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())
@@ -133,7 +140,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, 
 	body := &watchedBody{ReadCloser: r.Body}
 	body.whole.Store(r.ContentLength == 0)
 	r.Body = body
-	out := &statusRecorder{ResponseWriter: w, body: body}
+	out := &statusRecorder{ResponseWriter: w, body: body, program: agent.Kind == api.CallerHTTP}
 	start := time.Now()
 	defer func() {
 		p, begun := recover(), out.status != 0
@@ -160,8 +167,18 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, 
 // response and after it.
 type statusRecorder struct {
 	http.ResponseWriter
-	status int
-	body   *watchedBody
+	status  int
+	body    *watchedBody
+	program bool // the caller is one
+}
+
+// inWordsOf returns what is to be written, with its sentences as the caller understands them: where
+// they name a command, a program is told the route.
+func inWordsOf(w http.ResponseWriter, body any) any {
+	if r, ok := w.(*statusRecorder); ok && r.program {
+		return wording.Of(body, wording.ForPrograms)
+	}
+	return body
 }
 
 func (r *statusRecorder) WriteHeader(status int) {

@@ -47,10 +47,16 @@ func (s *Server) handleMedia(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Disposition", "attachment")
 	h.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
+	stream(w, m.Content)
+}
+
+// stream writes a file whose end its caller waits for however long it takes, as long as it takes
+// some of it.
+func stream(w http.ResponseWriter, content io.Reader) {
 	ctl := http.NewResponseController(w)
 	for {
 		_ = ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if _, err := io.CopyN(w, m.Content, mediaChunk); errors.Is(err, io.EOF) {
+		if _, err := io.CopyN(w, content, mediaChunk); errors.Is(err, io.EOF) {
 			return
 		} else if err != nil {
 			panic(http.ErrAbortHandler) // so that the caller does not take a part for the whole

@@ -81,13 +81,14 @@ func advice(e *store.Error) string {
 	case store.InUse:
 		return "; close that one"
 	case store.Damaged:
-		return ". Restore it from a backup, or move it away to start with an empty outbox"
+		return ". Restore a backup: " + term.Command(filepath.Dir(e.Path), "restore FILE") + ". Without one, set the file aside: " +
+			term.Command(filepath.Dir(e.Path), "doctor --quarantine")
 	case store.NewerFormat:
 		return ": use the version that wrote it, or a newer one"
 	case store.Missing:
 		return ". Begin one with: " + term.Command(e.Path, "webhook add URL") + ", or start the service: " + term.Command(e.Path, "start")
 	case store.Lost:
-		return ". Put it back from a backup. To begin an empty one, which knows no webhook and may store again what was delivered before: " +
+		return ". Restore a backup: " + term.Command(filepath.Dir(e.Path), "restore FILE") + ". To begin an empty one, which knows no webhook and may store again what was delivered before: " +
 			term.Command(filepath.Dir(e.Path), "serve --new-outbox")
 	case store.KeyMissing:
 		return "; put it back from a backup, or set the secrets again: " + setSecrets(e.Path)

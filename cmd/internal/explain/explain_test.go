@@ -123,7 +123,7 @@ func TestDatabaseThatCannotBeUsed(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Repeat("not a database\n", 5000)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	said(t, open(boltbox.Schema()), store.Damaged, true, path, "not an outbox database. Restore it from a backup, or move it away to start with an empty outbox")
+	said(t, open(boltbox.Schema()), store.Damaged, true, path, "not an outbox database. Restore a backup: waoutbox --state-dir ", "restore FILE. Without one, set the file aside: ", "doctor --quarantine")
 	if err := os.Remove(path); err != nil {
 		t.Fatal(err)
 	}
@@ -168,5 +168,5 @@ func TestAStateThatIsNotThere(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := store.Open(filepath.Join(dir, store.OutboxFile), store.DBOptions{Schema: boltbox.Schema(), Companions: []string{key}})
-	said(t, err, store.Lost, true, "Put it back from a backup", "--state-dir "+dir, "serve --new-outbox")
+	said(t, err, store.Lost, true, "Restore a backup: ", "--state-dir "+dir, "serve --new-outbox")
 }
