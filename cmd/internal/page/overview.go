@@ -47,7 +47,9 @@ type alarm struct {
 	Code  string
 	Since view.Time
 	Text  string
-	Warn  bool
+	// what Text ends with
+	Command string
+	Warn    bool
 	// what can be done at once
 	Test, Resume, Backlog, Pair, Connect bool
 }
@@ -227,10 +229,12 @@ func (c *call) alarms(st api.Status) []alarm {
 	for i, a := range st.Alarms {
 		state := view.AlarmState(a.Code)
 		one := alarm{
-			N: i, State: state, Code: term.Clean(a.Code), ID: term.Clean(a.Webhook), Name: names[a.Webhook], Since: c.clock.For(a.Since), Text: c.text(term.Clean(a.Message)),
+			N: i, State: state, Code: term.Clean(a.Code), ID: term.Clean(a.Webhook), Name: names[a.Webhook], Since: c.clock.For(a.Since),
 			Warn: state.Class == "warn" || state.Class == "paused",
 		}
 		one.Title = view.AlarmTitle(a.Code, one.Name)
+		one.Text, one.Command = view.Command(term.Clean(a.Message))
+		one.Text = c.text(one.Text)
 		w, inUse := hooks[a.Webhook]
 		switch a.Code {
 		case "webhook_failing", "webhook_held":
