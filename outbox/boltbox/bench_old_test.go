@@ -32,7 +32,10 @@ func BenchmarkOldIndex(b *testing.B) {
 				n, body := 0, make([]byte, 1024)
 				put := func(kind string, count int, bodies bool) {
 					err := db.Update(func(tx *bbolt.Tx) error {
-						events, _ := tx.CreateBucketIfNotExists([]byte("events")) // fails with the next put
+						events, err := tx.CreateBucketIfNotExists([]byte("events"))
+						if err != nil {
+							return err
+						}
 						seen, err := tx.CreateBucketIfNotExists([]byte("seen"))
 						if err != nil {
 							return err
