@@ -41,6 +41,7 @@ type app struct {
 	ends   *replay.Ends
 	recent *recent.Recent
 	meters *metrics.Metrics
+	live   *liveView // for the terminal of `serve`
 	disp   *dispatcher.Dispatcher
 	log    *slog.Logger
 	hosts  *hosts.Policy
@@ -53,7 +54,7 @@ type app struct {
 //
 // An outbox that was lost is not begun anew, unless newOutbox says so.
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
-	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames())}
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames()), live: newLiveView()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())
@@ -69,7 +70,7 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if a.db, err = store.Open(a.state.Path(store.OutboxFile), opts); err != nil {
 		return nil, err
 	}
-	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: a.meters, Log: log}); err != nil {
+	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: appendObservers{a.meters, a.live}, Log: log}); err != nil {
 		return nil, err
 	}
 	sealed := func() (bool, error) { return a.somethingSealed(ctx) }
@@ -79,7 +80,7 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, UserAgent: "waoutbox/" + version, Own: a.own, Log: log})
 	a.ends, a.recent = &replay.Ends{}, &recent.Recent{}
 	a.disp = dispatcher.New(dispatcher.Options{
-		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters}, Log: log, MaxInFlight: cfg.MaxInFlight,
+		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters, a.live}, Log: log, MaxInFlight: cfg.MaxInFlight,
 		Drain: max(cfg.DrainTimeout, 1), // 0 would be the default
 	})
 	return a, nil

@@ -29,7 +29,7 @@ func newServeCmd(e *env) *cobra.Command {
 		Short: "Run the service in the foreground",
 		Long: `Owns the state, the WhatsApp link and the deliveries, until it is stopped. Logs to stderr; on a terminal,
 and started in the background, to serve.log beside the state (three files of 10 MiB). A terminal shows the
-QR code while no account is linked, and the link as it changes.`,
+QR code while no account is linked, the link as it changes, and one line for what arrives and for each delivery.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e.settings = givenSettings(cmd)
@@ -124,6 +124,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	svc := a.service(client, &info, files, web.alarms)
+	svc.RemoveTemporary(control.WithAgent(ctx, agent()))
 	ready := func() string { return a.notReady(ctx) }
 	meters := a.metrics(svc)
 	rotateToken := func(ctx context.Context) (err error) {
@@ -131,7 +132,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return web.rotate(ctx)
 	}
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, Daemon: info, Stop: stop, Log: log,
 	})
 	web.serve(a, calls, meters, ready)
 	ln, err := socket.Listen(e.stateDir)
@@ -164,5 +165,5 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if web.server != nil { // it ends before the calls that it passes on
 		parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), part{"http", web.run})
 	}
-	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client) })
+	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client, a.live) })
 }

@@ -31,6 +31,7 @@ type daemonControl interface {
 	Metrics(ctx context.Context) (string, error)
 	RotateHTTPToken(ctx context.Context) error
 	Outbox(ctx context.Context) (io.ReadCloser, int64, error)
+	Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error
 	Examine(ctx context.Context, in api.Examine) (api.Examination, error)
 }
 
