@@ -77,6 +77,7 @@ type laneWatcher interface {
 type Request struct {
 	Sub     outbox.SubID
 	Webhook outbox.Webhook // the configuration at the moment of sending
+	Binding outbox.Binding // of the subscription as it is stored, for comparing with Webhook.Seal
 	Event   outbox.Event
 	Attempt int // from 1 within the schedule
 	Replay  int // 0, or how often the delivery was replayed

@@ -108,6 +108,17 @@ func (c *call) backend(ctx context.Context) (Backend, error) {
 	return b, nil
 }
 
+// backend returns the service with its sentences in the words of this session.
+func (s *Server) backend(ctx context.Context, client ClientInfo) (Backend, error) {
+	b, err := s.opts.Backend(ctx, client)
+	w := worded{Backend: b, say: s.inTools}
+	if err != nil {
+		_, err = inTools(w, struct{}{}, err)
+		return nil, err
+	}
+	return w, nil
+}
+
 // confirm asks the user before something is done about a thing that is named the same in every call
 // that does the same. It returns whether he agreed, ApprovalNone when this client cannot ask him:
 // the service decides then. Any other error than that he declined must end the call at once:
@@ -165,7 +176,7 @@ func (s *Server) invoke(ctx context.Context, t tool, client ClientInfo, params m
 	}
 	known := consent.Of(ctx, params.InputResponses)
 	for range questions {
-		result, code, ask := s.attempt(ctx, t, w, &call{client: client, open: s.opts.Backend, consent: known})
+		result, code, ask := s.attempt(ctx, t, w, &call{client: client, open: s.backend, consent: known})
 		if ask == nil {
 			return result, code
 		}

@@ -45,7 +45,7 @@ func (s *Server) explain(ctx context.Context, t tool, err error) api.Error {
 	case ended && errors.Is(ctx.Err(), context.Canceled):
 		return *api.Retryf(api.CodeTimeout, "The call was cancelled before the service answered.")
 	case ended:
-		return *api.Retryf(api.CodeTimeout, "The service did not answer within %d s. Try again, or see `waoutbox status`.", int(t.limit.Seconds()))
+		return *api.Retryf(api.CodeTimeout, "The service did not answer within %d s. Try again, or see %s.", int(t.limit.Seconds()), s.commandOrTool("status"))
 	}
 	id := "err_" + rand.Text()[:10]
 	s.log.LogAttrs(ctx, slog.LevelError, "tool failed", slog.String("tool", t.name), slog.String("error_id", id), slog.Any("error", err))
@@ -60,19 +60,18 @@ func mayBeDone[In any](hint string) func(In, api.Error) api.Error {
 	}
 }
 
-// advise adds which tool mends a failure: the service's own sentences are written for people, who
-// have commands.
+// advise adds which tool mends a failure whose sentence names none.
 func (s *Server) advise(e api.Error) api.Error {
 	var next string
 	switch {
+	case strings.Contains(e.Message, "whatsapp_"): // the tool is named already
+		return e
 	case e.Code == api.CodeWebhookNotFound && s.opts.ReadOnly:
 		next = "whatsapp_webhook_list shows all."
 	case e.Code == api.CodeWebhookNotFound:
 		next = "whatsapp_webhook_list shows all; whatsapp_webhook_register adds one, or a removed one again."
 	case e.Code == api.CodeNotFound:
 		next = "whatsapp_event_list shows the events that are kept, whatsapp_dead_letter_list the dead letters."
-	case strings.Contains(e.Message, "whatsapp_"): // a tool's own sentence
-		return e
 	case (e.Code == api.CodeNotWaiting || e.Code == api.CodePairingUnavail || e.Code == api.CodePairingCancelled) && !s.opts.ReadOnly:
 		next = "whatsapp_get_qr_code, or whatsapp_request_pairing_code, begins anew; whatsapp_connection_status shows how it stands."
 	case e.Code == api.CodeMessageNotFound:

@@ -240,12 +240,15 @@ func TestErrorsNameTools(t *testing.T) {
 	}
 	s := start(t, optionsFor(f))
 	s.initialize()
-	wantError(t, s.call("whatsapp_send_text", `{"jid":"1","text":"x"}`), "not_connected", false, "waoutbox pair. Here: whatsapp_connection_status")
+	wantError(t, s.call("whatsapp_send_text", `{"jid":"1","text":"x"}`), "not_connected", false, "link one first with whatsapp_get_qr_code")
 	wantError(t, s.call("whatsapp_dead_letter_list", `{"url":"wh_7"}`), "webhook_not_found", false, "Here: whatsapp_webhook_list shows all; whatsapp_webhook_register")
 
 	o := optionsFor(f)
 	o.ReadOnly = true
 	srv := New(o)
+	if got := srv.inTools("see them with waoutbox webhook list, add one with waoutbox webhook add URL"); got != "see them with whatsapp_webhook_list, add one with waoutbox webhook add URL" {
+		t.Errorf("a session that may only read is told: %s", got)
+	}
 	for code, tool := range map[api.Code]string{
 		api.CodeNotFound: "whatsapp_event_list", api.CodeNotWaiting: "whatsapp_get_qr_code",
 		api.CodePairingCancelled: "whatsapp_get_qr_code", api.CodePairingUnavail: "whatsapp_get_qr_code",

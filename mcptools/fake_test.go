@@ -187,7 +187,7 @@ func (f *fake) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResu
 }
 
 func (f *fake) ContinuePairing(_ context.Context, in api.ContinuePairing) (api.PairStep, error) {
-	f.record("ContinuePairing passkey=%s confirm=%v", in.Passkey, in.Confirm)
+	f.record("ContinuePairing passkey=%s confirm=%v cancel=%v", in.Passkey, in.Confirm, in.Cancel)
 	return f.next, nil
 }
 

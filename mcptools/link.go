@@ -14,7 +14,7 @@ func (s *Server) connectionStatus() tool {
 	return define(s, declaration[noArguments, statusOutput]{
 		name:        "whatsapp_connection_status",
 		title:       "Connection status",
-		description: "Tell whether WhatsApp is linked and connected; reason, alarms and failingOrHeld say what keeps events from the webhooks and how to mend it.",
+		description: "Tell whether WhatsApp is linked and connected, and what keeps events from the webhooks.",
 		hints:       hints{readOnly: true, idempotent: true},
 		limit:       shortCall,
 		run:         s.runConnectionStatus,
@@ -26,7 +26,7 @@ type statusOutput struct {
 	IsConnected bool          `json:"isConnected"`
 	SessionInfo *sessionInfo  `json:"sessionInfo,omitempty"`
 	Since       string        `json:"since,omitempty"`
-	Reason      string        `json:"reason,omitempty"`
+	Reason      string        `json:"reason,omitempty" doc:"what is missing, and what to do"`
 	Alarms      []alarm       `json:"alarms"`
 	// paused webhooks are not among them: whatsapp_webhook_list has those
 	Failing  []failingWebhook `json:"failingOrHeld"`
@@ -104,22 +104,6 @@ func failingOrHeld(w api.Webhook) bool {
 	return w.Status == api.WebhookFailing || w.Status == api.WebhookHeld
 }
 
-// withTool is the message of an alarm, and the tool that does what its command does.
-func (s *Server) withTool(a api.Alarm) string {
-	next := ""
-	switch {
-	case s.opts.ReadOnly:
-	case strings.Contains(a.Message, " webhook resume "):
-		next = "whatsapp_webhook_resume"
-	case strings.Contains(a.Message, " webhook test "):
-		next = "whatsapp_webhook_test"
-	}
-	if next == "" {
-		return a.Message
-	}
-	return sentence(cut(a.Message, 400)) + " Here: " + next + "."
-}
-
 // failingWebhooks are the webhooks that fail or are held, each with what its alarm says.
 func (s *Server) failingWebhooks(st api.Status) []failingWebhook {
 	failing := []failingWebhook{}
@@ -130,7 +114,7 @@ func (s *Server) failingWebhooks(st api.Status) []failingWebhook {
 		reason := cmp.Or(w.Reason, noReason)
 		for _, a := range st.Alarms {
 			if a.Webhook == w.ID && a.Code == alarmOf(w) {
-				reason = s.withTool(a)
+				reason = a.Message
 			}
 		}
 		failing = append(failing, failingWebhook{ID: w.ID, URL: w.URL, Status: w.Status, Reason: cut(clean(reason), 500)})
@@ -152,7 +136,7 @@ func (s *Server) otherAlarms(st api.Status) []alarm {
 		case said[a.Webhook+a.Code]:
 		case st.Link.State != api.LinkConnected && slices.Contains([]string{"not_linked", "link_down", "link_closed", "link_replaced"}, a.Code):
 		default:
-			alarms = append(alarms, alarm{Code: a.Code, Message: sentence(cut(clean(s.withTool(a)), 500)), Since: stamp(a.Since)})
+			alarms = append(alarms, alarm{Code: a.Code, Message: sentence(cut(clean(a.Message), 500)), Since: stamp(a.Since)})
 		}
 	}
 	return alarms
@@ -170,7 +154,7 @@ func (s *Server) reasons(st api.Status, alarms []alarm) []string {
 	}
 	reasons := s.linkReasons(link)
 	if len(st.Webhooks) == 0 {
-		reasons = append(reasons, "No webhook is registered: "+s.callOrRun("whatsapp_webhook_register", "waoutbox webhook add URL")+".")
+		reasons = append(reasons, "No webhook is registered: "+s.callOrRun("webhook add URL")+".")
 	}
 	var unsigned []string
 	for _, w := range st.Webhooks {
@@ -193,8 +177,8 @@ func (s *Server) linkReasons(l api.Link) []string {
 	if l.Reason != "" {
 		why = " " + sentence(cut(clean(l.Reason), 300))
 	}
-	pair := s.callOrRun("whatsapp_get_qr_code", "waoutbox pair")
-	connect := s.callOrRun("whatsapp_connect", "waoutbox connect")
+	pair := s.callOrRun("pair")
+	connect := s.callOrRun("connect")
 	switch {
 	case l.State == api.LinkConnected:
 		return nil
@@ -215,7 +199,7 @@ func (s *Server) connect() tool {
 	return define(s, declaration[noArguments, statusOutput]{
 		name:        "whatsapp_connect",
 		title:       "Connect",
-		description: "Connect to WhatsApp again: after whatsapp_disconnect, after another program took the session, or without waiting for the next try.",
+		description: "Connect to WhatsApp again, after whatsapp_disconnect, after another program took the session, or without waiting for the next try.",
 		hints:       hints{idempotent: true, openWorld: true},
 		limit:       longCall,
 		run:         s.runConnect,
@@ -242,7 +226,7 @@ func (s *Server) disconnect() tool {
 	return define(s, declaration[disconnectInput, statusOutput]{
 		name:        "whatsapp_disconnect",
 		title:       "Disconnect",
-		description: "Close the link to WhatsApp until whatsapp_connect; the account stays linked. With logout it is forgotten: ask the user first, linking again needs the phone.",
+		description: "Close the link to WhatsApp until whatsapp_connect, or with logout unlink the account for good.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 		limit:       longCall,
 		run:         s.runDisconnect,
@@ -251,7 +235,7 @@ func (s *Server) disconnect() tool {
 }
 
 type disconnectInput struct {
-	Logout bool `json:"logout,omitempty" doc:"log the account out of WhatsApp and forget it here; default false"`
+	Logout bool `json:"logout,omitempty" doc:"log the account out of WhatsApp and forget it here: ask the user first, linking again needs the phone; default false"`
 }
 
 func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput) (out statusOutput, err error) {

@@ -10,7 +10,7 @@ func (s *Server) sendText() tool {
 	return define(s, declaration[sendTextInput, sendOutput]{
 		name:        "whatsapp_send_text",
 		title:       "Send text",
-		description: "Send a text message from the linked account. Calling twice sends twice, unless idempotencyKey is the same.",
+		description: "Send a text message from the linked account (twice when called twice, unless idempotencyKey is the same).",
 		hints:       hints{destructive: true, openWorld: true},
 		limit:       longCall,
 		run: func(ctx context.Context, c *call, in sendTextInput) (sendOutput, error) {
@@ -71,7 +71,7 @@ func (s *Server) sendLocation() tool {
 	return define(s, declaration[sendLocationInput, sendOutput]{
 		name:        "whatsapp_send_location",
 		title:       "Send location",
-		description: "Send a point on the map. Calling twice sends twice, unless idempotencyKey is the same.",
+		description: "Send a point on the map (twice when called twice, unless idempotencyKey is the same).",
 		hints:       hints{destructive: true, openWorld: true},
 		limit:       longCall,
 		run: func(ctx context.Context, c *call, in sendLocationInput) (sendOutput, error) {
@@ -95,7 +95,7 @@ func (s *Server) sendContact() tool {
 	return define(s, declaration[sendContactInput, sendOutput]{
 		name:        "whatsapp_send_contact",
 		title:       "Send contact",
-		description: "Send a person's card, made of a name and numbers. Calling twice sends twice, unless idempotencyKey is the same.",
+		description: "Send a person's card, made of a name and numbers (twice when called twice, unless idempotencyKey is the same).",
 		hints:       hints{destructive: true, openWorld: true},
 		limit:       longCall,
 		run: func(ctx context.Context, c *call, in sendContactInput) (sendOutput, error) {
@@ -138,7 +138,7 @@ func (s *Server) deleteMessage() tool {
 	return define(s, declaration[deleteInput, sendOutput]{
 		name:        "whatsapp_delete_message",
 		title:       "Delete own message",
-		description: "Take a message that this account sent within about two days away for everybody. This cannot be undone.",
+		description: "Take a message that this account sent within about two days away for everybody, for good.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 		limit:       longCall,
 		run: func(ctx context.Context, c *call, in deleteInput) (sendOutput, error) {

@@ -15,8 +15,8 @@ func (s *Server) getQRCode() tool {
 	return define(s, declaration[qrInput, pairOutput]{
 		name:  "whatsapp_get_qr_code",
 		title: "Pair with QR code",
-		description: "Link a WhatsApp account: shows the user a QR code to scan under Linked devices, valid for up to a minute. " +
-			"Where images are not shown, use whatsapp_request_pairing_code.",
+		description: "Link a WhatsApp account with a QR code that the user scans, or, where images are not shown, " +
+			"with whatsapp_request_pairing_code.",
 		hints: hints{openWorld: true},
 		limit: longCall,
 		run:   s.runGetQRCode,
@@ -27,7 +27,7 @@ func (s *Server) requestPairingCode() tool {
 	return define(s, declaration[codeInput, codeOutput]{
 		name:        "whatsapp_request_pairing_code",
 		title:       "Pair with phone code",
-		description: "Link a WhatsApp account: returns a code that the user types into the phone with this number.",
+		description: "Link a WhatsApp account with a code that the user types into the phone with this number.",
 		hints:       hints{openWorld: true},
 		limit:       longCall,
 		run:         s.runRequestPairingCode,
@@ -38,6 +38,7 @@ func (s *Server) requestPairingCode() tool {
 type qrInput struct {
 	PasskeyResponse string `json:"passkeyResponse,omitempty" max:"65536" doc:"after a result with passkey: the text that the browser showed"`
 	CodesMatch      bool   `json:"codesMatch,omitempty" doc:"after a result with confirmCode: the phone shows the same"`
+	Cancel          bool   `json:"cancel,omitempty" doc:"give up the pairing that is under way, by whichever code it began; default false"`
 }
 
 type codeInput struct {
@@ -56,6 +57,7 @@ type pairOutput struct {
 	ConfirmCode string         `json:"confirmCode,omitempty"`
 	ExpiresAt   string         `json:"expiresAt,omitempty"`
 	Account     string         `json:"account,omitempty"` // linked
+	Cancelled   bool           `json:"cancelled,omitempty"`
 }
 
 type passkeyOutput struct {
@@ -64,6 +66,9 @@ type passkeyOutput struct {
 }
 
 func (s *Server) runGetQRCode(ctx context.Context, c *call, in qrInput) (out pairOutput, err error) {
+	if in.Cancel && (in.PasskeyResponse != "" || in.CodesMatch) {
+		return out, badArgument("Pass \"cancel\" alone: with \"passkeyResponse\" or \"codesMatch\" the pairing would go on.")
+	}
 	b, err := c.backend(ctx)
 	if err != nil {
 		return out, err
@@ -71,7 +76,7 @@ func (s *Server) runGetQRCode(ctx context.Context, c *call, in qrInput) (out pai
 	goesOn := in != qrInput{}
 	var step api.PairStep
 	if goesOn {
-		step, err = b.ContinuePairing(ctx, api.ContinuePairing{Passkey: in.PasskeyResponse, Confirm: in.CodesMatch})
+		step, err = b.ContinuePairing(ctx, api.ContinuePairing{Passkey: in.PasskeyResponse, Confirm: in.CodesMatch, Cancel: in.Cancel})
 	} else {
 		step, err = b.PairNow(ctx, api.PairRequest{})
 	}
@@ -81,6 +86,11 @@ func (s *Server) runGetQRCode(ctx context.Context, c *call, in qrInput) (out pai
 	out.ExpiresAt = stamp(step.ExpiresAt)
 	until := step.ExpiresAt.UTC().Format("15:04:05 UTC")
 	switch {
+	case in.Cancel && step.Step == api.StepLinked:
+		return out, api.Errorf(api.CodeAlreadyLinked, "It was too late to give the pairing up: %s is linked. To unlink it: whatsapp_disconnect with logout.", step.Account)
+	case in.Cancel && step.Error != nil && step.Error.Code == api.CodePairingCancelled:
+		out.Cancelled = true
+		c.note("The pairing was given up: its codes are no longer valid. Without arguments this tool begins a new one.")
 	case step.Step == api.StepLinked && goesOn:
 		out.Account = step.Account
 		c.note("Linked. whatsapp_connection_status tells more.")
@@ -97,7 +107,7 @@ func (s *Server) runGetQRCode(ctx context.Context, c *call, in qrInput) (out pai
 			"and gives you the text that is shown then: call again with it as passkeyResponse before %s. Or the user runs `waoutbox pair` in a terminal.", until)
 	case step.Step == api.StepConfirm:
 		out.ConfirmCode = step.Code
-		c.note("Ask the user whether the phone shows %s. If so, call again with codesMatch true before %s; if not, somebody else may be linking: stop.", step.Code, until)
+		c.note("Ask the user whether the phone shows %s. If so, call again with codesMatch true before %s; if not, somebody else may be linking: call again with cancel true.", step.Code, until)
 	default:
 		return out, noCode(step)
 	}

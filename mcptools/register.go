@@ -15,8 +15,8 @@ func (s *Server) webhookRegister() tool {
 	return define(s, declaration[registerInput, registerOutput]{
 		name:  "whatsapp_webhook_register",
 		title: "Register webhook",
-		description: "Deliver WhatsApp events to a URL from now on. Registering a known URL updates and resumes it: " +
-			"arguments left out keep their values.",
+		description: "Deliver WhatsApp events to a URL from now on, or update and resume a webhook whose URL is known, " +
+			"with arguments left out keeping their values.",
 		hints:  hints{destructive: true, idempotent: true, openWorld: true},
 		limit:  shortCall,
 		help:   map[string]string{"events": s.eventHelp()},

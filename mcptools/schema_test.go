@@ -204,6 +204,9 @@ func TestSizeBudget(t *testing.T) {
 			t.Fatal(err)
 		}
 		description := tool["description"].(string)
+		if inner := strings.TrimSuffix(description, "."); inner == description || strings.ContainsAny(inner, "!?;\n") || strings.Contains(inner, ". ") {
+			t.Errorf("the description of %s is not one sentence: %q", name, description)
+		}
 		if len(description) > 250 {
 			t.Errorf("the description of %s has %d bytes, at most 250", name, len(description))
 		}

@@ -1,7 +1,7 @@
 // Package mcptools is the agent surface: a whole MCP server over stdio whose tools call a Backend,
 // which is the part of api.Service they need. It and its transport,
-// mcptools/stdio, are the only packages that know mcp-go, and outbox/api is the only other package
-// of this project they import.
+// mcptools/stdio, are the only packages that know mcp-go, and outbox and outbox/api, with what
+// belongs to it, are the only others of this project that they import.
 //
 // Handshake and listing never touch the Backend: it is asked for at the first tool call with valid
 // arguments, and again after it became unavailable. Every failure of a tool is a result with
@@ -93,6 +93,8 @@ type Server struct {
 	mcp   *server.MCPServer
 	asker *consent.Asker
 	calls sync.WaitGroup // tool calls that still run
+	// the names of the tools that clients see
+	listed map[string]bool
 }
 
 // New makes a server with its tools registered. It starts nothing.
@@ -106,9 +108,10 @@ func New(o Options) *Server {
 		text = readOnlyInstructions
 	}
 	s := &Server{
-		opts:  o,
-		log:   log,
-		asker: consent.NewAsker(),
+		opts:   o,
+		log:    log,
+		listed: map[string]bool{},
+		asker:  consent.NewAsker(),
 		mcp: server.NewMCPServer("waoutbox", o.Version,
 			server.WithTitle("WhatsApp outbox"),
 			server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),
@@ -119,6 +122,7 @@ func New(o Options) *Server {
 	}
 	for _, t := range s.tools() {
 		if !o.ReadOnly || t.hints.readOnly {
+			s.listed[t.name] = true
 			s.mcp.AddTool(t.listing(), s.handler(t))
 		}
 	}
@@ -157,14 +161,6 @@ func (s *Server) tools() []tool {
 		s.deadLetterReplay(),
 		s.deadLetterPurge(),
 	}
-}
-
-// callOrRun names the tool to call next, or the command where this session has no such tool.
-func (s *Server) callOrRun(toolName, command string) string {
-	if s.opts.ReadOnly {
-		return "the user can run `" + command + "`"
-	}
-	return "call " + toolName
 }
 
 // lastGrace is what calls whose context has ended get to come back, before the process is left to

@@ -39,8 +39,8 @@ func TestStatusSaysEachThingOnce(t *testing.T) {
 	want := `{"status":"disconnected","isConnected":false,"sessionInfo":{"account":"49151@s.whatsapp.net"},` +
 		`"reason":"WhatsApp is not connected, so no events come. Once that is mended call whatsapp_connect. Unsigned, so that the receiver cannot tell who sends: wh_3.",` +
 		`"alarms":[{"code":"account_banned","message":"WhatsApp has banned the account until 10:00. Wait.","since":"2026-11-24T09:00:00Z"},` +
-		`{"code":"expiry_near","message":"wh_1 has waited for a month."},{"code":"webhook_paused","message":"wh_4 is paused: by hand. Resume it with: waoutbox webhook resume wh_4. Here: whatsapp_webhook_resume."},{"code":"outbox_disk_low","message":"Free some[31m space."}],` +
-		`"failingOrHeld":[{"id":"wh_1","url":"https://a.example/","status":"failing","reason":"wh_1 fails: mend the endpoint, then: waoutbox webhook test wh_1. Here: whatsapp_webhook_test."},` +
+		`{"code":"expiry_near","message":"wh_1 has waited for a month."},{"code":"webhook_paused","message":"wh_4 is paused: by hand. Resume it with: whatsapp_webhook_resume (url wh_4)."},{"code":"outbox_disk_low","message":"Free some[31m space."}],` +
+		`"failingOrHeld":[{"id":"wh_1","url":"https://a.example/","status":"failing","reason":"wh_1 fails: mend the endpoint, then: whatsapp_webhook_test (url wh_1)"},` +
 		`{"id":"wh_2","url":"https://b.example/","status":"held","reason":"Retry-After"}],"webhooks":4,"pending":0,"dead":0,"version":"0.1.0"}`
 	if !sameJSON(t, r.StructuredContent, want) {
 		t.Errorf("%s\nwant %s", r.StructuredContent, want)

@@ -371,6 +371,29 @@ func TestPairingGoesOn(t *testing.T) {
 	says(s.call("whatsapp_disconnect", `{"logout":true}`), "still lists")
 }
 
+// A pairing that an agent began ends by it: whatever waits for its code is told, and no code of it
+// links anybody.
+func TestPairingIsGivenUp(t *testing.T) {
+	f := newFake()
+	s := start(t, optionsFor(f))
+	s.initialize()
+	f.next = api.PairStep{Step: api.StepFailed, Error: api.Errorf(api.CodePairingCancelled, "pairing was cancelled")}
+	r := s.call("whatsapp_get_qr_code", `{"cancel":true}`)
+	if r.IsError || string(r.StructuredContent) != `{"cancelled":true}` || !strings.Contains(r.Content[len(r.Content)-1].Text, "given up") {
+		t.Errorf("cancelled: %+v", r)
+	}
+	if asked := f.recorded(); !slices.Equal(asked, []string{"ContinuePairing passkey= confirm=false cancel=true"}) {
+		t.Errorf("asked the service for %q", asked)
+	}
+	f.next = api.PairStep{Step: api.StepLinked, Account: "491515550100@s.whatsapp.net"}
+	wantError(t, s.call("whatsapp_get_qr_code", `{"cancel":"true"}`), "already_linked", false, "whatsapp_disconnect")
+	f.recorded()
+	wantError(t, s.call("whatsapp_get_qr_code", `{"cancel":true,"codesMatch":true}`), "invalid_arguments", false, `"cancel"`)
+	if asked := f.recorded(); len(asked) > 0 {
+		t.Errorf("contradicting arguments asked the service for %q", asked)
+	}
+}
+
 func TestListsStayBelowTwentyKilobytes(t *testing.T) {
 	f := newFake()
 	for i := range 300 {

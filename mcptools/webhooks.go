@@ -54,14 +54,13 @@ type webhookInput struct {
 
 func (s *Server) webhookUnregister() tool {
 	return define(s, declaration[webhookInput, unregisterOutput]{
-		name:  "whatsapp_webhook_unregister",
-		title: "Remove webhook",
-		description: "Stop delivering to a webhook. What it has not received becomes dead letters, " +
-			"which can be replayed once the URL is registered again.",
-		hints:  hints{destructive: true, idempotent: true},
-		limit:  shortCall,
-		run:    s.runWebhookUnregister,
-		unsure: mayBeDone[webhookInput]("The webhook may be removed all the same: whatsapp_webhook_list shows what is left."),
+		name:        "whatsapp_webhook_unregister",
+		title:       "Remove webhook",
+		description: "Stop delivering to a webhook and keep what it has not received as dead letters.",
+		hints:       hints{destructive: true, idempotent: true},
+		limit:       shortCall,
+		run:         s.runWebhookUnregister,
+		unsure:      mayBeDone[webhookInput]("The webhook may be removed all the same: whatsapp_webhook_list shows what is left."),
 	})
 }
 
@@ -108,7 +107,7 @@ func (s *Server) webhookList() tool {
 	return define(s, declaration[noArguments, webhookListOutput]{
 		name:        "whatsapp_webhook_list",
 		title:       "List webhooks",
-		description: "List the webhooks with their state, backlog (pending) and dead letters. Secrets are never shown.",
+		description: "List the webhooks with their state, backlog and dead letters.",
 		hints:       hints{readOnly: true, idempotent: true},
 		limit:       shortCall,
 		run:         s.runWebhookList,
@@ -158,7 +157,7 @@ func (s *Server) webhookTest() tool {
 	return define(s, declaration[testInput, testOutput]{
 		name:        "whatsapp_webhook_test",
 		title:       "Test webhook",
-		description: "POST one test event to a webhook at once, signed like any delivery. An endpoint that is down is success:false, not a tool error.",
+		description: "POST one test event to a webhook at once, signed like any delivery.",
 		hints:       hints{openWorld: true},
 		limit:       longCall,
 		run:         s.runWebhookTest,
@@ -172,7 +171,7 @@ type testInput struct {
 
 type testOutput struct {
 	URL      string `json:"url"`
-	Success  bool   `json:"success"`
+	Success  bool   `json:"success" doc:"false when the endpoint is down or refuses"`
 	Event    string `json:"event"`
 	Status   int    `json:"status,omitempty"`
 	Ms       int64  `json:"ms"`
@@ -205,19 +204,11 @@ func (s *Server) runWebhookTest(ctx context.Context, c *call, in testInput) (out
 	return out, nil
 }
 
-// commandOrTool is a command line of this program, or the tool that does the same.
-func (s *Server) commandOrTool(line string) string {
-	if line == "webhook add URL" {
-		return "whatsapp_webhook_register"
-	}
-	return "`waoutbox " + line + "`"
-}
-
 func (s *Server) webhookPause() tool {
 	return define(s, declaration[webhookInput, webhookStateOutput]{
 		name:        "whatsapp_webhook_pause",
 		title:       "Pause webhook",
-		description: "Hold back everything for a webhook until whatsapp_webhook_resume. Nothing is lost: it waits, for 30 days unless set otherwise.",
+		description: "Hold back everything for a webhook until whatsapp_webhook_resume, without losing any of it.",
 		hints:       hints{idempotent: true},
 		limit:       shortCall,
 		run:         s.runWebhookPause,
@@ -231,7 +222,7 @@ type webhookStateOutput struct {
 	ID      string            `json:"id"`
 	URL     string            `json:"url"`
 	Status  api.WebhookStatus `json:"status"`
-	Pending int64             `json:"pending"`
+	Pending int64             `json:"pending" doc:"these wait, for 30 days unless set otherwise"`
 }
 
 func stateOutput(w api.Webhook, message string, of []string) webhookStateOutput {
@@ -263,7 +254,7 @@ func (s *Server) webhookResume() tool {
 	return define(s, declaration[resumeInput, webhookStateOutput]{
 		name:        "whatsapp_webhook_resume",
 		title:       "Resume webhook",
-		description: "Let a webhook go on at once with what waits for it, whatever held it. skipToNow makes dead letters of what waits instead, which can be replayed.",
+		description: "Let a webhook go on at once with what waits for it, whatever held it.",
 		hints:       hints{idempotent: true, openWorld: true},
 		limit:       shortCall,
 		run:         s.runWebhookResume,
@@ -273,7 +264,7 @@ func (s *Server) webhookResume() tool {
 
 type resumeInput struct {
 	URL       string `json:"url" doc:"URL or id of the webhook"`
-	SkipToNow bool   `json:"skipToNow,omitempty" doc:"go on with what comes from now on; default false"`
+	SkipToNow bool   `json:"skipToNow,omitempty" doc:"go on with what comes from now on, and make dead letters of what waits; default false"`
 }
 
 func (s *Server) runWebhookResume(ctx context.Context, c *call, in resumeInput) (out webhookStateOutput, err error) {

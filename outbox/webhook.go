@@ -47,7 +47,10 @@ type Webhook struct {
 	Temporary bool `json:"temporary,omitempty"`
 	// Filter is set while the webhook is removed: what it wanted, for when it is added again. The
 	// epochs do not keep that.
-	Filter    *Filter   `json:"filter,omitempty"`
+	Filter *Filter `json:"filter,omitempty"`
+	// Seal is the sealed Binding of this and the filters (SettingsContext): without it, or with
+	// another one, nothing is sent.
+	Seal      []byte    `json:"seal,omitempty"`
 	CreatedAt time.Time `json:"created_at"`
 	UpdatedAt time.Time `json:"updated_at"`
 }

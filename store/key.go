@@ -13,13 +13,17 @@ import (
 const (
 	keySize    = 32 // AES-256
 	sealFormat = 1  // version byte of sealed bytes: AES-256-GCM, random 12-byte nonce in front
+	// settled stands behind the key when all that must be sealed with it was. It is kept here, not
+	// in the database: whoever edits that could make it look older than it is.
+	settled = 's'
 )
 
 // Key seals secrets at rest, so that a copy of the database without the key file holds none. Safe
 // for concurrent use.
 type Key struct {
-	path string
-	aead cipher.AEAD
+	path    string
+	aead    cipher.AEAD
+	settled bool
 }
 
 // OpenKey reads the key at path. When there is none, it makes one, unless sealedExists says that
@@ -50,10 +54,11 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	if err != nil {
 		return nil, systemError(err, path, fmt.Sprintf("key %s cannot be read", path))
 	}
-	if len(raw) != keySize {
+	whole := len(raw) == keySize+1 && raw[keySize] == settled
+	if !whole && len(raw) != keySize {
 		return nil, newError(WrongKey, path, nil, "key %s has %d bytes, a key has %d", path, len(raw), keySize)
 	}
-	block, err := aes.NewCipher(raw)
+	block, err := aes.NewCipher(raw[:keySize])
 	if err != nil {
 		return nil, fmt.Errorf("use key %s: %w", path, err)
 	}
@@ -61,14 +66,34 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use key %s: %w", path, err)
 	}
-	return &Key{path: path, aead: aead}, nil
+	return &Key{path: path, aead: aead, settled: whole}, nil
 }
 
 // makeKey writes a new key whole: a crash leaves either no key or a good one.
 func makeKey(path string) error {
 	raw := make([]byte, keySize)
 	rand.Read(raw) // never fails
-	return WriteFile(path, raw)
+	return WriteFile(path, append(raw, settled))
+}
+
+// Settled reports whether all that must be sealed with the key is: what is not then was not stored
+// by this program. It is so from the beginning for a key that a version made that knows of it.
+func (k *Key) Settled() bool { return k.settled }
+
+// Settle notes that, durably, in the key file. It is called by one goroutine.
+func (k *Key) Settle() error {
+	raw, err := os.ReadFile(k.path)
+	if err == nil && len(raw) != keySize {
+		err = errors.New("it was changed meanwhile")
+	}
+	if err == nil {
+		err = WriteFile(k.path, append(raw, settled))
+	}
+	if err != nil {
+		return systemError(err, k.path, fmt.Sprintf("key %s cannot be written", k.path))
+	}
+	k.settled = true
+	return nil
 }
 
 // Seal encrypts plain. The same context (what the secret belongs to) must be given to Open: a

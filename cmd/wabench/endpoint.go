@@ -3,13 +3,16 @@ package main
 import (
 	"crypto/hmac"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -36,7 +39,7 @@ const (
 
 // postCounts is what an endpoint counted since its last reset. Times are unix nanoseconds.
 type postCounts struct {
-	Posts    int `json:"posts"`
+	Posts    int `json:"posts"`    // connections, of a hostile one
 	Distinct int `json:"distinct"` // by sequence
 	// signature wrong or absent, or an unreadable sequence
 	Invalid   int             `json:"invalid"`
@@ -51,7 +54,9 @@ type endpoint struct {
 	answer string
 	url    string
 	server *http.Server
-	done   chan struct{} // closed when Serve returned
+	conns  *connServer   // of a hostile one, which has no server
+	listen net.Listener  // of a hostile one
+	done   chan struct{} // closed when nothing is accepted any more
 	hang   chan struct{} // closed to let hanging POSTs go
 
 	mu     sync.Mutex
@@ -64,9 +69,7 @@ type endpoint struct {
 // openEndpoint listens on a free loopback port; an endpoint that refuses has one that is closed
 // again.
 func openEndpoint(answer string) (*endpoint, error) {
-	switch answer {
-	case answerOK, answer503, answerHang, answerRefuse, answerThrottle:
-	default:
+	if !answers(answer) {
 		return nil, fmt.Errorf("%q is no answer of an endpoint", answer)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -79,6 +82,9 @@ func openEndpoint(answer string) (*endpoint, error) {
 		close(e.done)
 		return e, l.Close()
 	}
+	if slices.Contains(hostileAnswers(), answer) {
+		return e, e.serveHostile(l, aHostile(answer))
+	}
 	go func() {
 		defer close(e.done)
 		_ = e.server.Serve(l) // ends with ErrServerClosed after close
@@ -86,8 +92,47 @@ func openEndpoint(answer string) (*endpoint, error) {
 	return e, nil
 }
 
+// answers reports whether answer is one of an endpoint.
+func answers(answer string) bool {
+	switch answer {
+	case answerOK, answer503, answerHang, answerRefuse, answerThrottle:
+		return true
+	}
+	return slices.Contains(hostileAnswers(), answer)
+}
+
+// serveHostile has each connection served by serve, and counts them.
+func (e *endpoint) serveHostile(l net.Listener, serve func(net.Conn)) error {
+	if e.answer == answerTLS {
+		config, err := selfSigned()
+		if err != nil {
+			close(e.done)
+			return errors.Join(err, l.Close())
+		}
+		e.url, l = strings.Replace(e.url, "http:", "https:", 1), tls.NewListener(l, config)
+	}
+	e.listen = l
+	e.conns = &connServer{serve: func(c net.Conn) {
+		e.mu.Lock()
+		e.t.Posts++
+		e.mu.Unlock()
+		serve(c)
+	}}
+	go func() {
+		defer close(e.done)
+		e.conns.run(l)
+	}()
+	return nil
+}
+
 func (e *endpoint) close() error {
 	close(e.hang)
+	if e.conns != nil {
+		err := e.listen.Close()
+		<-e.done
+		e.conns.close()
+		return err
+	}
 	err := e.server.Close()
 	<-e.done
 	if errors.Is(err, net.ErrClosed) {

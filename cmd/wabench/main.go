@@ -27,7 +27,7 @@ var errUsage = errors.New("run wabench --help for the usage")
 
 const usage = `wabench measures waoutbox against limits of this machine, taken in the same run.
 
-  wabench isolation [flags]   one endpoint hangs, answers 503 or refuses: what the others notice
+  wabench isolation [flags]   one endpoint hangs, answers 503, refuses or is hostile: what the others notice
   wabench deliver   [flags]   sustained deliveries against a loop of raw signed POSTs
   wabench append    [flags]   durable appends against single fdatasyncs
   wabench latency   [flags]   what an event takes on its way to the POST at 100 events/s
@@ -47,7 +47,7 @@ const usage = `wabench measures waoutbox against limits of this machine, taken i
 Flags of all:
   --dir DIR       where the temporary state goes: a real disk, no tmpfs (default: the working directory)
   --rounds N      interleaved rounds; the medians are printed (default 3)
-  --timeout D     ends everything after this time (default 10m; of path 1h, of soak and idle 12h)
+  --timeout D     ends everything after this time (default 10m; of isolation and path 1h, of soak and idle 12h)
   --json          one JSON object a benchmark instead of a table
   --cpuprofile F, --memprofile F   for go tool pprof
 "wabench COMMAND --help" lists the rest. Exit code 0 when it was measured, whatever the figures; 1 failed; 2 usage.
@@ -70,7 +70,7 @@ type command struct {
 // commands lists what can be measured, in the order of `all`.
 func commands() []command {
 	return []command{
-		{name: "isolation", flags: isolationFlags},
+		{name: "isolation", flags: isolationFlags, limit: time.Hour},
 		{name: "deliver", flags: deliverFlags},
 		{name: "append", flags: appendFlags},
 		{name: "latency", flags: latencyFlags},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"slices"
 	"time"
 
 	"waoutbox/cmd/internal/admin"
@@ -18,11 +17,11 @@ import (
 	"waoutbox/cmd/internal/metrics"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/connection/translate"
+	"waoutbox/connection/translate/thin"
 	"waoutbox/connection/wire"
 	"waoutbox/dispatcher"
 	"waoutbox/dispatcher/recent"
 	"waoutbox/dispatcher/webhook"
-	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 	"waoutbox/outbox/boltbox"
 	"waoutbox/outbox/retention"
@@ -77,7 +76,10 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if a.keys, err = openKeyring(ctx, a.state.Path(store.KeyFile), a.db, sealed, log); err != nil {
 		return nil, err
 	}
-	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, UserAgent: "waoutbox/" + version, Own: a.own, Log: log})
+	if err := a.sealWebhooks(ctx); err != nil { // the next start tries again
+		log.Error("not all webhooks' settings could be sealed: those without a seal are held", "error", err)
+	}
+	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, Sealed: true, UserAgent: "waoutbox/" + version, Own: a.own, Log: log})
 	a.ends, a.recent = &replay.Ends{}, &recent.Recent{}
 	a.disp = dispatcher.New(dispatcher.Options{
 		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters, a.live}, Log: log, MaxInFlight: cfg.MaxInFlight,
@@ -139,7 +141,7 @@ func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts, more ..
 	}
 	return admin.New(admin.Options{
 		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, StoredLink: stored, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
-		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody,
+		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody, Thin: thin.Data,
 		Caller: caller, Hosts: a.hosts, Alarms: func() []api.Alarm {
 			all := append(a.alarms(), m.alarms()...)
 			for _, of := range more {
@@ -211,29 +213,6 @@ func catalogKinds() map[string][]string {
 		kinds[e.Name] = e.Kinds
 	}
 	return kinds
-}
-
-// somethingSealed reports whether a webhook holds a sealed secret or sealed headers, a removed one
-// too: it keeps them for when it is added again.
-func (a *app) somethingSealed(ctx context.Context) (bool, error) {
-	subs, err := a.box.Subs(ctx)
-	if err != nil || slices.ContainsFunc(subs, holdsSealed) {
-		return err == nil, err
-	}
-	for after := outbox.SubID(""); ; after = subs[len(subs)-1].ID {
-		if subs, err = a.box.Removed(ctx, after, outbox.MaxBatch); err != nil || len(subs) == 0 {
-			return false, err
-		}
-		if slices.ContainsFunc(subs, holdsSealed) {
-			return true, nil
-		}
-	}
-}
-
-// holdsSealed reports whether a webhook has something sealed.
-func holdsSealed(sub outbox.Subscription) bool {
-	cfg, err := outbox.DecodeWebhook(sub.Config)
-	return err == nil && len(cfg.Secret)+len(cfg.Headers) > 0
 }
 
 // openOffline serves a command while no daemon runs: the administration over the state, owned by

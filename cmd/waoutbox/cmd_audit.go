@@ -20,8 +20,8 @@ func newAuditCmd(e *env) *cobra.Command {
 		Use:   "audit",
 		Short: "See who changed what: people, agents and programs",
 		Long: `Lists what was changed and by whom, oldest first: webhooks, dead letters, replays, the link, allowed
-hosts, messages sent (to whom, never what), and what was asked for and refused. Secrets and the text of
-messages are never in it. It is kept for a year, at most the newest 10,000 changes, 10,000 sends and
+hosts, settings, messages sent (to whom, never what), and what was asked for and refused. Secrets and the
+text of messages are never in it. What is begun was about to be done when the process ended. It is kept for a year, at most the newest 10,000 changes, 10,000 sends and
 2,000 refusals. With --json all that is kept, or the newest --limit of it.`,
 		Example: `  waoutbox audit --since 24h
   waoutbox audit --json | jq 'select(.caller=="mcp")'`,
@@ -103,7 +103,11 @@ func auditWho(r api.AuditRecord) string {
 
 // auditOutcome says in words how it ended.
 func auditOutcome(r api.AuditRecord) string {
-	if r.Outcome != api.AuditDone {
+	switch r.Outcome {
+	case api.AuditDone:
+	case api.AuditBegun:
+		return "begun, and perhaps done"
+	default:
 		return strings.TrimSuffix(r.Outcome+": "+cmp.Or(r.Code, r.Reason), ": ")
 	}
 	parts := []string{cmp.Or(r.Result, r.Outcome)}

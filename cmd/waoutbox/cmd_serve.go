@@ -127,10 +127,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	svc.RemoveTemporary(control.WithAgent(ctx, agent()))
 	ready := func() string { return a.notReady(ctx) }
 	meters := a.metrics(svc)
-	rotateToken := func(ctx context.Context) (err error) {
-		defer svc.Recorded(ctx, "http-token.rotate", &err)
-		return web.rotate(ctx)
-	}
+	rotateToken := func(ctx context.Context) error { return svc.Outside(ctx, "http-token.rotate", web.rotate) }
 	calls := control.NewServer(control.ServerOptions{
 		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, Daemon: info, Stop: stop, Log: log,
 	})

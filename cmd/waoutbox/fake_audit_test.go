@@ -55,3 +55,9 @@ func (f *fakeService) Audit(_ context.Context, q api.AuditQuery) (api.AuditPage,
 	}
 	return out, err
 }
+
+func (f *fakeService) RecordSetting(_ context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	done, err := f.begin("RecordSetting")
+	defer done()
+	return api.RecordedSetting{Record: "au_1"}, err
+}

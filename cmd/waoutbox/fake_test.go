@@ -361,3 +361,11 @@ func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), 
 	code := e.run(t.Context())
 	return result{out.String(), errs.String(), code}
 }
+
+func (f *fakeService) Occurrences(context.Context, api.OccurrenceQuery) (api.OccurrencePage, error) {
+	return api.OccurrencePage{}, nil
+}
+
+func (f *fakeService) StreamOccurrences(context.Context, api.OccurrenceQuery, func(api.OccurrencePage) error) error {
+	return nil
+}

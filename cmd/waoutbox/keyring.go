@@ -120,6 +120,16 @@ func (k *keyring) seal(plain []byte, owner string) ([]byte, error) {
 	return k.key.Seal(plain, owner)
 }
 
+// unsettled returns the key when not all that must be sealed with it is known to be; else nil.
+func (k *keyring) unsettled() *store.Key {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.key == nil || k.key.Settled() {
+		return nil
+	}
+	return k.key
+}
+
 // alarms tells of a key that cannot be used.
 func (k *keyring) alarms() []api.Alarm {
 	k.mu.Lock()

@@ -74,7 +74,7 @@ func TestWithoutItsKeyNothingLeaves(t *testing.T) {
 			if err != nil || w.Status != api.WebhookHeld || !w.Signed || !strings.Contains(w.Reason, mend) || !strings.Contains(w.Reason, key) {
 				t.Errorf("show: %+v, %v", w, err)
 			}
-			put, err := svc.PutWebhook(t.Context(), api.PutWebhook{URL: id, Events: &[]string{"message.received"}})
+			put, err := svc.PutWebhook(t.Context(), api.PutWebhook{URL: id, MaxRate: new(5.0)})
 			if err != nil || !put.Webhook.Signed || len(put.Warnings) != 1 || !strings.Contains(put.Warnings[0], mend) {
 				t.Errorf("add again: %+v, %v", put, err)
 			}

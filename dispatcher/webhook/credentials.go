@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"waoutbox/dispatcher"
 	"waoutbox/outbox"
 )
 
@@ -14,6 +15,8 @@ type credentials struct {
 	sealedSecret   []byte
 	sealedPrevious []byte
 	sealedHeaders  []byte
+	seal           []byte
+	binding        outbox.Binding // that was compared with seal
 
 	sign     *signer // nil for an unsigned webhook
 	previous *signer // of a rotation; nil for none, and when it is over and cannot be opened
@@ -29,8 +32,9 @@ type unseal func(sealed []byte, sealedAs string) ([]byte, error)
 
 // credentials opens what the webhook's configuration holds sealed. What was opened is kept while
 // its sealed form stays the same.
-func (c *client) credentials(sub outbox.SubID, w *outbox.Webhook, now time.Time, open unseal) (*credentials, error) {
-	if cred := c.opened.Load(); cred != nil && cred.of(w) {
+func (c *client) credentials(r *dispatcher.Request, now time.Time, sealed bool, open unseal) (*credentials, error) {
+	sub, w := r.Sub, &r.Webhook
+	if cred := c.opened.Load(); cred != nil && cred.of(r) {
 		return cred, nil
 	}
 	c.mu.Lock()
@@ -38,13 +42,19 @@ func (c *client) credentials(sub outbox.SubID, w *outbox.Webhook, now time.Time,
 	last := c.opened.Load()
 	if last == nil {
 		last = &credentials{}
-	} else if last.of(w) {
+	} else if last.of(r) {
 		return last, nil
 	}
 	next, err := last.change(sub, w, now, open)
 	if err != nil {
 		return nil, err
 	}
+	if sealed {
+		if err := outbox.CheckSeal(sub, *w, r.Binding, open); err != nil {
+			return nil, fmt.Errorf("nothing is sent until this webhook is added again: %w", err)
+		}
+	}
+	next.seal, next.binding = bytes.Clone(w.Seal), r.Binding
 	next.hide = newRedactor(c.url.Query(), next.headers, next.sign, next.previous)
 	next.head = newHead(c.url, c.userAgent, sub, next)
 	c.opened.Store(next)
@@ -81,9 +91,10 @@ func (c *credentials) change(sub outbox.SubID, w *outbox.Webhook, now time.Time,
 	return &next, nil
 }
 
-// of reports whether the credentials are those of w.
-func (c *credentials) of(w *outbox.Webhook) bool {
-	return bytes.Equal(c.sealedSecret, w.Secret) && bytes.Equal(c.sealedHeaders, w.Headers) &&
+// of reports whether the credentials are those of r's webhook.
+func (c *credentials) of(r *dispatcher.Request) bool {
+	w := &r.Webhook
+	return c.binding == r.Binding && bytes.Equal(c.seal, w.Seal) && bytes.Equal(c.sealedSecret, w.Secret) && bytes.Equal(c.sealedHeaders, w.Headers) &&
 		bytes.Equal(c.sealedPrevious, w.PreviousSecret) && c.until.Equal(w.PreviousUntil)
 }
 

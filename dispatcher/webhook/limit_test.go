@@ -371,7 +371,7 @@ func TestExcerptOfEncodings(t *testing.T) {
 	}
 }
 
-// Whatever a response holds within its bound, its connection is used again.
+// Whatever a 2xx holds within its bound, its connection is used again; that of a failure is not.
 func TestConnectionIsUsedAgainWhateverTheBody(t *testing.T) {
 	for name, c := range map[string]struct {
 		status   int
@@ -379,9 +379,13 @@ func TestConnectionIsUsedAgainWhateverTheBody(t *testing.T) {
 		body     string
 	}{
 		"empty": {200, "", ""}, "ok": {200, "", "ok"}, "large": {200, "", strings.Repeat("x", maxResponse)},
-		"failure": {500, "", strings.Repeat("x", 5000)}, "unknown": {500, "br", strings.Repeat("x", 5000)},
-		"no gzip": {500, "gzip", "plain"}, "broken gzip": {500, "gzip", "\x1f\x8bbroken"},
+		"failure": {500, "", strings.Repeat("x", 5000)}, "unknown": {200, "br", strings.Repeat("x", 5000)},
+		"no gzip": {200, "gzip", "plain"}, "broken gzip": {200, "gzip", "\x1f\x8bbroken"},
 	} {
+		want := 1
+		if c.status != http.StatusOK {
+			want = 3
+		}
 		from := map[string]bool{}
 		url := serve(t, func(w http.ResponseWriter, r *http.Request) {
 			from[r.RemoteAddr] = true
@@ -397,8 +401,8 @@ func TestConnectionIsUsedAgainWhateverTheBody(t *testing.T) {
 				t.Errorf("%s: %+v", name, res)
 			}
 		}
-		if len(from) != 1 {
-			t.Errorf("%s: %d connections for three attempts", name, len(from))
+		if len(from) != want {
+			t.Errorf("%s: %d connections for three attempts, want %d", name, len(from), want)
 		}
 	}
 }

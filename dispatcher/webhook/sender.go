@@ -18,10 +18,12 @@ const defaultTimeout = 10 * time.Second
 // Options are what a Sender needs.
 type Options struct {
 	// Unseal opens a sealed secret, context outbox.SecretContext or, for the one before a rotation,
-	// outbox.PreviousContext, and sealed custom headers, context outbox.HeadersContext. It is
-	// called from many goroutines. Nil holds every webhook that has one of them: nothing goes
-	// unsigned or without its headers.
+	// outbox.PreviousContext, sealed custom headers, context outbox.HeadersContext, and the seal of
+	// the settings. It is called from many goroutines. Nil holds every webhook that has one of
+	// them: nothing goes unsigned or without its headers.
 	Unseal func(sealed []byte, context string) ([]byte, error)
+	// Sealed has only webhooks sent to whose settings are as they were sealed (outbox.CheckSeal).
+	Sealed bool
 	// UserAgent is "waoutbox/<version>"; empty means "waoutbox".
 	UserAgent string
 	// Own are the addresses of our own listeners, to which nothing is sent. Nil: there are none.
@@ -76,7 +78,7 @@ func (s *Sender) Send(ctx context.Context, r dispatcher.Request) dispatcher.Resu
 		}
 		return dispatcher.Result{Class: class, Message: bounded(err.Error())}
 	}
-	cred, err := c.credentials(r.Sub, &r.Webhook, now, s.unseal)
+	cred, err := c.credentials(&r, now, s.opt.Sealed, s.unseal)
 	if err != nil {
 		return dispatcher.Result{Class: outbox.ClassLocal, Message: bounded(err.Error())}
 	}

@@ -6,7 +6,7 @@ import "time"
 type Alarm struct {
 	Code    string    `json:"code"`              // one of AlarmCodes; stable
 	Webhook string    `json:"webhook,omitempty"` // the id of the one it is of, if of one
-	Message string    `json:"message"`
+	Message string    `json:"message" sentence:"true"`
 	Since   time.Time `json:"since,omitzero"`
 }
 

@@ -22,6 +22,8 @@ const (
 	AuditDone    = "done"
 	AuditRefused = "refused" // nothing was changed
 	AuditFailed  = "failed"  // something went wrong on the way; the reason says what
+	// it was begun, and what came of it was not recorded: the process ended in between
+	AuditBegun = "begun"
 )
 
 // AuditRecord is one line of `audit`: a change that somebody made, or asked for and did not get. It
@@ -40,7 +42,7 @@ type AuditRecord struct {
 	// the settings that changed, by name
 	Fields  []string `json:"fields,omitempty"`
 	Result  string   `json:"result,omitempty"` // what came of it
-	Outcome string   `json:"outcome"`          // done, refused or failed
+	Outcome string   `json:"outcome"`          // done, refused, failed or begun
 	Code    string   `json:"code,omitempty"`   // of the refusal or failure
 	Reason  string   `json:"reason,omitempty"`
 	Warning string   `json:"warning,omitempty"`
@@ -76,7 +78,7 @@ type HostPolicy struct {
 	Hosts   []string `json:"hosts"`
 	Changed bool     `json:"changed"` // by the call that returns it
 	// e.g. the change does not outlast the next start
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []string `json:"warnings,omitempty" sentence:"true"`
 }
 
 // AllowHost allows a host of webhooks, or with Disallow takes that back. Only the command line may.
@@ -86,6 +88,26 @@ type AllowHost struct {
 	Disallow bool   `json:"disallow,omitempty"`
 	// take over webhook-policy and webhook-hosts as the settings have them now, instead
 	Reread bool `json:"reread,omitempty"`
+}
+
+// RecordSetting records, before the command line changes a setting, what it is about to do, and
+// after it, with Record, what came of it. Only the command line may.
+type RecordSetting struct {
+	Key   string `json:"key,omitempty"`
+	Unset bool   `json:"unset,omitempty"`
+	// what it says then and said before, without what is secret in it
+	Result string `json:"result,omitempty"`
+	// RecordedSetting.Record of a change that was made, or failed
+	Record  string `json:"record,omitempty"`
+	Failure string `json:"failure,omitempty"`
+	Warning string `json:"warning,omitempty"`
+}
+
+// RecordedSetting is a record of the audit trail that says that a change is about to be made.
+type RecordedSetting struct {
+	Record string `json:"record,omitempty"`
+	// why it could not be written
+	Unwritten string `json:"unwritten,omitempty"`
 }
 
 // Approval is what an agent's client knows of its user's consent to the host of a webhook.

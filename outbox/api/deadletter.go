@@ -142,7 +142,7 @@ type ReplayResult struct {
 	// the replays that were begun and not waited for
 	Runs []ReplayRun `json:"runs,omitempty"`
 	// e.g. no daemon runs: queued for its next start; or why only a part was queued
-	Note string `json:"note,omitempty"`
+	Note string `json:"note,omitempty" sentence:"true"`
 }
 
 // PurgeRequest discards dead letters for good. A filter narrows All; to select everything All must
@@ -160,6 +160,6 @@ type PurgeRequest struct {
 type PurgeResult struct {
 	Purged  int64    `json:"purged"`
 	Missing []string `json:"missing,omitempty"`
-	DryRun  bool     `json:"dry_run,omitempty"` // none was: they would be
-	Note    string   `json:"note,omitempty"`    // why only a part was purged
+	DryRun  bool     `json:"dry_run,omitempty"`              // none was: they would be
+	Note    string   `json:"note,omitempty" sentence:"true"` // why only a part was purged
 }

@@ -38,6 +38,8 @@ const (
 	// dead letters without a body that could be sent
 	CodeNotReplayable Code = "not_replayable"
 	CodeReplayRunning Code = "replay_running" // of the same webhook
+	// as many streams of events are open as may be
+	CodeTooManyStreams Code = "too_many_streams"
 	// the file of a message cannot be had: it is damaged, or nobody can be reached who has it
 	CodeMediaUnavailable Code = "media_unavailable"
 	CodeMediaExpired     Code = "media_expired" // neither WhatsApp nor the phone has it any longer
@@ -60,7 +62,7 @@ const (
 // crosses the control socket unchanged. The sentence never holds a secret.
 type Error struct {
 	Code      Code   `json:"code"`
-	Message   string `json:"message"`
+	Message   string `json:"message" sentence:"true"`
 	Retryable bool   `json:"retryable,omitempty"` // the same call may succeed later
 	// the field or parameter of the request that is wrong, like "url" or "file.kind", where it is
 	// one

@@ -66,6 +66,7 @@ type UnpairRequest struct {
 type UnpairResult struct {
 	Account string `json:"account,omitempty"`
 	Name    string `json:"name,omitempty"`
-	Told    bool   `json:"told"`           // WhatsApp knows: the phone does not list it any more
-	Note    string `json:"note,omitempty"` // what is left to do
+	// WhatsApp knows: the phone does not list it any more
+	Told bool   `json:"told"`
+	Note string `json:"note,omitempty" sentence:"true"` // what is left to do
 }

@@ -28,10 +28,10 @@ type Link struct {
 	Account string    `json:"account,omitempty"`
 	Name    string    `json:"name,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
-	Reason  string    `json:"reason,omitempty"`
+	Reason  string    `json:"reason,omitempty" sentence:"true"`
 	// Disconnect closed it: it stays closed until Connect
 	Closed bool     `json:"closed,omitempty"`
-	Notes  []string `json:"notes,omitempty"`
+	Notes  []string `json:"notes,omitempty" sentence:"true"`
 }
 
 // Daemon is the process that owns the state.

@@ -51,7 +51,7 @@ type Webhook struct {
 	// somebody listens at it: it is removed when that ends
 	Temporary            bool          `json:"temporary,omitempty"`
 	Status               WebhookStatus `json:"status"`
-	Reason               string        `json:"reason,omitempty"`
+	Reason               string        `json:"reason,omitempty" sentence:"true"`
 	Pending              int64         `json:"pending"`
 	Dead                 int64         `json:"dead"`
 	OldestPendingSeconds int64         `json:"oldest_pending_seconds"`
@@ -120,11 +120,11 @@ type PutWebhookResult struct {
 	// what the call resumed it from: paused, failing or held, and why; "" when it was active, or
 	// new
 	Was       WebhookStatus `json:"was,omitempty"`
-	WasReason string        `json:"was_reason,omitempty"`
+	WasReason string        `json:"was_reason,omitempty" sentence:"true"`
 	// only the generated one, only here, only once
 	Secret string `json:"secret,omitempty"`
 	// e.g. the name does not resolve yet, or the webhook is stored and could not be resumed
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []string `json:"warnings,omitempty" sentence:"true"`
 }
 
 // ResumeWebhook lets a webhook go on, whatever made it wait.
@@ -137,13 +137,13 @@ type ResumeWebhook struct {
 // WebhookState is what pausing or resuming did: how the webhook stood before and stands now.
 type WebhookState struct {
 	Was       WebhookStatus `json:"was"`
-	WasReason string        `json:"was_reason,omitempty"`
+	WasReason string        `json:"was_reason,omitempty" sentence:"true"`
 	WasSince  time.Time     `json:"was_since,omitzero"`
 	// with SkipToNow: how many became dead letters
 	Skipped int64   `json:"skipped,omitempty"`
 	Webhook Webhook `json:"webhook"`
 	// some were skipped and not all, and it still waits: the same call again goes on
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []string `json:"warnings,omitempty" sentence:"true"`
 }
 
 // RotateSecret gives a signed webhook a new secret. Until the overlap has passed webhook-signature
@@ -169,7 +169,7 @@ type RotateSecretResult struct {
 	Result   string   `json:"result" enum:"rotated,promoted,unchanged"`
 	Webhook  Webhook  `json:"webhook"`
 	Secret   string   `json:"secret,omitempty"` // only the generated one, only here, only once
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []string `json:"warnings,omitempty" sentence:"true"`
 }
 
 // RemoveWebhook removes a webhook by id or URL. Its backlog becomes dead letters; with Purge they
@@ -190,7 +190,7 @@ type RemoveWebhookResult struct {
 	Forgotten bool `json:"forgotten,omitempty"`
 	// the webhook is removed, and what of its backlog or dead letters is left to do: the same call
 	// again does it
-	Warnings []string `json:"warnings,omitempty"`
+	Warnings []string `json:"warnings,omitempty" sentence:"true"`
 }
 
 // TestWebhook asks for one attempt straight to a webhook's endpoint.

@@ -32,6 +32,8 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	RingBytes int          // size of the ring of recent events; 0 = DefaultRing
 	Observer  Observer     // nil: nobody
+	// the clock of the machine, which may jump; nil: time.Now
+	Now func() time.Time
 
 	seen seenOptions
 }
@@ -50,9 +52,11 @@ type Box struct {
 	log  *slog.Logger
 	size int
 	told Observer // of appends; nil: nobody
+	now  func() time.Time
 
-	mu   sync.RWMutex
-	last outbox.Seq // newest readable sequence
+	mu    sync.RWMutex
+	last  outbox.Seq // newest readable sequence
+	state string     // the id of the log
 	// dead deliveries of subscriptions in the bucket removed
 	removedDead int64
 	ring        *ring
@@ -64,7 +68,8 @@ type Box struct {
 	// closed when something is appended; nil while nobody waits
 	grown chan struct{}
 
-	settled atomic.Int64 // when a Change was committed last, Unix nanoseconds
+	opened  time.Time    // with a monotonic reading: the machine's clock may jump
+	settled atomic.Int64 // when a Change was committed last, nanoseconds after opened
 
 	scanning chan struct{} // one place: who counts old blocks
 	loading  sync.Mutex    // one Load at a time
@@ -92,29 +97,34 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Box, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := &Box{db: db, log: o.Log, size: o.RingBytes, told: o.Observer, scanning: make(chan struct{}, 1)}
+	b := &Box{db: db, log: o.Log, size: o.RingBytes, told: o.Observer, now: o.Now, opened: time.Now(), scanning: make(chan struct{}, 1)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	if b.size == 0 {
 		b.size = DefaultRing
 	}
+	if b.now == nil {
+		b.now = time.Now
+	}
 	b.seen.init(b, o)
 	if err := b.reload(); err != nil {
 		return nil, fmt.Errorf("open outbox: %w", err)
 	}
 	db.OnReload(b.reload)
+	b.ensureState(ctx)
 	return b, nil
 }
 
 // reload takes everything kept in memory from the file.
 func (b *Box) reload() error {
 	var last outbox.Seq
+	var state string
 	var removedDead uint64
 	var found []stored
 	err := b.db.View(func(tx *bbolt.Tx) error {
 		last, found = outbox.Seq(tx.Bucket([]byte(bucketEvents)).Sequence()), nil
-		removedDead = b.deadOfRemoved(tx)
+		state, removedDead = b.stateOf(tx), b.deadOfRemoved(tx)
 		return tx.Bucket([]byte(bucketSubs)).ForEach(func(k, v []byte) error {
 			s, err := outbox.DecodeSubscription(outbox.SubID(k), v)
 			if err != nil {
@@ -138,6 +148,9 @@ func (b *Box) reload() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.last, b.ring, b.nextBlock = last, newRing(b.size, last+1), blockOf(last+1)
+	if state != "" { // else the one that could not be stored goes on
+		b.state = state
+	}
 	b.removedDead = int64(removedDead)
 	b.subs, b.live, b.dropped = make(map[outbox.SubID]*subState, len(found)), nil, 0
 	for _, s := range found {

@@ -28,6 +28,7 @@ func (b *Box) Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage
 	}
 	b.mu.RLock()
 	w.last = b.last
+	state := b.state
 	live := !q.Backward && q.From >= b.ring.floor
 	if live {
 		w.ring(b.ring)
@@ -50,7 +51,7 @@ func (b *Box) Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage
 	if err != nil {
 		return outbox.EventPage{}, fmt.Errorf("read events: %w", err)
 	}
-	return outbox.EventPage{Events: w.evs, Next: w.next, Floor: w.floor, Whole: w.whole, Last: w.last}, nil
+	return outbox.EventPage{Events: w.evs, Next: w.next, Floor: w.floor, Whole: w.whole, Last: w.last, State: state}, nil
 }
 
 // logBounds returns the lowest sequence kept, and from where on nothing was removed.

@@ -43,6 +43,9 @@ type Engine interface {
 	// Events reads the log under a filter, oldest or newest first. One call looks at a bounded
 	// number of events.
 	Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error)
+	// RenewState gives the log another id (EventPage.State), durable on nil: what others keep of
+	// positions in it says nothing any more.
+	RenewState(ctx context.Context) error
 	// ByKey returns the sequence that an event with this key was stored under, or ErrNotFound: its
 	// key is not known any more, or was random.
 	ByKey(ctx context.Context, key string) (outbox.Seq, error)
@@ -73,7 +76,7 @@ type Engine interface {
 	// says that there may be others.
 	ForgetSends(ctx context.Context, before time.Time) (more bool, err error)
 
-	// PutAudit stores records of the audit trail, all or none; those that are there stay.
+	// PutAudit stores records of the audit trail, all or none; those that are there are replaced.
 	PutAudit(ctx context.Context, all ...outbox.Audit) error
 	// Audits lists records of the audit trail, newest first.
 	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)

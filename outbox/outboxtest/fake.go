@@ -17,6 +17,7 @@ import (
 type Fake struct {
 	mu    sync.Mutex
 	last  outbox.Seq
+	state int            // how often it was renewed
 	whole outbox.Seq     // from here on nothing was removed
 	evs   []outbox.Event // ascending
 	seen  map[string]seenAt

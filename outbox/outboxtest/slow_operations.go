@@ -194,6 +194,11 @@ func (s *Slow) Events(ctx context.Context, q outbox.EventQuery) (p outbox.EventP
 	return s.Engine.Events(ctx, q)
 }
 
+// RenewState is Engine's, slowly.
+func (s *Slow) RenewState(ctx context.Context) error {
+	return s.write(ctx, log, func(ctx context.Context) error { return s.Engine.RenewState(ctx) })
+}
+
 // ByKey is Engine's, slowly.
 func (s *Slow) ByKey(ctx context.Context, key string) (seq outbox.Seq, err error) {
 	if err = s.read(ctx, log); err != nil {

@@ -53,6 +53,10 @@ func (p persistent) Append(ctx context.Context, evs ...outbox.Event) (seqs []out
 	return seqs, err
 }
 
+func (p persistent) RenewState(ctx context.Context) error {
+	return persist(ctx, p.Engine.RenewState)
+}
+
 func (p persistent) AppendSent(ctx context.Context, s outbox.Send, evs ...outbox.Event) (seqs []outbox.Seq, err error) {
 	err = persist(ctx, func(ctx context.Context) (err error) { seqs, err = p.Engine.AppendSent(ctx, s, evs...); return err })
 	return seqs, err

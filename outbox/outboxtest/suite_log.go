@@ -17,6 +17,7 @@ func logCases() []testCase {
 		{"the log is read within limits", logLimits},
 		{"the log says what is gone", logGone},
 		{"one look at the log is bounded", logBounded},
+		{"the log has an id that is renewed", logState},
 		{"the log is followed", logFollowed},
 		{"an event is found by its key", logByKey},
 	}
@@ -201,6 +202,40 @@ func logBounded(b *bench) {
 		if calls < 2 {
 			b.Fatalf("one call passed 5002 events")
 		}
+	}
+}
+
+// Who keeps a position learns with every page of which log that is.
+func logState(b *bench) {
+	first := b.events(outbox.EventQuery{}).State
+	if first == "" {
+		b.Fatal("an empty log has no id")
+	}
+	seqs := b.fill("e", 3)
+	same := func(want string) {
+		b.Helper()
+		for _, q := range []outbox.EventQuery{{}, {Backward: true}, {From: seqs[2]}, {From: seqs[2] + 1}, {Heads: true}} {
+			if p := b.events(q); p.State != want {
+				b.Fatalf("Events(%+v) is of the log %q, want %q", q, p.State, want)
+			}
+		}
+	}
+	same(first)
+	if n, _, err := b.e.Trim(b.ctx, time.Now(), 100); n != 3 || err != nil {
+		b.Fatalf("Trim = %d, %v", n, err)
+	}
+	same(first)
+	known := map[string]bool{first: true}
+	for range 3 {
+		if err := b.e.RenewState(b.ctx); err != nil {
+			b.Fatalf("RenewState: %v", err)
+		}
+		renewed := b.events(outbox.EventQuery{}).State
+		if renewed == "" || known[renewed] {
+			b.Fatalf("after a renewal the id is %q, and before were %v", renewed, known)
+		}
+		known[renewed] = true
+		same(renewed)
 	}
 }
 

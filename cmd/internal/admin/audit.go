@@ -116,20 +116,12 @@ func (s *Service) ended(ctx context.Context, err *error, e outbox.AuditEntry, fi
 	}
 }
 
-// Recorded records, called deferred, a change that was asked for and is made outside the service.
-func (s *Service) Recorded(ctx context.Context, operation string, err *error) {
-	s.ended(ctx, err, outbox.AuditEntry{Operation: operation}, nil)
-}
-
 // refused records, called deferred, why an operation did nothing.
 func (s *Service) refused(ctx context.Context, err *error, e outbox.AuditEntry) {
 	if *err == nil || errors.Is(*err, outbox.ErrClosed) {
 		return
 	}
-	e.Code = string(api.CodeOf(*err))
-	if api.CodeOf(*err) != api.CodeInternal { // else it is for the log
-		e.Reason = (*err).Error()
-	}
+	failed(&e, *err)
 	if !s.trail.refusals.Allow() {
 		s.trail.unrecorded.Add(1)
 		return
@@ -256,7 +248,9 @@ func auditRecord(a outbox.Audit) api.AuditRecord {
 		Unrecorded: e.Unrecorded,
 	}
 	switch {
-	case a.Kind != outbox.AuditRefusal:
+	case e.Begun:
+		r.Outcome = api.AuditBegun
+	case a.Kind != outbox.AuditRefusal && e.Code == "":
 	case unsure(api.Code(e.Code)):
 		r.Outcome = api.AuditFailed
 	default:

@@ -64,7 +64,7 @@ func TestHeaderValuesAreSealedForTheirWebhookAndNeverShown(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := res.Webhook.ID + `/headers {"Authorization":"Bearer quietly"}`; len(contexts) != 1 || contexts[0] != want {
+	if want := res.Webhook.ID + `/headers {"Authorization":"Bearer quietly"}`; len(contexts) != 2 || contexts[0] != want || !strings.HasPrefix(contexts[1], res.Webhook.ID+"/settings ") {
 		t.Errorf("sealed %q, want %q", contexts, want)
 	}
 	cfg := r.stored(res.Webhook.ID)

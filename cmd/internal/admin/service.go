@@ -6,8 +6,10 @@ package admin
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"waoutbox/cmd/internal/admin/replay"
@@ -146,6 +148,9 @@ type Options struct {
 	// TestBody is the body of a webhook test: the sample of an event of EventNames, for "" the
 	// short one.
 	TestBody func(event string, now time.Time) []byte
+	// Thin returns what MCP subscribers get of an event, with or without the beginning of a message's
+	// text; its error says that the event is damaged. Nil: there are no such subscribers.
+	Thin func(ev outbox.Event, preview bool) (json.RawMessage, error)
 	// Caller says who asks; nil where only the command line does.
 	Caller func(ctx context.Context) api.Caller
 	// Hosts is the policy for the hosts of webhooks.
@@ -166,6 +171,8 @@ type Service struct {
 	changing chan struct{} // holds one element while the webhook table is being changed
 	replays  *replay.Runs
 	trail    trail
+	streams  atomic.Int32 // of occurrences, that are open
+	settings settingsTrail
 }
 
 var _ api.Service = (*Service)(nil)

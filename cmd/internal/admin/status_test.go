@@ -308,7 +308,13 @@ func TestAHeldWebhookNamesTheCommand(t *testing.T) {
 	}
 	r.o.Daemon = &api.Daemon{PID: 1}
 	r.o.Dispatcher = heldDispatcher{r.disp}
-	r.o.Unseal = func([]byte, string) ([]byte, error) { return nil, errors.New("the key is missing") }
+	unseal := r.o.Unseal
+	r.o.Unseal = func(sealed []byte, context string) ([]byte, error) {
+		if strings.HasSuffix(context, "/secret") {
+			return nil, errors.New("the key is missing")
+		}
+		return unseal(sealed, context)
+	}
 	want := map[string]string{id: "webhook resume " + id, signed.Webhook.ID: "webhook add " + signed.Webhook.ID + " --secret-file FILE"}
 	for _, a := range r.status().Alarms {
 		if a.Code == "webhook_held" && strings.Contains(a.Message, want[a.Webhook]) {

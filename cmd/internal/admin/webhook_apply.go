@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/subtle"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -40,9 +41,9 @@ func checkPut(in api.PutWebhook, events []string) error {
 // of the webhook writes them all.
 const maxEpochs = 1000
 
-// applySettings writes the settings that in gives into r, sealed, and a generated secret into out.
-// What in leaves out stays as it is.
-func (s *Service) applySettings(r *webhookRow, in api.PutWebhook, out *api.PutWebhookResult) (warnings []string, err error) {
+// applySettings writes the settings that in gives into r, which is before now, sealed, and a
+// generated secret into out. What in leaves out stays as it is.
+func (s *Service) applySettings(before webhookRow, r *webhookRow, in api.PutWebhook, out *api.PutWebhookResult) (warnings []string, err error) {
 	filter, warnings, err := settings.Filter(r.filter(), in, s.o.EventKinds)
 	if err != nil {
 		return nil, err
@@ -94,16 +95,7 @@ func (s *Service) applySettings(r *webhookRow, in api.PutWebhook, out *api.PutWe
 			return nil, err
 		}
 	}
-	return warnings, r.encode()
-}
-
-// encode renders the configuration into the subscription, changed now.
-func (r *webhookRow) encode() (err error) {
-	r.cfg.UpdatedAt = now()
-	if r.sub.Config, err = outbox.EncodeWebhook(r.cfg); err != nil {
-		return apiError(err, "store the webhook")
-	}
-	return nil
+	return warnings, s.encode(before, r)
 }
 
 // applySecret sets or removes the secret. Another one than the one in use ends a rotation; the one
@@ -156,6 +148,12 @@ func (s *Service) sealedFault(r webhookRow) string {
 			return fmt.Sprintf("its %s cannot be opened, and nothing is sent %s: %v: %s", part.what, part.undone, err,
 				s.command("webhook", "add", string(r.sub.ID), part.flag, "FILE"))
 		}
+	}
+	if err := s.checkSeal(r); errors.Is(err, outbox.ErrSeal) {
+		return fmt.Sprintf("%v, and nothing is sent. Look at it with: %s. Store it again, with its secret and headers, when it is as you want it: %s",
+			err, s.command("webhook", "show", string(r.sub.ID)), s.addAgain(r.sub.ID))
+	} else if err != nil {
+		return fmt.Sprintf("whether its settings are the ones that were stored cannot be told, and nothing is sent: %v: %s", err, s.addAgain(r.sub.ID))
 	}
 	return ""
 }

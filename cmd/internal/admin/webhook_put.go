@@ -63,6 +63,13 @@ func (s *Service) put(ctx context.Context, in api.PutWebhook, temporary bool) (o
 	if err := s.mayUnsign(ctx, r, in); err != nil {
 		return api.PutWebhookResult{}, err
 	}
+	distrust, err := s.mayTrust(ctx, r)
+	if err != nil {
+		return api.PutWebhookResult{}, err
+	}
+	if distrust != "" {
+		out.Warnings = append(out.Warnings, distrust)
+	}
 	unasked, err := s.mayPoint(ctx, r, url, in.Approval)
 	if err != nil {
 		return api.PutWebhookResult{}, err
@@ -83,7 +90,7 @@ func (s *Service) put(ctx context.Context, in api.PutWebhook, temporary bool) (o
 		return api.PutWebhookResult{}, api.Errorf(api.CodeInvalidURL, "%s is the webhook %s already, which stays: listen at another port", url.text, r.sub.ID).In("url")
 	}
 	r.cfg.URL, r.cfg.AllowInsecureHTTP, r.cfg.Temporary = url.text, url.insecure, temporary
-	warnings, err := s.applySettings(&r, in, &out)
+	warnings, err := s.applySettings(before, &r, in, &out)
 	if err != nil {
 		return api.PutWebhookResult{}, err
 	}

@@ -87,13 +87,19 @@ func (s *Service) forget(ctx context.Context, r webhookRow) (purged int64, err e
 // putRemoved marks a webhook as removed: nothing is owed to it any more, and its filter is kept for
 // when it is added again.
 func (s *Service) putRemoved(ctx context.Context, r webhookRow) (warning string, err error) {
+	trusted := s.checkSeal(r) == nil // what is not stays so, when it is added again too
 	filter := r.filter()
 	r.cfg.Filter = &filter
-	if r.sub.Config, err = outbox.EncodeWebhook(r.cfg); err != nil {
-		return "", err
-	}
 	r.sub.Removed = true
 	r.sub.Epochs = append(slices.Clone(r.sub.Epochs), outbox.Epoch{})
+	if trusted {
+		err = outbox.SealSettings(&r.sub, &r.cfg, s.o.Seal)
+	} else {
+		r.sub.Config, err = outbox.EncodeWebhook(r.cfg)
+	}
+	if err != nil {
+		return "", err
+	}
 	_, warning, err = s.putSub(ctx, r.sub, outbox.AuditEntry{Operation: "webhook.remove", Object: string(r.sub.ID), URL: r.cfg.URL})
 	return warning, err
 }

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -42,6 +43,9 @@ func (s *Service) RotateSecret(ctx context.Context, in api.RotateSecret) (out ap
 		return out, api.Errorf(api.CodeInvalidArguments, "%s has no secret to rotate: its requests are not signed. Sign them with: %s", r.sub.ID,
 			s.command("webhook", "add", string(r.sub.ID), "--generate-secret")).In("webhook")
 	}
+	if err := s.checkSeal(r); errors.Is(err, outbox.ErrSeal) {
+		return out, api.Errorf(api.CodeInvalidArguments, "%s is held: %v. Look at it, then store it again with: %s", r.sub.ID, err, s.addAgain(r.sub.ID)).In("webhook")
+	}
 	before := r
 	if in.Promote {
 		out.Result = api.RotationNoneRan
@@ -56,7 +60,7 @@ func (s *Service) RotateSecret(ctx context.Context, in api.RotateSecret) (out ap
 	} else if err := s.rotate(&r, in.Secret, overlap, &out); err != nil {
 		return api.RotateSecretResult{}, err
 	}
-	if err := r.encode(); err != nil {
+	if err := s.encode(before, &r); err != nil {
 		return api.RotateSecretResult{}, err
 	}
 	sub, warning, err := s.putSub(ctx, r.sub, outbox.AuditEntry{

@@ -144,7 +144,11 @@ func (s *Service) TestWebhook(ctx context.Context, in api.TestWebhook) (api.Test
 		Body: s.o.TestBody(in.Event, start),
 	}
 	was := s.lane(ctx, r)
-	res := s.o.Sender.Send(ctx, dispatcher.Request{Sub: r.sub.ID, Webhook: r.cfg, Event: ev, Attempt: 1})
+	binding, err := outbox.Bind(r.sub, r.cfg)
+	if err != nil {
+		return api.TestWebhookResult{}, apiError(err, "test the webhook")
+	}
+	res := s.o.Sender.Send(ctx, dispatcher.Request{Sub: r.sub.ID, Webhook: r.cfg, Binding: binding, Event: ev, Attempt: 1})
 	took := time.Since(start)
 	if err := ctx.Err(); err != nil {
 		return api.TestWebhookResult{}, apiError(err, "test the webhook")

@@ -47,26 +47,67 @@ func Get(path, key string) (string, bool, error) {
 // may be set one after the other; Hint tells what is still missing in between. Of two calls at the
 // same time the last one wins. A running service uses the value from its next start.
 func Set(path, key, value string) error {
+	members, err := membersWith(path, key, value)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, members)
+}
+
+// Change is what Set, or Unset, would do: what stands in the file before and after it, without what
+// is secret; "" where nothing does. An error says why it would fail.
+func Change(path, key, value string, unset bool) (was, is string, err error) {
+	members, err := readMembers(path)
+	if err != nil {
+		return "", "", err
+	}
+	if !unset {
+		_, err = membersWith(path, key, value)
+	} else if _, there := members[key]; !there {
+		if _, known := find(key); !known {
+			err = unknownKey(key, "config unset")
+		}
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if raw, there := members[key]; there {
+		if was, err = memberText(raw); err != nil { // Set makes of it what it should be
+			was = "(unreadable)"
+		}
+	}
+	s, _ := find(key)
+	return s.shown(was), s.shown(value), nil
+}
+
+// Secret reports whether a setting is never shown.
+func Secret(key string) bool {
+	s, _ := find(key)
+	return s.Secret
+}
+
+// membersWith returns what the file holds once a setting has a value.
+func membersWith(path, key, value string) (map[string]json.RawMessage, error) {
 	s, ok := find(key)
 	if !ok {
-		return unknownKey(key, "config set")
+		return nil, unknownKey(key, "config set")
 	}
 	if value == "" {
-		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: the value is empty. To go back to the default: %s", key, command(path, "config unset "+key))}
+		return nil, &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: the value is empty. To go back to the default: %s", key, command(path, "config unset "+key))}
 	}
 	if err := s.check(value); err != nil {
-		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: %s", key, err)}
+		return nil, &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: %s", key, err)}
 	}
 	members, err := readMembers(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	members[key] = encodeValue(s, value)
 	// the value replaced may have been the wrong one; the others must be right
 	if _, err := settingsOf(path, members); err != nil {
-		return err
+		return nil, err
 	}
-	return writeFile(path, members)
+	return members, nil
 }
 
 // Unset removes key from the file, so that its default holds again. A setting that is not there is

@@ -92,6 +92,10 @@ func (c *Client) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolic
 	return call(ctx, c, routeAllowHost, in)
 }
 
+func (c *Client) RecordSetting(ctx context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	return call(ctx, c, routeRecordSetting, in)
+}
+
 func (c *Client) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	return call(ctx, c, routeAudit, q)
 }
@@ -134,6 +138,10 @@ func (c *Client) Events(ctx context.Context, q api.EventQuery) (api.EventPage, e
 
 func (c *Client) Event(ctx context.Context, id string) (api.EventDetail, error) {
 	return call(ctx, c, routeEvent, idRef{id})
+}
+
+func (c *Client) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error) {
+	return call(ctx, c, routeOccurrences, q)
 }
 
 func (c *Client) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {

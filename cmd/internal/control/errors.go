@@ -55,7 +55,7 @@ func httpStatus(code api.Code) int {
 		return http.StatusForbidden
 	case api.CodeMediaUnavailable:
 		return http.StatusBadGateway
-	case api.CodeRateLimited:
+	case api.CodeRateLimited, api.CodeTooManyStreams:
 		return http.StatusTooManyRequests
 	case api.CodeServiceUnavail:
 		return http.StatusServiceUnavailable

@@ -28,6 +28,9 @@ type recordingService struct {
 	release chan struct{}     // ends blocking calls
 	pairs   chan api.PairStep // if set, Pair reports what it gets here after steps
 
+	pages      int   // how many StreamOccurrences gives
+	streamEnds error // what it then returns; nil: it waits for its context
+
 	mu    sync.Mutex
 	calls []recordedCall
 
@@ -96,6 +99,10 @@ func (f *recordingService) AllowHost(ctx context.Context, in api.AllowHost) (api
 	return record[api.HostPolicy](ctx, f, "AllowHost", in)
 }
 
+func (f *recordingService) RecordSetting(ctx context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	return record[api.RecordedSetting](ctx, f, "RecordSetting", in)
+}
+
 func (f *recordingService) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	return record[api.AuditPage](ctx, f, "Audit", q)
 }
@@ -131,6 +138,27 @@ func (f *recordingService) Event(ctx context.Context, ref string) (api.EventDeta
 }
 func (f *recordingService) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return record[api.StartReplayResult](ctx, f, "ReplayEvents", in)
+}
+func (f *recordingService) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error) {
+	return record[api.OccurrencePage](ctx, f, "Occurrences", q)
+}
+
+// StreamOccurrences gives pages until its caller has enough, or it is to fail.
+func (f *recordingService) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	page, err := record[api.OccurrencePage](ctx, f, "StreamOccurrences", q)
+	if err != nil {
+		return err
+	}
+	for range f.pages {
+		if err := each(page); err != nil {
+			return err
+		}
+	}
+	if f.streamEnds != nil {
+		return f.streamEnds
+	}
+	<-ctx.Done()
+	return ctx.Err()
 }
 func (f *recordingService) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error) {
 	return record[api.PairStep](ctx, f, "PairNow", in)

@@ -76,6 +76,9 @@ func (s *Server) routes() {
 
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
+	read(s, routeOccurrences, svc.Occurrences)
+	mount(s, routeStreamOccurrences, s.handleOccurrences)
+	mutate(s, routeRecordSetting, svc.RecordSetting)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {
@@ -157,7 +160,7 @@ func readRequest(w http.ResponseWriter, r *http.Request, pattern string, in any)
 }
 
 func (s *Server) writeJSON(w http.ResponseWriter, status int, body any) {
-	raw, err := json.Marshal(body)
+	raw, err := json.Marshal(inWordsOf(w, body))
 	if err != nil {
 		status, raw = http.StatusInternalServerError, []byte(`{"error":{"code":"internal","message":"the response could not be written as JSON"}}`)
 		s.log.Error("control response not encoded", "error", err)

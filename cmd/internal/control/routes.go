@@ -25,7 +25,9 @@ const (
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
 
 	routeAllowHost route[api.AllowHost, api.HostPolicy] = "POST /v1/hosts"
-	routeAudit     route[api.AuditQuery, api.AuditPage] = "GET /v1/audit"
+	// the daemon's own: of commands that change config.json
+	routeRecordSetting route[api.RecordSetting, api.RecordedSetting] = "POST /v1/settings/record"
+	routeAudit         route[api.AuditQuery, api.AuditPage]          = "GET /v1/audit"
 
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"

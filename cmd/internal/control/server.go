@@ -13,6 +13,7 @@ import (
 
 	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/wording"
 )
 
 // ServerOptions is what a Server needs; all fields but Metrics, Health, RotateToken, CopyOutbox,
@@ -139,7 +140,7 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, 
 	body := &watchedBody{ReadCloser: r.Body}
 	body.whole.Store(r.ContentLength == 0)
 	r.Body = body
-	out := &statusRecorder{ResponseWriter: w, body: body}
+	out := &statusRecorder{ResponseWriter: w, body: body, program: agent.Kind == api.CallerHTTP}
 	start := time.Now()
 	defer func() {
 		p, begun := recover(), out.status != 0
@@ -166,8 +167,18 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, 
 // response and after it.
 type statusRecorder struct {
 	http.ResponseWriter
-	status int
-	body   *watchedBody
+	status  int
+	body    *watchedBody
+	program bool // the caller is one
+}
+
+// inWordsOf returns what is to be written, with its sentences as the caller understands them: where
+// they name a command, a program is told the route.
+func inWordsOf(w http.ResponseWriter, body any) any {
+	if r, ok := w.(*statusRecorder); ok && r.program {
+		return wording.Of(body, wording.ForPrograms)
+	}
+	return body
 }
 
 func (r *statusRecorder) WriteHeader(status int) {

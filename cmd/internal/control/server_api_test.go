@@ -57,6 +57,33 @@ func TestProgramsCannotAllowHosts(t *testing.T) {
 	}
 }
 
+// What a sentence tells a person to type, a program is told as a request; the socket leaves the
+// sentences of agents to their tools, and those of people as they are.
+func TestProgramsAreToldRoutes(t *testing.T) {
+	const person = "resume it: waoutbox webhook resume wh_1"
+	svc := &recordingService{err: api.Errorf(api.CodeNotConnected, "%s", person)}
+	svc.steps = []api.PairStep{{Step: api.StepFailed, Error: api.Errorf(api.CodePairingUnavail, "%s", person)}}
+	s := NewServer(ServerOptions{Service: svc, Stop: func() {}, Log: discardLog()})
+	for _, tt := range []struct {
+		name, method, path, kind, want string
+		h                              http.HandlerFunc
+	}{
+		{"a program", "GET", "/v1/status", api.CallerCLI, "resume it: POST /v1/webhooks/wh_1/resume", s.API().ServeHTTP},
+		{"a stream", "POST", "/v1/link/pair", "", "resume it: POST /v1/webhooks/wh_1/resume", s.API().ServeHTTP},
+		{"a script at the socket", "GET", "/v1/status", "", "resume it: POST /v1/webhooks/wh_1/resume", s.serveHTTP},
+		{"an agent", "GET", "/v1/status", api.CallerMCP, person, s.serveHTTP},
+		{"a person", "GET", "/v1/status", api.CallerCLI, person, s.serveHTTP},
+	} {
+		req := httptest.NewRequest(tt.method, tt.path, http.NoBody)
+		Agent{Kind: tt.kind}.writeTo(req.Header)
+		w := httptest.NewRecorder()
+		tt.h(w, req)
+		if got := w.Body.String(); !strings.Contains(got, `"`+tt.want+`"`) || strings.Contains(got, "waoutbox") != strings.Contains(tt.want, "waoutbox") {
+			t.Errorf("%s was told %s, want %q", tt.name, got, tt.want)
+		}
+	}
+}
+
 // Whoever is too fast is told how many seconds to wait.
 func TestTooManyRequestsSayWhenToTryAgain(t *testing.T) {
 	for _, c := range []struct {

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -51,16 +52,17 @@ func (s *Server) pair(ctx context.Context, in api.PairRequest, step func(api.Pai
 
 // lineWriter writes JSON lines, each flushed and with its own time limit.
 type lineWriter struct {
-	w       http.ResponseWriter
-	started bool
-	err     error // of the first write that failed
+	w        http.ResponseWriter
+	patience time.Duration // for each line; 0: writeTimeout
+	started  bool
+	err      error // of the first write that failed
 }
 
 func (l *lineWriter) write(v any) error {
 	if l.err != nil {
 		return l.err
 	}
-	raw, err := json.Marshal(v)
+	raw, err := json.Marshal(inWordsOf(l.w, v))
 	if err != nil {
 		l.err = err
 		return err
@@ -71,7 +73,7 @@ func (l *lineWriter) write(v any) error {
 		l.w.Header().Set("Content-Type", "application/x-ndjson")
 		l.w.WriteHeader(http.StatusOK)
 	}
-	_ = ctl.SetWriteDeadline(time.Now().Add(writeTimeout))
+	_ = ctl.SetWriteDeadline(time.Now().Add(cmp.Or(l.patience, writeTimeout)))
 	if _, l.err = l.w.Write(append(raw, '\n')); l.err == nil {
 		l.err = ctl.Flush()
 	}

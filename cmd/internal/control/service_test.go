@@ -55,7 +55,7 @@ func startServerWith(t *testing.T, dir string, o ServerOptions) *running {
 }
 
 // streams are the methods whose request or result comes bit by bit.
-var streams = []string{"Pair", "Media", "SendFile"}
+var streams = []string{"Pair", "Media", "SendFile", "StreamOccurrences"}
 
 // methods is api.Service by reflection: a method that is added later is driven, too.
 func methods() []reflect.Method { return slices.Collect(reflect.TypeFor[api.Service]().Methods()) }
@@ -125,6 +125,8 @@ func TestErrorsCrossUnchanged(t *testing.T) {
 			switch m.Name {
 			case "Pair":
 				err = r.client.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { return nil })
+			case "StreamOccurrences":
+				err = r.client.StreamOccurrences(t.Context(), api.OccurrenceQuery{}, func(api.OccurrencePage) error { return nil })
 			case "SendFile":
 				_, err = r.client.SendFile(t.Context(), api.Send{}, strings.NewReader("x"))
 			default:

@@ -141,18 +141,19 @@ func (x *Exchange) readHeader(hurry bool) error {
 	}
 }
 
-// mayFollow reports whether a response lets another one follow on its connection.
+// mayFollow reports whether a response lets another one follow on its connection: a 2xx does. An
+// endpoint that failed may say more where the next response is expected: a proxy in trouble sends
+// the one that it gave up, and that would count for another event.
 func mayFollow(res *http.Response) bool {
-	switch res.StatusCode {
-	case http.StatusSwitchingProtocols:
+	if res.StatusCode < 200 || res.StatusCode > 299 || res.Close {
 		return false
-	case http.StatusNoContent, http.StatusNotModified:
-		// These have no body. An endpoint that names the length of one may send it all the same,
-		// where the next response is expected.
-		length := res.Header.Get("Content-Length")
-		return !res.Close && len(res.TransferEncoding) == 0 && (length == "" || length == "0")
 	}
-	return !res.Close
+	if res.StatusCode == http.StatusNoContent {
+		// This has no body. An endpoint that names the length of one may send it all the same.
+		length := res.Header.Get("Content-Length")
+		return len(res.TransferEncoding) == 0 && (length == "" || length == "0")
+	}
+	return true
 }
 
 // Hurry ends the reading of the body at the latest after d.

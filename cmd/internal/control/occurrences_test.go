@@ -1,0 +1,63 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"reflect"
+	"testing"
+
+	"waoutbox/outbox/api"
+)
+
+// A stream's pages cross whole and in order, with their caller's name; it ends with the daemon's
+// reason, with its caller, or with the daemon.
+func TestStreamsOfOccurrences(t *testing.T) {
+	t.Parallel()
+	svc := &recordingService{pages: 3, streamEnds: api.Errorf(api.CodeOutboxFull, "full")}
+	r := startServer(t, svc)
+	q := api.OccurrenceQuery{Events: []string{"message.received"}, Cursor: "c"}
+	var got []api.OccurrencePage
+	take := func(p api.OccurrencePage) error { got = append(got, p); return nil }
+	if err := r.client.StreamOccurrences(t.Context(), q, take); api.CodeOf(err) != api.CodeOutboxFull {
+		t.Errorf("it ended with %v", err)
+	}
+	if len(got) != 3 || !reflect.DeepEqual(got[2], full[api.OccurrencePage]()) {
+		t.Errorf("pages %+v", got)
+	}
+	if len(svc.calls) != 1 || svc.calls[0].agent.Name != "cli" || !reflect.DeepEqual(svc.calls[0].args, []any{q}) {
+		t.Errorf("calls %+v", svc.calls)
+	}
+
+	refused := startServer(t, &recordingService{err: api.Retryf(api.CodeTooManyStreams, "too many")})
+	if err := refused.client.StreamOccurrences(t.Context(), q, take); api.CodeOf(err) != api.CodeTooManyStreams {
+		t.Errorf("refused with %v", err)
+	}
+
+	svc = &recordingService{pages: 2}
+	open := startServer(t, svc)
+	enough := errors.New("enough")
+	if err := open.client.StreamOccurrences(t.Context(), q, func(api.OccurrencePage) error { return enough }); !errors.Is(err, enough) {
+		t.Errorf("its caller's end is %v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	n := 0
+	err := open.client.StreamOccurrences(ctx, q, func(api.OccurrencePage) error {
+		if n++; n == 2 {
+			cancel()
+		}
+		return nil
+	})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("cancelled it is %v", err)
+	}
+	n = 0
+	err = open.client.StreamOccurrences(t.Context(), q, func(api.OccurrencePage) error {
+		if n++; n == 2 {
+			open.stop()
+		}
+		return nil
+	})
+	if api.CodeOf(err) != api.CodeServiceUnavail {
+		t.Errorf("with the daemon it ends with %v", err)
+	}
+}
