@@ -25,7 +25,8 @@ const (
 )
 
 // DefaultDir is where the state lives when no flag names another place: $WAOUTBOX_STATE_DIR, else
-// the place the operating system goos keeps the state of programs in. It never returns a relative
+// $STATE_DIRECTORY, which systemd sets for a unit with StateDirectory=, else the place the
+// operating system goos keeps the state of programs in. It never returns a relative
 // path: the state must not depend on the working directory. Errors are of kind NotAbsolute or
 // NoPlace.
 func DefaultDir(goos string, getenv func(string) string) (string, error) {
@@ -34,6 +35,10 @@ func DefaultDir(goos string, getenv func(string) string) (string, error) {
 			return "", newError(NotAbsolute, dir, nil, "WAOUTBOX_STATE_DIR is %q: give it an absolute path", dir)
 		}
 		return dir, nil
+	}
+	// several are in a list
+	if dir, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); goos != "windows" && absolute(goos, dir) {
+		return strings.TrimRight(dir, "/"), nil
 	}
 	switch goos {
 	case "windows": // not AppData: it is redirected for packaged apps, which would make two states
@@ -66,8 +71,8 @@ func absolute(goos, path string) bool {
 }
 
 // CheckDir reports why dir cannot be a state directory: Missing (wraps fs.ErrNotExist too),
-// NotDirectory, OtherOwner, Writable, or System. It creates and changes nothing, so clients may
-// call it beside a living owner.
+// NotDirectory, OtherOwner, Writable (by everybody), or System. It creates and changes nothing, so
+// clients may call it beside a living owner.
 func CheckDir(dir string) error {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -88,6 +88,12 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	return a, nil
 }
 
+// alive returns when the outbox can be read: a process that hangs does not get there.
+func (a *app) alive(ctx context.Context) error {
+	_, err := a.box.Newest(ctx)
+	return err
+}
+
 // proxy returns what the link goes through, nil for none. Credentials that stand in the settings'
 // file as they are get sealed there.
 func (a *app) proxy(configPath string, cfg config.Config) (*wire.Proxy, error) {

@@ -15,6 +15,7 @@ import (
 	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/cmd/internal/garbage"
 	"waoutbox/cmd/internal/httpserver"
+	"waoutbox/cmd/internal/servicemanager"
 	"waoutbox/connection"
 	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
@@ -56,6 +57,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err := e.checkStateDir(); err != nil { // before anything in it is believed
 		return err
 	}
+	tightened, kept := store.Tighten(e.stateDir)
 	cfg, err := e.config()
 	if err != nil {
 		return err
@@ -63,6 +65,9 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	out := e.serveLog(starter != nil)
 	defer out.close()
 	log := newLogger(out, cfg)
+	if len(tightened)+len(kept) > 0 {
+		log.Warn("others could read or write parts of the state; they cannot any more", "made_private", tightened, "left", kept)
+	}
 	defer garbage.Bound(e.getenv)()
 	server, err := wire.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
 	if err != nil {
@@ -146,9 +151,15 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		log.Info("no account is linked: no events arrive until one is")
 	}
 	starter.Ready(info)
+	defer ignoreHangup(func() { log.Info("SIGHUP is ignored: settings count from the next start") })()
+	if err := servicemanager.Notify(e.getenv, servicemanager.Ready); err != nil {
+		log.Warn("the service manager was not told that the service is ready", "error", err)
+	}
+	defer servicemanager.Notify(e.getenv, servicemanager.Stopping) //nolint:errcheck // it sees the end of the process
 
 	parts := []part{ // stopped from the first to the last
 		{"whatsapp link", client.Run},
+		{"watchdog", func(ctx context.Context) error { return servicemanager.KeepAlive(ctx, e.getenv, a.alive) }},
 		{"replays", svc.Run},
 		{"samples", svc.RunSamples},
 		{"retention", keep.Run}, // its steps go through the lanes

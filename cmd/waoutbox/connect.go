@@ -62,7 +62,7 @@ func (e *env) connectService(ctx context.Context, m mode) (backend, error) {
 		return backend{}, err
 	}
 	if m == modeSpawn {
-		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Agent: agent(), Env: append(os.Environ(), e.daemonEnv...)})
+		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Managed: e.startManaged, Agent: agent(), Env: append(os.Environ(), e.daemonEnv...)})
 		if err != nil {
 			return backend{}, err
 		}
@@ -117,6 +117,7 @@ func (e *env) warningsLog() *slog.Logger {
 
 // openState opens the state in this process.
 func (e *env) openState(ctx context.Context) (backend, error) {
+	store.Tighten(e.stateDir) // the service says so, a command need not
 	cfg, err := e.config()
 	if err != nil {
 		return backend{}, err

@@ -65,4 +65,6 @@ func textOf(message map[string]json.RawMessage) string {
 }
 
 // shownText cleans and shortens what somebody else wrote.
-func shownText(s string) string { return term.Clean(term.Short(strings.Join(strings.Fields(s), " "), 60)) }
+func shownText(s string) string {
+	return term.Clean(term.Short(strings.Join(strings.Fields(s), " "), 60))
+}

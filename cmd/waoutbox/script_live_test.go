@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"regexp"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -69,4 +71,41 @@ func scriptKillService(ts *testscript.TestScript, neg bool, args []string) {
 			ts.Fatalf("%s", fmt.Sprint(d.PID, " still answers"))
 		}
 	}
+}
+
+// scriptNotifySocket is `notifysocket socket file`: it listens as systemd does and appends what it
+// hears to the file, a line each, until the script ends.
+func scriptNotifySocket(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: notifysocket socket file")
+	}
+	ln, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: ts.MkAbs(args[0]), Net: "unixgram"})
+	ts.Check(err)
+	out, err := os.Create(ts.MkAbs(args[1]))
+	ts.Check(err)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		b := make([]byte, 256)
+		for {
+			n, err := ln.Read(b)
+			if err != nil {
+				return
+			}
+			fmt.Fprintf(out, "%s\n", b[:n])
+		}
+	}()
+	ts.Defer(func() { ln.Close(); <-ended; out.Close() })
+}
+
+// scriptHangup is `hangup`: the service gets a SIGHUP, as of a terminal that is closed.
+func scriptHangup(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: hangup")
+	}
+	d, err := daemonClient(ts).Daemon(context.Background())
+	ts.Check(err)
+	p, err := os.FindProcess(d.PID)
+	ts.Check(err)
+	ts.Check(p.Signal(syscall.SIGHUP))
 }

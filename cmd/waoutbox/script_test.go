@@ -50,6 +50,8 @@ func TestScripts(t *testing.T) {
 			"until":         scriptUntil,
 			"testlisteners": scriptTestListeners,
 			"killservice":   scriptKillService,
+			"notifysocket":  scriptNotifySocket,
+			"hangup":        scriptHangup,
 		},
 	})
 }
