@@ -31,6 +31,8 @@ type Backend interface {
 	ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error)
 	Events(ctx context.Context, q api.EventQuery) (api.EventPage, error)
 	Event(ctx context.Context, ref string) (api.EventDetail, error)
+	Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error)
+	StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error
 	Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error)
 	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)
 	Connect(ctx context.Context) (api.Link, error)

@@ -39,13 +39,15 @@ type app struct {
 	sender *webhook.Sender
 	ends   *replay.Ends
 	recent *recent.Recent
-	meters *metrics.Metrics
-	live   *liveView // for the terminal of `serve`
-	disp   *dispatcher.Dispatcher
-	log    *slog.Logger
-	hosts  *hosts.Policy
-	keep   *retention.Retention // nil while no daemon runs
-	pend   time.Duration        // how long a delivery may wait
+	// the events of the last hour, counted
+	arrivals *recent.Arrivals
+	meters   *metrics.Metrics
+	live     *liveView // for the terminal of `serve`
+	disp     *dispatcher.Dispatcher
+	log      *slog.Logger
+	hosts    *hosts.Policy
+	keep     *retention.Retention // nil while no daemon runs
+	pend     time.Duration        // how long a delivery may wait
 }
 
 // openApp takes ownership of the state and opens what lies in it. Nothing runs yet. On error
@@ -53,7 +55,7 @@ type app struct {
 //
 // An outbox that was lost is not begun anew, unless newOutbox says so.
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
-	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames()), live: newLiveView()}
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames()), arrivals: &recent.Arrivals{}, live: newLiveView()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())
@@ -69,7 +71,7 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if a.db, err = store.Open(a.state.Path(store.OutboxFile), opts); err != nil {
 		return nil, err
 	}
-	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: appendObservers{a.meters, a.live}, Log: log}); err != nil {
+	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: appendObservers{a.meters, a.arrivals, a.live}, Log: log}); err != nil {
 		return nil, err
 	}
 	sealed := func() (bool, error) { return a.somethingSealed(ctx) }
@@ -196,6 +198,8 @@ func callerOf(ctx context.Context) api.Caller {
 		return api.Caller{Kind: api.CallerHTTP, Client: agent.Name, Version: agent.Version}
 	case agent.Kind == api.CallerCLI:
 		return api.Caller{Kind: agent.Kind, Version: agent.Version}
+	case agent.Kind == api.CallerPage:
+		return api.Caller{Kind: agent.Kind, Client: agent.Name}
 	}
 	return api.Caller{Kind: agent.Kind, Client: agent.Name, Version: agent.Version}
 }

@@ -133,10 +133,18 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	ready := func() string { return a.notReady(ctx) }
 	meters := a.metrics(svc)
 	rotateToken := func(ctx context.Context) error { return svc.Outside(ctx, "http-token.rotate", web.rotate) }
+	var operator *pageParts
+	openPage := func(ctx context.Context) (link api.PageLink, err error) {
+		defer svc.Recorded(ctx, "page.open", &err)
+		return operator.link(ctx)
+	}
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
 	})
-	web.serve(a, calls, meters, ready)
+	if operator, err = a.openPage(calls, info, web); err != nil {
+		return err
+	}
+	web.serve(a, calls, operator, meters, ready)
 	ln, err := socket.Listen(e.stateDir)
 	if err != nil {
 		return err
@@ -170,8 +178,10 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if files.kept != nil { // it ends before the link that it fetches by
 		parts = append([]part{{"kept media", files.kept.Run}}, parts...)
 	}
-	if web.server != nil { // it ends before the calls that it passes on
-		parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), part{"http", web.run})
+	front := []part{{"page", operator.run}} // they end before the calls that they pass on
+	if web.server != nil {
+		front = append(front, part{"http", web.run})
 	}
+	parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), front...)
 	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client, a.live) })
 }

@@ -33,6 +33,7 @@ type daemonControl interface {
 	Outbox(ctx context.Context) (io.ReadCloser, int64, error)
 	Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error
 	Examine(ctx context.Context, in api.Examine) (api.Examination, error)
+	OpenPage(ctx context.Context) (api.PageLink, error)
 }
 
 // backend is an open service. daemon is nil when this process works on the state itself.

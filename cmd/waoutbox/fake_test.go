@@ -132,6 +132,12 @@ func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, er
 	return api.Examination{}, err
 }
 
+func (f *fakeService) OpenPage(context.Context) (api.PageLink, error) {
+	done, err := f.begin("OpenPage")
+	defer done()
+	return api.PageLink{URL: "http://127.0.0.1:34567/page/open?k=made-up", ExpiresAt: time.Now().Add(5 * time.Minute).UTC()}, err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()
@@ -360,12 +366,4 @@ func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), 
 	}
 	code := e.run(t.Context())
 	return result{out.String(), errs.String(), code}
-}
-
-func (f *fakeService) Occurrences(context.Context, api.OccurrenceQuery) (api.OccurrencePage, error) {
-	return api.OccurrencePage{}, nil
-}
-
-func (f *fakeService) StreamOccurrences(context.Context, api.OccurrenceQuery, func(api.OccurrencePage) error) error {
-	return nil
 }

@@ -72,6 +72,7 @@ func TestFlagsAndToolsInTextsExist(t *testing.T) {
 	}
 	flags["data-binary"] = true // curl's
 	flags["scope"] = true       // claude's
+	flags["decrypt"] = true     // age's
 	otherPrograms := regexp.MustCompile(`/cmd/(wasim|wabench)/`)
 	named := map[string]int{}
 	for _, text := range codeTexts(t, "../..") {

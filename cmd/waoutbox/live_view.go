@@ -9,7 +9,6 @@ import (
 	"waoutbox/cmd/internal/term"
 	"waoutbox/dispatcher"
 	"waoutbox/outbox"
-	"waoutbox/outbox/boltbox"
 )
 
 // liveLines is how many lines may wait for the terminal. A terminal that is slower, or stopped,
@@ -93,14 +92,4 @@ func (e *env) liveText(l liveLine) string {
 		what = e.style.Yellow(what + ": waits")
 	}
 	return fmt.Sprintf("%-17s%s%s", "", to, what)
-}
-
-// appendObservers tells several of what was appended.
-type appendObservers []boltbox.Observer
-
-// Appended satisfies boltbox.Observer.
-func (o appendObservers) Appended(fresh []outbox.Event, took time.Duration) {
-	for _, one := range o {
-		one.Appended(fresh, took)
-	}
 }

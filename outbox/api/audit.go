@@ -7,6 +7,7 @@ const (
 	CallerCLI     = "cli"  // a person at the command line
 	CallerMCP     = "mcp"  // an agent
 	CallerHTTP    = "http" // a program
+	CallerPage    = "page" // a person at the operator's page
 	CallerService = "service"
 )
 
@@ -31,7 +32,7 @@ const (
 type AuditRecord struct {
 	ID     string    `json:"id"`
 	At     time.Time `json:"at"`
-	Caller string    `json:"caller"` // cli, mcp, http or service
+	Caller string    `json:"caller"` // cli, mcp, http, page or service
 	// the name and version that the caller's program gives itself
 	Client        string `json:"client,omitempty"`
 	ClientVersion string `json:"client_version,omitempty"`
@@ -61,6 +62,29 @@ type AuditQuery struct {
 type AuditPage struct {
 	Items []AuditRecord `json:"items"`
 	Next  string        `json:"next,omitempty"` // where older ones begin; "": there are none
+}
+
+// VerifyAudit asks whether the audit trail is what was stored.
+type VerifyAudit struct {
+	// links that an earlier check returned, kept elsewhere: each must still be there
+	Known []string `json:"known,omitempty"`
+}
+
+// AuditCheck is what a check of the audit trail found.
+type AuditCheck struct {
+	Intact  bool  `json:"intact"`  // nothing was changed by something else than waoutbox
+	Records int64 `json:"records"` // how many were checked
+	// the newest link of each kind of record, to be kept elsewhere: KIND-NUMBER-HASH
+	Links  []string     `json:"links"`
+	Broken []AuditBreak `json:"broken"` // at most 20 places
+}
+
+// AuditBreak is a place at which the audit trail is not what was stored.
+type AuditBreak struct {
+	Kind   string `json:"kind"`             // change, send or refusal
+	Number int64  `json:"number,omitempty"` // of the link; absent: the record has none
+	ID     string `json:"id,omitempty"`     // of the record, where it is known
+	Why    string `json:"why"`
 }
 
 // Policies for the hosts of webhooks that agents and programs register.

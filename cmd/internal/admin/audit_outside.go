@@ -11,8 +11,8 @@ import (
 )
 
 // outside is the record of a change that is made outside the outbox: in a file, or at WhatsApp. It
-// is written before the change, and completed with what came of it. One that a crash keeps from
-// being completed says that the change was begun.
+// is written before the change, and a second one with what came of it, which stands for both when
+// they are listed. One that a crash leaves alone says that the change was begun.
 type outside struct {
 	service *Service
 	key     outbox.AuditKey
@@ -59,13 +59,13 @@ func (o *outside) ended(ctx context.Context, err *error, fill func(e *outbox.Aud
 }
 
 func (o *outside) complete(ctx context.Context, e outbox.AuditEntry) {
+	if !o.key.Time.IsZero() {
+		e.Of = auditID(o.key)
+	}
 	a, err := o.service.record(ctx, outbox.AuditChange, e)
 	if err != nil {
 		o.service.o.Log.WarnContext(ctx, "a record of the audit trail could not be made", "operation", e.Operation, "error", err)
 		return
-	}
-	if !o.key.Time.IsZero() {
-		a.AuditKey = o.key
 	}
 	o.service.store(ctx, []outbox.Audit{a}, e.Operation, e.Object)
 }

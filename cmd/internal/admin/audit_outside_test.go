@@ -40,7 +40,8 @@ func (l *watchedLink) ContinuePairing(context.Context, api.ContinuePairing) (api
 }
 
 // Whatever is changed outside the outbox is on record before it is changed: a process that ends in
-// between leaves who began it. Afterwards the same record says what came of it.
+// between leaves who began it. Afterwards a second record says what came of it, and
+// stands for both.
 func TestAChangeOutsideIsRecordedBeforeIt(t *testing.T) {
 	for name, do := range map[string]func(r *rig, during func(), err error) error{
 		"link.connect":    func(r *rig, _ func(), _ error) error { return errorOf(r.Connect(t.Context())) },
@@ -68,7 +69,7 @@ func TestAChangeOutsideIsRecordedBeforeIt(t *testing.T) {
 				t.Errorf("while it is changed the trail is %+v", during)
 			}
 			after := r.audit()
-			if len(after) != 1 || after[0].ID != during[0].ID || after[0].Outcome != api.AuditDone {
+			if len(after) != 1 || after[0].ID == during[0].ID || after[0].Outcome != api.AuditDone {
 				t.Errorf("afterwards it is %+v", after)
 			}
 			link.err = api.Retryf(api.CodeConnectFailed, "WhatsApp cannot be reached")
@@ -177,5 +178,28 @@ func TestRecordSetting(t *testing.T) {
 	r.o.Engine = &fullTrail{Engine: r.o.Engine}
 	if out, err := r.RecordSetting(t.Context(), api.RecordSetting{Key: "retain", Result: "2h"}); err != nil || out.Unwritten == "" {
 		t.Errorf("without a trail: %+v, %v", out, err)
+	}
+}
+
+// A change whose end is on an earlier page is not listed as begun on a later one.
+func TestTheEndOfAChangeMayBeOnAnotherPage(t *testing.T) {
+	r := newRig(t)
+	r.by(api.CallerMCP, "an-agent")
+	if err := r.Outside(t.Context(), "http-token.rotate", func(context.Context) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	var all []api.AuditRecord
+	for q := (api.AuditQuery{Limit: 1}); ; {
+		page, err := r.Service.Audit(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, page.Items...)
+		if q.Cursor = page.Next; q.Cursor == "" {
+			break
+		}
+	}
+	if len(all) != 1 || all[0].Outcome != api.AuditDone {
+		t.Errorf("the pages have %+v", all)
 	}
 }

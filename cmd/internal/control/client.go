@@ -100,6 +100,10 @@ func (c *Client) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, er
 	return call(ctx, c, routeAudit, q)
 }
 
+func (c *Client) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
+	return call(ctx, c, routeVerifyAudit, in)
+}
+
 func (c *Client) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return unwrap(call(ctx, c, routeSummary, f))
 }

@@ -106,6 +106,10 @@ func (f *recordingService) RecordSetting(ctx context.Context, in api.RecordSetti
 func (f *recordingService) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	return record[api.AuditPage](ctx, f, "Audit", q)
 }
+
+func (f *recordingService) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
+	return record[api.AuditCheck](ctx, f, "VerifyAudit", in)
+}
 func (f *recordingService) DeadLetterSummary(ctx context.Context, in api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return record[[]api.DeadLetterGroup](ctx, f, "DeadLetterSummary", in)
 }

@@ -34,6 +34,7 @@ func (s *Server) routes() {
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
 	read(s, routeAudit, svc.Audit)
+	read(s, routeVerifyAudit, svc.VerifyAudit)
 	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
 		return wrap(svc.DeadLetterSummary(ctx, in))
 	})

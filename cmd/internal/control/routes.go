@@ -28,6 +28,7 @@ const (
 	// the daemon's own: of commands that change config.json
 	routeRecordSetting route[api.RecordSetting, api.RecordedSetting] = "POST /v1/settings/record"
 	routeAudit         route[api.AuditQuery, api.AuditPage]          = "GET /v1/audit"
+	routeVerifyAudit   route[api.VerifyAudit, api.AuditCheck]        = "GET /v1/audit/verify"
 
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"

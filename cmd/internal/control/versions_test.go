@@ -7,7 +7,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"waoutbox/outbox/api"
@@ -17,9 +16,9 @@ import (
 // and replace each other. Whoever changes this test breaks `stop`, `restart` and `status` between
 // two versions.
 func TestWhatEveryVersionPromises(t *testing.T) {
-	var stopped atomic.Int32
+	stopped := make(chan struct{}, 2)
 	r := startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: discardLog(),
-		Daemon: api.Daemon{PID: 4711, Version: "0.1.0"}, Stop: func() { stopped.Add(1) }})
+		Daemon: api.Daemon{PID: 4711, Version: "0.1.0"}, Stop: func() { stopped <- struct{}{} }})
 	for _, ask := range []struct{ method, path string }{{"GET", "/v1/daemon"}, {"POST", "/v1/stop"}} {
 		status, body := post(t, r, ask.method, ask.path, "")
 		var got struct {
@@ -30,9 +29,7 @@ func TestWhatEveryVersionPromises(t *testing.T) {
 			t.Errorf("%s %s: %d %s, %v", ask.method, ask.path, status, body, err)
 		}
 	}
-	if stopped.Load() != 1 {
-		t.Errorf("stopped %d times", stopped.Load())
-	}
+	<-stopped // after the response
 	newer := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		if asked := r.Method + " " + r.URL.Path; !slices.Contains([]string{"GET /v1/daemon", "POST /v1/stop"}, asked) {
 			t.Errorf("asked for %s", asked)
