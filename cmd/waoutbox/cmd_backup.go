@@ -39,7 +39,7 @@ func newBackupCmd(e *env) *cobra.Command {
 service runs or without it. Only its owner can read FILE; messages in it are readable as they are unless it has a
 passphrase.
 
-With a passphrase FILE is encrypted (age: age --decrypt FILE | tar -x opens it too), and holds the key and the secrets
+With a passphrase FILE is encrypted (age: age -d FILE | tar -x opens it too), and holds the key and the secrets
 as well: it is all that another machine needs. Without one the key is left out, so that the sealed secrets of webhooks
 stay sealed: keep the file key of the state directory somewhere else.
 
