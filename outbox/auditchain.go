@@ -6,33 +6,16 @@ import (
 )
 
 // AuditHash is a link of the chain that the records of one kind form, in the order in which they
-// were stored: the hash of what was stored and of the link before it, zero before the first.
+// were stored: the hash of the record and of the link before it, zero before the first.
 type AuditHash [sha256.Size]byte
 
-// AuditSum is what a link says of a record besides its key: whether it was begun, and may be
-// replaced once, and the hash of its body.
-type AuditSum struct {
-	Begun bool
-	Body  [sha256.Size]byte
-}
-
-// Sum returns what the link of a says of it.
-func (a Audit) Sum() AuditSum {
-	e, err := a.Entry()
-	return AuditSum{Begun: err == nil && e.Begun, Body: sha256.Sum256(a.Body)}
-}
-
-// Next returns the link that follows h when a record with this key and sum is stored.
-func (h AuditHash) Next(k AuditKey, sum AuditSum) AuditHash {
-	b := append(make([]byte, 0, len(h)+len(sum.Body)+16), h[:]...)
-	b = append(b, byte(k.Kind))
-	b = binary.BigEndian.AppendUint64(b, uint64(max(k.Time.UnixNano(), 0)))
-	b = binary.BigEndian.AppendUint32(b, k.Tag)
-	begun := byte(0)
-	if sum.Begun {
-		begun = 1
-	}
-	return sha256.Sum256(append(append(b, begun), sum.Body[:]...))
+// Next returns the link that follows h when a is stored.
+func (h AuditHash) Next(a Audit) AuditHash {
+	b := append(make([]byte, 0, len(h)+16+len(a.Body)), h[:]...)
+	b = append(b, byte(a.Kind))
+	b = binary.BigEndian.AppendUint64(b, uint64(max(a.Time.UnixNano(), 0)))
+	b = binary.BigEndian.AppendUint32(b, a.Tag)
+	return sha256.Sum256(append(b, a.Body...))
 }
 
 // AuditLink names a link of the chain of a kind. Whoever keeps one elsewhere can tell later whether

@@ -135,7 +135,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	calls := control.NewServer(control.ServerOptions{
 		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
 	})
-	if operator, err = a.openPage(calls, info, web); err != nil {
+	if operator, err = a.openPage(calls, info, web, e.home(e.stateDir)); err != nil {
 		return err
 	}
 	web.serve(a, calls, operator, meters, ready)

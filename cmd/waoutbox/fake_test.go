@@ -19,6 +19,8 @@ import (
 // fakeService is an in-memory api.Service: enough of one to show every output and every way a
 // command can fail. Replayed letters end after a while as fate says. Its clock is the bubble's.
 type fakeService struct {
+	api.Service // what no command asks
+
 	mu       sync.Mutex
 	status   api.Status
 	hooks    []api.Webhook

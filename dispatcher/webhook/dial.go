@@ -3,12 +3,15 @@ package webhook
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"syscall"
 	"time"
+
+	"waoutbox/outbox"
 )
 
 // dialer opens the connections of one webhook: every address is judged before it is called.
@@ -108,4 +111,20 @@ func (c quickClose) SetWriteDeadline(t time.Time) error {
 		t = last
 	}
 	return c.Conn.SetWriteDeadline(t)
+}
+
+// Reach connects to a webhook's endpoint as a delivery would, with every check of its address and
+// the TLS handshake, and sends nothing. It returns the sentence a failed attempt would have.
+func (s *Sender) Reach(ctx context.Context, w outbox.Webhook) error {
+	c, err := newClient(w, s.opt.UserAgent, s.machine, s.opt.Own, s.resolver)
+	if err != nil {
+		return err
+	}
+	defer c.pool.Close()
+	conn, err := c.dial(ctx)
+	if err != nil {
+		_, message := classify(err)
+		return errors.New(bounded(c.withoutQuery(message)))
+	}
+	return conn.Close()
 }

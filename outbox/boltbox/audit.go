@@ -45,12 +45,8 @@ func putAudit(tx *bbolt.Tx, all []outbox.Audit) error {
 	bucket := tx.Bucket([]byte(bucketAudit))
 	for _, a := range all {
 		key := auditKey(a.AuditKey)
-		if was := bucket.Get(key); was != nil {
-			body, err := outbox.DecodeAudit(key, was)
-			// a write of unknown outcome was repeated, or this was not begun
-			if err == nil && (bytes.Equal(body, a.Body) || !(outbox.Audit{Body: body}).Sum().Begun) {
-				continue
-			}
+		if bucket.Get(key) != nil {
+			continue // a write of unknown outcome was repeated
 		}
 		if err := bucket.Put(key, outbox.EncodeAudit(key, a)); err != nil {
 			return fmt.Errorf("store audit record: %w", err)
@@ -62,9 +58,8 @@ func putAudit(tx *bbolt.Tx, all []outbox.Audit) error {
 	return nil
 }
 
-// PutAudit stores records of the audit trail, all or none, and returns when they are on disk. One
-// that is there already is replaced if it says that something was begun, and else stays. Errors as
-// of PutSub.
+// PutAudit stores records of the audit trail, all or none, and returns when they are on disk. Those
+// that are there already stay as they are. Errors as of PutSub.
 func (b *Box) PutAudit(ctx context.Context, all ...outbox.Audit) error {
 	if err := outbox.CheckAudit(all); err != nil {
 		return err

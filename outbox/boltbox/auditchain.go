@@ -3,7 +3,6 @@ package boltbox
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -25,35 +24,25 @@ func linkKey(kind outbox.AuditKind, number uint64) []byte {
 	return binary.BigEndian.AppendUint64([]byte{byte(kind)}, number)
 }
 
-// link is a record's key, what was stored under it, and its place in the chain.
+// link is a record's key and its place in the chain.
 type link struct {
 	key  []byte // of the record
-	sum  outbox.AuditSum
 	hash outbox.AuditHash
 }
 
-const linkSize = auditKeySize + 1 + 2*sha256.Size
-
 func (l link) encode(at []byte) []byte {
-	b := append(make([]byte, 0, linkSize+sumSize), l.key...)
-	if l.sum.Begun {
-		b = append(b, 1)
-	} else {
-		b = append(b, 0)
-	}
-	return appendSum(append(append(b, l.sum.Body[:]...), l.hash[:]...), at)
+	return appendSum(append(append(make([]byte, 0, auditKeySize+len(l.hash)+4), l.key...), l.hash[:]...), at)
 }
 
 func decodeLink(at, v []byte) (l link, err error) {
 	if v, err = checkSum(v, at); err != nil {
 		return l, err
 	}
-	if len(v) != linkSize || v[auditKeySize] > 1 {
-		return l, errors.New("it is no link")
+	if len(v) != auditKeySize+len(l.hash) {
+		return l, errors.New("it has a wrong size")
 	}
-	l.key, l.sum.Begun = bytes.Clone(v[:auditKeySize]), v[auditKeySize] == 1
-	n := copy(l.sum.Body[:], v[auditKeySize+1:])
-	copy(l.hash[:], v[auditKeySize+1+n:])
+	l.key = bytes.Clone(v[:auditKeySize])
+	copy(l.hash[:], v[auditKeySize:])
 	return l, nil
 }
 
@@ -73,8 +62,8 @@ func addLink(tx *bbolt.Tx, key []byte, a outbox.Audit) error {
 		number = binary.BigEndian.Uint64(at[1:])
 		last, _ = decodeLink(at, v)
 	}
-	next, sum := linkKey(a.Kind, number+1), a.Sum()
-	if err := bucket.Put(next, link{key, sum, last.hash.Next(a.AuditKey, sum)}.encode(next)); err != nil {
+	next := linkKey(a.Kind, number+1)
+	if err := bucket.Put(next, link{key, last.hash.Next(a)}.encode(next)); err != nil {
 		return fmt.Errorf("store a link of the audit trail: %w", err)
 	}
 	return nil
@@ -162,38 +151,46 @@ func (v *auditVerifier) broken(kind outbox.AuditKind, number uint64, key outbox.
 
 // chain checks the records of a kind.
 func (v *auditVerifier) chain(kind outbox.AuditKind, known []outbox.AuditLink) {
-	records := v.tx.Bucket([]byte(bucketAudit))
-	trimmed := v.trimmed(kind)
-	last := map[string]uint64{} // the newest link of each record
-	v.links(kind, func(number uint64, l link, err error) {
-		if err == nil {
-			last[string(l.key)] = number
+	bucket, records := v.tx.Bucket([]byte(bucketAuditChain)), v.tx.Bucket([]byte(bucketAudit))
+	at := []byte{byte(kind)}
+	var trimmed []byte
+	if raw := bucket.Get(at); raw != nil {
+		var err error
+		if trimmed, err = checkSum(raw, at); err != nil {
+			v.broken(kind, 0, outbox.AuditKey{}, "up to which it was trimmed cannot be read")
 		}
-	})
+	}
 	newest := outbox.AuditLink{Kind: kind}
-	v.links(kind, func(number uint64, l link, err error) {
+	first := uint64(0)
+	c := bucket.Cursor()
+	for k, raw := c.Seek(linkKey(kind, 0)); len(k) == linkKeySize && k[0] == byte(kind); k, raw = c.Next() {
+		number := binary.BigEndian.Uint64(k[1:])
+		l, err := decodeLink(k, raw)
 		key, _ := parseAuditKey(l.key)
-		say := func(why string) { v.broken(kind, number, key, why) }
-		base := newest.Number == 0 && trimmed != nil && records.Get(l.key) == nil
-		switch {
+		switch body := records.Get(l.key); {
 		case err != nil:
-			say("has a link that cannot be read")
-		case !base && number != newest.Number+1:
-			say("does not follow the one before it: links are missing")
-		case !base && newest.Hash.Next(key, l.sum) != l.hash:
-			say("has a link that is not the one that was stored")
-		case last[string(l.key)] != number && !l.sum.Begun:
-			say("was replaced by another one")
-		case last[string(l.key)] == number:
-			v.record(kind, number, l, records.Get(l.key), trimmed)
+			v.broken(kind, number, key, "has a link that cannot be read")
+		case newest.Number > 0 && number != newest.Number+1, newest.Number == 0 && number > 1 && trimmed == nil:
+			v.broken(kind, number, key, "does not follow the one before it: links are missing")
+		case body == nil && bytes.Compare(l.key, trimmed) > 0:
+			v.broken(kind, number, key, "is missing")
+		case body != nil:
+			text, err := outbox.DecodeAudit(l.key, body)
+			if err != nil || newest.Hash.Next(outbox.Audit{AuditKey: key, Body: text}) != l.hash {
+				v.broken(kind, number, key, "is not the one that was stored")
+			}
+			v.out.Records[kind]++
 		}
 		v.linked[string(l.key)] = true
+		if first == 0 {
+			first = number
+		}
 		newest.Number, newest.Hash = number, l.hash
 		i := slices.IndexFunc(known, func(o outbox.AuditLink) bool { return o.Kind == kind && o.Number == number })
 		if i >= 0 && known[i].Hash != l.hash {
-			say("is not the one that you noted")
+			v.broken(kind, number, key, "is not the one that you noted")
 		}
-	})
+	}
 	for _, o := range known {
 		if o.Kind == kind && o.Number > newest.Number {
 			v.broken(kind, o.Number, outbox.AuditKey{}, "that you noted is missing")
@@ -201,45 +198,5 @@ func (v *auditVerifier) chain(kind outbox.AuditKind, known []outbox.AuditLink) {
 	}
 	if newest.Number > 0 {
 		v.out.Newest = append(v.out.Newest, newest)
-	}
-}
-
-// record compares a record with its newest link.
-func (v *auditVerifier) record(kind outbox.AuditKind, number uint64, l link, stored, trimmed []byte) {
-	key, _ := parseAuditKey(l.key)
-	if stored == nil {
-		if bytes.Compare(l.key, trimmed) > 0 {
-			v.broken(kind, number, key, "is missing")
-		}
-		return
-	}
-	v.out.Records[kind]++
-	body, err := outbox.DecodeAudit(l.key, stored)
-	if err != nil || (outbox.Audit{AuditKey: key, Body: body}).Sum() != l.sum {
-		v.broken(kind, number, key, "is not the one that was stored")
-	}
-}
-
-// trimmed returns the highest key that a trim has removed, nil when none has.
-func (v *auditVerifier) trimmed(kind outbox.AuditKind) []byte {
-	at := []byte{byte(kind)}
-	raw := v.tx.Bucket([]byte(bucketAuditChain)).Get(at)
-	if raw == nil {
-		return nil
-	}
-	key, err := checkSum(raw, at)
-	if err != nil {
-		v.broken(kind, 0, outbox.AuditKey{}, "up to which it was trimmed cannot be read")
-		return nil
-	}
-	return key
-}
-
-// links calls do with the links of a kind, in their order.
-func (v *auditVerifier) links(kind outbox.AuditKind, do func(number uint64, l link, err error)) {
-	c := v.tx.Bucket([]byte(bucketAuditChain)).Cursor()
-	for k, raw := c.Seek(linkKey(kind, 0)); len(k) == linkKeySize && k[0] == byte(kind); k, raw = c.Next() {
-		l, err := decodeLink(k, raw)
-		do(binary.BigEndian.Uint64(k[1:]), l, err)
 	}
 }

@@ -25,22 +25,17 @@ func (f *Fake) putAudit(all []outbox.Audit) {
 	for _, a := range all {
 		a.Body = slices.Clone(a.Body)
 		i, found := slices.BinarySearchFunc(f.audit, a.AuditKey, func(o outbox.Audit, k outbox.AuditKey) int { return o.Compare(k) })
-		if found && (slices.Equal(f.audit[i].Body, a.Body) || !f.audit[i].Sum().Begun) {
-			continue
-		}
-		if found {
-			f.audit[i] = a
-		} else {
+		if !found {
 			f.audit = slices.Insert(f.audit, i, a)
+			if f.chain == nil {
+				f.chain = map[outbox.AuditKind][]outbox.AuditHash{}
+			}
+			last := outbox.AuditHash{}
+			if links := f.chain[a.Kind]; len(links) > 0 {
+				last = links[len(links)-1]
+			}
+			f.chain[a.Kind] = append(f.chain[a.Kind], last.Next(a))
 		}
-		if f.chain == nil {
-			f.chain = map[outbox.AuditKind][]outbox.AuditHash{}
-		}
-		last := outbox.AuditHash{}
-		if links := f.chain[a.Kind]; len(links) > 0 {
-			last = links[len(links)-1]
-		}
-		f.chain[a.Kind] = append(f.chain[a.Kind], last.Next(a.AuditKey, a.Sum()))
 	}
 }
 

@@ -200,6 +200,18 @@ func (c *call) to(path string) error {
 	if err != nil || u.Host != "" || u.Scheme != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, Root) || strings.ContainsAny(path, "\\\r\n") {
 		u = &url.URL{Path: Root}
 	}
+	if c.r.Header.Get(scriptHeader) != "" {
+		c.w.Header().Set(goHeader, u.String())
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	http.Redirect(c.w, c.r, u.String(), http.StatusSeeOther)
 	return nil
 }
+
+// page.js sends a dialog's form with the one, and goes where the other says: a redirect it would
+// follow by itself, and what the page that it leads to shows once would be gone.
+const (
+	scriptHeader = "Waoutbox-Page-Script"
+	goHeader     = "Waoutbox-Page-Go"
+)
