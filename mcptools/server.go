@@ -146,7 +146,7 @@ func (s *Server) openForEvents(ctx context.Context, c mcpevents.Client) (context
 	if s.opts.Context != nil {
 		ctx = s.opts.Context(ctx, client)
 	}
-	b, err := s.opts.Backend(ctx, client)
+	b, err := s.backend(ctx, client)
 	if err != nil {
 		return ctx, nil, err
 	}
