@@ -234,7 +234,7 @@ func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.Cal
 		return nil, "", &first.Question
 	}
 	e := s.explain(ctx, t, o.err)
-	if c.reached.Load() {
+	if c.reached.Load() && !e.NothingDone() {
 		switch e.Code {
 		case api.CodeServiceUnavail, api.CodeTimeout, api.CodeInternal:
 			e = w.unsure(e)

@@ -114,6 +114,18 @@ func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
 	return io.NopCloser(strings.NewReader("")), 0, err
 }
 
+func (f *fakeService) Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error {
+	done, err := f.begin("Listen")
+	done()
+	if err == nil {
+		err = started(api.PutWebhookResult{Result: api.PutCreated, Webhook: api.Webhook{ID: "wh_7K2M", URL: in.URL, Events: []string{"*"}}, Secret: "whsec_aGVsbG8="})
+	}
+	if err == nil {
+		<-ctx.Done()
+	}
+	return err
+}
+
 func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, error) {
 	done, err := f.begin("Examine")
 	defer done()

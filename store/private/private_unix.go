@@ -73,12 +73,14 @@ func CheckDir(dir string) error {
 }
 
 // CheckFile returns an *Error for what belongs to another user, even for root (whose files would
-// then lie in somebody's reach), and for what group or others may write. info is of path.
+// then lie in somebody's reach), and for what everybody may write. What the owner's group may write
+// is taken: a container's volume is given such modes at every start, and they are taken away. info
+// is of path.
 func CheckFile(path string, info fs.FileInfo) error {
 	if uid := ownerOf(info); uid != os.Geteuid() {
 		return refuse(ErrOwner, path, "belongs to user %d and you are user %d", uid, os.Geteuid())
 	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+	if mode := info.Mode().Perm(); mode&0o002 != 0 {
 		return refuse(ErrWritable, path, "can be written by others (mode %04o)", mode)
 	}
 	return nil
@@ -127,8 +129,8 @@ func tighten(f *os.File, info fs.FileInfo) error {
 		return nil
 	}
 	err := f.Chmod(info.Mode().Perm() &^ 0o077)
-	if errors.Is(err, syscall.EROFS) {
-		return nil // it can neither be written nor be closed there
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EPERM) {
+		return nil // it cannot be closed there: the disk keeps its modes
 	}
 	return err
 }

@@ -51,7 +51,7 @@ type alarm struct {
 	Command string
 	Warn    bool
 	// what can be done at once
-	Test, Resume, Backlog, Pair, Connect bool
+	Test, Resume, Backlog, Pair, Connect, Letters bool
 }
 
 // hookRow is one webhook of the table.
@@ -241,6 +241,8 @@ func (c *call) alarms(st api.Status) []alarm {
 			one.Test, one.Resume = inUse, inUse
 		case "webhook_paused":
 			one.Resume, one.Backlog = inUse, inUse && w.Pending > 0
+		case "dead_letters_rising", "events_expired":
+			one.Letters = one.ID != ""
 		case "not_linked", "logged_out", "login_refused":
 			one.Pair = true
 		case "link_closed", "link_down", "link_replaced":
