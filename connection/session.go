@@ -179,6 +179,7 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 		Turn: c.turn, Message: decryptions.OfMessage,
 		Settings: func(ctx context.Context, n *waBinary.Node) { c.fetchAnnounced(ctx, s, n) },
 		Stanza:   func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
+		Notice:   c.arrivals.Handle,
 		Panic: func(p guard.Panic) {
 			c.libraryPanicked(p)
 			if p.Frame {

@@ -64,7 +64,8 @@ func TestARestartForgetsTheRate(t *testing.T) {
 					t.Errorf("%s, Retry-After %v: %d refused after the restart", name, after, n)
 				}
 				least := 100
-				if isFar(t) { // each call of 50 ms, and each wait for an outcome, is a gap in what it sends
+				// far away, each call of 50 ms and each wait for an outcome is a gap
+				if isFar(t) {
 					least = 60
 				}
 				if n := acceptedThen - accepted; n < least {

@@ -43,10 +43,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    scriptExits,
-			"holdlock": scriptHoldLock,
-			"holddb":   scriptHoldDB,
-			"damage":   scriptDamage,
+			"exits":         scriptExits,
+			"holdlock":      scriptHoldLock,
+			"holddb":        scriptHoldDB,
+			"damage":        scriptDamage,
+			"until":         scriptUntil,
+			"testlisteners": scriptTestListeners,
+			"killservice":   scriptKillService,
+			"notifysocket":  scriptNotifySocket,
+			"hangup":        scriptHangup,
 		},
 	})
 }

@@ -33,6 +33,9 @@ type Hooks struct {
 	// Settings is called for a notification of new synced settings, in a goroutine, in place of the
 	// library's handler; nil leaves it to that.
 	Settings func(context.Context, *waBinary.Node)
+	// Notice, when set, runs what handles a notification, acknowledgement included; it returns when
+	// that does.
+	Notice func(n *waBinary.Node, handle func())
 	// Turn has messages read one after the other; nil does not. All clients of a device share one.
 	Turn *Turn
 	// Message, when set, makes the context in which the library handles a message.
@@ -85,6 +88,8 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 			case tag == "failure" && crypticFailure(n) != 0:
 				lib.ExpectDisconnect()
 				go lib.DispatchEvent(&events.ConnectFailure{Reason: crypticFailure(n), Raw: n})
+			case tag == "notification" && handle == nil && h.Notice != nil:
+				h.Notice(n, func() { next(ctx, n) })
 			case tag == "notification" && handle != nil:
 				go func() {
 					defer recovered(h, tag, n, nil)

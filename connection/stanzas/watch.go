@@ -39,12 +39,13 @@ type Watch struct {
 	ParseCopy  func(*waWeb.WebMessageInfo) (*events.Message, error)
 	mu         sync.Mutex
 	open       map[string][]*stanza // received and not acknowledged, by id
-	notices    []*stanza            // those of open that are notifications, oldest first
+	handled    []*stanza            // notifications that are being handled, oldest first
+	noticeTurn chan struct{}        // cap 1: holds an element while one is
 	generation int                  // of connections
 	plain      plaintexts
 }
 
-// stanza is one that was received and not yet acknowledged.
+// stanza is one that was received, or a notification that is handled, and not yet acknowledged.
 type stanza struct {
 	node       *waBinary.Node
 	generation int
@@ -60,8 +61,8 @@ type stanza struct {
 	request string
 }
 
-// watched are the kinds of stanza that the library acknowledges.
-var watched = []string{"message", "status", "appdata", "receipt", "notification"}
+// watched are the kinds of stanza that the library acknowledges; of notifications Handle is told.
+var watched = []string{"message", "status", "appdata", "receipt"}
 
 // Received takes note of a stanza before the library handles it.
 func (w *Watch) Received(n *waBinary.Node) {
@@ -80,9 +81,7 @@ func (w *Watch) Received(n *waBinary.Node) {
 	s := &stanza{node: n, generation: w.generation}
 	id := text(n, "id")
 	for _, old := range w.open[id] {
-		// It comes again, on another connection. A notification that comes twice on one is told
-		// twice, and both events are to be known as its.
-		if sameStanza(old.node, n) && (n.Tag != "notification" || old.generation != w.generation) {
+		if sameStanza(old.node, n) { // it comes again
 			w.forget(old)
 			s.before = old
 			if old.before != nil {
@@ -92,9 +91,6 @@ func (w *Watch) Received(n *waBinary.Node) {
 		}
 	}
 	w.open[id] = append(w.open[id], s)
-	if n.Tag == "notification" {
-		w.notices = append(w.notices, s)
-	}
 }
 
 // nextConnection drops what an earlier connection than the last left open: what was not
@@ -111,13 +107,14 @@ func (w *Watch) nextConnection() {
 }
 
 func (w *Watch) forget(s *stanza) {
+	if s.node.Tag == "notification" {
+		w.handled = slices.DeleteFunc(w.handled, func(o *stanza) bool { return o == s })
+		return
+	}
 	id := text(s.node, "id")
 	w.open[id] = slices.DeleteFunc(w.open[id], func(o *stanza) bool { return o == s })
 	if len(w.open[id]) == 0 {
 		delete(w.open, id)
-	}
-	if s.node.Tag == "notification" {
-		w.notices = slices.DeleteFunc(w.notices, func(o *stanza) bool { return o == s })
 	}
 }
 
@@ -206,18 +203,6 @@ func (w *Watch) message(info *types.MessageInfo) *stanza {
 	return nil
 }
 
-// notice finds the open notification that an event comes from: the library handles them one after
-// the other, so it is the oldest that nothing was told of. Several pictures may be in one.
-func (w *Watch) notice(kind string, from types.JID, t string) *stanza {
-	for _, s := range w.notices {
-		if text(s.node, "type") == kind && (from.IsEmpty() || jid(s.node, "from") == from) && (t == "" || text(s.node, "t") == t) &&
-			(s.told == 0 || kind == "picture") {
-			return s
-		}
-	}
-	return nil
-}
-
 // Missed returns what no event has told of the stanza that n acknowledges, and that stanza. Call it
 // before n is sent, in the goroutine that sends it. It returns it once.
 func (w *Watch) Missed(n *waBinary.Node) (of *waBinary.Node, found []Found) {
@@ -245,8 +230,9 @@ func (w *Watch) acknowledged(n *waBinary.Node) *stanza {
 	default:
 		return nil
 	}
-	for _, s := range w.open[text(n, "id")] {
-		if slices.Contains(tags, s.node.Tag) && text(s.node, "from") == text(n, "to") && text(s.node, "participant") == text(n, "participant") {
+	for _, s := range slices.Concat(w.open[text(n, "id")], w.handled) {
+		if slices.Contains(tags, s.node.Tag) && text(s.node, "id") == text(n, "id") &&
+			text(s.node, "from") == text(n, "to") && text(s.node, "participant") == text(n, "participant") {
 			return s
 		}
 	}

@@ -7,6 +7,7 @@ const (
 	CallerCLI     = "cli"  // a person at the command line
 	CallerMCP     = "mcp"  // an agent
 	CallerHTTP    = "http" // a program
+	CallerPage    = "page" // a person at the operator's page
 	CallerService = "service"
 )
 
@@ -31,7 +32,7 @@ const (
 type AuditRecord struct {
 	ID     string    `json:"id"`
 	At     time.Time `json:"at"`
-	Caller string    `json:"caller"` // cli, mcp, http or service
+	Caller string    `json:"caller"` // cli, mcp, http, page or service
 	// the name and version that the caller's program gives itself
 	Client        string `json:"client,omitempty"`
 	ClientVersion string `json:"client_version,omitempty"`

@@ -54,9 +54,9 @@ type Service interface {
 	Event(ctx context.Context, ref string) (EventDetail, error)
 	// Occurrences returns a page of what MCP subscribers get.
 	Occurrences(ctx context.Context, q OccurrenceQuery) (OccurrencePage, error)
-	// StreamOccurrences calls each with page after page as events come, first with an empty one that
-	// says where it begins, and with an empty one whenever nothing came for a while, until ctx ends or
-	// each fails, with that error. The Limit and WaitSeconds of q mean nothing.
+	// StreamOccurrences calls each with page after page as events come, first with an empty one
+	// that says where it begins, and with an empty one whenever nothing came for a while, until ctx
+	// ends or each fails, with that error. The Limit and WaitSeconds of q mean nothing.
 	StreamOccurrences(ctx context.Context, q OccurrenceQuery, each func(OccurrencePage) error) error
 	// ReplayEvents begins a replay of past events in the service and returns at once; without a
 	// service it queues what fits.

@@ -68,7 +68,7 @@ func TestAChangeOutsideIsRecordedBeforeIt(t *testing.T) {
 				t.Errorf("while it is changed the trail is %+v", during)
 			}
 			after := r.audit()
-			if len(after) != 1 || after[0].ID != during[0].ID || after[0].Outcome != api.AuditDone {
+			if len(after) != 1 || !after[0].At.Equal(during[0].At) || after[0].Outcome != api.AuditDone {
 				t.Errorf("afterwards it is %+v", after)
 			}
 			link.err = api.Retryf(api.CodeConnectFailed, "WhatsApp cannot be reached")
@@ -166,6 +166,28 @@ func TestRecordSetting(t *testing.T) {
 	outcomes("setting.set max-sends 10, was 60 done later", "setting.unset retain unset failed the disk is full")
 	_, err = r.RecordSetting(t.Context(), api.RecordSetting{Record: second})
 	wantError(t, err, api.CodeNotFound, "no change of a setting")
+	begin(api.RecordSetting{Key: "retain", Result: "9h"})
+	for limit := 1; limit < 5; limit++ { // whatever the pages, each is there once
+		var got []string
+		for q := (api.AuditQuery{Limit: limit}); ; {
+			page, err := r.Audit(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, a := range page.Items {
+				got = append(got, a.Object+" "+a.Outcome)
+			}
+			if q.Cursor = page.Next; q.Cursor == "" {
+				break
+			}
+			if len(page.Items) != limit && len(got) < 3 {
+				t.Errorf("a page of %d has %d", limit, len(page.Items))
+			}
+		}
+		if want := []string{"retain begun", "retain failed", "max-sends done"}; !slices.Equal(got, want) {
+			t.Errorf("in pages of %d: %q, want %q", limit, got, want)
+		}
+	}
 
 	// Commands that are killed in between leave no memory behind.
 	for range 3 * openSettings {

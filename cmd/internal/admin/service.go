@@ -151,8 +151,8 @@ type Options struct {
 	// TestBody is the body of a webhook test: the sample of an event of EventNames, for "" the
 	// short one.
 	TestBody func(event string, now time.Time) []byte
-	// Thin returns what MCP subscribers get of an event, with or without the beginning of a message's
-	// text; its error says that the event is damaged. Nil: there are no such subscribers.
+	// Thin returns what MCP subscribers get of an event, with or without the beginning of a
+	// message's text; its error says that the event is damaged. Nil: there are no such subscribers.
 	Thin func(ev outbox.Event, preview bool) (json.RawMessage, error)
 	// Caller says who asks; nil where only the command line does.
 	Caller func(ctx context.Context) api.Caller

@@ -314,7 +314,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 // failed says why a request has no response.
 func (c *Client) failed(ctx context.Context, err error) error {
 	if d, ok := errors.AsType[*dialError](err); ok && ctx.Err() == nil {
-		return c.notReached(d)
+		return c.notReached(d).Undone()
 	}
 	return c.cutOff(ctx)
 }

@@ -323,6 +323,9 @@ func fill(v reflect.Value, n *int) {
 		fill(v.Elem(), n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() { // it does not cross
+				continue
+			}
 			fill(v.Field(i), n)
 			within(v.Field(i), v.Type().Field(i).Tag, *n)
 		}

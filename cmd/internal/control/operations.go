@@ -88,6 +88,9 @@ func (s *Server) routes() {
 	if s.copyOutbox != nil {
 		mount(s, routeOutbox, s.handleOutbox)
 	}
+	if s.listen != nil {
+		mount(s, routeListen, s.handleListen)
+	}
 	if s.examine != nil {
 		read(s, routeExamine, s.examine)
 	}
