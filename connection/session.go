@@ -143,6 +143,7 @@ func (c *Client) attach(s *session) *session {
 		told := c.in.handle(evt, stanza, from)
 		if told {
 			c.arrivals.Stored(stanza)
+			c.noteTimer(s, evt)
 		}
 		if _, isStar := evt.(*events.Star); isStar && !told {
 			c.starRefused.Store(true)
