@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"waoutbox/outbox"
 )
@@ -107,7 +106,7 @@ func (d *Dispatcher) PurgeAll(ctx context.Context, id outbox.SubID, audit ...out
 
 // Pause stops a subscription until Resume. Attempts in flight settle normally.
 func (d *Dispatcher) Pause(ctx context.Context, id outbox.SubID, reason string, audit ...outbox.Audit) error {
-	gate := Gate{Kind: GatePaused, Since: time.Now(), Reason: reason}
+	gate := Gate{Kind: GatePaused, Since: d.now(), Reason: reason}
 	res := d.do(ctx, id, recorded(audit, func(_ context.Context, o *operation) taskResult {
 		return taskResult{err: o.setState(func(s laneBytes) laneBytes { s.gate = gate; return s })}
 	}))
@@ -167,7 +166,7 @@ func (d *Dispatcher) Recovered(ctx context.Context, id outbox.SubID) error {
 		}); res.err != nil || known {
 			return res
 		}
-		now := time.Now()
+		now := d.now()
 		return taskResult{err: o.setState(func(s laneBytes) laneBytes { return s.recovered(now, redrive) })}
 	})
 	if res.err != nil {

@@ -153,11 +153,11 @@ func (l *lane) send(a *attempt) {
 		if p := recover(); p != nil {
 			a.res = Result{Class: outbox.ClassInternal, Message: fmt.Sprintf("panic while sending: %v", p)}
 		}
-		a.end = time.Now()
+		a.end = l.now()
 		a.res.Message = clampText(a.res.Message)
 		a.res.Class = outbox.Class(clamp(string(a.res.Class), maxClass))
 	}()
-	a.start = time.Now()
+	a.start = l.now()
 	a.res = l.sender.Send(ctx, a.req)
 }
 
@@ -189,12 +189,12 @@ func (l *lane) finish(a *attempt) {
 	case a.unread != nil:
 		l.scheduler.Release(a.d)
 		if l.io.Err() == nil {
-			l.hold(time.Now(), fmt.Sprintf("the outbox cannot be read: %v", a.unread))
+			l.hold(l.now(), fmt.Sprintf("the outbox cannot be read: %v", a.unread))
 		}
 		return
 	case a.never != "":
 		l.redrive.ended(a.d.Seq, true)
-		l.scheduler.DeadLetter(a.d, a.d.Attempts(), a.never, time.Now(), a.log)
+		l.scheduler.DeadLetter(a.d, a.d.Attempts(), a.never, l.now(), a.log)
 		l.ended(DeliveryEnd{Sub: l.id, Seq: a.d.Seq, Count: 1, Replay: a.req.Replay, Dead: true, Reason: a.never})
 		l.log.Error("dead letter", "subscription", l.id, "sequence", a.d.Seq, "reason", a.never, "attempts", a.d.Attempts())
 		return

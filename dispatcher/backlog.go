@@ -20,7 +20,7 @@ func (d deps) deadLetterBacklog(ctx context.Context, sub outbox.Subscription) (n
 	if err != nil {
 		return 0, fmt.Errorf("dead-letter the backlog of %s: %w", sub.ID, err)
 	}
-	now := time.Now()
+	now := d.now()
 	for len(pending) > 0 {
 		if ctx.Err() != nil {
 			return n, fmt.Errorf("dead-letter the backlog of %s: %w", sub.ID, ctx.Err())
@@ -106,7 +106,7 @@ func unreadRun(ctx context.Context, src Source, id outbox.SubID, next, last outb
 // skipBacklog turns everything that is unfinished into dead letters, as deadLetterBacklog does, in
 // a lane that goes on afterwards. Call it while the lane is quiet.
 func skipBacklog(ctx context.Context, o *operation) (n int, err error) {
-	l, now := o.lane, time.Now()
+	l, now := o.lane, o.lane.now()
 	var pending []*scheduler.Delivery
 	if err := o.inLoop(func() { pending = l.scheduler.Recorded() }); err != nil {
 		return 0, err

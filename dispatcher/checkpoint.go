@@ -97,7 +97,7 @@ func (l *lane) saveRest() {
 	defer late.Stop()
 	var failed error
 	for retried := false; ; {
-		now := time.Now()
+		now := l.now()
 		if !l.settler.writing {
 			if failed != nil && (retried || !errors.Is(failed, outbox.ErrUnknown)) {
 				break
@@ -111,7 +111,7 @@ func (l *lane) saveRest() {
 		}
 		err := <-l.settler.results
 		failed = err
-		if l.settler.finish(err, time.Now()) != nil {
+		if l.settler.finish(err, l.now()) != nil {
 			break
 		}
 	}

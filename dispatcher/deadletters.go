@@ -33,7 +33,7 @@ const recordsPerLetter = 3
 
 func newDeadLetterEdit(o *operation) *deadLetterEdit {
 	l := o.lane
-	return &deadLetterEdit{src: l.src, id: l.id, op: o, now: time.Now(), set: map[outbox.Seq]outbox.Record{}}
+	return &deadLetterEdit{src: l.src, id: l.id, op: o, now: l.now(), set: map[outbox.Seq]outbox.Record{}}
 }
 
 // transition returns what becomes of a dead letter: its new record, or State Done to discard it.

@@ -34,6 +34,8 @@ type Options struct {
 	MaxUnfinished int
 	Schedule      Schedule      // default 0 / 1 / 3 / 10 s
 	Drain         time.Duration // how long attempts in flight may take when Run ends; default 10 s
+	// the clock of the machine, which may jump; its monotonic part must not. default time.Now
+	Now func() time.Time
 }
 
 // Dispatcher keeps one lane per subscription. All methods are safe for concurrent use. While Run
@@ -69,7 +71,10 @@ func New(o Options) *Dispatcher {
 	d := &Dispatcher{subs: o.Subscriptions, supervisors: map[outbox.SubID]*laneSupervisor{}, offline: map[outbox.SubID]chan struct{}{}}
 	d.deps = deps{
 		src: o.Source, sender: o.Sender, observers: slices.Clone(o.Observers), log: o.Log, schedule: o.Schedule.normal(), slots: d.slots, find: d.find,
-		maxInFlight: or(o.MaxInFlight, defaultInFlight), maxUnfinished: or(o.MaxUnfinished, defaultUnfinished), drain: or(o.Drain, defaultDrain),
+		maxInFlight: or(o.MaxInFlight, defaultInFlight), maxUnfinished: or(o.MaxUnfinished, defaultUnfinished), drain: or(o.Drain, defaultDrain), now: o.Now,
+	}
+	if d.now == nil {
+		d.now = time.Now
 	}
 	d.appends = func(time.Duration) bool { return true }
 	if a, ok := o.Source.(appending); ok {
@@ -129,7 +134,7 @@ func (d *Dispatcher) start(ctx, lanes context.Context) error {
 		d.mu.Unlock()
 		return errRunning
 	}
-	d.phase, d.runCtx, d.since = starting, lanes, time.Now()
+	d.phase, d.runCtx, d.since = starting, lanes, d.now()
 	d.mu.Unlock()
 	subs, err := d.subs.Subs(ctx)
 	if err != nil {

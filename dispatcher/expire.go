@@ -28,7 +28,7 @@ func (d *Dispatcher) Expire(ctx context.Context, id outbox.SubID, before time.Ti
 		if err != nil || sub.Removed {
 			return taskResult{err: err}
 		}
-		e := &expiry{op: o, before: before, below: below, now: time.Now()}
+		e := &expiry{op: o, before: before, below: below, now: d.now()}
 		if there, err := e.look(ctx); err != nil || !there {
 			return taskResult{more: e.more, err: err}
 		}
@@ -51,7 +51,8 @@ type expiry struct {
 	more   bool
 
 	waiting []outbox.Record // recorded and old
-	cut     outbox.Seq      // what is unread below it is old
+	cut     outbox.Seq      // what has a record below it is old
+	rest    outbox.Seq      // what is unread below it is old
 }
 
 // look finds out what is old, and reports whether there is anything.
@@ -82,49 +83,65 @@ func (e *expiry) look(ctx context.Context) (bool, error) {
 			return false, err
 		}
 		e.op.goesOn()
-		if e.isOld(r) {
+		if e.isOld(ctx, r) {
 			e.waiting = append(e.waiting, r)
 		}
 	}
-	if len(e.waiting) > 0 || e.cut <= next {
+	if len(e.waiting) > 0 || e.rest <= next {
 		return len(e.waiting) > 0, nil
 	}
-	if e.cut > next+scheduler.SkipEvents { // at least the cursor can move
+	if e.rest > next+scheduler.SkipEvents { // at least the cursor can move
 		return true, nil
 	}
-	owed, err := l.src.CountOwed(ctx, l.id, next, e.cut-1)
+	owed, err := l.src.CountOwed(ctx, l.id, next, e.rest-1)
 	return owed.Count > 0, err
 }
 
-// findCut finds where what is old ends: from lowest on, or from the cursor on where what has a
+// findCut finds where what is old ends: from lowest on, and from the cursor on where what has a
 // record below it is young.
 func (e *expiry) findCut(ctx context.Context, lowest, next outbox.Seq) (err error) {
-	e.cut, e.more = 0, false
-	for _, from := range slices.Compact([]outbox.Seq{lowest, next}) {
-		if !e.before.IsZero() {
-			e.cut, e.more, err = e.op.lane.src.FirstSince(ctx, from, e.before)
-			if err != nil {
+	e.cut, e.rest, e.more = 0, 0, false
+	if !e.before.IsZero() {
+		src := e.op.lane.src
+		if e.cut, e.more, err = src.FirstSince(ctx, lowest, e.before); err != nil {
+			return err
+		}
+		e.rest = e.cut
+		if e.cut <= lowest && lowest < next {
+			if e.rest, e.more, err = src.FirstSince(ctx, next, e.before); err != nil {
 				return err
 			}
 		}
-		if e.cut > from {
-			break
-		}
 	}
-	e.cut = max(e.cut, e.below)
+	e.cut, e.rest = max(e.cut, e.below), max(e.rest, e.below)
 	return nil
 }
 
-func (e *expiry) isOld(r outbox.Record) bool {
+func (e *expiry) isOld(ctx context.Context, r outbox.Record) bool {
 	switch {
 	case r.State != outbox.Pending:
 		return false
 	case r.Seq < e.below:
 		return true
 	case r.Replay > 0: // due since it was replayed, or was tried after that
-		return r.Due.Before(e.before)
+		return r.Due.Before(e.before) && !e.op.lane.createdSince(ctx, r.Seq, e.before)
 	}
 	return r.Seq < e.cut
+}
+
+// clockAhead is how far ahead of the clock a time is not believed.
+const clockAhead = time.Hour
+
+// createdSince reports whether an event was created at or after since: then nothing that happened
+// to it was before, whatever its time says by a clock that was behind.
+func (d deps) createdSince(ctx context.Context, seq outbox.Seq, since time.Time) bool {
+	ev, err := d.src.Event(ctx, seq)
+	if err != nil && !errors.Is(err, outbox.ErrCorrupt) {
+		return false
+	}
+	latest := d.now().Add(clockAhead)
+	at := ev.Head().Created(latest)
+	return !at.Before(since) && !at.After(latest)
 }
 
 // run expires what is old now that nothing is in flight.
@@ -157,15 +174,15 @@ func (e *expiry) run(ctx context.Context) (n int, err error) {
 func (e *expiry) unread(ctx context.Context) (int, error) {
 	l := e.op.lane
 	var next outbox.Seq
-	if err := e.op.inLoop(func() { next = l.scheduler.Next() }); err != nil || next >= e.cut {
+	if err := e.op.inLoop(func() { next = l.scheduler.Next() }); err != nil || next >= e.rest {
 		return 0, err
 	}
-	run, err := unreadRun(ctx, l.src, l.id, next, e.cut-1, ReasonExpired, e.now)
+	run, err := unreadRun(ctx, l.src, l.id, next, e.rest-1, ReasonExpired, e.now)
 	if err != nil {
 		return 0, err
 	}
 	c := run.change
-	c.Next = e.cut // also past what is not owed
+	c.Next = e.rest // also past what is not owed
 	if last := l.expired; run.count > 0 && last.next == next && e.now.Sub(last.run.At) < runGrows {
 		r, err := l.src.RecordAt(ctx, l.id, last.run.KeySeq())
 		if err == nil && r.Expired() && r.Seq == last.run.Seq && r.Last == last.run.Last && r.Count == last.run.Count {
@@ -320,8 +337,10 @@ func (d *Dispatcher) PurgeOld(ctx context.Context, id outbox.SubID, before time.
 			after = r.KeySeq()
 			switch {
 			case r.At.IsZero(): // it cannot be decoded
-			case r.At.Before(before):
+			case r.At.Before(before) && !d.createdSince(ctx, r.KeySeq(), before):
 				old = append(old, r)
+			case r.At.Before(before): // by a clock that was behind
+				oldest = before
 			case oldest.IsZero() || r.At.Before(oldest):
 				oldest = r.At
 			}

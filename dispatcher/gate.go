@@ -65,7 +65,8 @@ type laneBytes struct {
 	// that the webhook was failing
 	down   time.Time
 	failed bool
-	// the outages whose letters are to be replayed
+	// the outages whose letters are to be replayed; while there are none, until is when the last
+	// delivery died since the last 2xx: later than the end of the outage, if the clock was set back
 	redrive span
 }
 
@@ -239,15 +240,21 @@ func (l laneBytes) died(a *attempt, limit int) laneBytes {
 	if l.down.IsZero() || a.end.Before(l.down) { // before: the clock was set back
 		l.down = a.end
 	}
+	if l.redrive.empty() && a.end.After(l.redrive.until) {
+		l.redrive.until = a.end
+	}
 	return l
 }
 
 // recovered returns the state after a 2xx at now: the letters of an outage are to be redriven when
 // the webhook wants that. The gate stays.
 func (l laneBytes) recovered(now time.Time, redrive bool) laneBytes {
-	out := laneBytes{gate: l.gate, redrive: l.redrive}
+	out, last := laneBytes{gate: l.gate, redrive: l.redrive}, now
+	if l.redrive.empty() {
+		out.redrive, last = span{}, later(now, l.redrive.until)
+	}
 	if l.failed && redrive {
-		out.redrive = out.redrive.with(span{from: l.down, until: now})
+		out.redrive = out.redrive.with(span{from: l.down, until: last})
 	}
 	return out
 }

@@ -149,7 +149,6 @@ func nearOnly(t *testing.T) string {
 	return map[string]string{
 		"TestALaneReadsAheadWhileItSends": "it measures how long nothing is sent, with reads of its own of 50 ms; a lane begins nothing while the outcome of a write is unknown",
 		"TestALaneWorksWhileItReads":      "its own engine returns at once, so that a read of an hour is under way when it looks",
-		"TestARestartForgetsTheRate":      "it counts what a receiver takes in 30 s, of which calls of 50 ms and writes of unknown outcome have their share",
 		"TestAPurgeDoesNotSlowItsLane":    "it measures by the millisecond, with an engine of its own that takes 20 ms for each write, what a purge costs the events beside it",
 	}[name]
 }

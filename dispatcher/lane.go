@@ -32,6 +32,7 @@ type deps struct {
 	maxInFlight   int
 	maxUnfinished int
 	drain         time.Duration
+	now           func() time.Time
 }
 
 // lane delivers one subscription, and is its only writer. All its fields belong to the goroutine in
@@ -129,7 +130,7 @@ func (l *lane) load() error {
 	if err != nil {
 		return fmt.Errorf("load lane %s: %w", l.id, err)
 	}
-	now := time.Now()
+	now := l.now()
 	l.state.gate = l.state.gate.onLoad(now)
 	l.scheduler = scheduler.New(next, now)
 	retried := 0
@@ -162,13 +163,13 @@ func (l *lane) configure(sub outbox.Subscription) error {
 	l.hook = hook
 	l.scheduler.SetUnordered(hook.Unordered)
 	l.outage.SetLimit(hook.HoldLimit())
-	l.rate.Set(hook.MaxRate, time.Now())
+	l.rate.Set(hook.MaxRate, l.now())
 	if !hook.Redrive && !l.state.redrive.empty() {
 		l.state.redrive, l.unstored, l.redrive.shown.Stopped = span{}, true, true
 	}
 	// by the new limit, or stored before it was kept
 	if l.state.failing(hook.HoldLimit()) && l.state.failingSince.IsZero() {
-		l.state.failingSince, l.state.failed, l.unstored = time.Now(), true, true
+		l.state.failingSince, l.state.failed, l.unstored = l.now(), true, true
 	}
 	if l.state.gate.Kind == GateHeld {
 		l.state.gate = Gate{}
@@ -184,7 +185,7 @@ func (l *lane) run(ctx context.Context) error {
 	defer timer.Stop()
 	stopping := ctx.Done()
 	for {
-		now := time.Now()
+		now := l.now()
 		if l.broken != nil {
 			return l.broken
 		}
@@ -208,11 +209,11 @@ func (l *lane) run(ctx context.Context) error {
 		case a := <-l.results:
 			l.finishAttempts(a)
 		case err := <-l.settler.results:
-			if err := l.settler.finish(err, time.Now()); err != nil {
+			if err := l.settler.finish(err, l.now()); err != nil {
 				return fmt.Errorf("settle %s: %w", l.id, err)
 			}
 		case f := <-l.fetches:
-			l.take(f, time.Now())
+			l.take(f, l.now())
 		case call := <-l.calls:
 			call()
 		case <-l.inbox.wake:

@@ -57,7 +57,7 @@ func (l *lane) serve(now time.Time) {
 			if r.work == nil {
 				l.broken = res.err
 			}
-			l.publish(time.Now())
+			l.publish(l.now())
 			r.reply(res)
 		})
 		if err != nil && !again { // the loop has ended

@@ -72,9 +72,9 @@ func (d *downUntil) reply(ctx context.Context, q Request) Result {
 	return ok(ctx, q)
 }
 
-func newDownRig(t *testing.T) (*rig, *downUntil) {
+func newDownRig(t *testing.T, change ...func(*Options)) (*rig, *downUntil) {
 	d := &downUntil{}
-	return newRig(t, d.reply), d
+	return newRig(t, d.reply, change...), d
 }
 
 // TestAnOutageOf32SecondsCostsFewLetters: an endpoint that refuses at once, at 10 events a second.

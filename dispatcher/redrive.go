@@ -133,7 +133,7 @@ func redriveStep(ctx context.Context, o *operation) taskResult {
 	l := o.lane
 	var of span
 	var after outbox.Seq
-	if err := o.inLoop(func() { of, after = l.state.redrive, l.redrive.after; l.showRedrive(time.Now()) }); err != nil {
+	if err := o.inLoop(func() { of, after = l.state.redrive, l.redrive.after; l.showRedrive(l.now()) }); err != nil {
 		return taskResult{err: err}
 	}
 	page, err := l.src.Dead(ctx, l.id, after, outbox.MaxChange)
@@ -166,7 +166,7 @@ func redriveStep(ctx context.Context, o *operation) taskResult {
 func (l *lane) redriven(res taskResult, of span, after outbox.Seq, done bool) {
 	if err := res.err; err != nil {
 		wait := l.redrive.waits.NextBackOff()
-		l.redrive.retry = time.Now().Add(wait)
+		l.redrive.retry = l.now().Add(wait)
 		l.log.Warn("dead letters of an outage cannot be replayed", "subscription", l.id, "error", err, "again_in", wait)
 		return
 	}

@@ -30,7 +30,7 @@ type laneSupervisor struct {
 }
 
 func newLaneSupervisor(d deps, id outbox.SubID) *laneSupervisor {
-	return &laneSupervisor{deps: d, id: id, inbox: newInbox(), done: make(chan struct{}), begun: time.Now()}
+	return &laneSupervisor{deps: d, id: id, inbox: newInbox(), done: make(chan struct{}), begun: d.now()}
 }
 
 // run blocks until ctx ends and the lane is drained, or the subscription is gone. before, if not
@@ -45,7 +45,7 @@ func (s *laneSupervisor) run(ctx context.Context, before <-chan struct{}) (left 
 	}
 	waits, failing := pace.Waits(), time.Time{}
 	for ctx.Err() == nil {
-		started := time.Now()
+		started := s.now()
 		ended, err := s.once(ctx)
 		if ended || ctx.Err() != nil {
 			break
@@ -56,12 +56,12 @@ func (s *laneSupervisor) run(ctx context.Context, before <-chan struct{}) (left 
 		for _, r := range s.inbox.takeAll() {
 			r.reply(taskResult{err: err})
 		}
-		if time.Since(started) > pace.MaxWait {
+		if s.now().Sub(started) > pace.MaxWait {
 			waits.Reset()
 			failing = time.Time{}
 		}
 		if failing.IsZero() {
-			failing = time.Now()
+			failing = s.now()
 		}
 		s.pause(ctx, waits.NextBackOff(), failing, err)
 	}
@@ -72,7 +72,7 @@ func (s *laneSupervisor) run(ctx context.Context, before <-chan struct{}) (left 
 // ends the wait. It is shown as held since the first of the failures that followed each other.
 func (s *laneSupervisor) pause(ctx context.Context, wait time.Duration, since time.Time, err error) {
 	s.log.Error("lane failed, its deliveries wait until it is started again", "subscription", s.id, "error", err, "restart_in", wait)
-	s.show(LaneState{Status: StatusHeld, Reason: clampText(err.Error()), Since: since, Until: time.Now().Add(wait)})
+	s.show(LaneState{Status: StatusHeld, Reason: clampText(err.Error()), Since: since, Until: s.now().Add(wait)})
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for s.inbox.empty() {
@@ -152,7 +152,7 @@ func (s *laneSupervisor) show(st LaneState) {
 func (s *laneSupervisor) State() LaneState {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.state.Status == "" && time.Since(s.begun) > loadPatience {
+	if s.state.Status == "" && s.now().Sub(s.begun) > loadPatience {
 		return LaneState{Status: StatusHeld, Reason: "its lane is still being loaded from the outbox", Since: s.begun}
 	}
 	return s.state

@@ -63,8 +63,13 @@ func TestARestartForgetsTheRate(t *testing.T) {
 				if n := refusedThen - refused; n > 2*defaultInFlight {
 					t.Errorf("%s, Retry-After %v: %d refused after the restart", name, after, n)
 				}
-				if n := acceptedThen - accepted; n < 100 {
-					t.Errorf("%s, Retry-After %v: %d accepted in 30 s after the restart, of 150", name, after, n)
+				least := 100
+				// far away, each call of 50 ms and each wait for an outcome is a gap
+				if isFar(t) {
+					least = 60
+				}
+				if n := acceptedThen - accepted; n < least {
+					t.Errorf("%s, Retry-After %v: %d accepted in 30 s after the restart, of 150; want %d", name, after, n, least)
 				}
 				r.idle(5 * time.Minute)
 				_, all := end.counts()

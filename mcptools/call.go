@@ -31,6 +31,8 @@ type Backend interface {
 	ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error)
 	Events(ctx context.Context, q api.EventQuery) (api.EventPage, error)
 	Event(ctx context.Context, ref string) (api.EventDetail, error)
+	Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error)
+	StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error
 	Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error)
 	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)
 	Connect(ctx context.Context) (api.Link, error)
@@ -111,7 +113,7 @@ func (c *call) backend(ctx context.Context) (Backend, error) {
 // backend returns the service with its sentences in the words of this session.
 func (s *Server) backend(ctx context.Context, client ClientInfo) (Backend, error) {
 	b, err := s.opts.Backend(ctx, client)
-	w := worded{Backend: b, say: s.inTools}
+	w := worded{service: b, say: s.inTools}
 	if err != nil {
 		_, err = inTools(w, struct{}{}, err)
 		return nil, err
@@ -232,7 +234,7 @@ func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.Cal
 		return nil, "", &first.Question
 	}
 	e := s.explain(ctx, t, o.err)
-	if c.reached.Load() {
+	if c.reached.Load() && !e.NothingDone() {
 		switch e.Code {
 		case api.CodeServiceUnavail, api.CodeTimeout, api.CodeInternal:
 			e = w.unsure(e)

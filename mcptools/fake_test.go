@@ -259,6 +259,26 @@ func (f *fake) Event(_ context.Context, ref string) (api.EventDetail, error) {
 	}}, nil
 }
 
+func (f *fake) Occurrences(_ context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error) {
+	f.record("Occurrences %v after %q, %d s", q.Events, q.Cursor, q.WaitSeconds)
+	return api.OccurrencePage{Cursor: "c8", Items: []api.Occurrence{{ID: "evt_7", Event: "message.received", Time: event(7).Time, Cursor: "c8", Data: []byte(`{"sequence":7,"preview":"a \u003cb\u003e"}`)}}}, nil
+}
+
+func (f *fake) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	if err := each(api.OccurrencePage{Cursor: "c7"}); err != nil {
+		return err
+	}
+	page, err := f.Occurrences(ctx, q)
+	if err == nil {
+		err = each(page)
+	}
+	if err != nil {
+		return err
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
 func (f *fake) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
 	if in.Approval == api.ApprovalDeclined { // only that is recorded
 		f.declined.Add(1)

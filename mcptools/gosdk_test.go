@@ -63,6 +63,7 @@ func TestOfficialClient(t *testing.T) {
 		"whatsapp_webhook_resume":       {"url": "wh_1", "skipToNow": true},
 		"whatsapp_event_list":           {"event": "message.received", "limit": 5, "includeBody": true},
 		"whatsapp_event_show":           {"id": "evt_7", "includeBody": true},
+		"whatsapp_wait_for_events":      {"cursor": "c7", "waitSeconds": 1},
 		"whatsapp_dead_letter_purge":    {"ids": []string{"dl_wh_1_1"}},
 		"whatsapp_group_list":           {"jid": "1@g.us"},
 		"whatsapp_send_location":        {"jid": "49151", "latitude": 52.5, "longitude": 13.4, "name": "Berlin"},

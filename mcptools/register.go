@@ -165,7 +165,7 @@ func (s *Server) credentials(in registerInput, req *api.PutWebhook) error {
 		return badArgument("Pass one of \"secret\" and \"generateSecret\".")
 	}
 	if in.Generate && s.opts.KeepSecret == nil {
-		return badArgument("No secret can be generated here: there is no place to keep it. The user can run `waoutbox webhook add %s --generate-secret`.", hideQuery(req.URL))
+		return badArgument("The argument \"generateSecret\" means nothing here: there is no place to keep a secret. The user can run `waoutbox webhook add %s --generate-secret`.", hideQuery(req.URL))
 	}
 	if in.Headers == nil {
 		return nil
@@ -178,7 +178,7 @@ func (s *Server) credentials(in registerInput, req *api.PutWebhook) error {
 	}
 	if len(*in.Headers) > 0 {
 		if s.opts.Headers == nil {
-			return badArgument("No headers can be set here. The user can run `waoutbox webhook add %s --header-file FILE`.", hideQuery(req.URL))
+			return badArgument("The argument \"headers\" means nothing here: none can be set. The user can run `waoutbox webhook add %s --header-file FILE`.", hideQuery(req.URL))
 		}
 		var err error
 		if values, err = s.opts.Headers(*in.Headers); err != nil {

@@ -15,7 +15,7 @@ import (
 )
 
 // toolsListed is how many tools there are.
-const toolsListed = 28
+const toolsListed = 29
 
 var update = flag.Bool("update", false, "rewrite testdata/schema")
 
@@ -101,6 +101,7 @@ func TestHintsAndTitles(t *testing.T) {
 		"whatsapp_webhook_resume":       "Resume webhook FFTT",
 		"whatsapp_event_list":           "List events TFTF",
 		"whatsapp_event_show":           "Show event TFTF",
+		"whatsapp_wait_for_events":      "Wait for events TFTF",
 		"whatsapp_dead_letter_purge":    "Discard failed deliveries FTTF",
 		"whatsapp_group_list":           "List groups TFTF",
 		"whatsapp_send_location":        "Send location FTFT",
@@ -194,8 +195,8 @@ func TestSchemaDialect(t *testing.T) {
 // What the tools cost an agent before the first call. A byte is about a quarter of a token.
 func TestSizeBudget(t *testing.T) {
 	tools, raw := listed(t, optionsFor(newFake()))
-	if n := len(raw); n > 33_000 {
-		t.Errorf("tools/list is %d bytes, at most 33000", n)
+	if n := len(raw); n > 34_000 {
+		t.Errorf("tools/list is %d bytes, at most 34000", n)
 	}
 	input := 0
 	for name, tool := range tools {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"waoutbox/mcptools/consent"
+	"waoutbox/mcptools/mcpevents"
 	"waoutbox/mcptools/stdio"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -68,6 +69,9 @@ type Options struct {
 	Context func(ctx context.Context, client ClientInfo) context.Context
 	// Events is the catalogue of event names, without "*".
 	Events []EventName
+	// EventTypes are the types of events that clients may poll for or have streamed, each with the
+	// schemas of its arguments and of its payload. None: the extension for events is not offered.
+	EventTypes []mcpevents.Type
 	// ReadOnly registers only the tools that change nothing.
 	ReadOnly bool
 	// DownloadDir is where downloaded files are saved, for a day; "" saves none.
@@ -93,6 +97,8 @@ type Server struct {
 	mcp   *server.MCPServer
 	asker *consent.Asker
 	calls sync.WaitGroup // tool calls that still run
+	// nil: it is not offered
+	events *mcpevents.Extension
 	// the names of the tools that clients see
 	listed map[string]bool
 }
@@ -112,14 +118,19 @@ func New(o Options) *Server {
 		log:    log,
 		listed: map[string]bool{},
 		asker:  consent.NewAsker(),
-		mcp: server.NewMCPServer("waoutbox", o.Version,
-			server.WithTitle("WhatsApp outbox"),
-			server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),
-			server.WithInstructions(text),
-			server.WithToolCapabilities(false), // the list never changes
-			server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
-		),
 	}
+	describe := []server.ServerOption{
+		server.WithTitle("WhatsApp outbox"),
+		server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),
+		server.WithInstructions(text),
+		server.WithToolCapabilities(false), // the list never changes
+		server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
+	}
+	if len(o.EventTypes) > 0 {
+		describe = append(describe, server.WithExtensions(map[string]any{mcpevents.Key: map[string]any{}}))
+		s.events = mcpevents.New(mcpevents.Options{Types: o.EventTypes, Open: s.openForEvents, Log: log})
+	}
+	s.mcp = server.NewMCPServer("waoutbox", o.Version, describe...)
 	for _, t := range s.tools() {
 		if !o.ReadOnly || t.hints.readOnly {
 			s.listed[t.name] = true
@@ -127,6 +138,19 @@ func New(o Options) *Server {
 		}
 	}
 	return s
+}
+
+// openForEvents returns the service for a request of the extension for events.
+func (s *Server) openForEvents(ctx context.Context, c mcpevents.Client) (context.Context, mcpevents.Backend, error) {
+	client := ClientInfo{Name: printable(c.Name), Version: printable(c.Version)}
+	if s.opts.Context != nil {
+		ctx = s.opts.Context(ctx, client)
+	}
+	b, err := s.backend(ctx, client)
+	if err != nil {
+		return ctx, nil, err
+	}
+	return ctx, b, nil
 }
 
 // tools is the one list of what there is.
@@ -157,6 +181,7 @@ func (s *Server) tools() []tool {
 		s.downloadMedia(),
 		s.eventList(),
 		s.eventShow(),
+		s.waitForEvents(),
 		s.deadLetterList(),
 		s.deadLetterReplay(),
 		s.deadLetterPurge(),
@@ -172,7 +197,7 @@ const lastGrace = 2 * time.Second
 // Only one ServeStdio may run in a process at a time, and out gets protocol messages only; see
 // stdio.Serve.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	err := stdio.Serve(ctx, s.mcp, in, out, s.log)
+	err := stdio.Serve(ctx, s.mcp, s.events, in, out, s.log)
 	s.waitForCalls()
 	return err
 }

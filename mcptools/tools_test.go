@@ -65,6 +65,9 @@ func TestCalls(t *testing.T) {
 			`{"items":[` + strings.TrimSuffix(eventJSON, "}") + `,"body":"{\"event\":\"message.received\",\"data\":\"hello\"}"}],"nextCursor":"seq_6"}`},
 		{"whatsapp_event_show", `{"id":"dl_wh_1_7"}`, []string{"Event dl_wh_1_7"},
 			`{"event":` + eventJSON + `,"deliveries":[{"webhook":"wh_1","url":"https://a.example/hook","state":"dead","attempts":4,"deadLetter":"dl_wh_1_7","lastError":{"class":"http","status":503,"message":"503"}}]}`},
+		{"whatsapp_wait_for_events", `{}`, []string{`Occurrences [message.received] after "", 25 s`},
+			`{"events":[{"eventId":"evt_7","event":"message.received","time":"2026-11-24T09:00:00Z","preview":"a <b>"}],"cursor":"c8","truncated":false,"hasMore":false}`},
+		{"whatsapp_wait_for_events", `{"events":"message.sent","cursor":"c7","waitSeconds":"3","chats":["1@g.us"],"kinds":"group"}`, []string{`Occurrences [message.sent] after "c7", 3 s`}, ""},
 		{"whatsapp_dead_letter_purge", `{"ids":["dl_wh_1_1"]}`, []string{"Purge ids=dl_wh_1_1 webhook= all=false dry=false"}, `{"purged":1,"missing":[]}`},
 		{"whatsapp_dead_letter_purge", `{"url":"wh_1","dryRun":true}`, []string{"Purge ids= webhook=wh_1 all=false dry=true"}, `{"purged":1,"missing":[]}`},
 		{"whatsapp_group_list", `{}`, []string{"Groups "}, `{"items":[{"jid":"1@g.us","name":"Team","role":"admin","memberCount":2}],"total":1}`},
@@ -157,7 +160,7 @@ func TestBadArguments(t *testing.T) {
 		{"whatsapp_webhook_register", `{"url":"https://a.example","zzzzzzzz":1}`, "invalid_arguments", []string{`Unknown argument "zzzzzzzz". This tool takes`}},
 		{"whatsapp_webhook_register", `{"url":1.7}`, "invalid_arguments", []string{`"url" must be a string in quotes, not the number 1.7`}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example","secret":"x","generateSecret":true}`, "invalid_arguments", []string{"one of \"secret\" and \"generateSecret\""}},
-		{"whatsapp_webhook_register", `{"url":"https://a.example","generateSecret":true}`, "invalid_arguments", []string{"no place to keep it", "--generate-secret"}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","generateSecret":true}`, "invalid_arguments", []string{"no place to keep a secret", "--generate-secret"}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example?k=hunter2","headers":["Authorization"]}`, "invalid_arguments", []string{"--header-file"}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example","headers":"Authorization: Bearer x"}`, "invalid_arguments", []string{"names only"}},
 		{"whatsapp_webhook_register", `{"url":""}`, "invalid_arguments", []string{`"url" must not be empty`}},
@@ -483,7 +486,7 @@ func TestReadOnly(t *testing.T) {
 	s.initialize()
 	s.send(`{"jsonrpc":"2.0","id":50,"method":"tools/list"}`)
 	list := s.response("50").raw
-	if n := strings.Count(list, `"readOnlyHint":true`); n != 7 || strings.Count(list, `"inputSchema"`) != 7 {
+	if n := strings.Count(list, `"readOnlyHint":true`); n != 8 || strings.Count(list, `"inputSchema"`) != 8 {
 		t.Errorf("read-only tools: %s", list)
 	}
 	s.send(callLine(51, "whatsapp_send_text", `{"jid":"49151","text":"hi"}`))

@@ -77,7 +77,7 @@ func newEventReader(b []byte) eventReader {
 
 // head reads the fields that filters are decided by.
 func (e *eventReader) head() EventHead {
-	h := EventHead{Time: e.at, Name: string(e.bytes()), Chat: string(e.bytes())}
+	h := EventHead{Time: e.at, Stamp: e.stamp, Name: string(e.bytes()), Chat: string(e.bytes())}
 	if e.layout == eventChecked {
 		h.ChatAlt = string(e.bytes())
 	}

@@ -50,6 +50,7 @@ type Event struct {
 // EventHead is the part of an event that filters and ages are decided by.
 type EventHead struct {
 	Time    time.Time
+	Stamp   uint32 // as of an Event
 	Name    string
 	Chat    string
 	ChatAlt string
@@ -58,9 +59,18 @@ type EventHead struct {
 	Corrupt bool
 }
 
+// Created returns when an event was created: its time, or WhatsApp's stanza time when that is
+// later, for then the clock of the machine was behind. A stanza time after latest is not believed.
+func (h EventHead) Created(latest time.Time) time.Time {
+	if s := time.Unix(int64(h.Stamp), 0); s.After(h.Time) && !s.After(latest) {
+		return s
+	}
+	return h.Time
+}
+
 // Head returns the head of e.
 func (e Event) Head() EventHead {
-	return EventHead{Time: e.Time, Name: e.Name, Chat: e.Chat, ChatAlt: e.ChatAlt, Corrupt: e.Corrupt && e.Name == ""}
+	return EventHead{Time: e.Time, Stamp: e.Stamp, Name: e.Name, Chat: e.Chat, ChatAlt: e.ChatAlt, Corrupt: e.Corrupt && e.Name == ""}
 }
 
 // EventQuery asks for a part of the log. The zero value asks for its oldest events, whatever they

@@ -4,12 +4,12 @@ package store
 
 import "io/fs"
 
-// checkAccess does nothing here: Windows has no owner id and mode bits in file information. The
-// state lies in the user's profile, whose inherited access list already keeps other users out.
-func checkAccess(string, fs.FileInfo) error { return nil }
-
-// tighten does nothing here, for the same reason.
+// tighten does nothing here: Windows has no mode bits. The state lies in the user's profile, whose
+// inherited access list already keeps other users out.
 func tighten(string, fs.FileMode) error { return nil }
+
+// Tighten does nothing here, for the same reason.
+func Tighten(string) (changed, kept []string) { return nil, nil }
 
 // syncDir does nothing here: a directory cannot be opened for syncing, and NTFS journals renames.
 func syncDir(string) error { return nil }

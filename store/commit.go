@@ -139,7 +139,7 @@ func (db *DB) drain() {
 func (db *DB) commit(batch []*request) {
 	began := time.Now()
 	db.shared.Store(int64(len(batch)))
-	db.committing.Store(began.UnixNano())
+	db.committing.Store(db.moment())
 	defer db.committing.Store(0)
 	db.appending.Store(hasAppend(batch))
 	defer db.appending.Store(false)

@@ -149,7 +149,7 @@ func (c *compaction) step() error {
 		return nil
 	}
 	c.db.step("chunk")
-	if began := c.db.committing.Load(); began != 0 && time.Since(time.Unix(0, began)) > compactYields {
+	if began := c.db.committing.Load(); began != 0 && c.db.since(began) > compactYields {
 		return newError(Busy, c.db.path, nil, "%s was not compacted: a write was waiting for it", c.db.path)
 	}
 	return nil

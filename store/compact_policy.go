@@ -60,7 +60,7 @@ func (db *DB) RunCompaction(ctx context.Context, p CompactPolicy) error {
 		if worthSince.IsZero() {
 			worthSince = now
 		}
-		quiet := now.Sub(time.Unix(0, db.appended.Load()))
+		quiet := db.since(db.appended.Load())
 		if now.Before(notBefore) || !p.due(now.Sub(worthSince), quiet) {
 			continue
 		}

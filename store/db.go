@@ -88,10 +88,11 @@ type DB struct {
 	fatal    atomic.Bool  // stopped by a fault, for good
 	live     atomic.Int64 // bytes in use after the last commit
 	free     atomic.Int64 // bytes of free pages after it
-	appended atomic.Int64 // when an append was committed last, Unix nanoseconds
+	opened   time.Time    // moments count from it by the monotonic clock: the machine's may jump
+	appended atomic.Int64 // when an append was committed last, a moment
 	// the commit that is being made has an append
 	appending atomic.Bool
-	// when the commit that is being made began, Unix nanoseconds; 0 between commits
+	// when the commit that is being made began, a moment; 0 between commits
 	committing atomic.Int64
 
 	checkedAt time.Time // when free space was looked at last; of the committer alone
@@ -132,7 +133,7 @@ func Open(path string, o DBOptions) (*DB, error) {
 		o.SyncDir = syncDir
 	}
 	db := &DB{
-		path: path, schema: o.Schema, log: o.Log, minFree: o.MinFree, maxBytes: o.MaxBytes,
+		path: path, opened: time.Now(), schema: o.Schema, log: o.Log, minFree: o.MinFree, maxBytes: o.MaxBytes,
 		freeSpace: o.FreeSpace, commitHook: o.CommitHook, observer: o.Observer, step: o.StepHook, syncDir: o.SyncDir,
 		q:        queue{wake: make(chan struct{}, 1)},
 		stopping: make(chan struct{}), stopped: make(chan struct{}), writing: make(chan struct{}, 1),
@@ -149,7 +150,7 @@ func Open(path string, o DBOptions) (*DB, error) {
 		}
 	}
 	db.removeLeftover()
-	db.appended.Store(time.Now().UnixNano())
+	db.appended.Store(db.moment())
 	if err := db.measure(); err != nil {
 		return nil, errors.Join(refusal(path, err), bolt.Close())
 	}

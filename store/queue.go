@@ -238,8 +238,14 @@ func (q *queue) batch() (batch []*request) {
 // Appending reports whether an append is being committed, or was within the time given: within
 // 2 × SettleDelay, an operation that is not urgent finds a commit to share.
 func (db *DB) Appending(within time.Duration) bool {
-	return db.appending.Load() || time.Since(time.Unix(0, db.appended.Load())) < within
+	return db.appending.Load() || db.since(db.appended.Load()) < within
 }
+
+// moment is now, as a number above 0.
+func (db *DB) moment() int64 { return int64(time.Since(db.opened)) + 1 }
+
+// since returns how long ago a moment was.
+func (db *DB) since(moment int64) time.Duration { return time.Duration(db.moment() - moment) }
 
 // Queued is how many operations wait for the committer: a measure of load.
 func (db *DB) Queued() int { return max(0, int(db.q.queued.Load())) }

@@ -91,7 +91,7 @@ func (db *DB) checkReserve() error {
 func (db *DB) committed(isAppend bool) {
 	db.faults.committed(isAppend)
 	if isAppend {
-		db.appended.Store(time.Now().UnixNano())
+		db.appended.Store(db.moment())
 	}
 	if err := db.measure(); err != nil {
 		db.noteFailure(err) // the commit stands

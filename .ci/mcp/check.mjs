@@ -2,6 +2,7 @@
 // table of what came out with docs/MCP-CONFORMANCE.md, or writes it with -update. See run.
 import { readFileSync, writeFileSync, existsSync } from 'node:fs';
 import { runSet, sets } from './conformance.mjs';
+import { runEvents } from './events.mjs';
 import { runInspector } from './inspector.mjs';
 import { runSDKs } from './sdk.mjs';
 import { startService, withToken } from './service.mjs';
@@ -64,6 +65,11 @@ try {
   lines.push('', '## TypeScript SDKs', '', 'List, results, errors, four calls at once, and a call that asks its user (elicitation), who declines.', '',
     '| client | over | protocol | result |', '|---|---|---|---|');
   for (const r of clients) lines.push(`| ${r.name} | ${r.over} | ${r.version} | ${mark(r, `${r.name} over ${r.over}`)} |`);
+  step('events');
+  const subscribers = await runEvents(service);
+  lines.push('', '## The extension for events', '', 'See [MCP-EVENTS.md](MCP-EVENTS.md). The official Go SDK lists and polls in `go test ./mcptools`. The conformance suite has no scenarios for it.', '',
+    '| client | over | protocol | what it does | result |', '|---|---|---|---|---|');
+  for (const r of subscribers) lines.push(`| ${r.name} | ${r.over} | ${r.version} | ${r.did} | ${mark(r, `${r.name}, events over ${r.over}`)} |`);
 } finally {
   await service.stop();
 }

@@ -9,6 +9,7 @@ const cli = fileURLToPath(new URL('./node_modules/@modelcontextprotocol/inspecto
 const wanted = (service) => ({
   whatsapp_find_recipient: { query: 'Bob' },
   whatsapp_event_show: { id: service.event, eventId: service.event, event: service.event },
+  whatsapp_wait_for_events: { waitSeconds: 1 },
 });
 
 function inspect(args) {

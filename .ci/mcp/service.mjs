@@ -72,7 +72,7 @@ export async function startService(dir) {
     let letter;
     for (const until = Date.now() + 30_000; !letter && Date.now() < until; await setTimeout(20)) [letter] = (await get('/v1/dead-letters')).items;
     if (!letter) throw new Error('the message did not become a dead letter');
-    return { waoutbox, stateDir, url, token, event: letter.event_id, letter: letter.id, stop };
+    return { control, waoutbox, stateDir, url, token, event: letter.event_id, letter: letter.id, stop };
   } catch (e) {
     await stop();
     throw e;

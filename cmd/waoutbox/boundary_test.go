@@ -131,7 +131,7 @@ func brokenRules(from, to string) (broken []string) {
 			}
 		}
 	}
-	if within(from, "store") && strings.HasPrefix(to, module) && !strings.HasSuffix(from, "test") && to != module+"/store/failpoint" && to != module+"/store/compact" {
+	if within(from, "store") && strings.HasPrefix(to, module) && !strings.HasSuffix(from, "test") && to != module+"/store/failpoint" && to != module+"/store/compact" && to != module+"/store/private" {
 		say("store and what lies in it import no package of this project outside it")
 	}
 	if within(from, "outbox") && (within(to, "connection") || within(to, "dispatcher") || within(to, "mcptools")) {

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -16,17 +17,28 @@ import (
 func newAuditCmd(e *env) *cobra.Command {
 	var since string
 	var limit int
+	var verify bool
+	var known []string
 	cmd := &cobra.Command{
 		Use:   "audit",
 		Short: "See who changed what: people, agents and programs",
 		Long: `Lists what was changed and by whom, oldest first: webhooks, dead letters, replays, the link, allowed
-hosts, messages sent (to whom, never what), and what was asked for and refused. Secrets and the text of
-messages are never in it. It is kept for a year, at most the newest 10,000 changes, 10,000 sends and
-2,000 refusals. With --json all that is kept, or the newest --limit of it.`,
+hosts, settings, messages sent (to whom, never what), and what was asked for and refused. Secrets and the
+text of messages are never in it. What is begun was about to be done when the process ended. It is kept
+for a year, at most the newest 10,000 changes, 10,000 sends and 2,000 refusals. With --json all that is kept, or the newest --limit of it.
+
+--verify checks that nothing else has changed it: the records form a chain of hashes, each kind its own.
+It prints the newest links; keep them elsewhere, and --known LINK tells later whether what they stand
+for is still there.`,
 		Example: `  waoutbox audit --since 24h
   waoutbox audit --json | jq 'select(.caller=="mcp")'`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if verify || len(known) > 0 {
+				return e.withService(cmd.Context(), modeState, func(svc api.Service) error {
+					return e.verifyAudit(cmd.Context(), svc, known)
+				})
+			}
 			if limit < 1 {
 				return usagef("--limit %d: give how many of the newest records are listed, like 50", limit)
 			}
@@ -44,6 +56,8 @@ messages are never in it. It is kept for a year, at most the newest 10,000 chang
 		},
 	}
 	once(cmd, &since, "since", "only what was done since: a duration like 1h or 2d, or a time like 2026-01-31T09:00:00Z")
+	cmd.Flags().BoolVar(&verify, "verify", false, "check that nothing else changed it")
+	cmd.Flags().StringSliceVar(&known, "known", nil, "with --verify: a link that an earlier check printed; repeatable")
 	cmd.Flags().IntVar(&limit, "limit", listShown, "how many of the newest records")
 	return cmd
 }
@@ -103,7 +117,11 @@ func auditWho(r api.AuditRecord) string {
 
 // auditOutcome says in words how it ended.
 func auditOutcome(r api.AuditRecord) string {
-	if r.Outcome != api.AuditDone {
+	switch r.Outcome {
+	case api.AuditDone:
+	case api.AuditBegun:
+		return "begun, and perhaps done"
+	default:
 		return strings.TrimSuffix(r.Outcome+": "+cmp.Or(r.Code, r.Reason), ": ")
 	}
 	parts := []string{cmp.Or(r.Result, r.Outcome)}
@@ -114,4 +132,31 @@ func auditOutcome(r api.AuditRecord) string {
 		parts = append(parts, "with a warning")
 	}
 	return strings.Join(parts, " ")
+}
+
+// verifyAudit prints what a check of the audit trail finds. One that was changed is an error.
+func (e *env) verifyAudit(ctx context.Context, svc api.Service, known []string) error {
+	check, err := svc.VerifyAudit(ctx, api.VerifyAudit{Known: known})
+	if err != nil {
+		return err
+	}
+	if e.json {
+		e.printJSON(check)
+	} else {
+		e.printf("%d records were checked.\n", check.Records)
+		for _, l := range check.Links {
+			e.printf("  %s\n", l)
+		}
+		for _, b := range check.Broken {
+			e.printf("%s %d %s: %s\n", term.Clean(b.Kind), b.Number, cmp.Or(term.Clean(b.ID), term.None), term.Clean(b.Why))
+		}
+	}
+	if !check.Intact {
+		return errors.New("the audit trail was changed by something else than waoutbox, or is damaged: compare it with a copy, and see who could write to the state directory")
+	}
+	if !e.json && len(check.Links) > 0 {
+		e.printf("Nothing else changed it. Kept elsewhere, these links tell later whether all of it was replaced.\n")
+		e.next("waoutbox audit --verify --known %s", check.Links[0])
+	}
+	return nil
 }

@@ -143,9 +143,7 @@ credentials of whatsapp-proxy are sealed with the key of this state, and never s
 			if err != nil {
 				return err
 			}
-			live, err := e.changeSetting(cmd.Context(), args[0], func() error {
-				return config.Set(e.configPath(), args[0], value)
-			})
+			live, err := e.changeSetting(cmd.Context(), args[0], value, false)
 			if err != nil {
 				return configError(err)
 			}
@@ -187,9 +185,7 @@ func newConfigUnsetCmd(e *env) *cobra.Command {
 			if err := e.checkStateDir(); err != nil {
 				return err
 			}
-			live, err := e.changeSetting(cmd.Context(), args[0], func() error {
-				return config.Unset(e.configPath(), args[0])
-			})
+			live, err := e.changeSetting(cmd.Context(), args[0], "", true)
 			if err != nil {
 				return configError(err)
 			}

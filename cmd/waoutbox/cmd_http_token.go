@@ -80,7 +80,7 @@ func (e *env) rotateOwned(ctx context.Context, token httpserver.Token) (err erro
 		return token.Rotate()
 	}
 	var a *app
-	cfg, unopened := e.config()
+	cfg, unopened := e.configOrDefaults()
 	if unopened == nil {
 		a, unopened = openApp(ctx, e.stateDir, cfg, false, e.warningsLog())
 	}
@@ -94,8 +94,7 @@ func (e *env) rotateOwned(ctx context.Context, token httpserver.Token) (err erro
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	defer a.service(nil, nil, mediaParts{}).Recorded(ctx, "http-token.rotate", &err)
-	return token.Rotate()
+	return a.service(nil, nil, mediaParts{}).Outside(ctx, "http-token.rotate", func(context.Context) error { return token.Rotate() })
 }
 
 // nobodyOwns reports whether no process works on the state.

@@ -15,7 +15,9 @@ import (
 	"waoutbox/cmd/internal/garbage"
 	"waoutbox/cmd/internal/parent"
 	"waoutbox/connection/translate"
+	"waoutbox/connection/translate/thin"
 	"waoutbox/mcptools"
+	"waoutbox/mcptools/mcpevents"
 	"waoutbox/outbox/api"
 )
 
@@ -56,7 +58,7 @@ func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) er
 	// stdout is the protocol's
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	server := mcptools.New(mcptools.Options{
-		Version: version, Events: eventNames(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
+		Version: version, Events: eventNames(), EventTypes: eventTypes(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
 		Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret,
 		Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
 			if noState != nil {
@@ -73,7 +75,7 @@ func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) er
 // agent, with what its user can do.
 func (e *env) agentBackend(ctx context.Context, client mcptools.ClientInfo, noSpawn bool) (mcptools.Backend, error) {
 	c, err := daemon.Ensure(ctx, daemon.Options{
-		StateDir: e.stateDir, NoSpawn: noSpawn, Agent: control.Agent{Kind: api.CallerMCP, Name: client.Name, Version: client.Version, Build: version},
+		StateDir: e.stateDir, NoSpawn: noSpawn, Managed: e.startManaged, Agent: control.Agent{Kind: api.CallerMCP, Name: client.Name, Version: client.Version, Build: version},
 	})
 	switch {
 	case err == nil:
@@ -100,6 +102,14 @@ func eventNames() []mcptools.EventName {
 		names = append(names, mcptools.EventName{Name: ev.Name, Description: ev.Description})
 	}
 	return names
+}
+
+func eventTypes() []mcpevents.Type {
+	var all []mcpevents.Type
+	for _, t := range thin.Types() {
+		all = append(all, mcpevents.Type{Name: t.Name, Description: t.Description, Input: t.Input, Payload: t.Payload})
+	}
+	return all
 }
 
 // downloadDir is where an agent finds the files that it downloads: outside the state, which is not

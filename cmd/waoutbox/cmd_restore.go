@@ -159,9 +159,10 @@ func (e *env) checkStaged(ctx context.Context, staged string, b backup.Backup) (
 // the same in two outboxes that came of one gets a new value here.
 func renewRestored(ctx context.Context, box *boltbox.Box) error {
 	svc := admin.New(admin.Options{Engine: box, Caller: ownCommand})
-	var none error
-	svc.Recorded(ctx, "restore", &none)
-	return nil
+	if err := svc.Outside(ctx, "restore", func(context.Context) error { return nil }); err != nil {
+		return err
+	}
+	return box.RenewState(ctx)
 }
 
 // keyOf says whether the key that will lie beside a restored outbox opens what is sealed in it.

@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"time"
 
 	"github.com/spf13/cobra"
 )
@@ -12,9 +13,11 @@ type versionInfo struct {
 	Version  string `json:"version"`
 	Revision string `json:"revision,omitempty"`
 	Modified bool   `json:"modified,omitempty"` // built from a tree with changes
-	Go       string `json:"go"`
-	OS       string `json:"os"`
-	Arch     string `json:"arch"`
+	// of the revision
+	Time time.Time `json:"time,omitzero"`
+	Go   string    `json:"go"`
+	OS   string    `json:"os"`
+	Arch string    `json:"arch"`
 }
 
 func newVersionCmd(e *env) *cobra.Command {
@@ -53,6 +56,8 @@ func buildVersion() versionInfo {
 		switch s.Key {
 		case "vcs.revision":
 			v.Revision = s.Value
+		case "vcs.time":
+			v.Time, _ = time.Parse(time.RFC3339, s.Value) // none: its age is not known
 		case "vcs.modified":
 			v.Modified = s.Value == "true"
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"slices"
+	"strings"
 	"time"
 
 	"waoutbox/outbox/api"
@@ -54,4 +55,19 @@ func (f *fakeService) Audit(_ context.Context, q api.AuditQuery) (api.AuditPage,
 		out.Items = append(out.Items, r)
 	}
 	return out, err
+}
+
+func (f *fakeService) RecordSetting(_ context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	done, err := f.begin("RecordSetting")
+	defer done()
+	return api.RecordedSetting{Record: "au_1"}, err
+}
+
+// VerifyAudit finds the trail whole, unless a link is known: that one is missing then.
+func (f *fakeService) VerifyAudit(_ context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
+	out := api.AuditCheck{Intact: len(in.Known) == 0, Records: int64(len(f.audit)), Links: []string{"change-3-" + strings.Repeat("9f", 32)}, Broken: []api.AuditBreak{}}
+	for range in.Known {
+		out.Broken = append(out.Broken, api.AuditBreak{Kind: "change", Number: 8, Why: "the record that you noted is missing"})
+	}
+	return out, nil
 }

@@ -114,6 +114,30 @@ func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
 	return io.NopCloser(strings.NewReader("")), 0, err
 }
 
+func (f *fakeService) Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error {
+	done, err := f.begin("Listen")
+	done()
+	if err == nil {
+		err = started(api.PutWebhookResult{Result: api.PutCreated, Webhook: api.Webhook{ID: "wh_7K2M", URL: in.URL, Events: []string{"*"}}, Secret: "whsec_aGVsbG8="})
+	}
+	if err == nil {
+		<-ctx.Done()
+	}
+	return err
+}
+
+func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, error) {
+	done, err := f.begin("Examine")
+	defer done()
+	return api.Examination{}, err
+}
+
+func (f *fakeService) OpenPage(context.Context) (api.PageLink, error) {
+	done, err := f.begin("OpenPage")
+	defer done()
+	return api.PageLink{URL: "http://127.0.0.1:34567/page/open?k=made-up", ExpiresAt: time.Now().Add(5 * time.Minute).UTC()}, err
+}
+
 func (f *fakeService) Stop(context.Context) error {
 	done, err := f.begin("Stop")
 	defer done()
@@ -343,12 +367,4 @@ func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), 
 	}
 	code := e.run(t.Context())
 	return result{out.String(), errs.String(), code}
-}
-
-func (f *fakeService) Occurrences(context.Context, api.OccurrenceQuery) (api.OccurrencePage, error) {
-	return api.OccurrencePage{}, nil
-}
-
-func (f *fakeService) StreamOccurrences(context.Context, api.OccurrenceQuery, func(api.OccurrencePage) error) error {
-	return nil
 }

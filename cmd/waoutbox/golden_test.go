@@ -139,6 +139,10 @@ func TestGolden(t *testing.T) {
 	}
 	for _, tt := range []goldenCase{
 		{"status", letters(23), "", "status"},
+		{"open", healthy, "", "open"},
+		{"open-print", healthy, "", "open --print"},
+		{"open-json", healthy, "", "open --json"},
+		{"open-not-running", notRunning, "", "open"},
 		{"status-healthy", healthy, "", "status"},
 		{"status-json", letters(1), "", "status --json"},
 		{"status-offline", offline(2), "", "status"},
@@ -200,6 +204,9 @@ func TestGolden(t *testing.T) {
 		{"audit-limit", recorded, "", "audit --limit 2"},
 		{"audit-since", recorded, "", "audit --since 90s"},
 		{"audit-json", recorded, "", "audit --json"},
+		{"audit-verify", recorded, "", "audit --verify"},
+		{"audit-verify-json", recorded, "", "audit --verify --json"},
+		{"audit-verify-broken", recorded, "", "audit --verify --known change-8-00"},
 		{"audit-none", healthy, "", "audit"},
 		{"audit-none-since", recorded, "", "audit --since 1s"},
 		{"webhook-allow", healthy, "", "webhook allow n8n.example"},

@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"path/filepath"
 
@@ -61,28 +60,4 @@ func overruled(cfg config.Config, key string) string {
 		return ""
 	}
 	return fmt.Sprintf("%s was given by the %s, which wins over config.json: from the next start on that counts again", key, where)
-}
-
-// changeSetting writes a setting. One that is part of the policy for hosts is taken over at once by
-// the service that holds the old one, and its change recorded: a service that runs, or else this
-// process. It reports whether it holds now; before there is a state, and where its owner cannot be
-// reached, it holds from the next start on, and is not on record.
-func (e *env) changeSetting(ctx context.Context, key string, write func() error) (live bool, err error) {
-	if key != config.KeyWebhookPolicy && key != config.KeyWebhookHosts {
-		return false, write()
-	}
-	tried := false
-	failed := e.withService(ctx, modeState, func(svc api.Service) error {
-		tried = true
-		if err = write(); err != nil {
-			return err
-		}
-		res, reread := svc.AllowHost(ctx, api.AllowHost{Reread: true})
-		e.warn(res.Warnings)
-		return reread
-	})
-	if !tried {
-		return false, write()
-	}
-	return failed == nil, err
 }

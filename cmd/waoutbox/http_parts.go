@@ -92,13 +92,13 @@ func (h httpParts) info() *api.HTTPListener {
 }
 
 // serve makes what serves the listener: the operations of calls, for programs and for agents.
-func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, ready func() string) {
+func (h *httpParts) serve(a *app, calls *control.Server, operator *pageParts, metrics http.Handler, ready func() string) {
 	if h.listener == nil {
 		return
 	}
 	files := agentFiles{a.state.Dir()}
 	h.tools = mcptools.New(mcptools.Options{
-		Version: version, Events: eventNames(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
+		Version: version, Events: eventNames(), EventTypes: eventTypes(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
 		MediaPath: func(event string) string { return "/v1/events/" + event + "/media" },
 		Backend:   func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
 		Context: func(ctx context.Context, client mcptools.ClientInfo) context.Context {
@@ -106,9 +106,13 @@ func (h *httpParts) serve(a *app, calls *control.Server, metrics http.Handler, r
 		},
 	})
 	endpoint := h.tools.HTTP()
-	h.server = httpserver.New(httpserver.Options{
+	o := httpserver.Options{
 		Listener: h.listener, Token: h.token, MCP: endpoint, CloseStreams: endpoint.Close, API: calls.API(), Metrics: metrics, Ready: ready, Log: a.log,
-	})
+	}
+	if operator.http != nil {
+		o.Page, o.CloseStreams = operator.page, func() { endpoint.Close(); operator.page.Close() }
+	}
+	h.server = httpserver.New(o)
 }
 
 // run serves until ctx ends, and gives the tools' calls a moment to come back.

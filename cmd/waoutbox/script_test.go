@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -42,9 +43,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    scriptExits,
-			"holdlock": scriptHoldLock,
-			"holddb":   scriptHoldDB,
+			"exits":         scriptExits,
+			"holdlock":      scriptHoldLock,
+			"holddb":        scriptHoldDB,
+			"damage":        scriptDamage,
+			"until":         scriptUntil,
+			"testlisteners": scriptTestListeners,
+			"killservice":   scriptKillService,
+			"notifysocket":  scriptNotifySocket,
+			"hangup":        scriptHangup,
 		},
 	})
 }
@@ -95,6 +102,22 @@ func scriptHoldDB(ts *testscript.TestScript, neg bool, args []string) {
 	db, err := store.Open(ts.MkAbs(args[0]), store.DBOptions{Schema: boltbox.Schema()})
 	ts.Check(err)
 	ts.Defer(func() { db.Close() })
+}
+
+// scriptDamage is `damage file`: it writes over the pages of a database, as a disk would that lost
+// them.
+func scriptDamage(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: damage file")
+	}
+	f, err := os.OpenFile(ts.MkAbs(args[0]), os.O_RDWR, 0)
+	ts.Check(err)
+	defer f.Close()
+	info, err := f.Stat()
+	ts.Check(err)
+	const meta = 8 << 10 // the first two pages say where the others are
+	_, err = f.WriteAt(bytes.Repeat([]byte("lost"), int(info.Size()-meta)/4), meta)
+	ts.Check(err)
 }
 
 // stopLeftOver stops the daemon that a failed script left running; usually there is none.

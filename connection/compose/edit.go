@@ -25,12 +25,12 @@ func (e edit) check() error {
 }
 
 func (e edit) build(ctx context.Context, env Env) (*waE2E.Message, error) {
-	m, err := env.findOwn(ctx, e.MessageID, "edited")
+	m, err := env.findOwn(ctx, e.MessageID, "edited", "edit.message_id")
 	if err != nil {
 		return nil, err
 	}
 	if age := env.Now.Sub(m.at); age > editWindow {
-		return nil, api.Errorf(api.CodeInvalidArguments, "the message %s is %s old, and phones take edits for 15 minutes: delete it and send another one", e.MessageID, age.Round(time.Minute))
+		return nil, api.Errorf(api.CodeInvalidArguments, "the message %s is %s old, and phones take edits for 15 minutes: delete it and send another one", e.MessageID, age.Round(time.Minute)).In("edit.message_id")
 	}
 	edited := &waE2E.Message{Conversation: proto.String(e.Text)}
 	switch {
@@ -42,7 +42,7 @@ func (e edit) build(ctx context.Context, env Env) (*waE2E.Message, error) {
 			return nil, err
 		}
 		if edited == nil {
-			return nil, api.Errorf(api.CodeInvalidArguments, "the message %s has neither text nor caption (%s), so it cannot be edited: delete it and send another one", e.MessageID, m.kind())
+			return nil, api.Errorf(api.CodeInvalidArguments, "the message %s has neither text nor caption (%s), so it cannot be edited: delete it and send another one", e.MessageID, m.kind()).In("edit.message_id")
 		}
 	}
 	return &waE2E.Message{EditedMessage: &waE2E.FutureProofMessage{Message: &waE2E.Message{
@@ -79,14 +79,14 @@ func (m stored) captioned(text string) (*waE2E.Message, error) {
 	return out, checkShort("caption", "edit.text", text, maxCaption)
 }
 
-// findOwn is find for a message of the account.
-func (e Env) findOwn(ctx context.Context, id, what string) (stored, error) {
+// findOwn is find for a message of the account, that field names.
+func (e Env) findOwn(ctx context.Context, id, what, field string) (stored, error) {
 	m, err := e.find(ctx, id)
 	if err != nil {
 		return stored{}, err
 	}
 	if !m.fromMe {
-		return stored{}, api.Errorf(api.CodeInvalidArguments, "the message %s was written by %s: only own messages can be %s", id, m.author, what)
+		return stored{}, api.Errorf(api.CodeInvalidArguments, "the message %s was written by %s: only own messages can be %s", id, m.author, what).In(field)
 	}
 	return m, nil
 }

@@ -3,12 +3,15 @@ package webhook
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/netip"
 	"syscall"
 	"time"
+
+	"waoutbox/outbox"
 )
 
 // dialer opens the connections of one webhook: every address is judged before it is called.
@@ -57,18 +60,18 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 func (s *Sender) FetchClient() *http.Client {
 	dial := func(ctx context.Context, address string, tlsToo bool) (net.Conn, error) {
 		var config *tls.Config
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
 		if tlsToo {
-			host, _, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
 			roots, err := s.machine.trusted(nil)
 			if err != nil {
 				return nil, err
 			}
 			config = &tls.Config{ServerName: host, RootCAs: roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 		}
-		return newDialer(address, guard{plain: !tlsToo, own: s.opt.Own}, config, s.machine, nil).dial(ctx)
+		return newDialer(address, guardOf(host, !tlsToo, false, s.opt.Own), config, s.machine, nil).dial(ctx)
 	}
 	return &http.Client{
 		Transport: &http.Transport{
@@ -108,4 +111,20 @@ func (c quickClose) SetWriteDeadline(t time.Time) error {
 		t = last
 	}
 	return c.Conn.SetWriteDeadline(t)
+}
+
+// Reach connects to a webhook's endpoint as a delivery would, with every check of its address and
+// the TLS handshake, and sends nothing. It returns the sentence a failed attempt would have.
+func (s *Sender) Reach(ctx context.Context, w outbox.Webhook) error {
+	c, err := newClient(w, s.opt.UserAgent, s.machine, s.opt.Own, s.resolver)
+	if err != nil {
+		return err
+	}
+	defer c.pool.Close()
+	conn, err := c.dial(ctx)
+	if err != nil {
+		_, message := classify(err)
+		return errors.New(bounded(c.withoutQuery(message)))
+	}
+	return conn.Close()
 }

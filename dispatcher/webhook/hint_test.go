@@ -133,3 +133,18 @@ func TestCertificatesThatDoNotDo(t *testing.T) {
 		}
 	}
 }
+
+// n8n answers 200 to everything while it migrates its database at a start: what it got then its
+// workflows have never seen. Before, such an event counted as delivered.
+func TestN8nThatStartsHasTakenNothing(t *testing.T) {
+	const starting = "n8n is starting up. Please wait"
+	for body, want := range map[string]outbox.Class{
+		starting: outbox.ClassHTTP, "": outbox.ClassOK, "ok": outbox.ClassOK, starting + "!": outbox.ClassOK, `{"echo":"` + starting + `"}`: outbox.ClassOK,
+	} {
+		url := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+		res := sender(t).Send(t.Context(), request(url, testSecret, "{}"))
+		if res.Class != want || res.Status != 200 || (res.Message == "") != (want == outbox.ClassOK) {
+			t.Errorf("%q: %+v", body, res)
+		}
+	}
+}

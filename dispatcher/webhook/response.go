@@ -45,6 +45,8 @@ func (c *client) result(x *http1.Exchange, cred *credentials, sent signatures) d
 		out.Excerpt = excerpt(x, cred.hide, sent)
 	}
 	switch {
+	case ok && startingUp(out.Excerpt):
+		out.Message = statusText(code) + ", but n8n is still starting up and has not taken the event"
 	case ok:
 		out.Class = outbox.ClassOK
 		return out
@@ -118,6 +120,13 @@ func redirect(from *url.URL, location string) string {
 		shown += "?…"
 	}
 	return never + "the URL it points to: " + shown
+}
+
+// startingUp reports whether a body is, to the letter, the one that n8n gives with a 200 to every
+// request while it starts: its workflows do not see them. Taken for deliveries, the events of each
+// of its restarts would be lost.
+func startingUp(body []byte) bool {
+	return string(body) == "n8n is starting up. Please wait"
 }
 
 // wantsTLS reports whether a 400 says what Go, nginx and Apache say to plain HTTP at a TLS port. It

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"waoutbox/mcptools/mcpevents"
+
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
@@ -35,7 +37,9 @@ type lineReader struct {
 	in      *bufio.Reader
 	open    *openRequests
 	batches *batches
+	events  *extension               // nil: there is none
 	respond func(line []byte)        // writes to the client
+	tracked func(key string)         // its response is to name the extension
 	refuse  func(id json.RawMessage) // responds to a line that is too long
 	rest    []byte                   // of the current line
 	barrier string                   // key of an initialize to wait for
@@ -43,7 +47,7 @@ type lineReader struct {
 }
 
 func newLineReader(ctx context.Context, in io.Reader, w *lineWriter) *lineReader {
-	return &lineReader{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), open: w.open, batches: &w.batches, respond: w.raw, refuse: w.refuse}
+	return &lineReader{ctx: ctx, in: bufio.NewReaderSize(in, 64<<10), open: w.open, batches: &w.batches, respond: w.raw, tracked: w.track, refuse: w.refuse}
 }
 
 func (r *lineReader) Read(p []byte) (int, error) {
@@ -82,13 +86,30 @@ func (r *lineReader) next() error {
 			if len(reply) > 0 {
 				r.respond(reply)
 			}
-			r.rest = lines
+			r.rest = r.others(lines)
+			return nil
+		}
+		if r.events != nil && r.events.take(line, false) {
 			return nil
 		}
 		r.register(line)
 		r.rest = append(line, '\n')
 	}
 	return nil
+}
+
+// others returns the messages of a batch that are mcp-go's, and has the others served.
+func (r *lineReader) others(lines []byte) []byte {
+	if r.events == nil {
+		return lines
+	}
+	var rest []byte
+	for line := range bytes.Lines(lines) {
+		if !r.events.take(bytes.TrimSuffix(line, []byte("\n")), true) {
+			rest = append(rest, line...)
+		}
+	}
+	return rest
 }
 
 // register counts a request as open until its response passes the lineWriter.
@@ -98,9 +119,16 @@ func (r *lineReader) register(line []byte) {
 		return
 	}
 	r.open.add(m.key())
-	if m.Method == string(mcp.MethodInitialize) {
+	switch m.Method {
+	case string(mcp.MethodInitialize):
 		r.barrier = m.key()
 		r.batches.shaking(r.barrier)
+		r.tracked(m.key())
+		if r.events != nil {
+			r.events.introduce(line)
+		}
+	case string(mcp.MethodServerDiscover):
+		r.tracked(m.key())
 	}
 }
 
@@ -167,31 +195,54 @@ type lineWriter struct {
 	open    *openRequests
 	batches batches
 	failed  context.CancelCauseFunc // called when the client no longer reads
+	events  *mcpevents.Extension    // nil: there is none
 
 	mu sync.Mutex
+	// the requests that ask what the server is, by their keys
+	advertise map[string]bool
+}
+
+// track notes a request whose response names the extension.
+func (w *lineWriter) track(key string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.advertise == nil {
+		w.advertise = map[string]bool{}
+	}
+	w.advertise[key] = true
+}
+
+// named returns a response with the extension in it, where it is to name that.
+func (w *lineWriter) named(key string, line []byte) []byte {
+	w.mu.Lock()
+	asked := w.advertise[key]
+	delete(w.advertise, key)
+	w.mu.Unlock()
+	if !asked || w.events == nil {
+		return line
+	}
+	return append(w.events.Advertise(line), '\n')
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {
 	var m message
-	key := ""
-	if json.Unmarshal(p, &m) == nil && m.ID != nil && m.Method == "" {
-		key = m.key()
-		if instead, taken := w.batches.take(key, p); taken {
-			if len(instead) > 0 {
-				if err := w.write(instead); err != nil {
-					return 0, err
-				}
-			}
-			w.open.remove(key)
-			return len(p), nil
+	if json.Unmarshal(p, &m) != nil || m.ID == nil || m.Method != "" {
+		if err := w.write(p); err != nil {
+			return 0, err
+		}
+		return len(p), nil
+	}
+	key := m.key()
+	line := w.named(key, p)
+	if instead, taken := w.batches.take(key, line); taken {
+		line = instead
+	}
+	if len(line) > 0 {
+		if err := w.write(line); err != nil {
+			return 0, err
 		}
 	}
-	if err := w.write(p); err != nil {
-		return 0, err
-	}
-	if key != "" {
-		w.open.remove(key)
-	}
+	w.open.remove(key)
 	return len(p), nil
 }
 

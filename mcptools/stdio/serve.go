@@ -8,6 +8,8 @@ import (
 	"io"
 	"log/slog"
 
+	"waoutbox/mcptools/mcpevents"
+
 	"github.com/mark3labs/mcp-go/server"
 )
 
@@ -26,13 +28,21 @@ const (
 // mcp-go keeps the stdio session of a process in one package variable, so only one Serve may run in
 // a process at a time. When ctx ends while in blocks, one goroutine stays in its Read until that
 // returns. out gets protocol messages only, each in one Write.
-func Serve(ctx context.Context, s *server.MCPServer, in io.Reader, out io.Writer, log *slog.Logger) error {
+//
+// events serves the methods that mcp-go does not know; nil: there are none. Its requests and
+// streams end with Serve, which waits a moment for them.
+func Serve(ctx context.Context, s *server.MCPServer, events *mcpevents.Extension, in io.Reader, out io.Writer, log *slog.Logger) error {
 	parent := ctx
 	ctx, cancel := context.WithCancelCause(parent)
 	defer cancel(nil)
 	open := newOpenRequests()
 	w := &lineWriter{out: out, open: open, failed: cancel}
 	r := newLineReader(ctx, in, w)
+	if events != nil {
+		r.events = newExtension(ctx, events, w)
+		w.events = events
+		defer r.events.close(log)
+	}
 
 	std := server.NewStdioServer(s)
 	std.SetErrorLogger(slog.NewLogLogger(log.Handler(), slog.LevelWarn))

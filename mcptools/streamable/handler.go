@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"waoutbox/mcptools/mcpevents"
+
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 )
@@ -29,6 +31,7 @@ const (
 // A call ends with the connection that waits for it, and so does a stream. Close ends the streams.
 type Handler struct {
 	inner    *server.StreamableHTTPServer
+	events   *mcpevents.Extension // nil: there is none
 	log      *slog.Logger
 	patience time.Duration // defaultPatience but in tests
 	sessions *sessions
@@ -36,9 +39,10 @@ type Handler struct {
 	close    context.CancelFunc
 }
 
-// New returns the endpoint of s. It starts nothing.
-func New(s *server.MCPServer, log *slog.Logger) *Handler {
-	h := &Handler{log: log, patience: defaultPatience}
+// New returns the endpoint of s, with the methods of events, which mcp-go does not know; nil: there
+// are none. It starts nothing.
+func New(s *server.MCPServer, events *mcpevents.Extension, log *slog.Logger) *Handler {
+	h := &Handler{events: events, log: log, patience: defaultPatience}
 	h.open, h.close = context.WithCancel(context.Background())
 	h.sessions = newSessions(maxSessions, h.forget)
 	h.inner = server.NewStreamableHTTPServer(s,
@@ -63,6 +67,18 @@ type message struct {
 			Version string `json:"io.modelcontextprotocol/protocolVersion"`
 		} `json:"_meta"`
 	} `json:"params"`
+	raw json.RawMessage // of the parameters
+}
+
+// read takes a message apart, as far as it can be read: mcp-go says what is wrong with it.
+func read(body []byte) (m message) {
+	_ = json.Unmarshal(body, &m)
+	var whole struct {
+		Params json.RawMessage `json:"params"`
+	}
+	_ = json.Unmarshal(body, &whole)
+	m.raw = whole.Params
+	return m
 }
 
 const noSession = "The header Mcp-Session-Id is missing: begin with initialize, and send the one that it returns."
@@ -138,8 +154,7 @@ func (h *Handler) post(w *writer, r *http.Request) {
 
 // message serves one message, which is the body of r.
 func (h *Handler) message(w http.ResponseWriter, r *http.Request, body []byte) {
-	var m message
-	_ = json.Unmarshal(body, &m) // mcp-go says what is wrong with it
+	m := read(body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	session := r.Header.Get(server.HeaderKeySessionID)
 	isModern := modern(r.Header, m.Params.Meta.Version)
@@ -150,6 +165,10 @@ func (h *Handler) message(w http.ResponseWriter, r *http.Request, body []byte) {
 		w.WriteHeader(http.StatusAccepted)
 	case !isModern && session == "" && m.Method != "" && m.Method != string(mcp.MethodInitialize):
 		refuse(w, http.StatusBadRequest, m.ID, mcp.INVALID_REQUEST, noSession)
+	case h.events != nil && h.events.Serves(m.Method):
+		h.serveEvents(w, r, m, isModern)
+	case h.events != nil && (m.Method == string(mcp.MethodInitialize) || m.Method == string(mcp.MethodServerDiscover)):
+		h.introduce(w, r)
 	case m.Method == string(mcp.MethodSubscriptionsListen):
 		h.stream(w, r)
 	default:

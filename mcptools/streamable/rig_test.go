@@ -44,7 +44,7 @@ func newRig(t *testing.T) *rig {
 		return mcp.NewToolResultText(strings.Repeat("x", 32<<20)), nil
 	})
 	s.AddTool(mcp.NewTool("bug"), func(context.Context, mcp.CallToolRequest) (*mcp.CallToolResult, error) { panic("bug") })
-	r.h = New(s, slog.New(slog.DiscardHandler))
+	r.h = New(s, nil, slog.New(slog.DiscardHandler))
 	srv := httptest.NewServer(r.h)
 	r.url = srv.URL
 	t.Cleanup(func() { r.h.Close(); srv.Close() })

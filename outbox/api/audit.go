@@ -7,6 +7,7 @@ const (
 	CallerCLI     = "cli"  // a person at the command line
 	CallerMCP     = "mcp"  // an agent
 	CallerHTTP    = "http" // a program
+	CallerPage    = "page" // a person at the operator's page
 	CallerService = "service"
 )
 
@@ -22,6 +23,8 @@ const (
 	AuditDone    = "done"
 	AuditRefused = "refused" // nothing was changed
 	AuditFailed  = "failed"  // something went wrong on the way; the reason says what
+	// it was begun, and what came of it was not recorded: the process ended in between
+	AuditBegun = "begun"
 )
 
 // AuditRecord is one line of `audit`: a change that somebody made, or asked for and did not get. It
@@ -29,7 +32,7 @@ const (
 type AuditRecord struct {
 	ID     string    `json:"id"`
 	At     time.Time `json:"at"`
-	Caller string    `json:"caller"` // cli, mcp, http or service
+	Caller string    `json:"caller"` // cli, mcp, http, page or service
 	// the name and version that the caller's program gives itself
 	Client        string `json:"client,omitempty"`
 	ClientVersion string `json:"client_version,omitempty"`
@@ -40,7 +43,7 @@ type AuditRecord struct {
 	// the settings that changed, by name
 	Fields  []string `json:"fields,omitempty"`
 	Result  string   `json:"result,omitempty"` // what came of it
-	Outcome string   `json:"outcome"`          // done, refused or failed
+	Outcome string   `json:"outcome"`          // done, refused, failed or begun
 	Code    string   `json:"code,omitempty"`   // of the refusal or failure
 	Reason  string   `json:"reason,omitempty"`
 	Warning string   `json:"warning,omitempty"`
@@ -59,6 +62,29 @@ type AuditQuery struct {
 type AuditPage struct {
 	Items []AuditRecord `json:"items"`
 	Next  string        `json:"next,omitempty"` // where older ones begin; "": there are none
+}
+
+// VerifyAudit asks whether the audit trail is what was stored.
+type VerifyAudit struct {
+	// links that an earlier check returned, kept elsewhere: each must still be there
+	Known []string `json:"known,omitempty"`
+}
+
+// AuditCheck is what a check of the audit trail found.
+type AuditCheck struct {
+	Intact  bool  `json:"intact"`  // nothing was changed by something else than waoutbox
+	Records int64 `json:"records"` // how many were checked
+	// the newest link of each kind of record, to be kept elsewhere: KIND-NUMBER-HASH
+	Links  []string     `json:"links"`
+	Broken []AuditBreak `json:"broken"` // at most 20 places
+}
+
+// AuditBreak is a place at which the audit trail is not what was stored.
+type AuditBreak struct {
+	Kind   string `json:"kind"`             // change, send or refusal
+	Number int64  `json:"number,omitempty"` // of the link; absent: the record has none
+	ID     string `json:"id,omitempty"`     // of the record, where it is known
+	Why    string `json:"why"`
 }
 
 // Policies for the hosts of webhooks that agents and programs register.
@@ -86,6 +112,26 @@ type AllowHost struct {
 	Disallow bool   `json:"disallow,omitempty"`
 	// take over webhook-policy and webhook-hosts as the settings have them now, instead
 	Reread bool `json:"reread,omitempty"`
+}
+
+// RecordSetting records, before the command line changes a setting, what it is about to do, and
+// after it, with Record, what came of it. Only the command line may.
+type RecordSetting struct {
+	Key   string `json:"key,omitempty"`
+	Unset bool   `json:"unset,omitempty"`
+	// what it says then and said before, without what is secret in it
+	Result string `json:"result,omitempty"`
+	// RecordedSetting.Record of a change that was made, or failed
+	Record  string `json:"record,omitempty"`
+	Failure string `json:"failure,omitempty"`
+	Warning string `json:"warning,omitempty"`
+}
+
+// RecordedSetting is a record of the audit trail that says that a change is about to be made.
+type RecordedSetting struct {
+	Record string `json:"record,omitempty"`
+	// why it could not be written
+	Unwritten string `json:"unwritten,omitempty"`
 }
 
 // Approval is what an agent's client knows of its user's consent to the host of a webhook.

@@ -70,3 +70,9 @@ type UnpairResult struct {
 	Told bool   `json:"told"`
 	Note string `json:"note,omitempty" sentence:"true"` // what is left to do
 }
+
+// PageLink is a link to the operator's page. It can be used once.
+type PageLink struct {
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}

@@ -35,10 +35,11 @@ type OccurrenceQuery struct {
 // OccurrencePage is what follows a cursor. It may be empty although More is true: a page looks at a
 // bounded part of the log.
 type OccurrencePage struct {
-	Items  []Occurrence `json:"items"`
-	Cursor string       `json:"cursor"` // where to go on; it advances over what the filter leaves out
-	// events that were asked for may be missing before Cursor: they were removed by age or size, are
-	// damaged, older than was asked for, or the cursor was of another log
+	Items []Occurrence `json:"items"`
+	// where to go on; it advances over what the filter leaves out
+	Cursor string `json:"cursor"`
+	// events that were asked for may be missing before Cursor: they were removed by age or size,
+	// are damaged, older than was asked for, or the cursor was of another log
 	Truncated bool `json:"truncated,omitempty"`
 	More      bool `json:"more,omitempty"` // there may be more now
 }

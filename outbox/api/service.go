@@ -27,8 +27,12 @@ type Service interface {
 	// AllowHost changes, or shows, to which hosts agents and programs may send events. Only the
 	// command line may change that.
 	AllowHost(ctx context.Context, in AllowHost) (HostPolicy, error)
+	// RecordSetting puts the change of a setting into the audit trail.
+	RecordSetting(ctx context.Context, in RecordSetting) (RecordedSetting, error)
 	// Audit returns a page of what was changed, and by whom.
 	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
+	// VerifyAudit checks that nothing of the audit trail was changed by something else.
+	VerifyAudit(ctx context.Context, in VerifyAudit) (AuditCheck, error)
 
 	DeadLetterSummary(ctx context.Context, f DeadLetterFilter) ([]DeadLetterGroup, error)
 	DeadLetters(ctx context.Context, q DeadLetterQuery) (DeadLetterPage, error)
@@ -50,9 +54,9 @@ type Service interface {
 	Event(ctx context.Context, ref string) (EventDetail, error)
 	// Occurrences returns a page of what MCP subscribers get.
 	Occurrences(ctx context.Context, q OccurrenceQuery) (OccurrencePage, error)
-	// StreamOccurrences calls each with page after page as events come, first with an empty one that
-	// says where it begins, and with an empty one whenever nothing came for a while, until ctx ends or
-	// each fails, with that error. The Limit and WaitSeconds of q mean nothing.
+	// StreamOccurrences calls each with page after page as events come, first with an empty one
+	// that says where it begins, and with an empty one whenever nothing came for a while, until ctx
+	// ends or each fails, with that error. The Limit and WaitSeconds of q mean nothing.
 	StreamOccurrences(ctx context.Context, q OccurrenceQuery, each func(OccurrencePage) error) error
 	// ReplayEvents begins a replay of past events in the service and returns at once; without a
 	// service it queues what fits.

@@ -35,7 +35,7 @@ func parseAuditKey(b []byte) (outbox.AuditKey, bool) {
 func auditBytes(all []outbox.Audit) int {
 	n := 0
 	for _, a := range all {
-		n += len(a.Body) + 64
+		n += len(a.Body) + 160
 	}
 	return n
 }
@@ -45,8 +45,14 @@ func putAudit(tx *bbolt.Tx, all []outbox.Audit) error {
 	bucket := tx.Bucket([]byte(bucketAudit))
 	for _, a := range all {
 		key := auditKey(a.AuditKey)
+		if bucket.Get(key) != nil {
+			continue // a write of unknown outcome was repeated
+		}
 		if err := bucket.Put(key, outbox.EncodeAudit(key, a)); err != nil {
 			return fmt.Errorf("store audit record: %w", err)
+		}
+		if err := addLink(tx, key, a); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -178,7 +184,7 @@ func (b *Box) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.
 		for _, k := range gone {
 			errs = append(errs, tx.Bucket([]byte(bucketAudit)).Delete(k))
 		}
-		return errors.Join(errs...)
+		return errors.Join(append(errs, dropLinks(tx, gone[len(gone)-1]))...)
 	}})
 	if err != nil {
 		return 0, true, fmt.Errorf("trim audit trail: %w", err)

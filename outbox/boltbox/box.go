@@ -32,6 +32,8 @@ type Options struct {
 	Log       *slog.Logger // nil: nothing is logged
 	RingBytes int          // size of the ring of recent events; 0 = DefaultRing
 	Observer  Observer     // nil: nobody
+	// the clock of the machine, which may jump; nil: time.Now
+	Now func() time.Time
 
 	seen seenOptions
 }
@@ -50,6 +52,7 @@ type Box struct {
 	log  *slog.Logger
 	size int
 	told Observer // of appends; nil: nobody
+	now  func() time.Time
 
 	mu    sync.RWMutex
 	last  outbox.Seq // newest readable sequence
@@ -65,7 +68,8 @@ type Box struct {
 	// closed when something is appended; nil while nobody waits
 	grown chan struct{}
 
-	settled atomic.Int64 // when a Change was committed last, Unix nanoseconds
+	opened  time.Time    // with a monotonic reading: the machine's clock may jump
+	settled atomic.Int64 // when a Change was committed last, nanoseconds after opened
 
 	scanning chan struct{} // one place: who counts old blocks
 	loading  sync.Mutex    // one Load at a time
@@ -93,12 +97,15 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Box, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := &Box{db: db, log: o.Log, size: o.RingBytes, told: o.Observer, scanning: make(chan struct{}, 1)}
+	b := &Box{db: db, log: o.Log, size: o.RingBytes, told: o.Observer, now: o.Now, opened: time.Now(), scanning: make(chan struct{}, 1)}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
 	if b.size == 0 {
 		b.size = DefaultRing
+	}
+	if b.now == nil {
+		b.now = time.Now
 	}
 	b.seen.init(b, o)
 	if err := b.reload(); err != nil {

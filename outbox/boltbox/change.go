@@ -269,7 +269,7 @@ func less(a, n uint64) uint64 { return a - min(a, n) }
 
 // publish shows the change to readers.
 func (ch *change) publish() {
-	ch.box.settled.Store(time.Now().UnixNano())
+	ch.box.settled.Store(int64(time.Since(ch.box.opened)))
 	if ch.now.sub.Epochs == nil { // it cannot be decoded, so it is not in memory
 		return
 	}

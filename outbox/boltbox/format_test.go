@@ -27,6 +27,7 @@ const (
 	formatV3 = "../../store/storetest/testdata/format-v3.db"
 	formatV4 = "../../store/storetest/testdata/format-v4.db"
 	formatV5 = "../../store/storetest/testdata/format-v5.db"
+	formatV6 = "../../store/storetest/testdata/format-v6.db"
 )
 
 // writeEnv, set to a path, makes TestFormat keep the file it writes there: how those were made.
@@ -173,6 +174,9 @@ func checkFormat(t *testing.T, path string, format int) {
 	if got, err := box.Audits(ctx, outbox.AuditQuery{}); err != nil || !reflect.DeepEqual(got, audit) {
 		t.Errorf("Audits = %+v, %v; want %+v", got, err, audit)
 	}
+	if check, err := box.VerifyAudit(ctx); err != nil || len(check.Broken) > 0 || len(check.Newest) != len(audit) {
+		t.Errorf("VerifyAudit = %+v, %v; want a chain for each of %d kinds", check, err, len(audit))
+	}
 	st, err := box.Stats(ctx)
 	if ss := st.Subs["wh_7K2M"]; err != nil || st.Events != 6 || st.Last != 6 || st.Undecodable != 0 || ss.Pending != 2 || ss.Dead != 3 || !ss.OldestPending.Equal(moment(0)) {
 		t.Errorf("Stats = %+v, %v", st, err)
@@ -194,9 +198,9 @@ func TestFormat(t *testing.T) {
 	if keep := os.Getenv(writeEnv); keep != "" {
 		copyFile(t, fresh, keep)
 	}
-	checkFormat(t, fresh, 5)
+	checkFormat(t, fresh, 6)
 
-	for i, path := range []string{formatV1, formatV2, formatV3, formatV4, formatV5} {
+	for i, path := range []string{formatV1, formatV2, formatV3, formatV4, formatV5, formatV6} {
 		kept := filepath.Join(t.TempDir(), store.OutboxFile)
 		copyFile(t, path, kept)
 		checkFormat(t, kept, i+1)
@@ -206,7 +210,7 @@ func TestFormat(t *testing.T) {
 // A file in which a bucket is missing is refused with a sentence and left as it is, whatever its
 // format. Before, the migration changed it first, or ended in a nil pointer.
 func TestABucketIsMissing(t *testing.T) {
-	for format, kept := range []string{formatV1, formatV2, formatV3, formatV4, formatV5} {
+	for format, kept := range []string{formatV1, formatV2, formatV3, formatV4, formatV5, formatV6} {
 		for _, name := range append(boltbox.Schema().Earlier, boltbox.Schema().Buckets)[format] {
 			path := filepath.Join(t.TempDir(), store.OutboxFile)
 			copyFile(t, kept, path)

@@ -19,7 +19,7 @@ import (
 // error: invalid memory address or nil pointer dereference)", and a state without webhooks' counts
 // was served as if it were whole.
 func TestFileWithoutABucketIsRefused(t *testing.T) {
-	for _, from := range []string{formatV5, formatV3} {
+	for _, from := range []string{formatV6, formatV3} {
 		names := boltbox.Schema().Buckets
 		if from == formatV3 {
 			names = []string{"events", "subs", "cursors", "pending", "dead", "sends", "removed", "seenruns", "seenkeys", "seenfilters"}
@@ -41,11 +41,11 @@ func TestFileWithoutABucketIsRefused(t *testing.T) {
 				if e, ok := errors.AsType[*store.Error](err); !ok || e.Kind != store.Damaged {
 					t.Errorf("%v is not of kind %q", err, store.Damaged)
 				}
-				if from == formatV5 && name != "meta" && !strings.Contains(err.Error(), "the bucket "+name+" is missing") {
+				if from == formatV6 && name != "meta" && !strings.Contains(err.Error(), "the bucket "+name+" is missing") {
 					t.Errorf("it was refused with %q, which does not name the bucket", err)
 				}
 				after, err := os.ReadFile(path)
-				if err != nil || from == formatV5 && !bytes.Equal(before, after) {
+				if err != nil || from == formatV6 && !bytes.Equal(before, after) {
 					t.Errorf("a refused file was changed (%v)", err)
 				}
 			})

@@ -14,21 +14,22 @@ import (
 func Schema() store.Schema {
 	return store.Schema{
 		App:        "waoutbox",
-		Migrations: []func(tx *bbolt.Tx) error{format1, format2, format3, format4, format5},
+		Migrations: []func(tx *bbolt.Tx) error{format1, format2, format3, format4, format5, format6},
 		Rising:     []string{bucketEvents},
 		Buckets: []string{bucketMeta, bucketEvents, bucketSubs, bucketRemoved, bucketCursors, bucketPending, bucketDead, bucketSends,
-			bucketAudit, bucketFreed, bucketBlocks, bucketReasons, bucketSeenRuns, bucketSeenKeys, bucketSeenFilters},
+			bucketAudit, bucketAuditChain, bucketFreed, bucketBlocks, bucketReasons, bucketSeenRuns, bucketSeenKeys, bucketSeenFilters},
 		Earlier: earlier(),
 	}
 }
 
-// earlier returns the buckets of formats 1 to 4. The bucket seen goes away in format 3, in time.
+// earlier returns the buckets of formats 1 to 5. The bucket seen goes away in format 3, in time.
 func earlier() [][]string {
 	first := []string{"events", "subs", "cursors", "pending", "dead", "sends"}
 	second := append(slices.Clone(first), "removed")
 	third := append(slices.Clone(second), "seenruns", "seenkeys", "seenfilters")
 	fourth := append(slices.Clone(third), "freed", "blocks", "reasons")
-	return [][]string{append(first, "seen", "audit"), append(second, "seen"), third, fourth}
+	fifth := append(slices.Clone(fourth), "audit")
+	return [][]string{append(first, "seen", "audit"), append(second, "seen"), third, fourth, fifth}
 }
 
 // The migrations. A shipped one never changes, which is why bucket names are spelled out here.
@@ -101,4 +102,13 @@ func format5(tx *bbolt.Tx) error {
 		return fmt.Errorf("create bucket audit: %w", err)
 	}
 	return nil
+}
+
+// format6 has the records of the audit trail in a chain, and webhooks whose settings are sealed,
+// which the owner of the key does when the file was opened.
+func format6(tx *bbolt.Tx) error {
+	if _, err := tx.CreateBucket([]byte("auditchain")); err != nil {
+		return fmt.Errorf("create bucket auditchain: %w", err)
+	}
+	return chainAudit(tx)
 }

@@ -67,7 +67,7 @@ type seenOptions struct {
 func (x *seenIndex) init(b *Box, o Options) {
 	x.box, x.now, x.seal, x.step, x.part = b, o.seen.now, o.seen.seal, o.seen.step, o.seen.part
 	if x.now == nil {
-		x.now = time.Now
+		x.now = b.now
 	}
 	if x.seal == 0 { // all three
 		x.seal, x.step, x.part = seenSeal, seenStep, seenPart

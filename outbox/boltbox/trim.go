@@ -21,7 +21,7 @@ const (
 	// trimTries is how often one trim searches when nobody knows what was written since its search.
 	trimTries = 3
 	// wrongClock is how far ahead of the clock an event's time must be to say nothing about its
-	// age: it was written while the clock was wrong.
+	// age: it was written while the clock was wrong. It is as old as those behind it.
 	wrongClock = time.Hour
 )
 
@@ -39,7 +39,8 @@ func (b *Box) Trim(ctx context.Context, before time.Time, limit int) (n int, mor
 	if err := b.ready(ctx); err != nil {
 		return 0, false, err
 	}
-	t := &trim{box: b, before: before, limit: page(limit), now: time.Now()}
+	b.forgetRecent()
+	t := &trim{box: b, before: before, limit: page(limit), now: b.now()}
 	for range trimTries {
 		t.age = b.journal.age.Load()
 		if err := b.view(t.search); err != nil {
@@ -58,11 +59,18 @@ func (b *Box) Trim(ctx context.Context, before time.Time, limit int) (n int, mor
 	return t.gone, t.more || t.gone < len(t.found), nil
 }
 
+// forgetRecent lets go of what the ring has had for long enough, also while nothing is appended.
+func (b *Box) forgetRecent() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ring.age(time.Since(b.opened))
+}
+
 // writes reports whether events or settlements are written at the moment: a removal then shares
 // their commits, each of which writes the list of all free pages.
 func (b *Box) writes() bool {
 	const within = 2 * store.SettleDelay
-	return b.db.Appending(within) || time.Since(time.Unix(0, b.settled.Load())) < within
+	return b.db.Appending(within) || time.Since(b.opened)-time.Duration(b.settled.Load()) < within
 }
 
 // trim is one call: a search in a read transaction, and the removal of what it found.
@@ -79,6 +87,7 @@ type trim struct {
 	mark   outbox.Seq  // the mark afterwards
 	freed  []freedScan // ranges of the bucket freed that were looked at
 	found  []outbox.Seq
+	behind outbox.Seq // an event that is old, behind some of which nobody knows by themselves
 	more   bool
 	blocks []uint64 // of which the kept count is not needed any more
 
@@ -147,7 +156,7 @@ func (t *trim) look(tx *bbolt.Tx, holders []stored, r seqRange, steps *int) (nex
 		young := false
 		at := t.box.scanEvents(tx, looked, func(e storedEvent) bool {
 			*steps--
-			if young = !t.old(e.head.Time); young {
+			if young = !t.old(tx, e); young {
 				return false
 			}
 			old = append(old, storedEvent{seq: e.seq, head: e.head})
@@ -169,10 +178,18 @@ func (t *trim) look(tx *bbolt.Tx, holders []stored, r seqRange, steps *int) (nex
 	return next, false
 }
 
-// old reports whether an event of that time may go. The time of one that was written while the
-// clock was ahead says nothing; it is delivered, so nothing is lost with it.
-func (t *trim) old(at time.Time) bool {
-	return at.Before(t.before) || at.After(t.now.Add(wrongClock))
+// old reports whether an event is so by its time, or by one behind it when its own is wrong.
+func (t *trim) old(tx *bbolt.Tx, e storedEvent) bool {
+	ahead := t.now.Add(wrongClock)
+	switch created := e.head.Created(ahead); {
+	case created.Before(t.before):
+		return true
+	case !created.After(ahead):
+		return false
+	case t.behind < e.seq:
+		t.behind = oldBehind(tx, e.seq, t.before, ahead)
+	}
+	return t.behind > e.seq
 }
 
 // take notes the events of old that nothing holds. When there are too many it returns the first one

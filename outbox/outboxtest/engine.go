@@ -80,6 +80,9 @@ type Engine interface {
 	PutAudit(ctx context.Context, all ...outbox.Audit) error
 	// Audits lists records of the audit trail, newest first.
 	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
+	// VerifyAudit checks that the records are those that were stored; known are links that were
+	// noted elsewhere.
+	VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbox.AuditCheck, error)
 	// TrimAudit removes some of the records of a kind that are older than before or not among the
 	// newest keep, in any number of calls: more says that there may be others.
 	TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error)

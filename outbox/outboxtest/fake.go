@@ -24,7 +24,8 @@ type Fake struct {
 	subs  map[outbox.SubID]*fakeSub
 	sends map[string]outbox.Send
 	audit []outbox.Audit // ascending
-	grown chan struct{}  // closed and replaced by every append
+	chain map[outbox.AuditKind][]outbox.AuditHash
+	grown chan struct{} // closed and replaced by every append
 	hook  func(op string) error
 }
 

@@ -27,6 +27,14 @@ func (f *Fake) putAudit(all []outbox.Audit) {
 		i, found := slices.BinarySearchFunc(f.audit, a.AuditKey, func(o outbox.Audit, k outbox.AuditKey) int { return o.Compare(k) })
 		if !found {
 			f.audit = slices.Insert(f.audit, i, a)
+			if f.chain == nil {
+				f.chain = map[outbox.AuditKind][]outbox.AuditHash{}
+			}
+			last := outbox.AuditHash{}
+			if links := f.chain[a.Kind]; len(links) > 0 {
+				last = links[len(links)-1]
+			}
+			f.chain[a.Kind] = append(f.chain[a.Kind], last.Next(a))
 		}
 	}
 }
@@ -67,4 +75,28 @@ func (f *Fake) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time
 	slices.Reverse(kept)
 	f.audit = kept
 	return n, false, nil
+}
+
+// VerifyAudit finds the trail whole: nobody else changes it. It compares known; see Engine.
+func (f *Fake) VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbox.AuditCheck, error) {
+	out := outbox.AuditCheck{Records: map[outbox.AuditKind]int{}}
+	if err := f.enter(ctx, "VerifyAudit"); err != nil {
+		return out, err
+	}
+	defer f.mu.Unlock()
+	for _, a := range f.audit {
+		out.Records[a.Kind]++
+	}
+	for _, kind := range outbox.AuditKinds() {
+		links := f.chain[kind]
+		if len(links) > 0 {
+			out.Newest = append(out.Newest, outbox.AuditLink{Kind: kind, Number: uint64(len(links)), Hash: links[len(links)-1]})
+		}
+		for _, o := range known {
+			if o.Kind == kind && (o.Number > uint64(len(links)) || o.Number > 0 && links[o.Number-1] != o.Hash) {
+				out.Broken = append(out.Broken, outbox.AuditBreak{Kind: kind, Number: o.Number, Why: "is not the one that you noted"})
+			}
+		}
+	}
+	return out, nil
 }

@@ -107,9 +107,9 @@ func (f *Fake) Trim(ctx context.Context, before time.Time, limit int) (n int, mo
 	}
 	defer f.mu.Unlock()
 	limit, young := page(limit), false
-	now := time.Now()
+	all := slices.Clone(f.evs)
 	f.evs = slices.DeleteFunc(f.evs, func(e outbox.Event) bool {
-		if young = young || !e.Time.Before(before) && !e.Time.After(now.Add(wrongClock)); young || more {
+		if young = young || !created(e).Before(before) && !(wrong(e) && oldBehind(all, e, before)); young || more {
 			return false
 		}
 		for _, s := range f.subs {
@@ -130,6 +130,20 @@ func (f *Fake) Trim(ctx context.Context, before time.Time, limit int) (n int, mo
 // wrongClock is how far ahead of the clock an event's time says nothing.
 const wrongClock = time.Hour
 
+// wrong reports whether the time of an event says nothing, created when it was created if it does.
+func wrong(e outbox.Event) bool        { return created(e).After(time.Now().Add(wrongClock)) }
+func created(e outbox.Event) time.Time { return e.Head().Created(time.Now().Add(wrongClock)) }
+
+// oldBehind reports whether the first event behind e whose time can be was created before since.
+func oldBehind(all []outbox.Event, e outbox.Event, since time.Time) bool {
+	for _, o := range all {
+		if o.Seq > e.Seq && !wrong(o) {
+			return created(o).Before(since)
+		}
+	}
+	return false
+}
+
 // FirstSince returns where the events created before since end; see Engine.
 func (f *Fake) FirstSince(ctx context.Context, from outbox.Seq, since time.Time) (next outbox.Seq, more bool, err error) {
 	if err := f.enter(ctx, "FirstSince"); err != nil {
@@ -138,17 +152,20 @@ func (f *Fake) FirstSince(ctx context.Context, from outbox.Seq, since time.Time)
 	defer f.mu.Unlock()
 	newest, known := time.Time{}, f.index(from)
 	for _, e := range slices.Backward(f.evs[:known]) {
-		if !e.Time.After(time.Now().Add(wrongClock)) {
-			newest = e.Time
+		if !wrong(e) {
+			newest = created(e)
 			break
 		}
 	}
 	for _, e := range f.evs[known:] {
-		if e.Time.After(time.Now().Add(wrongClock)) {
+		if wrong(e) {
+			if !oldBehind(f.evs, e, since) {
+				return e.Seq, false, nil
+			}
 			continue
 		}
-		if e.Time.After(newest) {
-			newest = e.Time
+		if at := created(e); at.After(newest) {
+			newest = at
 		}
 		if !newest.Before(since) {
 			return e.Seq, false, nil

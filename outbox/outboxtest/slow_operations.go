@@ -275,6 +275,14 @@ func (s *Slow) Audits(ctx context.Context, q outbox.AuditQuery) (all []outbox.Au
 	return s.Engine.Audits(ctx, q)
 }
 
+// VerifyAudit is Engine's, slowly.
+func (s *Slow) VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (out outbox.AuditCheck, err error) {
+	if err = s.read(ctx, log); err != nil {
+		return out, err
+	}
+	return s.Engine.VerifyAudit(ctx, known...)
+}
+
 // TrimAudit is Engine's, slowly.
 func (s *Slow) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error) {
 	err = s.write(ctx, log, func(ctx context.Context) (err error) {

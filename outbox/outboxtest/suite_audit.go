@@ -16,6 +16,7 @@ func auditCases() []testCase {
 		{"a send and its audit record are one write", auditWithSend},
 		{"the audit trail is listed newest first, in pages", auditListed},
 		{"the audit trail is kept within bounds, each kind for itself", auditTrimmed},
+		{"the audit trail is a chain, each kind for itself", auditChained},
 		{"audit records that cannot be stored are refused", auditRefused},
 	}
 }
@@ -269,4 +270,59 @@ func auditRefused(b *bench) {
 	err := b.e.PutAudit(b.ctx, make([]outbox.Audit, outbox.MaxBatch+1)...)
 	b.wantErr("too many", err, outbox.ErrTooLarge)
 	b.wantAudits("after what was refused", outbox.AuditQuery{})
+}
+
+func auditChained(b *bench) {
+	verify := func(what string, records int, known ...outbox.AuditLink) outbox.AuditCheck {
+		b.Helper()
+		got, err := b.e.VerifyAudit(b.ctx, known...)
+		if err != nil || len(got.Broken) > 0 || got.Records[outbox.AuditChange]+got.Records[outbox.AuditSend]+got.Records[outbox.AuditRefusal] != records {
+			b.Fatalf("%s: VerifyAudit = %+v, %v; want %d records, unbroken", what, got, err, records)
+		}
+		return got
+	}
+	if got := verify("nothing is stored", 0); len(got.Newest) != 0 {
+		b.Fatalf("the newest of none: %+v", got.Newest)
+	}
+	want := map[outbox.AuditKind]*outbox.AuditLink{outbox.AuditChange: {}, outbox.AuditRefusal: {}}
+	put := func(sec int, kind outbox.AuditKind) {
+		b.Helper()
+		a := auditAt(sec, kind, fmt.Sprint(sec))
+		for range 2 { // as after a write of unknown outcome
+			if err := b.e.PutAudit(b.ctx, a); err != nil {
+				b.Fatalf("PutAudit: %v", err)
+			}
+		}
+		l := want[kind]
+		l.Kind, l.Number, l.Hash = kind, l.Number+1, l.Hash.Next(a)
+	}
+	// in the order in which they are stored, not that of their times
+	for _, sec := range []int{3, 1, 2, 5} {
+		put(sec, outbox.AuditChange)
+	}
+	put(4, outbox.AuditRefusal)
+	got := verify("five are stored", 5)
+	if want := []outbox.AuditLink{*want[outbox.AuditChange], *want[outbox.AuditRefusal]}; !slices.Equal(got.Newest, want) {
+		b.Fatalf("the newest links are %+v, want %+v", got.Newest, want)
+	}
+	noted := got.Newest
+	for _, keep := range []int{3, 1, 0} {
+		if _, _, err := b.e.TrimAudit(b.ctx, outbox.AuditChange, time.Time{}, keep); err != nil {
+			b.Fatalf("TrimAudit: %v", err)
+		}
+		if got := verify(fmt.Sprintf("%d are kept", keep), keep+1, noted...); !slices.Equal(got.Newest, noted) {
+			b.Fatalf("a trim changed the newest links to %+v", got.Newest)
+		}
+	}
+	put(6, outbox.AuditChange)
+	if got := verify("another one is stored", 2, noted...); got.Newest[0] != *want[outbox.AuditChange] {
+		b.Fatalf("the chain goes on with %+v, want %+v", got.Newest[0], want[outbox.AuditChange])
+	}
+	for what, forged := range map[string]outbox.AuditLink{
+		"another hash": {Kind: outbox.AuditRefusal, Number: 1}, "a later one": {Kind: outbox.AuditRefusal, Number: 9, Hash: noted[1].Hash},
+	} {
+		if got, err := b.e.VerifyAudit(b.ctx, forged); err != nil || len(got.Broken) != 1 {
+			b.Fatalf("%s was noted: VerifyAudit = %+v, %v", what, got, err)
+		}
+	}
 }

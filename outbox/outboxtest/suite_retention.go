@@ -182,20 +182,25 @@ func deadReasons(b *bench) {
 func firstSince(b *bench) {
 	at := func(key string, hour int) outbox.Event {
 		e := msg(key, "c")
-		e.Time = time.Now().Add(time.Duration(hour) * time.Hour)
+		e.Time, e.Stamp = time.Now().Add(time.Duration(hour)*time.Hour), 0
 		return e
 	}
-	// behind the third the clock was set back, the fifth was written while it was ahead
-	seqs := b.append(at("a", -50), at("b", -40), at("c", -30), at("d", -45), at("e", 9000), at("f", -20), at("g", -10))
+	behind := at("h", -9000)
+	behind.Stamp = uint32(time.Now().Add(-5 * time.Hour).Unix())
+	// behind the third the clock was set back, the fifth was written while it was ahead, the last
+	// while it was behind, by the time of its stanza
+	seqs := b.append(at("a", -50), at("b", -40), at("c", -30), at("d", -45), at("e", 9000), at("f", -20), at("g", -10), behind)
 	for _, tc := range []struct {
 		from  outbox.Seq
 		hours int
 		want  outbox.Seq
 	}{
-		{1, -60, seqs[0]}, {1, -50, seqs[1]}, {1, -35, seqs[2]}, {1, -25, seqs[5]}, {1, -15, seqs[6]}, {1, 0, seqs[6] + 1},
+		{1, -60, seqs[0]}, {1, -50, seqs[1]}, {1, -35, seqs[2]}, {1, -25, seqs[4]}, {1, -15, seqs[6]}, {1, -7, seqs[7]}, {1, 0, seqs[7] + 1},
 		{seqs[3], -40, seqs[3]}, // not older than the one before it
-		{seqs[4], -25, seqs[5]},
-		{seqs[6] + 1, -5, seqs[6] + 1},
+		{seqs[4], -25, seqs[4]}, // nobody knows how old it is
+		{seqs[4], -15, seqs[6]},
+		{seqs[7], -7, seqs[7]},
+		{seqs[7] + 1, -4, seqs[7] + 1},
 	} {
 		next, more, err := b.e.FirstSince(b.ctx, tc.from, time.Now().Add(time.Duration(tc.hours)*time.Hour+time.Minute))
 		if err != nil || more || next != tc.want {

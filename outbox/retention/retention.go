@@ -18,6 +18,8 @@ type Engine interface {
 	// Trim removes delivered events created before before, oldest first, at most limit of them.
 	Trim(ctx context.Context, before time.Time, limit int) (n int, more bool, err error)
 	Stats(ctx context.Context) (outbox.Stats, error)
+	// Events reads the log.
+	Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error)
 	// Newest returns the newest event kept, or outbox.ErrNotFound.
 	Newest(ctx context.Context) (outbox.Event, error)
 	// WithDead pages over the subscriptions that have dead records, removed or not.
@@ -52,6 +54,8 @@ type Policy struct {
 	Dead      time.Duration // dead letters
 	// bytes the file may hold: appends are refused above. 0: no limit
 	MaxBytes int64
+	// the clock of the machine, which may jump; its monotonic part must not. nil: time.Now
+	Now func() time.Time
 }
 
 const (
@@ -106,8 +110,11 @@ func New(e Engine, l Lanes, p Policy, newest time.Time, log *slog.Logger) *Reten
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	if p.Now == nil {
+		p.Now = time.Now
+	}
 	return &Retention{
-		engine: e, lanes: hurried{l}, policy: p, log: log, clock: newClock(newest, time.Now()),
+		engine: e, lanes: hurried{l}, policy: p, log: log, clock: newClock(newest, p.Now()),
 		told: map[string]time.Time{}, purgeNext: map[outbox.SubID]time.Time{}, expireAt: map[outbox.SubID]outbox.Seq{}, losses: map[outbox.SubID]Loss{},
 	}
 }
@@ -115,33 +122,53 @@ func New(e Engine, l Lanes, p Policy, newest time.Time, log *slog.Logger) *Reten
 // Run removes what may go until ctx ends, and returns nil. It works in small steps, which wait for
 // other writes. What fails is logged, and tried again in the next round.
 func (r *Retention) Run(ctx context.Context) error {
+	r.doubt(ctx)
 	timer := time.NewTimer(min(firstRound, r.pace()))
 	defer timer.Stop()
-	next := time.Now().Add(firstRound)
+	next := r.policy.Now().Add(firstRound)
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-timer.C:
 		}
-		if !time.Now().Before(r.rest) && !r.try(ctx, "make room", r.makeRoom) {
-			r.rest = time.Now().Add(afterFailure)
+		if !r.policy.Now().Before(r.rest) && !r.try(ctx, "make room", r.makeRoom) {
+			r.rest = r.policy.Now().Add(afterFailure)
 		}
-		now := time.Now()
+		now := r.policy.Now()
 		switch {
 		case !now.Before(next):
 			r.round(ctx)
-			next = time.Now().Add(everyRound)
+			next = r.policy.Now().Add(everyRound)
 		case r.policy.Delivered == 0:
 			r.try(ctx, "remove delivered events", r.trim)
 		}
-		timer.Reset(max(0, min(time.Until(next), r.pace())))
+		timer.Reset(max(0, min(next.Sub(r.policy.Now()), r.pace())))
+	}
+}
+
+// doubt begins with the newest time that WhatsApp gave where the newest event says that it is much
+// later: that one may have the time of a clock that was wrong, which the next start must not take
+// for known.
+func (r *Retention) doubt(ctx context.Context) {
+	page, err := r.engine.Events(ctx, outbox.EventQuery{Backward: true, Heads: true})
+	if err != nil {
+		return // what else needs the log will say so
+	}
+	var stanza time.Time
+	for _, e := range page.Events {
+		if s := time.Unix(int64(e.Stamp), 0); e.Stamp > 0 && s.After(stanza) {
+			stanza = s
+		}
+	}
+	if !stanza.IsZero() && r.clock.known.Sub(stanza) > clockStep {
+		r.clock = newClock(stanza, r.policy.Now())
 	}
 }
 
 // pace is how long nothing needs to be looked at.
 func (r *Retention) pace() time.Duration {
-	pace := max(r.sizePace(), time.Until(r.rest))
+	pace := max(r.sizePace(), r.rest.Sub(r.policy.Now()))
 	if r.policy.Delivered == 0 {
 		pace = min(pace, everyDrain)
 	}
@@ -160,7 +187,7 @@ func (r *Retention) try(ctx context.Context, what string, do func(context.Contex
 // tell reports whether a failure is logged: once a minute, since some things are tried every
 // second, and a log must not fill the disk.
 func (r *Retention) tell(what string) bool {
-	now := time.Now()
+	now := r.policy.Now()
 	if at, ok := r.told[what]; ok && now.Sub(at) < everyRound {
 		return false
 	}
@@ -182,7 +209,7 @@ func (r *Retention) now(ctx context.Context) (time.Time, bool, error) {
 	if err != nil && !errors.Is(err, outbox.ErrNotFound) {
 		return time.Time{}, false, err
 	}
-	now := time.Now()
+	now := r.policy.Now()
 	t, behind := r.clock.now(now, newest.Time)
 	ahead, until, trial := r.clock.trial(now)
 	state := ""
@@ -202,7 +229,7 @@ func (r *Retention) now(ctx context.Context) (time.Time, bool, error) {
 // trim removes delivered events that are old enough.
 func (r *Retention) trim(ctx context.Context) error {
 	if r.policy.Delivered == 0 { // whatever the clock says
-		_, err := r.trimAll(ctx, time.Now().Add(farAhead), nil)
+		_, err := r.trimAll(ctx, r.policy.Now().Add(farAhead), nil)
 		return err
 	}
 	now, known, err := r.now(ctx)
@@ -244,7 +271,7 @@ func (r *Retention) expire(ctx context.Context) error {
 	for id, s := range stats.Subs {
 		old := s.OldestPending.Before(before.Add(-slack(r.policy.Pending))) ||
 			// its clock was wrong: others may be old
-			s.OldestPending.After(time.Now().Add(clockStep))
+			s.OldestPending.After(r.policy.Now().Add(clockStep))
 		switch {
 		case s.Pending > 0 && !old:
 			continue

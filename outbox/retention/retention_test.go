@@ -180,6 +180,14 @@ func (r *rig) subscribe(id outbox.SubID) {
 }
 
 // append adds an event of that many bytes (the engine keeps one).
+// put appends one event.
+func (r *rig) put(e outbox.Event) {
+	r.t.Helper()
+	if _, err := r.Append(r.t.Context(), e); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
 func (r *rig) append(size int64) outbox.Seq {
 	r.t.Helper()
 	r.mu.Lock()

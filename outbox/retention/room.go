@@ -27,7 +27,7 @@ const lossShown = 24 * time.Hour
 func (r *Retention) Losses() []Loss {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	maps.DeleteFunc(r.losses, func(_ outbox.SubID, l Loss) bool { return time.Since(l.Last) > lossShown })
+	maps.DeleteFunc(r.losses, func(_ outbox.SubID, l Loss) bool { return r.policy.Now().Sub(l.Last) > lossShown })
 	var out []Loss
 	for _, id := range slices.Sorted(maps.Keys(r.losses)) {
 		out = append(out, r.losses[id])
@@ -42,7 +42,7 @@ func (r *Retention) lost(id outbox.SubID, n int) {
 	r.log.Error("deliveries expired to make room in the outbox", "subscription", id, "count", n, "max_bytes", r.policy.MaxBytes)
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	now := time.Now()
+	now := r.policy.Now()
 	l, ok := r.losses[id]
 	if !ok || now.Sub(l.Last) > lossShown {
 		l = Loss{Webhook: id, Since: now}
@@ -86,7 +86,7 @@ func (r *Retention) makeRoom(ctx context.Context) error {
 		return nil
 	}
 	enough := func() bool { return r.engine.LiveBytes() < r.low() }
-	all := time.Now().Add(farAhead)
+	all := r.policy.Now().Add(farAhead)
 	n, err := r.trimAll(ctx, all, enough)
 	if n > 0 {
 		r.log.Warn("delivered events removed early to make room in the outbox", "count", n, "max_bytes", r.policy.MaxBytes)

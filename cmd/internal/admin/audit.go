@@ -116,7 +116,8 @@ func (s *Service) ended(ctx context.Context, err *error, e outbox.AuditEntry, fi
 	}
 }
 
-// Recorded records, called deferred, a change that was asked for and is made outside the service.
+// Recorded records, called deferred, what was asked for and done outside the service and changes
+// nothing there.
 func (s *Service) Recorded(ctx context.Context, operation string, err *error) {
 	s.ended(ctx, err, outbox.AuditEntry{Operation: operation}, nil)
 }
@@ -126,10 +127,7 @@ func (s *Service) refused(ctx context.Context, err *error, e outbox.AuditEntry) 
 	if *err == nil || errors.Is(*err, outbox.ErrClosed) {
 		return
 	}
-	e.Code = string(api.CodeOf(*err))
-	if api.CodeOf(*err) != api.CodeInternal { // else it is for the log
-		e.Reason = (*err).Error()
-	}
+	failed(&e, *err)
 	if !s.trail.refusals.Allow() {
 		s.trail.unrecorded.Add(1)
 		return
@@ -225,22 +223,26 @@ func (s *Service) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, e
 	if limit == 0 || limit > outbox.MaxBatch {
 		limit = outbox.MaxBatch
 	}
-	ask := outbox.AuditQuery{Since: q.Since, Limit: limit}
+	ask := outbox.AuditQuery{Since: q.Since}
 	if q.Cursor != "" {
 		var ok bool
 		if ask.Before, ok = parseAuditID(q.Cursor); !ok {
 			return out, api.Errorf(api.CodeInvalidCursor, "cursor %q is none of the audit trail's: leave it out to begin at the newest record", auditText(q.Cursor))
 		}
 	}
-	all, err := s.o.Engine.Audits(ctx, ask)
-	if err != nil {
-		return out, apiError(err, "read the audit trail")
-	}
-	for _, a := range all {
-		out.Items = append(out.Items, auditRecord(a))
-	}
-	if len(all) == limit {
-		out.Next = auditID(all[len(all)-1].AuditKey)
+	for more := true; more && len(out.Items) < limit; {
+		ask.Limit = limit - len(out.Items)
+		all, err := s.o.Engine.Audits(ctx, ask)
+		if err != nil {
+			return out, apiError(err, "read the audit trail")
+		}
+		for _, a := range withoutFirstHalves(all, ask.Before) {
+			out.Items = append(out.Items, auditRecord(a))
+		}
+		if out.Next, more = "", len(all) == ask.Limit; more {
+			ask.Before = all[len(all)-1].AuditKey
+			out.Next = auditID(ask.Before)
+		}
 	}
 	return out, nil
 }
@@ -256,7 +258,9 @@ func auditRecord(a outbox.Audit) api.AuditRecord {
 		Unrecorded: e.Unrecorded,
 	}
 	switch {
-	case a.Kind != outbox.AuditRefusal:
+	case e.Begun:
+		r.Outcome = api.AuditBegun
+	case a.Kind != outbox.AuditRefusal && e.Code == "":
 	case unsure(api.Code(e.Code)):
 		r.Outcome = api.AuditFailed
 	default:

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"waoutbox/cmd/internal/hosts"
@@ -22,35 +23,52 @@ func (s *Service) AllowHost(ctx context.Context, in api.AllowHost) (out api.Host
 	case in.Disallow:
 		entry.Operation = "webhook.disallow"
 	}
-	var warning string
-	defer func() {
-		s.ended(ctx, &err, entry, func(e *outbox.AuditEntry) {
-			if e.Warning = warning; in.Reread {
-				e.Result = auditText(out.Policy + ": " + strings.Join(out.Hosts, ","))
-			}
-			if !out.Changed {
-				e.Operation = ""
-			}
-		})
-	}()
-	if s.asks(ctx).Kind != api.CallerCLI {
-		return out, api.Errorf(api.CodeHostNotAllowed, "which hosts are allowed is changed on the command line only: %s", s.allowCommand(in))
-	}
-	changed := false
-	if in.Reread {
-		changed, warning, err = s.o.Hosts.Reread()
-	} else {
-		pattern, bad := hosts.Normalise(in.Host)
-		if bad != nil {
-			return out, api.Errorf(api.CodeInvalidArguments, "%s", bad)
-		}
-		entry.Object = pattern
-		changed, warning, err = s.o.Hosts.Change(pattern, in.Disallow)
-	}
+	pattern, err := s.hostToChange(ctx, in)
 	if err != nil {
-		return out, api.Errorf(api.CodeInternal, "the hosts could not be kept in the settings, so nothing was changed: %s", err)
+		s.refused(ctx, &err, entry)
+		return out, err
 	}
-	out = s.hostPolicy()
+	if in.Reread { // the setting that was changed is on record
+		changed, warning, err := s.o.Hosts.Reread()
+		return s.changedHosts(changed, warning, err)
+	}
+	if slices.Contains(s.o.Hosts.List(), pattern) != in.Disallow {
+		return s.hostPolicy(), nil
+	}
+	entry.Object = pattern
+	o, err := s.beginOutside(ctx, entry)
+	if err != nil {
+		return out, err
+	}
+	defer o.ended(ctx, &err, func(e *outbox.AuditEntry) {
+		if e.Warning = strings.Join(out.Warnings, " "); !out.Changed {
+			e.Result = "unchanged" // by somebody else, in this moment
+		}
+	})
+	changed, warning, err := s.o.Hosts.Change(pattern, in.Disallow)
+	return s.changedHosts(changed, warning, err)
+}
+
+// hostToChange checks who changes the policy, and returns the host as it is kept.
+func (s *Service) hostToChange(ctx context.Context, in api.AllowHost) (pattern string, err error) {
+	if s.asks(ctx).Kind != api.CallerCLI {
+		return "", api.Errorf(api.CodeHostNotAllowed, "which hosts are allowed is changed on the command line only: %s", s.allowCommand(in))
+	}
+	if in.Reread {
+		return "", nil
+	}
+	if pattern, err = hosts.Normalise(in.Host); err != nil {
+		return "", api.Errorf(api.CodeInvalidArguments, "%s", err).In("host")
+	}
+	return pattern, nil
+}
+
+// changedHosts is the policy after a change.
+func (s *Service) changedHosts(changed bool, warning string, err error) (api.HostPolicy, error) {
+	if err != nil {
+		return api.HostPolicy{}, api.Errorf(api.CodeInternal, "the hosts could not be kept in the settings, so nothing was changed: %s", err)
+	}
+	out := s.hostPolicy()
 	out.Changed = changed
 	if warning != "" {
 		out.Warnings = append(out.Warnings, warning)

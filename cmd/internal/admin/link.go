@@ -44,44 +44,71 @@ func (s *Service) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep
 }
 
 // ContinuePairing gives a pairing session what it waits for.
-func (s *Service) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
+func (s *Service) ContinuePairing(ctx context.Context, in api.ContinuePairing) (out api.PairStep, err error) {
 	if err := s.noLink(); err != nil {
 		return api.PairStep{}, err
 	}
+	if !in.Cancel || s.o.Link.Link().State != api.LinkPairing {
+		return s.o.Link.ContinuePairing(ctx, in)
+	}
+	o, err := s.beginOutside(ctx, outbox.AuditEntry{Operation: "link.cancel-pairing"})
+	if err != nil {
+		return out, err
+	}
+	defer o.ended(ctx, &err, func(e *outbox.AuditEntry) {
+		if out.Step == api.StepLinked {
+			e.Result = "too late: linked"
+		}
+	})
 	return s.o.Link.ContinuePairing(ctx, in)
 }
 
 // Unpair logs the account out.
 func (s *Service) Unpair(ctx context.Context, in api.UnpairRequest) (out api.UnpairResult, err error) {
-	account := s.account()
-	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.unpair", Object: account}, nil) }()
-	if err := s.mayDestroy(ctx, in.Approval, "log the account out", s.command("unpair")); err != nil {
+	e := outbox.AuditEntry{Operation: "link.unpair", Object: s.account()}
+	if err = s.mayDestroy(ctx, in.Approval, "log the account out", s.command("unpair")); err == nil {
+		err = s.noLink()
+	}
+	if err != nil {
+		s.refused(ctx, &err, e)
 		return out, err
 	}
-	if err := s.noLink(); err != nil {
-		return api.UnpairResult{}, err
+	o, err := s.beginOutside(ctx, e)
+	if err != nil {
+		return out, err
 	}
+	defer o.ended(ctx, &err, func(e *outbox.AuditEntry) {
+		if out.Account != "" && !out.Told {
+			e.Warning = "WhatsApp could not be told"
+		}
+	})
 	return s.o.Link.Unpair(ctx)
 }
 
 // Connect has the link connected again.
-func (s *Service) Connect(ctx context.Context) (out api.Link, err error) {
-	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.connect"}, nil) }()
-	if err := s.noLink(); err != nil {
-		return api.Link{}, err
-	}
-	s.logChange(ctx, "the link is to be connected")
-	return s.o.Link.Connect(ctx)
+func (s *Service) Connect(ctx context.Context) (api.Link, error) {
+	return s.changeLink(ctx, "link.connect", "the link is to be connected", Link.Connect)
 }
 
 // Disconnect closes the link until Connect.
-func (s *Service) Disconnect(ctx context.Context) (out api.Link, err error) {
-	defer func() { s.ended(ctx, &err, outbox.AuditEntry{Operation: "link.disconnect"}, nil) }()
+func (s *Service) Disconnect(ctx context.Context) (api.Link, error) {
+	return s.changeLink(ctx, "link.disconnect", "the link is to be closed", Link.Disconnect)
+}
+
+// changeLink opens or closes the link, between the two halves of its record.
+func (s *Service) changeLink(ctx context.Context, operation, line string, change func(Link, context.Context) (api.Link, error)) (out api.Link, err error) {
+	e := outbox.AuditEntry{Operation: operation}
 	if err := s.noLink(); err != nil {
+		s.refused(ctx, &err, e)
 		return api.Link{}, err
 	}
-	s.logChange(ctx, "the link is to be closed")
-	return s.o.Link.Disconnect(ctx)
+	o, err := s.beginOutside(ctx, e)
+	if err != nil {
+		return api.Link{}, err
+	}
+	defer o.ended(ctx, &err, nil)
+	s.logChange(ctx, line)
+	return change(s.o.Link, ctx)
 }
 
 // Send sends one message.

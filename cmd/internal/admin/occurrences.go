@@ -18,7 +18,7 @@ const (
 	occurrenceBytes = 256 << 10
 	// occurrenceSteps bounds how many parts of the log one page looks at: tens of thousands of
 	// events that its filter leaves out.
-	occurrenceSteps = 16
+	occurrenceSteps = 8
 	// maxOccurrenceWait bounds how long one page waits, in seconds.
 	maxOccurrenceWait = 50
 	// maxStreams bounds the streams that are open at a time.

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -21,11 +22,11 @@ import (
 // looks counts the looks at the log.
 type looks struct {
 	*outboxtest.Fake
-	n int
+	n atomic.Int64
 }
 
 func (l *looks) Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error) {
-	l.n++
+	l.n.Add(1)
 	return l.Fake.Events(ctx, q)
 }
 
@@ -34,7 +35,7 @@ type subscriber struct {
 	*Service
 	t   *testing.T
 	log *looks
-	n   int
+	n   atomic.Int64
 }
 
 func newSubscriber(t *testing.T) *subscriber {
@@ -57,8 +58,7 @@ func newSubscriber(t *testing.T) *subscriber {
 func (s *subscriber) arrive(name, chat string, n int) {
 	s.t.Helper()
 	for range n {
-		s.n++
-		ev := outbox.Event{Key: fmt.Sprintf("evt_%d", s.n), Name: name, Chat: chat, Time: time.Now(), Body: []byte("{}")}
+		ev := outbox.Event{Key: fmt.Sprintf("evt_%d", s.n.Add(1)), Name: name, Chat: chat, Time: time.Now(), Body: []byte("{}")}
 		if strings.HasPrefix(chat, "damaged") {
 			ev.Body = []byte("damaged")
 		}
@@ -228,10 +228,10 @@ func TestNarrowPollsAreBounded(t *testing.T) {
 	q := api.OccurrenceQuery{Cursor: start.Cursor, Kinds: []string{"group"}}
 	polls := 0
 	for {
-		before := s.log.n
+		before := s.log.n.Load()
 		page := s.poll(q)
-		if polls++; s.log.n-before > occurrenceSteps+1 {
-			t.Fatalf("one poll looked %d times", s.log.n-before)
+		if polls++; s.log.n.Load()-before > occurrenceSteps+1 {
+			t.Fatalf("one poll looked %d times", s.log.n.Load()-before)
 		}
 		if len(page.Items) == 1 {
 			break
@@ -244,6 +244,19 @@ func TestNarrowPollsAreBounded(t *testing.T) {
 	if polls < 3 {
 		t.Errorf("%d polls passed 40,000 events", polls)
 	}
+}
+
+// A page holds a bounded number of bytes, and the next one goes on behind it.
+func TestPagesAreSmall(t *testing.T) {
+	t.Parallel()
+	s := newSubscriber(t)
+	large := fmt.Sprintf(`{"pad":%q}`, strings.Repeat("x", 60<<10))
+	s.o.Thin = func(outbox.Event, bool) (json.RawMessage, error) { return json.RawMessage(large), nil }
+	start := s.poll(api.OccurrenceQuery{})
+	s.arrive("message.received", "1@lid", 12)
+	page := s.want(api.OccurrenceQuery{Cursor: start.Cursor}, "1 2 3 4 5", false, true)
+	page = s.want(api.OccurrenceQuery{Cursor: page.Cursor}, "6 7 8 9 10", false, true)
+	s.want(api.OccurrenceQuery{Cursor: page.Cursor}, "11 12", false, false)
 }
 
 // A poll that waits returns with what comes, and empty when nothing that it wants does.
@@ -305,6 +318,7 @@ func TestStreams(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		s.arrive("message.received", "1@lid", 3)
 		time.Sleep(time.Second)
+		synctest.Wait()
 		beats, last := all[4:6], all[6]
 		if len(all) != 7 || len(last.page.Items) != 3 || last.at < 35*time.Second || last.at > 35*time.Second+2*streamRest {
 			t.Fatalf("then came %+v", all[4:])

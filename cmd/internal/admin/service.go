@@ -35,6 +35,9 @@ type Engine interface {
 	PutAudit(ctx context.Context, all ...outbox.Audit) error
 	// Audits lists records of the audit trail, newest first.
 	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)
+	// VerifyAudit checks that the records are those that were stored; known are links noted
+	// elsewhere.
+	VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbox.AuditCheck, error)
 	// Forget erases a removed subscription that holds nothing and stores the records in one
 	// transaction, or returns outbox.ErrHolds or outbox.ErrNotFound.
 	Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error
@@ -148,8 +151,8 @@ type Options struct {
 	// TestBody is the body of a webhook test: the sample of an event of EventNames, for "" the
 	// short one.
 	TestBody func(event string, now time.Time) []byte
-	// Thin returns what MCP subscribers get of an event, with or without the beginning of a message's
-	// text; its error says that the event is damaged. Nil: there are no such subscribers.
+	// Thin returns what MCP subscribers get of an event, with or without the beginning of a
+	// message's text; its error says that the event is damaged. Nil: there are no such subscribers.
 	Thin func(ev outbox.Event, preview bool) (json.RawMessage, error)
 	// Caller says who asks; nil where only the command line does.
 	Caller func(ctx context.Context) api.Caller
@@ -172,6 +175,7 @@ type Service struct {
 	replays  *replay.Runs
 	trail    trail
 	streams  atomic.Int32 // of occurrences, that are open
+	settings settingsTrail
 }
 
 var _ api.Service = (*Service)(nil)

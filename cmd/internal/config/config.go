@@ -110,6 +110,11 @@ func Load(path string, flags map[string]string, getenv func(string) string) (Con
 	return c, nil
 }
 
+// Defaults returns the settings of a state that has none.
+func Defaults() (Config, error) {
+	return Load("", nil, func(string) string { return "" })
+}
+
 // pick chooses a setting's value by precedence. A flag that was given empty unsets what stands
 // below it.
 func pick(s Setting, flags map[string]string, getenv func(string) string, stored map[string]string) Value {

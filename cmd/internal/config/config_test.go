@@ -332,6 +332,49 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// What a change would do is known before it is made, and nothing secret is in it.
+func TestChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.json")
+	const key = "0011223344556677001122334455667700112233445566770011223344556677"
+	for _, tt := range []struct {
+		key, value string
+		unset      bool
+		was, is    string
+	}{
+		{KeyMaxSends, "10", false, "", "10"},
+		{KeyMaxSends, "10", false, "10", "10"},
+		{KeyMaxSends, "20", false, "10", "20"},
+		{KeyMaxSends, "", true, "20", ""},
+		{KeyMaxSends, "", true, "", ""},
+		{KeyWhatsAppRootKey, key, false, "", "(set)"},
+		{KeyWhatsAppRootKey, "", true, "(set)", ""},
+	} {
+		was, is, err := Change(path, tt.key, tt.value, tt.unset)
+		if err != nil || was != tt.was || is != tt.is {
+			t.Errorf("%+v: %q, %q, %v", tt, was, is, err)
+		}
+		if tt.unset {
+			err = Unset(path, tt.key)
+		} else {
+			err = Set(path, tt.key, tt.value)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, bad := range []struct {
+		key, value string
+		unset      bool
+	}{{KeyMaxSends, "many", false}, {KeyMaxSends, "", false}, {"nothing", "1", false}, {"nothing", "", true}} {
+		if _, _, err := Change(path, bad.key, bad.value, bad.unset); !IsUsage(err) {
+			t.Errorf("%+v: %v", bad, err)
+		}
+	}
+	if !Secret(KeyWhatsAppRootKey) || Secret(KeyMaxSends) {
+		t.Error("what is secret is not")
+	}
+}
+
 // A number without its unit was taken: max-size 10 let everything expire that waited.
 func TestMaxSizeHasALeast(t *testing.T) {
 	for text, want := range map[string]bool{"0": true, "512KiB": true, "10GiB": true, "10": false, "1KiB": false, "500000": false} {

@@ -5,18 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 
 	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 // fileVersion is the version of config.json. A newer file is refused: its keys may mean something
@@ -47,26 +45,67 @@ func Get(path, key string) (string, bool, error) {
 // may be set one after the other; Hint tells what is still missing in between. Of two calls at the
 // same time the last one wins. A running service uses the value from its next start.
 func Set(path, key, value string) error {
+	members, err := membersWith(path, key, value)
+	if err != nil {
+		return err
+	}
+	return writeFile(path, members)
+}
+
+// Change is what Set, or Unset, would do: what stands in the file before and after it, without what
+// is secret; "" where nothing does. An error says why it would fail.
+func Change(path, key, value string, unset bool) (was, is string, err error) {
+	members, err := readMembers(path)
+	if err != nil {
+		return "", "", err
+	}
+	if !unset {
+		_, err = membersWith(path, key, value)
+	} else if _, there := members[key]; !there {
+		if _, known := find(key); !known {
+			err = unknownKey(key, "config unset")
+		}
+	}
+	if err != nil {
+		return "", "", err
+	}
+	if raw, there := members[key]; there {
+		if was, err = memberText(raw); err != nil { // Set makes of it what it should be
+			was = "(unreadable)"
+		}
+	}
+	s, _ := find(key)
+	return s.shown(was), s.shown(value), nil
+}
+
+// Secret reports whether a setting is never shown.
+func Secret(key string) bool {
+	s, _ := find(key)
+	return s.Secret
+}
+
+// membersWith returns what the file holds once a setting has a value.
+func membersWith(path, key, value string) (map[string]json.RawMessage, error) {
 	s, ok := find(key)
 	if !ok {
-		return unknownKey(key, "config set")
+		return nil, unknownKey(key, "config set")
 	}
 	if value == "" {
-		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: the value is empty. To go back to the default: %s", key, command(path, "config unset "+key))}
+		return nil, &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: the value is empty. To go back to the default: %s", key, command(path, "config unset "+key))}
 	}
 	if err := s.check(value); err != nil {
-		return &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: %s", key, err)}
+		return nil, &Error{Key: key, Source: SourceFlag, Text: fmt.Sprintf("%s: %s", key, err)}
 	}
 	members, err := readMembers(path)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	members[key] = encodeValue(s, value)
 	// the value replaced may have been the wrong one; the others must be right
 	if _, err := settingsOf(path, members); err != nil {
-		return err
+		return nil, err
 	}
-	return writeFile(path, members)
+	return members, nil
 }
 
 // Unset removes key from the file, so that its default holds again. A setting that is not there is
@@ -110,28 +149,17 @@ func readFile(path string) (map[string]string, error) {
 
 // readMembers returns what the file holds, its version checked and left out.
 func readMembers(path string) (map[string]json.RawMessage, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if path == "" {
 		return map[string]json.RawMessage{}, nil
 	}
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	// Elsewhere modes say nothing: there the directory keeps others out.
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o022 != 0 {
-		return nil, explain.Refuse("%s can be written by others (mode %04o), who could choose the settings: look through it, then run: chmod 600 %s", path, mode, term.Quote(path))
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	if len(raw) > maxFileBytes {
+	raw, err := private.Read(path, maxFileBytes)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return map[string]json.RawMessage{}, nil
+	case errors.Is(err, private.ErrTooLarge):
 		return nil, explain.Refuse("%s is larger than %d bytes and is no settings file. Move it away", path, maxFileBytes)
+	case err != nil:
+		return nil, unreadable(path, err)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
@@ -162,8 +190,19 @@ func settingsOf(path string, members map[string]json.RawMessage) (map[string]str
 	return stored, nil
 }
 
-// unreadable is a file the system does not let us read.
+// unreadable is a file that cannot be read, or is not believed: whoever writes it chooses with whom
+// this program speaks.
 func unreadable(path string, err error) error {
+	e, ok := errors.AsType[*private.Error](err)
+	switch {
+	case !ok:
+	case e.Path != path:
+		return explain.Directory(err)
+	case errors.Is(err, private.ErrIrregular):
+		return explain.Refuse("%v: move it away, and set the settings again", err)
+	default:
+		return explain.Refuse("%v, so somebody else could choose the settings: look through it, then make it yours and run: chmod 600 %s", err, term.Quote(path))
+	}
 	return explain.Unusable(err, fmt.Sprintf("settings %s cannot be read", path))
 }
 
@@ -199,11 +238,10 @@ func memberText(raw json.RawMessage) (string, error) {
 
 // writeFile replaces the file, and makes its directory if there is none.
 func writeFile(path string, members map[string]json.RawMessage) error {
-	err := os.MkdirAll(filepath.Dir(path), 0o700)
-	if err == nil {
-		err = store.WriteFile(path, encode(members))
+	if err := store.MakeDir(filepath.Dir(path)); err != nil {
+		return explain.State(err)
 	}
-	if err != nil {
+	if err := store.WriteFile(path, encode(members)); err != nil {
 		return explain.Unusable(err, fmt.Sprintf("settings %s cannot be written", path))
 	}
 	return nil

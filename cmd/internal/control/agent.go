@@ -14,7 +14,8 @@ import (
 // Agent is who calls, for the audit trail and the policy for hosts: the CLI (Name "cli") or an MCP
 // client by its own name. It is a claim, not a credential.
 type Agent struct {
-	// api.CallerCLI, api.CallerMCP or api.CallerHTTP; whoever does not say is a program
+	// api.CallerCLI, api.CallerMCP, api.CallerPage or api.CallerHTTP; whoever does not say is a
+	// program
 	Kind          string
 	Name, Version string // the caller's name and version
 	// version of the waoutbox binary that calls, for "versions differ" sentences; "" means Version

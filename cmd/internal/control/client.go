@@ -92,8 +92,16 @@ func (c *Client) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolic
 	return call(ctx, c, routeAllowHost, in)
 }
 
+func (c *Client) RecordSetting(ctx context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	return call(ctx, c, routeRecordSetting, in)
+}
+
 func (c *Client) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	return call(ctx, c, routeAudit, q)
+}
+
+func (c *Client) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
+	return call(ctx, c, routeVerifyAudit, in)
 }
 
 func (c *Client) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
@@ -306,7 +314,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 // failed says why a request has no response.
 func (c *Client) failed(ctx context.Context, err error) error {
 	if d, ok := errors.AsType[*dialError](err); ok && ctx.Err() == nil {
-		return c.notReached(d)
+		return c.notReached(d).Undone()
 	}
 	return c.cutOff(ctx)
 }

@@ -99,8 +99,16 @@ func (f *recordingService) AllowHost(ctx context.Context, in api.AllowHost) (api
 	return record[api.HostPolicy](ctx, f, "AllowHost", in)
 }
 
+func (f *recordingService) RecordSetting(ctx context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
+	return record[api.RecordedSetting](ctx, f, "RecordSetting", in)
+}
+
 func (f *recordingService) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
 	return record[api.AuditPage](ctx, f, "Audit", q)
+}
+
+func (f *recordingService) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
+	return record[api.AuditCheck](ctx, f, "VerifyAudit", in)
 }
 func (f *recordingService) DeadLetterSummary(ctx context.Context, in api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return record[[]api.DeadLetterGroup](ctx, f, "DeadLetterSummary", in)
@@ -315,6 +323,9 @@ func fill(v reflect.Value, n *int) {
 		fill(v.Elem(), n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() { // it does not cross
+				continue
+			}
 			fill(v.Field(i), n)
 			within(v.Field(i), v.Type().Field(i).Tag, *n)
 		}

@@ -19,7 +19,7 @@ import (
 // they began goes on without them, as pairing does. Every other method, one that is added later
 // included, must run to its end.
 var readers = []string{"Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event", "Occurrences", "PairNow", "ContinuePairing", "Pair",
-	"FindRecipients", "Groups", "Audit"}
+	"FindRecipients", "Groups", "Audit", "VerifyAudit"}
 
 // A caller that hangs up while its call runs changes nothing about a call that changes something.
 // Before, it printed "PutWebhook ended with context canceled, want <nil>", and the same for the

@@ -133,10 +133,11 @@ func descriptions() map[string]description {
 		string(routeConnect):    {id: "connect", tag: "link", summary: "Open the link to WhatsApp again", returns: "The link.", codes: []int{http.StatusConflict, http.StatusBadGateway}},
 		string(routeDisconnect): {id: "disconnect", tag: "link", summary: "Close the link to WhatsApp until it is opened again", more: "The account stays linked; events wait at WhatsApp.", returns: "The link."},
 
-		string(routeAudit):   {id: "listAudit", tag: "status", summary: "List what was changed, and by whom", returns: "One page, the newest first; `next` is the `cursor` of the next one."},
-		string(routeOpenAPI): {id: "getOpenAPI", tag: "status", summary: "Get this description", kind: "application/json", returns: "An OpenAPI 3.1 document."},
-		"GET /metrics":       {id: "getMetrics", tag: "status", summary: "Get the metrics", kind: "text/plain", returns: "The text format of Prometheus."},
-		"GET /healthz":       {id: "getHealth", tag: "status", summary: "Ask whether the service lives", open: true, kind: "text/plain", returns: "`ok`."},
+		string(routeAudit):       {id: "listAudit", tag: "status", summary: "List what was changed, and by whom", returns: "One page, the newest first; `next` is the `cursor` of the next one."},
+		string(routeVerifyAudit): {id: "verifyAudit", tag: "status", summary: "Check that the audit trail was changed by nothing else", returns: "What was found; `links` are worth keeping elsewhere, for `known` of a later check."},
+		string(routeOpenAPI):     {id: "getOpenAPI", tag: "status", summary: "Get this description", kind: "application/json", returns: "An OpenAPI 3.1 document."},
+		"GET /metrics":           {id: "getMetrics", tag: "status", summary: "Get the metrics", kind: "text/plain", returns: "The text format of Prometheus."},
+		"GET /healthz":           {id: "getHealth", tag: "status", summary: "Ask whether the service lives", open: true, kind: "text/plain", returns: "`ok`."},
 		"GET /readyz": {id: "getReadiness", tag: "status", summary: "Ask whether the service takes events", open: true, kind: "text/plain", returns: "`ok`.",
 			more: "The response of a service that takes none is 503 with the reason as text."},
 	}

@@ -34,6 +34,7 @@ func (s *Server) routes() {
 	mutate(s, routeResumeWebhook, svc.ResumeWebhook)
 	mutate(s, routeRotateSecret, svc.RotateSecret)
 	read(s, routeAudit, svc.Audit)
+	read(s, routeVerifyAudit, svc.VerifyAudit)
 	read(s, routeSummary, func(ctx context.Context, in api.DeadLetterFilter) (items[api.DeadLetterGroup], error) {
 		return wrap(svc.DeadLetterSummary(ctx, in))
 	})
@@ -78,6 +79,7 @@ func (s *Server) routes() {
 	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeOccurrences, svc.Occurrences)
 	mount(s, routeStreamOccurrences, s.handleOccurrences)
+	mutate(s, routeRecordSetting, svc.RecordSetting)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
 	mount(s, routeStop, s.handleStop)
 	if s.metrics != nil {
@@ -85,6 +87,12 @@ func (s *Server) routes() {
 	}
 	if s.copyOutbox != nil {
 		mount(s, routeOutbox, s.handleOutbox)
+	}
+	if s.listen != nil {
+		mount(s, routeListen, s.handleListen)
+	}
+	if s.examine != nil {
+		read(s, routeExamine, s.examine)
 	}
 	s.routesOfListener()
 }

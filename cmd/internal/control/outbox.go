@@ -5,6 +5,8 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+
+	"waoutbox/outbox/api"
 )
 
 // handleOutbox streams a copy of the outbox to a command that makes a backup.
@@ -41,4 +43,10 @@ func (c *Client) Outbox(ctx context.Context) (io.ReadCloser, int64, error) {
 		return nil, 0, c.unreadable(resp)
 	}
 	return &streamed{body: resp.Body, cutOff: func() error { return c.cutOff(ctx) }}, resp.ContentLength, nil
+}
+
+// Examine has the daemon look at what only it can see. It takes as long as reading the whole outbox
+// does: end it by ctx.
+func (c *Client) Examine(ctx context.Context, in api.Examine) (api.Examination, error) {
+	return call(ctx, c, routeExamine, in)
 }

@@ -25,7 +25,10 @@ const (
 	routeRotateSecret  route[api.RotateSecret, api.RotateSecretResult]   = "POST /v1/webhooks/{webhook}/rotate-secret"
 
 	routeAllowHost route[api.AllowHost, api.HostPolicy] = "POST /v1/hosts"
-	routeAudit     route[api.AuditQuery, api.AuditPage] = "GET /v1/audit"
+	// the daemon's own: of commands that change config.json
+	routeRecordSetting route[api.RecordSetting, api.RecordedSetting] = "POST /v1/settings/record"
+	routeAudit         route[api.AuditQuery, api.AuditPage]          = "GET /v1/audit"
+	routeVerifyAudit   route[api.VerifyAudit, api.AuditCheck]        = "GET /v1/audit/verify"
 
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"
@@ -69,6 +72,12 @@ const (
 
 	// a copy of the outbox, whole as of one moment
 	routeOutbox route[none, file] = "GET /v1/outbox"
+
+	// what `doctor` asks for
+	routeExamine route[api.Examine, api.Examination] = "GET /v1/examination"
+
+	// the response is one JSON line; the webhook is there until the caller hangs up
+	routeListen route[api.PutWebhook, api.PutWebhookResult] = "POST /v1/listen"
 
 	// These two are a promise to every other version, older or newer: each serves them at these
 	// paths, without a body, and what they return only grows. By them a program finds out that

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"syscall"
 
@@ -53,6 +54,11 @@ func State(err error) error {
 	return &UnusableError{text: e.Error() + advice(e), err: err}
 }
 
+// Directory adds the advice to an error of the package private about a directory of the state.
+func Directory(err error) error {
+	return State(store.DirectoryError(err))
+}
+
 // sentenceError is an error in words for a person.
 type sentenceError struct {
 	text string
@@ -71,9 +77,14 @@ func setSecrets(key string) string {
 func advice(e *store.Error) string {
 	switch e.Kind {
 	case store.OtherOwner:
+		if info, err := os.Stat(e.Path); err == nil && info.IsDir() { // as a volume is
+			return ": name a place of your own with --state-dir, such as one below it, which is made: " + term.Quote(filepath.Join(e.Path, "waoutbox"))
+		}
 		return ": name a place of your own with --state-dir"
 	case store.Writable:
 		return ": run: chmod go-w " + term.Quote(e.Path)
+	case store.Irregular:
+		return ": move it away"
 	case store.NotDirectory:
 		return ": name another one with --state-dir"
 	case store.NoPlace:

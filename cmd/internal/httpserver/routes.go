@@ -9,6 +9,9 @@ import (
 	"waoutbox/outbox/api"
 )
 
+// PageRoot is the path that the operator's page lies below.
+const PageRoot = "/page/"
+
 // routes is everything that is served, and for whom. It redirects nowhere: a path is what it is.
 func (s *Server) routes() http.Handler {
 	health := Health(s.o.Ready)
@@ -19,8 +22,12 @@ func (s *Server) routes() http.Handler {
 			// whoever has no token keeps no connection: there are only so many
 			w.Header().Set("Connection", "close")
 			health.ServeHTTP(w, r)
+		case s.o.Page != nil && strings.HasPrefix(path, PageRoot):
+			s.o.Page.ServeHTTP(w, r)
 		// agents look there for how to get a token when they lack one; this is none to ask for
 		case strings.HasPrefix(path, "/.well-known/"):
+			noRoute(w)
+		case s.o.MCP == nil && s.o.API == nil && s.o.Metrics == nil:
 			noRoute(w)
 		default:
 			secret.ServeHTTP(w, r)

@@ -51,14 +51,16 @@ func defaultLimits() limits {
 // Options is what a Server needs. Nil handlers are not served.
 type Options struct {
 	Listener *Listener
-	Token    Token
+	Token    Token        // not needed where only Page is served
 	MCP      http.Handler // at /mcp, streams included
-	// ends the streams of MCP, which end by themselves only with their clients; may be nil
+	// ends the streams of MCP and Page, which end by themselves only with their clients; may be nil
 	CloseStreams func()
-	API          http.Handler  // below /v1/
-	Metrics      http.Handler  // at /metrics
-	Ready        func() string // why no events are taken now, in a word or two; "" when they are
-	Log          *slog.Logger
+	API          http.Handler // below /v1/
+	Metrics      http.Handler // at /metrics
+	// below PageRoot; it needs no token, since it has sessions of its own
+	Page  http.Handler
+	Ready func() string // why no events are taken now, in a word or two; "" when they are
+	Log   *slog.Logger
 }
 
 // Server serves one Listener. Use New.

@@ -43,13 +43,15 @@ const (
 	stepOrder
 	stepRedrive
 	stepOutage
+	stepLeap // the clock of the machine is set
+	stepSend
 )
 
 // anySteps are of every kind, orderSteps of those that order depends on.
 func anySteps() []int {
 	return []int{stepAppend, stepAppend, stepAppend, stepAppend, stepMood, stepMood, stepPass, stepPass, stepPass, stepReplay, stepReplay, stepPurge,
 		stepFilter, stepRemove, stepRemove, stepRestart, stepStop, stepTrim, stepExpire, stepCompact, stepClock, stepResume, stepPause, stepRedeliver, stepSkip, stepOrder,
-		stepRedrive, stepOutage}
+		stepRedrive, stepOutage, stepLeap, stepSend}
 }
 
 // redriveSteps are those that a redrive depends on, outages above all.
@@ -131,6 +133,10 @@ func (w *world) take(s step) {
 		w.redeliver(s.Hook, s.A, s.B, waits[s.A]*time.Millisecond)
 	case stepSkip:
 		w.skip(s.Hook)
+	case stepLeap:
+		w.leap(s.A)
+	case stepSend:
+		w.send()
 	case stepPause:
 		_ = w.disp.Pause(context.Background(), hookID(s.Hook), "paused")
 	}
@@ -150,6 +156,7 @@ func live(t *testing.T, slow bool, history []step) (faults []string, redriven in
 		for i := range w.mood {
 			w.put(i, i%2, false, time.Minute)
 		}
+		w.append(0, 0, 1) // what is known of the time
 		w.start()
 		for _, s := range history {
 			w.take(s)
@@ -166,7 +173,7 @@ func TestHistories(t *testing.T) {
 	for name, c := range map[string]struct {
 		slow  bool
 		kinds []int
-	}{"near": {false, anySteps()}, "far": {true, anySteps()}, "near, order": {false, orderSteps()}, "far, order": {true, orderSteps()}, "near, redrive": {false, redriveSteps()}, "far, redrive": {true, redriveSteps()}} {
+	}{"near": {false, anySteps()}, "far": {true, anySteps()}, "near, order": {false, orderSteps()}, "far, order": {true, orderSteps()}, "near, leaps": {false, leapSteps()}, "far, leaps": {true, leapSteps()}, "near, redrive": {false, redriveSteps()}, "far, redrive": {true, redriveSteps()}} {
 		t.Run(name, func(t *testing.T) {
 			redriven := 0
 			rapid.Check(t, func(rt *rapid.T) {

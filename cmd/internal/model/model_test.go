@@ -27,6 +27,7 @@ type model struct {
 	run    int // how often the service was started
 	// writes of unknown outcome are made: what was delivered may be sent again by the next run
 	unsure bool
+	wall   func() time.Time // the clock of the machine
 }
 
 type modelEvent struct {
@@ -87,10 +88,11 @@ type modelDelivery struct {
 	replay    int
 	attempt   int
 	end       time.Time
-	delivered bool // by its last attempt
-	final     bool // its last attempt was
-	free      bool // its last attempt cost nothing
-	ever      bool // delivered by some attempt
+	wallEnd   time.Time // by the clock of the machine
+	delivered bool      // by its last attempt
+	final     bool      // its last attempt was
+	free      bool      // its last attempt cost nothing
+	ever      bool      // delivered by some attempt
 }
 
 type modelChat struct {
@@ -99,7 +101,7 @@ type modelChat struct {
 }
 
 func newModel() *model {
-	return &model{events: map[outbox.Seq]modelEvent{}, keys: map[string]outbox.Seq{}, hooks: map[outbox.SubID]*modelHook{}}
+	return &model{wall: time.Now, events: map[outbox.Seq]modelEvent{}, keys: map[string]outbox.Seq{}, hooks: map[outbox.SubID]*modelHook{}}
 }
 
 // fault notes a broken rule. mu is held.
@@ -220,6 +222,18 @@ func (m *model) expire(id outbox.SubID, below outbox.Seq) {
 	}
 }
 
+// forgive lets everything expire, and all dead letters go.
+func (m *model) forgive() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, h := range m.hooks {
+		for seq := range m.events {
+			h.purged[seq] = true
+			h.expired = max(h.expired, seq+1)
+		}
+	}
+}
+
 // known returns the sequences of all events.
 func (m *model) known() []outbox.Seq {
 	m.mu.Lock()
@@ -296,7 +310,9 @@ func (m *model) numbered(id outbox.SubID, h *modelHook, seq outbox.Seq, d *model
 	case attempt != d.attempt+1:
 		say("follows another")
 	default:
-		if at := time.Now(); at.Before(d.end.Add(waits[attempt-1])) {
+		// what is due is stored by the clock of the machine
+		due := d.run != m.run && !m.wall().Round(0).Before(d.wallEnd.Add(waits[attempt-1]))
+		if at := time.Now(); !due && at.Before(d.end.Add(waits[attempt-1])) {
 			say(fmt.Sprintf("comes %v after the one before", at.Sub(d.end)))
 		}
 	}
@@ -331,7 +347,7 @@ func (m *model) answered(id outbox.SubID, ev outbox.Event, delivered, rejected, 
 	defer m.mu.Unlock()
 	h := m.hooks[id]
 	d := h.seen[ev.Seq]
-	d.open, d.end, d.delivered, d.free = false, time.Now(), delivered, free
+	d.open, d.end, d.wallEnd, d.delivered, d.free = false, time.Now(), m.wall().Round(0), delivered, free
 	d.ever = d.ever || delivered
 	d.final = rejected || !delivered && d.attempt == len(schedule())
 	if c := h.chats[ev.Chat]; c != nil && c.open == ev.Seq {

@@ -42,8 +42,12 @@ type world struct {
 	disp  *dispatcher.Dispatcher
 	halt  func()
 	clock time.Duration // by how much the time of new events is off
-	n     int
-	calls sync.WaitGroup
+	// by how much everybody's is; and when it was set first, by the true time
+	machine machineClock
+	leapt   time.Time
+	sends   []sent
+	n       int
+	calls   sync.WaitGroup
 
 	mood [3]int // of each webhook
 	// what each webhook was changed to last
@@ -60,7 +64,7 @@ func (w *world) open() {
 		w.fault("open: %v", err)
 		return
 	}
-	box, err := boltbox.Open(context.Background(), w.db, boltbox.Options{RingBytes: 2000})
+	box, err := boltbox.Open(context.Background(), w.db, boltbox.Options{RingBytes: 2000, Now: w.machine.now})
 	if err != nil {
 		w.fault("open: %v", err)
 		return
@@ -69,7 +73,7 @@ func (w *world) open() {
 	if w.slow {
 		w.eng = &unreliable{Slow: outboxtest.NewSlow(box, outboxtest.SlowOptions{Every: 9, First: w.n}), every: 5}
 	}
-	w.disp = dispatcher.New(dispatcher.Options{Source: w.eng, Subscriptions: w.eng, Sender: w, Schedule: schedule(), MaxInFlight: 4, MaxUnfinished: 12, Drain: 2 * time.Second})
+	w.disp = dispatcher.New(dispatcher.Options{Source: w.eng, Subscriptions: w.eng, Sender: w, Schedule: schedule(), MaxInFlight: 4, MaxUnfinished: 12, Drain: 2 * time.Second, Now: w.machine.now})
 }
 
 // unreliable is an engine of which some loads fail.
@@ -97,9 +101,14 @@ func (w *world) start() {
 	done := make(chan error, 1)
 	d := w.disp
 	go func() { done <- d.Run(ctx) }()
+	removes, stop := context.WithCancel(context.Background())
+	removed := make(chan error, 1)
+	go func() { removed <- w.retain(removes) }()
 	w.halt = func() {
+		stop()
+		err := <-removed
 		cancel()
-		if err := <-done; err != nil && !errors.Is(err, context.Canceled) {
+		if err = errors.Join(err, <-done); err != nil && !errors.Is(err, context.Canceled) {
 			w.fault("run: %v", err)
 		}
 	}
@@ -182,7 +191,7 @@ func (w *world) append(count, chat, repeat int) {
 		at := chats()[(chat+i*repeat)%len(chats())]
 		e := modelEvent{key: fmt.Sprint("evt_", n), name: []string{"message.received", "presence.update"}[n%2], chat: at[0], alt: at[1], body: fmt.Sprintf(`{"n":%d}`, n)}
 		ours = append(ours, e)
-		evs = append(evs, outbox.Event{Key: e.key, Stamp: uint32(time.Now().Unix()), Time: time.Now().Add(w.clock).Truncate(time.Millisecond), Name: e.name, Chat: e.chat, ChatAlt: e.alt, Body: []byte(e.body)})
+		evs = append(evs, outbox.Event{Key: e.key, Stamp: uint32(time.Now().Unix()), Time: w.machine.now().Add(w.clock).Truncate(time.Millisecond), Name: e.name, Chat: e.chat, ChatAlt: e.alt, Body: []byte(e.body)})
 	}
 	var seqs []outbox.Seq
 	w.persist(func(ctx context.Context) (err error) {
@@ -311,7 +320,7 @@ func (w *world) expire(i int, back outbox.Seq, age time.Duration, dead bool) {
 		_, _, _ = w.disp.Expire(ctx, id, time.Time{}, newest.Seq-back)
 	default:
 		w.model.expire(id, newest.Seq+1)
-		_, _, _ = w.disp.Expire(ctx, id, time.Now().Add(-age), 0)
+		_, _, _ = w.disp.Expire(ctx, id, w.machine.now().Add(-age), 0)
 	}
 }
 
@@ -441,6 +450,10 @@ func (w *world) end() []string {
 		}
 		pass(time.Minute)
 	}
+	w.keptSends()
+	if !w.leapt.IsZero() && time.Since(w.leapt) >= 24*time.Hour { // the clock is believed
+		w.forgive()
+	}
 	w.restart()
 	dead := map[outbox.SubID]remains{}
 	for i := range w.mood {
@@ -455,7 +468,7 @@ func (w *world) end() []string {
 func newWorld(t *testing.T, dir string, slow bool) *world {
 	t.Helper()
 	w := &world{model: newModel(), path: filepath.Join(dir, store.OutboxFile), slow: slow}
-	w.unsure = slow
+	w.unsure, w.wall = slow, w.machine.now
 	w.open()
 	return w
 }

@@ -13,8 +13,10 @@ import (
 
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 // Options says which daemon is wanted and how to start it.
@@ -23,7 +25,9 @@ type Options struct {
 	Executable string   // "" is the running binary
 	Args       []string // further arguments of serve
 	NoSpawn    bool     // only look, never start
-	Agent      control.Agent
+	// has a service manager start the daemon, and reports false where none is to; nil: none is
+	Managed func(ctx context.Context) (bool, error)
+	Agent   control.Agent
 	// environment from which the daemon gets its few variables; nil is this process's
 	Env []string
 }
@@ -89,7 +93,17 @@ func ping(ctx context.Context, c *control.Client) error {
 func startLock(ctx context.Context, stateDir string) (unlock func(), err error) {
 	waitCtx, cancel := context.WithTimeout(ctx, startLimit+2*time.Second)
 	defer cancel()
-	l := flock.New(filepath.Join(stateDir, startLockName), flock.SetPermissions(0o600))
+	path := filepath.Join(stateDir, startLockName)
+	// the library would follow a link, and wait for a pipe
+	file, err := openPrivate(path, os.O_RDWR|os.O_CREATE)
+	if _, refused := errors.AsType[*private.Error](err); refused {
+		return nil, api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", err)
+	}
+	if err != nil {
+		return nil, api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", explain.Unusable(err, path+" cannot be used"))
+	}
+	_ = file.Close() // nothing was written
+	l := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := l.TryLockContext(waitCtx, pollInterval)
 	if ok {
 		return func() { _ = l.Close() }, nil // it was only held
@@ -114,6 +128,9 @@ func start(ctx context.Context, c *control.Client, o Options) error {
 		if !free {
 			return err
 		}
+		if managed, err := startManaged(ctx, c, o); managed || err != nil {
+			return err
+		}
 		child, err := spawn(o)
 		if err != nil {
 			return err
@@ -134,6 +151,36 @@ func start(ctx context.Context, c *control.Client, o Options) error {
 		// good, a command is soon done.
 		if _, held, ownerErr := store.ReadOwner(o.StateDir); ownerErr != nil || !held {
 			return err
+		}
+	}
+}
+
+// startManaged has the service manager start the daemon where one is installed: a daemon beside it
+// would keep the state from it. It reports false where none is.
+func startManaged(ctx context.Context, c *control.Client, o Options) (managed bool, err error) {
+	if o.Managed == nil {
+		return false, nil
+	}
+	managed, err = o.Managed(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return managed, ctx.Err()
+	case err != nil:
+		return managed, api.Errorf(CodeStartFailed, "the installed service did not start: %v. What it says: %s", err, term.Command(o.StateDir, "service status"))
+	case !managed:
+		return false, nil
+	case len(o.Args) > 0:
+		return true, api.Errorf(api.CodeInvalidArguments, "the service is installed and was started without %s: keep settings with %s", o.Args[0], term.Command(o.StateDir, "config set"))
+	}
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if err = ping(ctx, c); err == nil || ctx.Err() != nil {
+			return true, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
 		}
 	}
 }

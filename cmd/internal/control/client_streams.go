@@ -46,3 +46,36 @@ func (c *Client) Pair(ctx context.Context, in api.PairRequest, step func(api.Pai
 	}
 	return c.cutOff(ctx)
 }
+
+// StreamOccurrences is api.Service's. It has no time limit of its own.
+func (c *Client) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // also ends the daemon's side of the stream
+	resp, err := c.request(ctx, string(routeStreamOccurrences), q)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		raw, err := io.ReadAll(io.LimitReader(resp.Body, maxLineBytes))
+		if err != nil {
+			return c.cutOff(ctx)
+		}
+		return c.decodeFailure(resp, raw)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, maxLineBytes)
+	for lines.Scan() {
+		var line occurrenceLine
+		if err := json.Unmarshal(lines.Bytes(), &line); err != nil || line.Page == nil && line.Error == nil {
+			return c.unreadable(resp)
+		}
+		if line.Error != nil {
+			return line.Error
+		}
+		if err := each(*line.Page); err != nil {
+			return err
+		}
+	}
+	return c.cutOff(ctx)
+}

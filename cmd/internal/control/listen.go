@@ -1,0 +1,69 @@
+package control
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"waoutbox/outbox/api"
+)
+
+// handleListen registers a webhook for as long as the caller's connection lives, which the end of
+// its process ends too, or until the daemon stops.
+func (s *Server) handleListen(w http.ResponseWriter, r *http.Request) {
+	var in api.PutWebhook
+	if err := readRequest(w, r, string(routeListen), &in); err != nil {
+		s.writeError(w, err)
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(s.open, cancel)()
+	// what it changes is waited for when the server stops, however long it listens
+	_, done, refused := s.beginMutation(r.Context())
+	if refused != nil {
+		s.writeError(w, refused)
+		return
+	}
+	defer done()
+	lines := &lineWriter{w: w}
+	err := s.listen(ctx, in, func(out api.PutWebhookResult) error { return lines.write(out) })
+	if err != nil && !lines.started {
+		s.writeError(w, inField(s.public(r.Context(), r.URL.Path, err), in))
+	}
+}
+
+// Listen registers a webhook, calls started with it, and returns when ctx ends, which removes it,
+// or when the daemon ends, which is an error. It has no time limit of its own.
+func (c *Client) Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // which is how the daemon is told
+	resp, err := c.request(ctx, string(routeListen), in)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		raw, err := io.ReadAll(io.LimitReader(resp.Body, maxLineBytes))
+		if err != nil {
+			return c.cutOff(ctx)
+		}
+		return c.decodeFailure(resp, raw)
+	}
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, maxLineBytes)
+	var out api.PutWebhookResult
+	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &out) != nil {
+		return c.unreadable(resp)
+	}
+	if err := started(out); err != nil {
+		return err
+	}
+	lines.Scan() // there is no second line
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return unavailable("the service stopped, and took the webhook with it. Listen again once it runs")
+}

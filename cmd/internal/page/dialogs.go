@@ -1,0 +1,402 @@
+package page
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"waoutbox/cmd/internal/page/view"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+// dialog asks before something is done: a page of its own, which page.js shows above the page that
+// it was asked on. Nothing that follows from it is done by a GET.
+type dialog struct {
+	Heading string
+	Warn    string // what speaks against it, in red or amber
+	Test    string // id of the webhook to test first
+	Items   []string
+	Texts   []string
+	Rate    bool // asks for a rate and whether to keep going
+	RateNow string
+	Check   *check
+	Select  []option // of webhooks
+	Must    int64    // this number must be typed, 0: none
+	Fields  []field
+	Command string
+	Action  string // the path that does it
+	Submit  string
+	Danger  bool
+	Cancel  string // the harmless button
+	Back    string
+	Error   string // why it was not done
+}
+
+// check is a box to tick.
+type check struct{ Name, Text string }
+
+// asking is one dialog: how it is made, and what it does, which returns where to go on.
+type asking struct {
+	path string
+	ask  func(c *call) (dialog, error)
+	do   func(c *call) (to string, err error)
+}
+
+func (s *Server) dialogs() []asking {
+	return []asking{
+		{"webhooks/{id}/pause", (*call).askPause, (*call).pause},
+		{"webhooks/{id}/resume", (*call).askResume, (*call).resume},
+		{"webhooks/{id}/rotate-secret", (*call).askRotate, (*call).rotate},
+		{"webhooks/{id}/remove", (*call).askRemove, (*call).remove},
+		{"deadletters/replay", (*call).askReplay, (*call).replay},
+		{"deadletters/purge", (*call).askPurge, (*call).purge},
+		{"events/replay", (*call).askReplayEvents, (*call).replayEvents},
+		{"link/unpair", (*call).askUnpair, (*call).unpair},
+	}
+}
+
+// asked shows a dialog.
+func (s *Server) asked(a asking) handler {
+	return func(c *call) error {
+		d, err := a.ask(c)
+		if err != nil {
+			return err
+		}
+		return c.renderDialog(d)
+	}
+}
+
+// answered does what was asked, or shows the dialog again with why not.
+func (s *Server) answered(a asking) handler {
+	return func(c *call) error {
+		to, err := a.do(c)
+		if err == nil {
+			return c.to(to)
+		}
+		d, askErr := a.ask(c)
+		if askErr != nil {
+			return err // what it was about is not there any more
+		}
+		d.Error = err.Error()
+		c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
+		c.w.WriteHeader(http.StatusUnprocessableEntity)
+		return c.renderDialog(d)
+	}
+}
+
+func (c *call) renderDialog(d dialog) error {
+	if d.Cancel == "" {
+		d.Cancel = "Cancel"
+	}
+	d.Action = c.r.URL.Path
+	return c.write("dialog", document{c.frame(d.Heading), d})
+}
+
+func (c *call) hook() (api.Webhook, string, error) {
+	w, err := c.s.o.Service.Webhook(c.ctx(), c.pathID())
+	return w, view.AddressOf(w.URL).Whole, err
+}
+
+func hookPath(id string) string { return Root + "webhooks/" + pathEscape(id) }
+
+func (c *call) askPause() (dialog, error) {
+	w, where, err := c.hook()
+	return dialog{
+		Heading: "Pause " + term.Clean(w.ID) + "?", Submit: "Pause", Back: hookPath(w.ID), Command: c.s.o.Command("webhook", "pause", term.Quote(w.ID)),
+		Texts: []string{"Nothing more is sent to " + where + ", probes included. Attempts in flight finish. Events go on being stored and wait, at most as long as waiting events are kept."},
+	}, err
+}
+
+func (c *call) askResume() (dialog, error) {
+	w, where, err := c.hook()
+	d := dialog{Heading: "Resume " + term.Clean(w.ID) + "?", Submit: "Resume", Back: hookPath(w.ID), Command: c.s.o.Command("webhook", "resume", term.Quote(w.ID))}
+	if w.Pending == 0 {
+		d.Texts = []string{"Deliveries to " + where + " go on with what comes."}
+		return d, err
+	}
+	d.Texts = []string{fmt.Sprintf("%s, the oldest for %s: they are sent to %s in order, at once.", term.Plural(w.Pending, "event waits", "events wait"), view.Age(secondsOf(w.OldestPendingSeconds)), where)}
+	d.Check = &check{"skip", fmt.Sprintf("Leave out what waits: the %s become dead letters, and deliveries go on with what comes (--skip-to-now)", term.Plural(w.Pending, "event", "events"))}
+	return d, err
+}
+
+func (c *call) askRotate() (dialog, error) {
+	w, _, err := c.hook()
+	d := dialog{Heading: "Rotate the secret of " + term.Clean(w.ID) + "?", Submit: "Make a new secret", Back: hookPath(w.ID), Command: c.s.o.Command("webhook", "rotate-secret", term.Quote(w.ID))}
+	if !w.RotationUntil.IsZero() {
+		d.Heading, d.Submit, d.Fields = "End the rotation of "+term.Clean(w.ID)+"?", "Use the new secret alone", []field{{"promote", "1"}}
+		d.Texts = []string{"The secret before stops working at once. Do this when the receiver has the new one."}
+		d.Command += " --promote"
+		return d, err
+	}
+	if !w.Signed {
+		d.Warn, d.Submit = "This webhook has no secret, so there is none to rotate. Give it one in the terminal: "+c.s.o.Command("webhook", "add", term.Quote(w.ID), "--generate-secret"), ""
+		return d, err
+	}
+	d.Texts = []string{"A new secret is made and shown once. For 24 h:"}
+	d.Items = []string{"webhook-signature carries both signatures, the new one first;", "X-Webhook-Signature stays on the old secret."}
+	return d, err
+}
+
+func (c *call) askRemove() (dialog, error) {
+	w, where, err := c.hook()
+	d := dialog{
+		Heading: "Remove " + term.Clean(w.ID) + "?", Submit: "Remove", Danger: true, Cancel: "Keep it", Back: hookPath(w.ID), Command: c.s.o.Command("webhook", "remove", term.Quote(w.ID)),
+		Check: &check{"purge", fmt.Sprintf("Also delete its settings and the %s it has not received, for good (--purge)", term.Plural(w.Pending+w.Dead, "event", "events"))},
+	}
+	text := "Nothing more is sent to " + where + "."
+	if w.Pending > 0 {
+		text += fmt.Sprintf(" The %s it is still owed become dead letters", term.Plural(w.Pending, "event", "events"))
+		if w.Dead > 0 {
+			text += fmt.Sprintf(" and stay with the %s it has", term.Count(w.Dead))
+		}
+		text += "."
+	}
+	d.Texts = []string{text + " Adding the same URL again brings back its settings, so that they can be replayed."}
+	return d, err
+}
+
+// selection is the dead letters that a form is about, by their ids or by a filter.
+type selection struct {
+	filter  api.DeadLetterFilter
+	all     bool
+	fields  []field // to ask for the same again
+	command string  // the arguments that select the same
+}
+
+func (c *call) selection() (selection, error) {
+	ids := c.r.Form["id"]
+	sel := selection{}
+	if len(ids) > 0 && c.r.Form.Get("all") == "" {
+		sel.filter.IDs = ids
+		for _, id := range ids {
+			sel.fields = append(sel.fields, field{"id", id})
+		}
+		sel.command = strings.Join(quoted(ids[:min(len(ids), 3)]), " ")
+		if len(ids) > 3 {
+			sel.command += " …"
+		}
+		return sel, nil
+	}
+	var err error
+	if sel.filter, err = c.letterFilter(); err != nil {
+		return sel, err
+	}
+	if len(sel.filter.IDs) > 0 {
+		for _, id := range sel.filter.IDs {
+			sel.fields = append(sel.fields, field{"id", id})
+		}
+		sel.command = strings.Join(quoted(sel.filter.IDs), " ")
+		return sel, nil
+	}
+	sel.all = !sel.filter.Narrows()
+	for _, name := range append(filterNames(), "until") {
+		if v := c.input(name); v != "" {
+			sel.fields = append(sel.fields, field{name, v})
+		}
+	}
+	sel.fields = append(sel.fields, field{"all", "1"})
+	f := sel.filter
+	words := []string{}
+	for _, flag := range [][2]string{{"--url", f.Webhook}, {"--reason", f.Reason}, {"--event", f.Event}, {"--chat", f.Chat}} {
+		if flag[1] != "" {
+			words = append(words, flag[0], term.Quote(flag[1]))
+		}
+	}
+	if !f.Since.IsZero() {
+		words = append(words, "--since", f.Since.UTC().Format("2006-01-02T15:04:05Z"))
+	}
+	if len(words) == 0 {
+		words = []string{"--all"}
+	}
+	sel.command = strings.Join(words, " ")
+	return sel, nil
+}
+
+func quoted(words []string) []string {
+	out := make([]string, len(words))
+	for i, w := range words {
+		out[i] = term.Quote(w)
+	}
+	return out
+}
+
+func (c *call) askReplay() (dialog, error) {
+	if err := c.r.ParseForm(); err != nil {
+		return dialog{}, err
+	}
+	sel, err := c.selection()
+	if err != nil {
+		return dialog{}, err
+	}
+	plan, err := c.s.o.Service.StartReplay(c.ctx(), api.StartReplay{DeadLetterFilter: sel.filter, All: sel.all, ReplayPace: api.ReplayPace{DryRun: true}})
+	if err != nil {
+		return dialog{}, err
+	}
+	total := int64(0)
+	d := dialog{Fields: sel.fields, Rate: true, RateNow: rateOf(c), Back: Root + "deadletters"}
+	for _, run := range plan.Runs {
+		total += run.Total
+		d.Items = append(d.Items, term.Plural(run.Total, "dead letter", "dead letters")+" to "+view.AddressOf(run.URL).Whole)
+		if w, err := c.s.o.Service.Webhook(c.ctx(), run.Webhook); err == nil && w.Status != api.WebhookActive && d.Warn == "" {
+			d.Warn, d.Test = replayWarning(w, c), w.ID
+		}
+	}
+	d.Heading, d.Submit = "Replay "+term.Plural(total, "dead letter", "dead letters")+"?", "Replay "+term.Count(total)
+	d.Texts = []string{"Oldest first, the same event ids and bytes, all attempts anew. They arrive after newer events of the same chat. It stops after 10 failures in a row and leaves the rest as they are."}
+	d.left(plan, c)
+	if total == 0 {
+		d.Heading, d.Submit, d.Rate, d.Texts = "Nothing can be replayed", "", false, d.Texts[1:]
+		if len(d.Texts) == 0 {
+			d.Texts = []string{"None of what was selected is dead any more: it was delivered, purged, or a replay of it runs."}
+		}
+	}
+	d.Command = c.s.o.Command("deadletter", "replay", sel.command)
+	return d, nil
+}
+
+// left says what of the selection is not replayed.
+func (d *dialog) left(plan api.StartReplayResult, c *call) {
+	if plan.Removed > 0 {
+		text := term.Plural(plan.Removed, "is of a removed webhook", "are of removed webhooks") + ". Add it again first:"
+		for _, id := range plan.RemovedWebhooks[:min(len(plan.RemovedWebhooks), 3)] {
+			text += " " + c.s.o.Command("webhook", "add", term.Quote(id))
+		}
+		d.Texts = append(d.Texts, text)
+	}
+	if plan.Unreplayable > 0 {
+		d.Texts = append(d.Texts, term.Plural(plan.Unreplayable, "cannot be replayed: its body is gone or damaged.", "cannot be replayed: their bodies are gone or damaged."))
+	}
+	if n := int64(len(plan.Missing)); n > 0 {
+		d.Texts = append(d.Texts, term.Plural(n, "is dead no longer: it was delivered or purged.", "are dead no longer: they were delivered or purged."))
+	}
+}
+
+func replayWarning(w api.Webhook, c *call) string {
+	text := c.hookName(w.ID) + " is " + strings.ToLower(view.WebhookState(w.Status).Word) + "."
+	if w.Status == api.WebhookPaused {
+		return text + " Nothing is sent until it is resumed."
+	}
+	if w.LastError != nil {
+		text += " Its last answer, " + c.clock.Ago(w.LastError.At).Text + ", was " + view.Attempt(*w.LastError) + "."
+	}
+	return text + " Test it first: a replay now will most likely fail again."
+}
+
+func rateOf(c *call) string {
+	if v := c.input("rate"); v != "" {
+		return v
+	}
+	return floatText(api.DefaultReplayRate)
+}
+
+// manyLetters is from how many on a purge asks for their number to be typed.
+const manyLetters = 100
+
+func (c *call) askPurge() (dialog, error) {
+	if err := c.r.ParseForm(); err != nil {
+		return dialog{}, err
+	}
+	sel, err := c.selection()
+	if err != nil {
+		return dialog{}, err
+	}
+	if len(sel.filter.IDs) == 0 && sel.filter.Until.IsZero() {
+		// what dies from now on is in no number that is shown here
+		sel.filter.Until = c.clock.Now.UTC()
+		sel.fields = append(sel.fields, field{"until", sel.filter.Until.Format("2006-01-02T15:04:05.999999999Z")})
+		sel.all = false
+	}
+	plan, err := c.s.o.Service.Purge(c.ctx(), api.PurgeRequest{DeadLetterFilter: sel.filter, All: sel.all, DryRun: true})
+	if err != nil {
+		return dialog{}, err
+	}
+	n := plan.Purged
+	d := dialog{
+		Heading: "Delete " + term.Plural(n, "dead letter", "dead letters") + " for good?", Submit: "Delete " + term.Count(n) + " for good", Danger: true, Cancel: "Keep them", Back: Root + "deadletters",
+		Fields: sel.fields, Command: c.s.o.Command("deadletter", "purge", sel.command, "--yes"),
+		Texts: []string{"Their bodies, attempts and answers are deleted and can never be replayed. Their webhooks never get these events. Other dead letters are not touched."},
+	}
+	if words := c.filterWords(sel.filter); words != "" && len(sel.filter.IDs) == 0 {
+		d.Items = []string{"all " + term.Count(n) + " of: " + words}
+	}
+	if n > manyLetters {
+		d.Must = n
+	}
+	if n == 0 {
+		d.Heading, d.Submit, d.Texts = "Nothing to delete", "", []string{"None of what was selected is dead any more."}
+	}
+	return d, nil
+}
+
+func (c *call) askReplayEvents() (dialog, error) {
+	if err := c.r.ParseForm(); err != nil {
+		return dialog{}, err
+	}
+	st, err := c.status()
+	if err != nil {
+		return dialog{}, err
+	}
+	ids := c.r.Form["id"]
+	if len(ids) == 0 {
+		return dialog{}, api.Errorf(api.CodeInvalidArguments, "no events were given: search first, then send again what was found")
+	}
+	names, hooks := view.Names(st.Webhooks), [][2]string{}
+	for _, w := range st.Webhooks {
+		hooks = append(hooks, [2]string{w.ID, names[w.ID] + " · " + w.ID})
+	}
+	n := int64(len(ids))
+	d := dialog{
+		Heading: "Send " + term.Plural(n, "event", "events") + " again?", Submit: "Send " + term.Count(n) + " again", Select: options(c.input("webhook"), hooks...), Rate: true, RateNow: rateOf(c), Back: Root + "events",
+		Texts: []string{"Those the webhook already has are sent once more, with the same event ids and X-Webhook-Replay. A receiver that drops repeats by id will drop them. What its filter does not want is left out."},
+	}
+	for _, id := range ids {
+		d.Fields = append(d.Fields, field{"id", id})
+	}
+	shown := quoted(ids[:min(len(ids), 3)])
+	d.Command = c.s.o.Command("event", "replay", strings.Join(shown, " "), "--url", "WEBHOOK")
+	return d, nil
+}
+
+func (c *call) askUnpair() (dialog, error) {
+	st, err := c.status()
+	if err != nil {
+		return dialog{}, err
+	}
+	account := view.Number(st.Link.Account)
+	if c.hide {
+		account = view.Hidden
+	}
+	return dialog{
+		Heading: "Unlink " + account + "?", Submit: "Unlink", Danger: true, Cancel: "Keep it linked", Back: Root + "link", Command: c.s.o.Command("unpair"),
+		Texts: []string{"WhatsApp removes this device; new messages no longer arrive here. Webhooks, waiting events and dead letters stay. To go on, link again."},
+	}, nil
+}
+
+// typed returns the number that somebody typed, with or without separators; -1 for none.
+func typed(s string) int64 {
+	digits := strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return r
+		}
+		if r == ',' || r == '.' || r == ' ' || r == '\u00a0' || r == '\'' {
+			return -1
+		}
+		return 'x'
+	}, s)
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil {
+		return -1
+	}
+	return n
+}
+
+// query is a path with values.
+func query(path string, q url.Values) string {
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}

@@ -1,0 +1,271 @@
+package page
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"net/http"
+	"regexp"
+	"slices"
+	"time"
+
+	"waoutbox/cmd/internal/page/view"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+const (
+	beatEvery   = 5 * time.Second  // how often a stream says that it is there
+	beatWrite   = 10 * time.Second // for a browser to take one message
+	linesAtOnce = 20               // new events in one message; more become one line
+	linesOpen   = 40               // events whose deliveries are looked at again
+)
+
+// moving is what changes in a part all the time and is counted in the browser.
+var moving = regexp.MustCompile(`>[^<]*</time>|value="\d+" data-until`)
+
+// message is one message of a stream.
+type message struct {
+	ID   string `json:"id,omitempty"`
+	HTML string `json:"html,omitempty"`
+	Text string `json:"text,omitempty"`
+}
+
+// follow is one stream: the parts of one page, rendered as the page has them, as they change.
+type follow struct {
+	c     *call
+	page  page
+	out   *http.ResponseController
+	seed  maphash.Seed
+	sent  map[string]uint64
+	title string
+	beat  time.Time
+	said  facts
+	begun bool
+
+	// of the live page
+	from uint64
+	open map[uint64]api.Event
+}
+
+// stream sends what changes on a page until its session, the service or its reader ends.
+func (s *Server) stream(c *call) error {
+	p, ok := s.pageOf(c.r.URL.Query().Get("of"))
+	if !ok || len(p.parts) == 0 {
+		return &notFound{"There is no such stream."}
+	}
+	select {
+	case s.streams <- struct{}{}:
+		defer func() { <-s.streams }()
+	default:
+		http.Error(c.w, "too many open pages", http.StatusServiceUnavailable)
+		return nil
+	}
+	f := &follow{c: c, page: p, out: http.NewResponseController(c.w), seed: maphash.MakeSeed(), sent: map[string]uint64{}, from: parseUint(c.r.URL.Query().Get("after")) + 1, open: map[uint64]api.Event{}}
+	c.w.Header().Set("Content-Type", "text/event-stream")
+	c.w.WriteHeader(http.StatusOK)
+	tick := time.NewTicker(p.every)
+	defer tick.Stop()
+	for {
+		if err := f.look(); err != nil {
+			return nil //nolint:nilerr // the reader is gone, and has its page
+		}
+		select {
+		case <-tick.C:
+		case <-c.session.ended:
+			return nil
+		case <-s.ctx.Done():
+			return nil
+		case <-c.ctx().Done():
+			return nil
+		}
+	}
+}
+
+// look makes the page anew and sends what is not as it was. It fails when nobody reads it.
+func (f *follow) look() error {
+	now := f.c.again()
+	if now.clock.Now.Sub(f.beat) >= beatEvery {
+		f.beat = now.clock.Now
+		if err := f.send("beat", message{Text: now.clock.Now.UTC().Format(time.RFC3339Nano)}); err != nil {
+			return err
+		}
+	}
+	what, err := f.page.build(now)
+	if err != nil {
+		return f.once("trouble", message{Text: err.Error()})
+	}
+	d := document{now.frame(what.Title), what.Model}
+	d.Frame.Nav = f.page.nav
+	if f.title != what.Title {
+		f.title = what.Title
+		if err := f.send("title", message{Text: what.Title + " · waoutbox"}); err != nil {
+			return err
+		}
+	}
+	for _, part := range append([]string{"now", "deadcount"}, f.page.parts...) {
+		var b bytes.Buffer
+		if err := f.c.s.templates[f.page.name].ExecuteTemplate(&b, part, d); err != nil {
+			f.c.s.o.Log.Error("a part of a page could not be made", "page", f.page.name, "part", part, "error", err)
+			return err
+		}
+		if err := f.once("part", message{ID: part, HTML: b.String()}); err != nil {
+			return err
+		}
+	}
+	if err := f.say(now); err != nil {
+		return err
+	}
+	if f.page.name == "live" {
+		return f.lines(now)
+	}
+	return nil
+}
+
+// once sends a message whose content is not that of the last one with its id.
+func (f *follow) once(event string, m message) error {
+	key := event + m.ID
+	sum := maphash.String(f.seed, moving.ReplaceAllString(m.HTML, "")+m.Text)
+	if was, sent := f.sent[key]; sent && was == sum {
+		return nil
+	}
+	f.sent[key] = sum
+	return f.send(event, m)
+}
+
+func (f *follow) send(event string, m message) error {
+	raw, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	_ = f.out.SetWriteDeadline(time.Now().Add(beatWrite))
+	if _, err := fmt.Fprintf(f.c.w, "event: %s\ndata: %s\n\n", event, raw); err != nil {
+		return err
+	}
+	return f.out.Flush()
+}
+
+// again is the same request a moment later, for what changes by itself.
+func (c *call) again() *call {
+	hide, exact := c.session.choices()
+	return &call{s: c.s, w: c.w, r: c.r, session: c.session, hide: hide, clock: view.Clock{Now: time.Now(), Zone: c.clock.Zone, Exact: exact}, streaming: true}
+}
+
+// facts are what is said aloud when it changes.
+type facts struct {
+	alarms   map[string]string
+	quarters map[string]int64
+	linked   bool
+}
+
+// say tells those who do not see the page what a person must hear: alarms, a replay at each quarter
+// and at its end, that the phone is linked.
+func (f *follow) say(c *call) error {
+	st, err := c.status()
+	if err != nil {
+		return nil //nolint:nilerr // the page says so
+	}
+	now, was := facts{map[string]string{}, map[string]int64{}, st.Link.Account != ""}, f.said
+	var words []string
+	for _, a := range c.alarms(st) {
+		key := a.Code + a.ID
+		if now.alarms[key] = a.Name + " " + a.Title; was.alarms[key] == "" {
+			words = append(words, "Alarm: "+now.alarms[key])
+		}
+	}
+	for key, text := range was.alarms {
+		if now.alarms[key] == "" {
+			words = append(words, "Ended: "+text)
+		}
+	}
+	for _, r := range c.replayRows("") {
+		q := 4 * r.Percent / 100
+		if before, known := was.quarters[r.ID]; known && r.Running && q > before {
+			words = append(words, fmt.Sprintf("%d %% replayed", q*25))
+		} else if known && !r.Running && before < 5 {
+			words = append(words, r.State.Word)
+		}
+		if now.quarters[r.ID] = q; !r.Running {
+			now.quarters[r.ID] = 5
+		}
+	}
+	if now.linked && !was.linked {
+		words = append(words, "Linked")
+	}
+	f.said = now
+	if !f.begun || len(words) == 0 {
+		f.begun = true
+		return nil
+	}
+	slices.Sort(words)
+	for _, w := range words {
+		if err := f.send("say", message{Text: w}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// lines sends the events that are new, and those whose deliveries have changed.
+func (f *follow) lines(c *call) error {
+	st, err := c.status()
+	if err != nil {
+		return nil //nolint:nilerr // the page says so
+	}
+	page, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{EventFilter: c.liveFilter(), From: f.from, Limit: 256, Bodies: true})
+	if err != nil {
+		return nil //nolint:nilerr // the filter is refused, which the page says
+	}
+	f.from = max(page.Next, f.from)
+	names, attempts := view.Names(st.Webhooks), c.lastAttempts(st)
+	for seq, ev := range f.open {
+		row := c.eventRow(ev, names, attempts)
+		if err := f.line("part", c, row, rowID(seq)); err != nil {
+			return err
+		}
+		if row.Final {
+			delete(f.open, seq)
+		}
+	}
+	items := page.Items
+	if n := len(items) - linesAtOnce; n > 0 {
+		items = items[n:]
+		if err := f.send("more", message{Text: "and " + term.Plural(int64(n), "event more", "events more")}); err != nil {
+			return err
+		}
+	}
+	for _, ev := range items {
+		row := c.eventRow(ev, names, attempts)
+		if !c.liveWants(row) {
+			continue
+		}
+		if err := f.line("line", c, row, rowID(row.Seq)); err != nil {
+			return err
+		}
+		if !row.Final {
+			f.open[ev.Sequence] = ev
+		}
+	}
+	for len(f.open) > linesOpen {
+		oldest := uint64(0)
+		for seq := range f.open {
+			if oldest == 0 || seq < oldest {
+				oldest = seq
+			}
+		}
+		delete(f.open, oldest)
+	}
+	return nil
+}
+
+func rowID(seq uint64) string { return "ev-" + uintText(seq) }
+
+// line sends one event as the page shows it.
+func (f *follow) line(event string, c *call, row eventRow, id string) error {
+	var b bytes.Buffer
+	if err := c.s.templates["live"].ExecuteTemplate(&b, "line", row); err != nil {
+		return err
+	}
+	return f.once(event, message{ID: id, HTML: b.String()})
+}

@@ -1,0 +1,213 @@
+package page
+
+import (
+	"strings"
+	"time"
+
+	"waoutbox/cmd/internal/page/view"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+// webhookModel is one webhook: why it stands as it does, what happened lately, its settings.
+type webhookModel struct {
+	Webhook  api.Webhook
+	Removed  bool // its settings are gone; what is left are its dead letters
+	ID       string
+	Heading  string
+	State    view.State
+	Since    view.Time
+	Summary  string
+	Why      string
+	WhyDo    string // the command that it ends with
+	Plots    []view.Plot
+	Attempts []attemptRow
+	Failed   bool // only failed ones are shown
+	Known    view.Time
+	Groups   []groupRow
+	GroupErr string
+	Settings []setting
+	Query    string
+	Change   string
+	Verify   string
+	Replays  []replayRow
+	Backlog  bool
+	Rotating view.Time
+}
+
+// setting is one line of the settings.
+type setting struct{ Name, Value string }
+
+// attemptRow is one attempt.
+type attemptRow struct {
+	At      view.Time
+	Event   string
+	Seq     uint64
+	N       int
+	Took    string
+	Class   string
+	Result  string
+	Message string
+	Letter  string // the dead letter that it made
+}
+
+func (c *call) webhook() (shown, error) {
+	id := c.pathID()
+	w, err := c.s.o.Service.Webhook(c.ctx(), id)
+	if err != nil {
+		return shown{}, err
+	}
+	st, err := c.status()
+	if err != nil {
+		return shown{}, err
+	}
+	m := webhookModel{Webhook: w, ID: term.Clean(w.ID), Heading: view.HostPath(w.URL), State: view.WebhookState(w.Status), Failed: c.r.URL.Query().Get("failed") != ""}
+	for _, a := range c.alarms(st) {
+		if a.ID == w.ID && m.Why == "" {
+			m.Why, m.WhyDo, m.Since = a.Text, a.Command, a.Since
+		}
+	}
+	m.Summary = hookSummary(w)
+	m.Backlog = w.Status == api.WebhookPaused && w.Pending > 0
+	m.Rotating = c.clock.Stamp(w.RotationUntil)
+	act, err := c.s.o.Service.WebhookActivity(c.ctx(), w.ID)
+	if err != nil {
+		return shown{}, err
+	}
+	m.Plots, m.Known = c.hoursOf(act, w), c.clock.Stamp(act.Since)
+	schedule := max(len(w.Schedule), 1)
+	for _, a := range act.Attempts {
+		if !m.Failed || a.Outcome != "delivered" {
+			m.Attempts = append(m.Attempts, c.attemptRow(w.ID, a, schedule))
+		}
+	}
+	m.Attempts = m.Attempts[:min(len(m.Attempts), shownAttempts)]
+	if groups, err := c.summary(api.DeadLetterFilter{Webhook: w.ID}, w.Dead); err != nil {
+		m.GroupErr = err.Error()
+	} else {
+		m.Groups = c.groupRows(groups, st)
+	}
+	m.Settings, m.Query = c.settings(w), view.Query(w.URL)
+	m.Change = c.s.o.Command("webhook", "add", term.Quote(w.ID), "--event", "message.received")
+	m.Verify = c.s.o.Command("webhook", "show", term.Quote(w.ID), "--verify", "node")
+	m.Replays = c.replayRows(w.ID)
+	return shown{Title: m.Heading, Model: m}, nil
+}
+
+// shownAttempts is how many of the last attempts a page shows.
+const shownAttempts = 100
+
+func hookSummary(w api.Webhook) string {
+	if w.CountsUnknown {
+		return "what waits cannot be counted now"
+	}
+	waits := "nothing waits"
+	if w.Pending > 0 {
+		waits = term.Plural(w.Pending, "event waits", "events wait") + ", the oldest for " + view.Age(time.Duration(w.OldestPendingSeconds)*time.Second)
+	}
+	dead := "no dead letters"
+	if w.Dead > 0 {
+		dead = term.Plural(w.Dead, "dead letter", "dead letters")
+	}
+	return waits + ", " + dead
+}
+
+func (c *call) attemptRow(id string, a api.RecentAttempt, schedule int) attemptRow {
+	r := attemptRow{
+		At: c.clock.StampMilli(a.At), Event: view.Line(a.Event), Seq: a.Sequence, N: a.Attempt, Took: view.Took(a.Ms), Class: view.AttemptState(a.Outcome),
+		Result: view.Attempt(a), Message: c.text(view.Line(a.Message)),
+	}
+	if a.Outcome == "delivered" || r.Message == r.Result {
+		r.Message = ""
+	}
+	if a.Outcome == "dead" {
+		r.Letter = letterID(id, a.Sequence)
+	}
+	return r
+}
+
+func letterID(webhook string, seq uint64) string {
+	return "dl_" + webhook + "_" + uintText(seq)
+}
+
+// hoursOf draws the last hour of one webhook: what was delivered, and what waited.
+func (c *call) hoursOf(act api.WebhookActivity, w api.Webhook) []view.Plot {
+	minutes := lastMinutes(c.clock.Now)
+	delivered, failed, waiting := make([]int64, 60), make([]int64, 60), make([]int64, 60)
+	known := int64(0)
+	for _, m := range act.Minutes {
+		i := minuteIndex(minutes, m.At)
+		if i < 0 {
+			continue
+		}
+		delivered[i], failed[i] = m.Delivered, m.Failed
+		if m.Waiting != nil {
+			known = *m.Waiting
+		}
+		waiting[i] = known
+	}
+	waiting[59] = w.Pending
+	now := term.Count(w.Pending)
+	if w.Pending > 0 {
+		now += ", oldest " + view.Age(time.Duration(w.OldestPendingSeconds)*time.Second)
+	}
+	done := view.DrawPlot(c.clock, minutes, act.Since, view.Series{Name: "Delivered", Form: "area", Values: delivered}, view.Series{Name: "Failed attempts", Form: "bars", Values: failed})
+	lag := view.DrawPlot(c.clock, minutes, act.Since, view.Series{Name: "Waiting", Form: "area", Values: waiting, Sum: now})
+	done.Low, lag.Low, lag.Tens = true, true, nil
+	return []view.Plot{done, lag}
+}
+
+// settings are those of a webhook in words; neither its secret nor the values of its headers.
+func (c *call) settings(w api.Webhook) []setting {
+	yes := map[bool]string{true: "yes", false: "no"}
+	chats := "all, of every kind"
+	if len(w.Chats)+len(w.NotChats)+len(w.Kinds) > 0 {
+		parts := []string{}
+		for _, p := range []struct {
+			word string
+			of   []string
+		}{{"only", w.Chats}, {"without", w.NotChats}, {"of kind", w.Kinds}} {
+			if len(p.of) > 0 {
+				parts = append(parts, p.word+" "+strings.Join(p.of, ", "))
+			}
+		}
+		chats = c.text(strings.Join(parts, "; "))
+	}
+	events := strings.Join(w.Events, ", ")
+	if events == "*" {
+		events = "all"
+	}
+	out := []setting{{"Events", events}, {"Chats", chats}, {"Signed", yes[w.Signed]}}
+	if len(w.Headers) > 0 {
+		out = append(out, setting{"Own headers", strings.Join(w.Headers, ", ") + "; values are not shown"})
+	}
+	for _, ca := range w.CA {
+		out = append(out, setting{"Own authority", ca.Subject + ", until " + c.clock.Day(ca.NotAfter).Text})
+	}
+	order := "per chat"
+	if !w.Ordered {
+		order = "none"
+	}
+	rate := "no limit"
+	if w.MaxRate > 0 {
+		rate = "at most " + floatText(w.MaxRate) + " per second"
+	}
+	hold := "never"
+	if w.HoldAfter > 0 {
+		hold = term.Plural(int64(w.HoldAfter), "dead letter in a row", "dead letters in a row")
+	}
+	out = append(out, setting{"Order", order}, setting{"Attempts", attemptsText(w.Schedule)}, setting{"Rate", rate}, setting{"Failing after", hold},
+		setting{"After an outage", map[bool]string{true: "its dead letters are replayed", false: "its dead letters stay"}[w.Redrive]},
+		setting{"Added", c.clock.Day(w.CreatedAt).Text}, setting{"Changed", c.clock.Day(w.UpdatedAt).Text})
+	for i := range out {
+		out[i].Value = term.Clean(out[i].Value)
+	}
+	return out
+}
+
+func attemptsText(schedule []string) string {
+	if len(schedule) <= 1 {
+		return "1, ends after 10 s"
+	}
+	return uintText(uint64(len(schedule))) + ": at once, after " + strings.Join(schedule[1:], ", ") + "; each ends after 10 s"
+}

@@ -1,0 +1,91 @@
+package page
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+func uintText(n uint64) string { return strconv.FormatUint(n, 10) }
+
+func floatText(f float64) string { return strconv.FormatFloat(f, 'f', -1, 64) }
+
+// pathID is the id in the path of a page, or in the query of its stream.
+func (c *call) pathID() string {
+	if id := c.r.PathValue("id"); id != "" {
+		return id
+	}
+	return c.r.URL.Query().Get("id")
+}
+
+// input is what was typed into a field of a filter.
+func (c *call) input(name string) string { return strings.TrimSpace(c.r.FormValue(name)) }
+
+// since returns the time that a choice like "1h" or "today" goes back to; zero is no bound.
+func (c *call) since(choice string) time.Time {
+	switch choice {
+	case "1h":
+		return c.clock.Now.Add(-time.Hour)
+	case "today":
+		y, m, d := c.clock.Now.In(c.clock.Zone).Date()
+		return time.Date(y, m, d, 0, 0, 0, 0, c.clock.Zone)
+	}
+	return time.Time{}
+}
+
+// option is one choice of a select.
+type option struct {
+	Value, Text string
+	Chosen      bool
+}
+
+// options marks the one that is chosen.
+func options(chosen string, all ...[2]string) []option {
+	out := make([]option, 0, len(all))
+	for _, o := range all {
+		out = append(out, option{o[0], o[1], o[0] == chosen})
+	}
+	return out
+}
+
+// eventOptions are the names of all events.
+func (c *call) eventOptions(any string) []option {
+	all := [][2]string{{"", any}}
+	for _, name := range c.s.o.Events {
+		all = append(all, [2]string{name, name})
+	}
+	return options(c.input("event"), all...)
+}
+
+// cutLast cuts around the last sep.
+func cutLast(s string, sep byte) (before, after string, found bool) {
+	i := strings.LastIndexByte(s, sep)
+	if i < 0 {
+		return s, "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+// parseUint returns 0 for what is no number.
+func parseUint(s string) uint64 {
+	n, err := strconv.ParseUint(s, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }
+
+// replaysShown is for how long a replay that ended is shown.
+const replaysShown = 10 * time.Minute
+
+// containsWord reports whether a list in words names something.
+func containsWord(text, word string) bool {
+	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ' ' || r == ',' }) {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/boltbox"
+	"waoutbox/store"
+)
+
+// How a finding stands.
+const (
+	findingOK      = "ok"
+	findingWarning = "warning" // nothing fails of it yet
+	findingProblem = "problem"
+	findingSkipped = "skipped"
+)
+
+// doctorFinding is one line of `doctor --json`.
+type doctorFinding struct {
+	Check   string `json:"check"`
+	Status  string `json:"status"`
+	Message string `json:"message"`
+	Mend    string `json:"mend,omitempty"` // what to do, often a command
+}
+
+func newDoctorCmd(e *env) *cobra.Command {
+	var offline, quarantine bool
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Look at everything that could be wrong, and say how to mend it",
+		Long: `Looks at the state directory and who may read it, the service and its sockets, every record of the outbox, free space,
+the clock, this program's age, the way to WhatsApp and to each webhook (a TLS handshake; no event is sent), and the
+alarms. Works while the service runs and without it. Exits 1 when something is wrong; warnings alone exit 0.
+
+--quarantine moves an outbox.db that is damaged aside, under another name, and does nothing else: then restore a backup,
+or begin an empty outbox.`,
+		Example: `  waoutbox doctor
+  waoutbox doctor --offline --json`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if quarantine {
+				return e.quarantine(cmd.Context())
+			}
+			return e.doctor(cmd.Context(), !offline)
+		},
+	}
+	cmd.Flags().BoolVar(&offline, "offline", false, "call neither WhatsApp nor the webhooks")
+	cmd.Flags().BoolVar(&quarantine, "quarantine", false, "move a damaged outbox.db aside")
+	return cmd
+}
+
+func (e *env) doctor(ctx context.Context, network bool) error {
+	d := &examining{e: e, network: network}
+	d.all(ctx)
+	counts := map[string]int{}
+	for _, f := range d.found {
+		counts[f.Status]++
+		if e.json {
+			e.printJSON(f)
+		} else {
+			e.sayFinding(f)
+		}
+	}
+	problems, warnings := counts[findingProblem], counts[findingWarning]
+	if !e.json {
+		switch {
+		case problems > 0:
+			e.printf("\n%s, %s.\n", e.style.Red(term.Plural(int64(problems), "problem", "problems")), term.Plural(int64(warnings), "warning", "warnings"))
+		case warnings > 0:
+			e.printf("\nNo problem, %s.\n", term.Plural(int64(warnings), "warning", "warnings"))
+		default:
+			e.printf("\n%s\n", e.style.Green("All is well."))
+		}
+		e.next("waoutbox status")
+	}
+	if problems > 0 {
+		return &resultError{exitFailed}
+	}
+	return nil
+}
+
+func (e *env) sayFinding(f doctorFinding) {
+	word := map[string]string{findingOK: e.style.Green("ok     "), findingWarning: e.style.Yellow("WARNING"), findingProblem: e.style.Red("PROBLEM"), findingSkipped: "skipped"}[f.Status]
+	e.printf("%s  %-10s  %s\n", word, f.Check, term.Clean(f.Message))
+	if f.Mend != "" {
+		e.printf("                     %s\n", f.Mend)
+	}
+}
+
+// quarantine moves a damaged outbox aside. One that can be used stays where it is.
+func (e *env) quarantine(ctx context.Context) (err error) {
+	if err := e.checkStateDir(); err != nil {
+		return err
+	}
+	if err := store.CheckOutbox(e.stateDir); err != nil {
+		return explain.State(err)
+	}
+	state, err := store.OpenState(ctx, e.stateDir, store.Options{Version: version})
+	if err != nil {
+		return explain.State(err)
+	}
+	defer func() { err = errors.Join(err, state.Close()) }()
+	path := state.Path(store.OutboxFile)
+	if _, err := os.Lstat(path); err != nil {
+		return explain.Unusable(err, "there is no "+path+" to move")
+	}
+	why := e.unfit(ctx, path)
+	if why == nil {
+		return fmt.Errorf("%s was read from end to end and is whole: nothing was moved", path)
+	}
+	if !errors.Is(why, store.Damaged) {
+		return explain.State(why)
+	}
+	aside := path + ".damaged-" + time.Now().UTC().Format("20060102-150405")
+	if err := os.Rename(path, aside); err != nil {
+		return explain.Unusable(err, path+" cannot be moved")
+	}
+	if err := store.SyncDir(e.stateDir); err != nil {
+		return err
+	}
+	if e.json {
+		e.printJSON(map[string]string{"moved": aside, "reason": why.Error()})
+		return nil
+	}
+	e.printf("Moved to %s\n  it is %s\n", e.home(aside), term.Clean(why.Error()))
+	e.printf("  Without a backup, an empty one: %s\n", e.command("serve --new-outbox"))
+	e.next("waoutbox restore FILE")
+	return nil
+}
+
+// unfit returns why an outbox cannot be used, or has a page that cannot be read.
+func (e *env) unfit(ctx context.Context, path string) (err error) {
+	db, err := store.Open(path, store.DBOptions{Schema: boltbox.Schema(), Log: e.warningsLog(), Companions: []string{path}})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	_, err = db.Check(ctx, nil)
+	return err
+}

@@ -1,0 +1,317 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"time"
+
+	"waoutbox/cmd/internal/config"
+	"waoutbox/cmd/internal/control"
+	"waoutbox/cmd/internal/term"
+	"waoutbox/connection/wire"
+	"waoutbox/outbox/api"
+	"waoutbox/store"
+)
+
+const (
+	// checkLimit bounds reading a large outbox from end to end.
+	checkLimit = time.Hour
+	// clockSkew is what a clock may be wrong by; receivers of Standard Webhooks refuse signatures
+	// from five minutes on.
+	clockSkew = time.Minute
+	// oldProgram is the age at which WhatsApp may soon refuse the version that this program says it
+	// is.
+	oldProgram = 120 * 24 * time.Hour
+)
+
+// examining is one run of `doctor`.
+type examining struct {
+	e       *env
+	network bool
+	found   []doctorFinding
+}
+
+func (d *examining) add(check, status, message, mend string) {
+	d.found = append(d.found, doctorFinding{check, status, message, mend})
+}
+
+// fault is a problem whose sentence says how to mend it.
+func (d *examining) fault(check string, err error) {
+	message, mend := parted(err.Error())
+	d.add(check, findingProblem, message, mend)
+}
+
+// parted takes the advice from the end of a sentence.
+func parted(text string) (message, mend string) {
+	for _, mark := range []string{". Restore a backup: ", ". Put ", ". Begin one ", ". Mount ", ". Make ", ". Run ", ". Talk ", ": run: ", ": name ", ": use ", "; put ", "; close "} {
+		if at := strings.Index(text, mark); at > 0 {
+			return text[:at], strings.TrimLeft(text[at:], ".:; ")
+		}
+	}
+	return text, ""
+}
+
+func (d *examining) all(ctx context.Context) {
+	d.version()
+	if !d.directory() {
+		return
+	}
+	cfg, ok := d.settings()
+	if !ok {
+		return
+	}
+	running := d.service(ctx)
+	svc, examination, err := d.examine(ctx, cfg, running)
+	if err != nil {
+		d.fault("outbox", err)
+		d.space(api.Examination{MinFree: uint64(cfg.MinFreeBytes)})
+		d.add("whatsapp", findingSkipped, "the outbox must be mended first", "")
+		return
+	}
+	d.outbox(examination)
+	d.space(examination)
+	d.clock(examination)
+	d.reached(examination)
+	for _, a := range svc.Alarms {
+		message, mend := parted(a.Message)
+		d.add("alarm", findingProblem, a.Code+": "+message, mend)
+	}
+	if len(svc.Alarms) == 0 {
+		d.add("alarm", findingOK, "none is up", "")
+	}
+}
+
+func (d *examining) version() {
+	v := buildVersion()
+	switch age := time.Since(v.Time); {
+	case v.Time.IsZero():
+		d.add("version", findingOK, fmt.Sprintf("waoutbox %s, %s", v.Version, v.Go), "")
+	case age > oldProgram:
+		d.add("version", findingWarning, fmt.Sprintf("waoutbox %s is %s old: WhatsApp refuses clients that are too old", v.Version, term.Age(age)), "install a newer version, then: "+d.e.command("restart"))
+	default:
+		d.add("version", findingOK, fmt.Sprintf("waoutbox %s, %s old", v.Version, term.Age(age)), "")
+	}
+}
+
+// directory looks at who may read and write the state.
+func (d *examining) directory() bool {
+	dir := d.e.stateDir
+	err := d.e.checkStateDir()
+	if err == nil {
+		_, err = os.Stat(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			d.add("directory", findingProblem, "there is no state at "+d.e.home(dir), d.e.command("start")+", or name the right one with --state-dir")
+			return false
+		}
+	}
+	if err != nil {
+		d.fault("directory", err)
+		return false
+	}
+	if probe, err := os.CreateTemp(dir, ".doctor-*"); err != nil {
+		d.add("directory", findingProblem, fmt.Sprintf("nothing can be written to %s: %s", d.e.home(dir), store.Reason(err)), writeAdvice(err))
+	} else {
+		_ = probe.Close()
+		_ = os.Remove(probe.Name())
+		d.add("directory", findingOK, d.e.home(dir)+" can be written", "")
+	}
+	loose, err := looseFiles(dir)
+	switch {
+	case err != nil:
+		d.add("access", findingProblem, "the modes of the files cannot be read: "+store.Reason(err), "")
+	case len(loose) > 0:
+		d.add("access", findingWarning, "others can read "+strings.Join(loose, ", "), "chmod -R go= "+term.Quote(dir))
+	default:
+		d.add("access", findingOK, "nobody else can read it", "")
+	}
+	return true
+}
+
+func writeAdvice(err error) string {
+	switch {
+	case store.DiskFull(err):
+		return "make space on this disk"
+	case errors.Is(err, fs.ErrPermission):
+		return "run it as the user that owns the directory"
+	}
+	return "mount it writable, or name another place with --state-dir"
+}
+
+// looseFiles lists what others may read. On Windows modes say nothing.
+func looseFiles(dir string) (loose []string, err error) {
+	if runtime.GOOS == "windows" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(dir)
+	for _, entry := range append(entries, nil) {
+		path := dir
+		if entry != nil {
+			path = filepath.Join(dir, entry.Name())
+		}
+		info, ierr := os.Lstat(path)
+		if ierr != nil || info.Mode()&fs.ModeSymlink != 0 {
+			continue // gone meanwhile
+		}
+		if info.Mode().Perm()&0o077 != 0 {
+			loose = append(loose, filepath.Base(path))
+		}
+	}
+	return loose, err
+}
+
+func (d *examining) settings() (config.Config, bool) {
+	cfg, err := d.e.config()
+	if err == nil {
+		if mend, unfit := unfitListener(cfg, config.KeyHTTP); unfit != nil {
+			d.add("settings", findingProblem, unfit.Error(), mend)
+			return cfg, true
+		}
+		d.add("settings", findingOK, store.ConfigFile+" and the environment are in order", "")
+		return cfg, true
+	}
+	d.fault("settings", err)
+	return cfg, false
+}
+
+// service looks at the lock and the socket.
+func (d *examining) service(ctx context.Context) (running bool) {
+	c := control.NewClient(d.e.stateDir, agent())
+	defer c.Close()
+	info, err := c.Daemon(ctx)
+	owner, owned, lockErr := store.ReadOwner(d.e.stateDir)
+	switch {
+	case err == nil && info.Version != version:
+		d.add("service", findingWarning, fmt.Sprintf("runs (pid %d) as version %s, and this program is %s", info.PID, info.Version, version), d.e.command("restart"))
+	case err == nil:
+		d.add("service", findingOK, fmt.Sprintf("runs (pid %d, up for %s) and answers on its socket", info.PID, since(info.StartedAt)), "")
+	case lockErr != nil:
+		d.add("service", findingProblem, lockErr.Error(), "")
+	case owned:
+		d.add("service", findingProblem, fmt.Sprintf("process %d (version %s) owns the state and does not answer", owner.PID, owner.Version),
+			fmt.Sprintf("try again; if it stays so, end process %d, then: %s", owner.PID, d.e.command("start")))
+	default:
+		d.add("service", findingWarning, "is not running: no events arrive", d.e.command("start"))
+	}
+	return err == nil
+}
+
+// examine looks inside, in the service or here.
+func (d *examining) examine(ctx context.Context, cfg config.Config, running bool) (st api.Status, x api.Examination, err error) {
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	in := api.Examine{Network: d.network}
+	if running {
+		b, err := d.e.connect(ctx, modeDaemon)
+		if err != nil {
+			return st, x, err
+		}
+		defer b.close() //nolint:errcheck // there is nothing in it that could be lost
+		if x, err = b.daemon.Examine(ctx, in); err == nil {
+			st, err = b.Status(ctx)
+		}
+		return st, x, err
+	}
+	if err := store.CheckOutbox(d.e.stateDir); err != nil {
+		return st, x, err
+	}
+	a, err := openApp(ctx, d.e.stateDir, cfg, false, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return st, x, err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	server, err := wire.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
+	if err != nil {
+		return st, x, err
+	}
+	proxy, err := a.proxy(d.e.configPath(), cfg)
+	if err != nil {
+		return st, x, err
+	}
+	if x, err = a.examiner(cfg, wire.Route{Server: server, Proxy: proxy})(ctx, in); err == nil {
+		st, err = a.service(nil, nil, mediaParts{}).Status(ctx)
+	}
+	return st, x, err
+}
+
+func (d *examining) outbox(x api.Examination) {
+	switch {
+	case x.Damage != "":
+		d.add("outbox", findingProblem, x.Damage, d.e.command("restore FILE")+", or without a backup: "+d.e.command("stop")+", then "+d.e.command("doctor --quarantine"))
+	case x.Damaged > 0:
+		d.add("outbox", findingProblem, fmt.Sprintf("%s of %s cannot be decoded: what was owed of them is dead-lettered with the reason corrupt", term.Count(x.Damaged), term.Plural(x.Records, "record", "records")),
+			"nothing else is lost; look at the disk (smartctl, dmesg), and keep a backup")
+	default:
+		d.add("outbox", findingOK, term.Plural(x.Records, "record", "records")+" read, all of them whole", "")
+	}
+}
+
+func (d *examining) space(x api.Examination) {
+	free := x.FreeBytes
+	if free == 0 {
+		var err error
+		if free, err = store.FreeBytes(d.e.stateDir); err != nil {
+			return
+		}
+	}
+	text := term.Bytes(int64(min(free, 1<<62))) + " free on the disk"
+	if x.MaxBytes > 0 {
+		text += fmt.Sprintf(", the outbox holds %s of %s", term.Bytes(x.Bytes), term.Bytes(x.MaxBytes))
+	}
+	mend := "make space, or lower what must stay free: " + d.e.command("config set min-free-bytes 64MiB")
+	switch {
+	case free < x.MinFree:
+		d.add("space", findingProblem, fmt.Sprintf("%s, and no event is taken below %s (min-free-bytes)", text, term.Bytes(int64(x.MinFree))), mend)
+	case free < 2*x.MinFree:
+		d.add("space", findingWarning, fmt.Sprintf("%s; no event is taken below %s", text, term.Bytes(int64(x.MinFree))), mend)
+	case x.MaxBytes > 0 && x.Bytes > x.MaxBytes/10*9:
+		d.add("space", findingWarning, text, "allow more and restart the service: "+d.e.command("config set max-size 20GiB"))
+	default:
+		d.add("space", findingOK, text, "")
+	}
+}
+
+func (d *examining) clock(x api.Examination) {
+	mend := "set it: timedatectl set-ntp true"
+	if ahead := time.Duration(x.NewestEventAheadMs) * time.Millisecond; ahead < -clockSkew {
+		d.add("clock", findingProblem, fmt.Sprintf("is %s behind the newest event: nothing is removed for its age meanwhile", term.Age(-ahead)), mend)
+		return
+	}
+	if x.WhatsApp == nil || x.WhatsApp.ClockAheadMs == nil {
+		d.add("clock", findingOK, "is not behind the newest event; there is no other to compare it with", "")
+		return
+	}
+	ahead := time.Duration(*x.WhatsApp.ClockAheadMs) * time.Millisecond
+	switch {
+	case ahead > clockSkew:
+		d.add("clock", findingProblem, fmt.Sprintf("is %s ahead of WhatsApp's: receivers may refuse signatures", term.Age(ahead)), mend)
+	case ahead < -clockSkew:
+		d.add("clock", findingProblem, fmt.Sprintf("is %s behind WhatsApp's: receivers may refuse signatures", term.Age(-ahead)), mend)
+	default:
+		d.add("clock", findingOK, "is that of WhatsApp", "")
+	}
+}
+
+func (d *examining) reached(x api.Examination) {
+	if w := x.WhatsApp; w == nil {
+		d.add("whatsapp", findingSkipped, "not called (--offline)", "")
+	} else if w.Error != "" {
+		d.add("whatsapp", findingProblem, w.Where+" cannot be reached: "+w.Error, "look at the network and at "+d.e.command("config get %s", config.KeyWhatsAppProxy))
+	} else {
+		d.add("whatsapp", findingOK, fmt.Sprintf("%s can be reached, %s", w.Where, term.Millis(w.Ms)), "")
+	}
+	for _, w := range x.Webhooks {
+		switch {
+		case w.Error != "":
+			d.add("webhook", findingProblem, fmt.Sprintf("%s %s: %s", w.ID, w.Where, w.Error), d.e.command("webhook test %s", w.ID))
+		default:
+			d.add("webhook", findingOK, fmt.Sprintf("%s %s can be reached, %s", w.ID, w.Where, term.Millis(w.Ms)), "")
+		}
+	}
+}

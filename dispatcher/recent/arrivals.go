@@ -1,0 +1,43 @@
+package recent
+
+import (
+	"sync"
+	"time"
+
+	"waoutbox/outbox"
+)
+
+// Arrivals counts the events that were appended in each of the last Minutes. The zero value is
+// ready. Safe for concurrent use.
+type Arrivals struct {
+	mu      sync.Mutex
+	minutes [Minutes]struct{ at, count int64 }
+}
+
+// Appended counts events that were not stored before.
+func (a *Arrivals) Appended(fresh []outbox.Event, _ time.Duration) {
+	at := minuteOf(time.Now())
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	m := &a.minutes[slot(at)]
+	if m.at != at {
+		m.at, m.count = at, 0
+	}
+	m.count += int64(len(fresh))
+}
+
+// Counts returns the last hour by minute, the oldest first and that of now last: always Minutes of
+// them.
+func (a *Arrivals) Counts(now time.Time) []int64 {
+	out := make([]int64, Minutes)
+	last := minuteOf(now)
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for i := range out {
+		at := last - Minutes + 1 + int64(i)
+		if m := a.minutes[slot(at)]; m.at == at {
+			out[i] = m.count
+		}
+	}
+	return out
+}
