@@ -11,9 +11,9 @@ import (
 // orderLimit is how long what is to be handled waits for a stanza before it that nobody handles.
 const orderLimit = 10 * time.Second
 
-// Order has stanzas of chats handled in the order in which they arrived on a connection. The library
-// does that as long as its queue has room; what comes while 2,048 wait it puts there in any order.
-// Safe for concurrent use.
+// Order has stanzas of chats handled in the order in which they arrived on a connection. The
+// library does that as long as its queue has room; what comes while 2,048 wait it puts there in any
+// order. Safe for concurrent use.
 type Order struct {
 	mu   sync.Mutex
 	tags []string // with a handler
