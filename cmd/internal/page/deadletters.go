@@ -1,9 +1,11 @@
 package page
 
 import (
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"waoutbox/cmd/internal/page/view"
@@ -53,6 +55,52 @@ type groupRow struct {
 	Query        string // of its filter
 }
 
+// groups are the summaries that were made last, by what they select: a page that is looked at asks
+// every second, and reads no letter while there are as many as before. Safe for concurrent use.
+type groups struct {
+	mu   sync.Mutex
+	made map[string]madeGroups
+}
+
+type madeGroups struct {
+	all  []api.DeadLetterGroup
+	dead int64
+	at   time.Time
+}
+
+// groupsLife is how long a summary is used again while the number of dead letters does not change:
+// as many may come as go.
+const groupsLife = 10 * time.Second
+
+// maxGroups bounds the summaries that are kept.
+const maxGroups = 32
+
+// summary returns the reasons of what f selects, for a stream those of a moment ago. dead is how
+// many letters there are now.
+func (c *call) summary(f api.DeadLetterFilter, dead int64) ([]api.DeadLetterGroup, error) {
+	if !f.Since.IsZero() {
+		f.Since = f.Since.Truncate(time.Minute)
+	}
+	key, k := fmt.Sprintf("%+v", f), &c.s.groups
+	k.mu.Lock()
+	made, known := k.made[key]
+	k.mu.Unlock()
+	if c.streaming && known && made.dead == dead && c.clock.Now.Sub(made.at) < groupsLife {
+		return made.all, nil
+	}
+	all, err := c.s.o.Service.DeadLetterSummary(c.ctx(), f)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.made == nil || len(k.made) >= maxGroups {
+		k.made = map[string]madeGroups{}
+	}
+	k.made[key] = madeGroups{all, dead, c.clock.Now}
+	return all, nil
+}
+
 // letterRow is one dead letter.
 type letterRow struct {
 	ID, Event    string
@@ -83,13 +131,13 @@ func (c *call) deadLetters() (shown, error) {
 	m.Heading = term.Plural(st.Dead, "dead letter", "dead letters")
 	m.Lead = c.deadLead(st)
 	m.Replays = c.replayRows("")
-	all, err := c.s.o.Service.DeadLetterSummary(c.ctx(), api.DeadLetterFilter{})
+	all, err := c.summary(api.DeadLetterFilter{}, st.Dead)
 	if err != nil {
 		m.GroupErr = err.Error()
 	}
 	groups := all
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
-		if groups, err = c.s.o.Service.DeadLetterSummary(c.ctx(), f); err != nil {
+		if groups, err = c.summary(f, st.Dead); err != nil {
 			m.GroupErr = err.Error()
 		}
 	}
