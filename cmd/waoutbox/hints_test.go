@@ -73,7 +73,8 @@ func TestFlagsAndToolsInTextsExist(t *testing.T) {
 	flags["data-binary"] = true // curl's
 	flags["scope"] = true       // claude's
 	flags["decrypt"] = true     // age's
-	for _, name := range []string{"user", "now", "property", "value"} { // systemctl's and loginctl's
+	// systemctl's and loginctl's
+	for _, name := range []string{"user", "now", "property", "value"} {
 		flags[name] = true
 	}
 	otherPrograms := regexp.MustCompile(`/cmd/(wasim|wabench)/`)
