@@ -148,6 +148,9 @@ func TestSubscribers(t *testing.T) {
 			}
 		}
 	}
+	if out := r.mustRun("status"); !strings.Contains(out, "1 stream of events is open") {
+		t.Errorf("status: %s", out)
+	}
 	write(0, 20)
 	cursor := ""
 	for i := range 20 {
