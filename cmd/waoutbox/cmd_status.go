@@ -125,6 +125,9 @@ func (e *env) showStatus(st api.Status) {
 		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
 		e.sayReachable(d.HTTP)
 	}
+	if st.EventStreams > 0 {
+		e.printf("agents     %s\n", term.Plural(int64(st.EventStreams), "stream of events is open", "streams of events are open"))
+	}
 	kept := term.Plural(st.Events, "event", "events") + " kept"
 	if st.CountsUnknown {
 		kept = "its events cannot be counted now"
