@@ -12,8 +12,9 @@ const opusRate = 48_000
 // oggHeader is how long the fixed part of an Ogg page's header is.
 const oggHeader = 27
 
-// opusLength reads how long an Opus recording in an Ogg file lasts, from the file as it passes: each
-// page says at which sample it ends. How loud it is when, which phones draw, only a decoder knows.
+// opusLength reads how long an Opus recording in an Ogg file lasts, from the file as it passes:
+// each page says at which sample it ends. How loud it is when, which phones draw, only a decoder
+// knows.
 type opusLength struct {
 	head   []byte // of the page at hand, as far as it has come
 	skip   int    // bytes of it that are of no interest
