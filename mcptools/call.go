@@ -32,6 +32,7 @@ type Backend interface {
 	Events(ctx context.Context, q api.EventQuery) (api.EventPage, error)
 	Event(ctx context.Context, ref string) (api.EventDetail, error)
 	Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error)
+	RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error)
 	StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error
 	Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error)
 	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)

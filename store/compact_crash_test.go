@@ -146,7 +146,8 @@ func childLines(t *testing.T, env string) []string {
 	cmd := exec.CommandContext(ctx, os.Args[0])
 	cmd.Env = append(os.Environ(), env)
 	out, err := cmd.Output()
-	// A process that ends itself by a fault of its own returns 1; so does a killed one on Windows.
+	// A process that ends itself by a fault of its own returns 1, and so does a killed one on
+	// Windows.
 	killed := func(exit *exec.ExitError) bool {
 		return exit.ExitCode() != 1 || runtime.GOOS == "windows" && !strings.Contains(string(out), "error ")
 	}

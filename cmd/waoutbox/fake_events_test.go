@@ -124,3 +124,9 @@ func (f *fakeService) StreamOccurrences(context.Context, api.OccurrenceQuery, fu
 	defer done()
 	return err
 }
+
+func (f *fakeService) RefuseSubscription(context.Context, api.RefuseSubscription) (api.RefusedSubscription, error) {
+	done, err := f.begin("RefuseSubscription")
+	done()
+	return api.RefusedSubscription{}, err
+}

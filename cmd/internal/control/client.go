@@ -148,6 +148,10 @@ func (c *Client) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.Oc
 	return call(ctx, c, routeOccurrences, q)
 }
 
+func (c *Client) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	return call(ctx, c, routeRefuseSubscription, in)
+}
+
 func (c *Client) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return call(ctx, c, routeReplayEvents, in)
 }
