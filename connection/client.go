@@ -19,6 +19,7 @@ import (
 
 	"waoutbox/connection/decryptions"
 	"waoutbox/connection/directory"
+	"waoutbox/connection/disappearing"
 	"waoutbox/connection/guard"
 	"waoutbox/connection/liveness"
 	"waoutbox/connection/media"
@@ -90,7 +91,8 @@ type Client struct {
 	changing   chan struct{} // cap 1: holds an element while the link is being opened or closed
 	tries      atomic.Uint64 // tries to connect that failed
 	directory  *directory.Directory
-	lookups    *pace // of numbers
+	timers     *disappearing.Timers // of chats
+	lookups    *pace                // of numbers
 	mender     *synced.Mender
 	fetching   sync.Mutex // held while synced settings are fetched and told
 	// something of those could not be told
@@ -132,6 +134,7 @@ func New(o Options) (*Client, error) {
 	c.tr = translate.New(c.status.account, addressLookup{c}, c.now,
 		translate.WithSecrets(c.secrets), translate.WithAlarm(c.reportLostMessage))
 	c.tr.OutageSince(o.DownSince)
+	c.timers = disappearing.New(o.Device)
 	c.directory, c.lookups = directory.New(c.now), newPace(o.MaxSends, c.now)
 	c.sends = newOpenSends(o.Sends, c.tr, c.status.account, newPace(o.MaxSends, c.now), c.now, c.log)
 	c.in = &ingest{

@@ -161,6 +161,7 @@ func (c *Client) forgetAccount(reason string) {
 	c.restricted.Forget()
 	c.silence.Forget()
 	c.directory.Forget()
+	c.timers.Forget()
 	c.status.note(noteSilence, "")
 	c.status.note(noteUnread, "")
 	c.alarms.clear(alarmAppState, alarmAppStateLost, alarmClosed)
