@@ -71,6 +71,7 @@ type Client struct {
 	version    *webversion.Updater
 	restricted restrictions.Restrictions
 	silence    *watchdog.Watchdog
+	rhythm     rhythm
 	quiet      atomic.Bool // a silence is noted that may be nobody's fault
 	unread     unread
 	status     *status
@@ -224,6 +225,7 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 	}
 	c.status.note(noteVersion, c.version.Note())
 	c.restoreRestriction(ctx)
+	c.restoreRhythm(ctx)
 	c.restoreClosed(ctx, dev)
 	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
@@ -318,6 +320,9 @@ func (c *Client) stop() {
 	c.in.close(c.timings.grace)
 	c.sending.Wait()
 	c.flushDecrypted()
+	if c.status.read().Account != "" {
+		c.keepRhythm(true)
+	}
 	c.useDecrypted(nil) // its store is about to be closed
 	c.http.CloseIdleConnections()
 	c.files.CloseIdleConnections()
