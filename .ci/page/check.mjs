@@ -40,6 +40,7 @@ try {
   const root = new URL('/page/', link).href;
   await page.goto(root);
   want(await page.getByText('No session').isVisible(), 'a browser without a session is shown something else');
+  await look('no session');
   await page.goto(link);
   await page.waitForURL(root);
   await page.getByText('Not linked yet').waitFor();
@@ -168,6 +169,15 @@ try {
   await dialog.getByRole('button', { name: 'Delete 2 for good' }).click();
   await page.getByText('Deleted 2 dead letters').waitFor();
   want((await world.json('status'))[0].dead === before - 2, 'there are not two less');
+
+  const gone = page.locator('#reasons tr').filter({ hasText: '410 Gone' });
+  await gone.getByRole('link', { name: 'Purge 1…' }).click();
+  await dialog.getByText('all 1 of: ').waitFor();
+  await dialog.getByRole('button', { name: 'Delete 1 for good' }).click();
+  await page.getByText('Deleted 1 dead letter').waitFor();
+  want((await world.json('status'))[0].dead === before - 3, 'more than the group is gone');
+  await page.locator('#reasons').getByRole('link', { name: /^\d+$/ }).first().click();
+  want(/url=wh_.*reason=|reason=.*url=wh_/.test(page.url()) && await page.locator('#letters tbody tr').count() > 0, 'a reason leads to ' + page.url());
 
   step('a secret is rotated, and shown once');
   await page.goto(root + 'webhooks/' + world.shop.id);

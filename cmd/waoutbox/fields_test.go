@@ -18,6 +18,7 @@ var fieldless = []string{
 	"the request is larger",
 	"the request is longer",
 	"The arguments must be one JSON object",
+	"the service is installed and was started", // of flags of a command
 }
 
 // TestInvalidArgumentsNameTheField: whoever sends something wrong is told which field it is, so

@@ -33,6 +33,23 @@ func TestALinkIsUsedOnce(t *testing.T) {
 			t.Errorf("%s: %d", wrong, resp.StatusCode)
 		}
 	}
+	for name, value := range map[string]string{"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch", "": ""} {
+		req, err := http.NewRequest(map[bool]string{true: http.MethodHead, false: http.MethodGet}[name == ""], link.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if name != "" {
+			req.Header.Set(name, value)
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusServiceUnavailable || len(resp.Cookies()) != 0 {
+			t.Errorf("who only looks ahead (%q): %d", name, resp.StatusCode)
+		}
+	}
 	resp := get(link.URL)
 	if resp.StatusCode != http.StatusOK || len(resp.Cookies()) != 1 {
 		t.Fatalf("the link: %d with %d cookies", resp.StatusCode, len(resp.Cookies()))
