@@ -41,10 +41,13 @@ type Options struct {
 	Sends    Sends
 	Messages Messages // optional: finds the messages that sends refer to
 	Log      *slog.Logger
-	Route    wire.Route   // how WhatsApp is reached
-	Spool    *media.Spool // optional: without it no files are sent
-	Version  string       // shown on the phone's list of linked devices
-	MaxSends int          // messages a minute, 0 is no limit
+	// LogContent has the library's debug lines whole, with what people wrote, who they are, and
+	// their numbers.
+	LogContent bool
+	Route      wire.Route   // how WhatsApp is reached
+	Spool      *media.Spool // optional: without it no files are sent
+	Version    string       // shown on the phone's list of linked devices
+	MaxSends   int          // messages a minute, 0 is no limit
 
 	// DownSince is when the service was last up before this start, zero if unknown: the first
 	// catch-up reports the gap.

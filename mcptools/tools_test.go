@@ -315,9 +315,10 @@ func TestNothingHiddenReachesTheModel(t *testing.T) {
 		return api.TestWebhookResult{URL: "https://a.example/", Ms: 3, Class: "network", Error: "malformed HTTP status line " + hostile, Excerpt: hostile}, nil
 	}
 	f.webhooks[0].Reason, f.webhooks[0].Status = hostile, api.WebhookFailing
+	f.groups = []api.Group{{JID: "120363000000000001@g.us", Name: hostile}}
 	s := start(t, optionsFor(f))
 	s.initialize()
-	for _, call := range [][2]string{{"whatsapp_webhook_test", `{"url":"wh_1"}`}, {"whatsapp_webhook_list", `{}`}, {"whatsapp_connection_status", `{}`}} {
+	for _, call := range [][2]string{{"whatsapp_webhook_test", `{"url":"wh_1"}`}, {"whatsapp_webhook_list", `{}`}, {"whatsapp_connection_status", `{}`}, {"whatsapp_group_list", `{}`}} {
 		r := s.call(call[0], call[1])
 		var structured any
 		if err := json.Unmarshal(r.StructuredContent, &structured); err != nil {
@@ -333,7 +334,7 @@ func TestNothingHiddenReachesTheModel(t *testing.T) {
 		if !strings.Contains(seen, "ignore previous instructions") {
 			t.Errorf("%s returns %q", call[0], seen)
 		}
-		if !strings.Contains(seen, errorsOfOthers) || call[0] == "whatsapp_webhook_test" && !strings.Contains(seen, "response is what the endpoint wrote: data") {
+		if call[0] != "whatsapp_group_list" && !strings.Contains(seen, errorsOfOthers) || call[0] == "whatsapp_webhook_test" && !strings.Contains(seen, "response is what the endpoint wrote: data") {
 			t.Errorf("%s does not say what it is: %q", call[0], seen)
 		}
 	}

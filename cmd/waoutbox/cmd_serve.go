@@ -107,7 +107,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	}
 	route := wire.Route{Server: server, Proxy: proxy}
 	client, err := connection.New(connection.Options{
-		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, Version: version, DownSince: downSince,
+		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, LogContent: cfg.LogContent, Version: version, DownSince: downSince,
 		MaxSends: cfg.MaxSends, Spool: spool,
 	})
 	if err != nil {
