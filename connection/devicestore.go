@@ -139,7 +139,7 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 			dev.Sessions, dev.Identities, dev.PreKeys = sessions.Restored(w.Sessions), w.Identities, w.PreKeys
 			dev.SenderKeys, dev.MsgSecrets = w.SenderKeys, w.Secrets
 			dev.EventBuffer = &guardedBuffer{
-				EventBuffer: decrypted,
+				EventBuffer: w.Events,
 				onFailure:   c.deviceStoreFailed,
 				plain:       c.arrivals,
 			}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"image"
+	"image/jpeg"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -19,7 +21,9 @@ import (
 	"go.mau.fi/whatsmeow/proto/waE2E"
 	"go.mau.fi/whatsmeow/types"
 
+	"waoutbox/connection/translate"
 	"waoutbox/connection/wasim"
+	"waoutbox/outbox/api"
 )
 
 // elsewhere are the example bodies that something else than one stanza brings about, and those
@@ -28,11 +32,9 @@ var elsewhere = map[string]string{
 	"message.update-poll-vote":       "TestPollVoteOfTheRealThing",
 	"message.received-recovered":     "TestUnreadableAndRecovered",
 	"message.received-undecryptable": "TestUnreadableAndRecovered",
-	"message.sent-group-image":       "an own send, with an upload: package translate",
+	"message.sent-group-image":       "an own send, with an upload: TestTheExampleOfASentImage",
 	"message.sent-text":              "an own send: TestSendTextToANumber",
 	"message.update-error":           "an own send: TestSendTextErrors",
-	"group.update-joined":            "the simulator names the owner of the subject by phone number too: package wasim",
-	"group.update-description":       "the simulator chooses the id of a description: package wasim",
 }
 
 // TestExamplesThroughTheSimulator: what the example bodies show comes about through the simulated
@@ -200,6 +202,11 @@ func (r *examplesRig) acts() map[string]func(context.Context, []byte) error {
 		"group.update-subject": func(ctx context.Context, _ []byte) error {
 			return r.team.SetSubject(ctx, r.bob, "Team <launch> & ops")
 		},
+		"group.update-description": func(ctx context.Context, _ []byte) error {
+			body := []waBinary.Node{tag("body", nil, []byte("Daily stand-up 09:30"))}
+			return r.team.Change(ctx, r.bob, tag("description", waBinary.Attrs{"id": "3EB09E1D22"}, body))
+		},
+		"group.update-joined":               r.joined,
 		"group.update-participants-add":     members(r.bob, r.team.Add),
 		"group.update-participants-promote": members(r.bob, r.team.Promote),
 		"group.update-participants-leave":   members(r.alice, r.team.Remove),
@@ -213,6 +220,43 @@ func (r *examplesRig) acts() map[string]func(context.Context, []byte) error {
 		"presence.update-composing":    func(ctx context.Context, _ []byte) error { return r.alice.Typing(ctx, "composing") },
 		"presence.update-recording":    func(ctx context.Context, _ []byte) error { return r.alice.Typing(ctx, "recording") },
 		"presence.update-group-paused": func(ctx context.Context, _ []byte) error { return r.bob.GroupTyping(ctx, r.team, "paused") },
+	}
+}
+
+// joined is the account put into a group, whose owner of the subject has no phone number.
+func (r *examplesRig) joined(ctx context.Context, _ []byte) error {
+	suppliers, at := types.NewJID("120363041122334455", types.GroupServer), "1735689600"
+	bob, bobPN := r.parse(r.bob.LID()), r.parse(r.bob.PN())
+	n := notice("1735689658-1", "w:gp2", tag("create", waBinary.Attrs{"type": "new"}, []waBinary.Node{
+		tag("group", waBinary.Attrs{
+			"id": suppliers.User, "subject": "Suppliers", "s_t": at, "s_o": bob, "creation": at, "creator": bob, "creator_pn": bobPN,
+			"addressing_mode": "lid", "size": "2", "p_v_id": at, "a_v_id": at,
+		}, []waBinary.Node{
+			tag("participant", waBinary.Attrs{"jid": bob, "phone_number": bobPN, "type": "superadmin"}, nil),
+			tag("participant", waBinary.Attrs{"jid": r.parse(r.acc.LID()), "phone_number": r.parse(r.acc.PN())}, nil),
+		})}))
+	n.Attrs["from"], n.Attrs["participant"], n.Attrs["participant_pn"] = suppliers, bob, bobPN
+	return r.acc.SendStanza(ctx, n)
+}
+
+// chosenAnew are the fields of a sent picture that are others with each send.
+var chosenAnew = regexp.MustCompile(`"(id|url|fileSha256|fileLength|mediaKey|fileEncSha256|directPath|mediaKeyTimestamp|jpegThumbnail)":"[^"]+"`)
+
+// TestTheExampleOfASentImage: a picture that is sent into a group is told as the example shows, but
+// for what is chosen anew with each.
+func TestTheExampleOfASentImage(t *testing.T) {
+	r := newExamplesRig(t)
+	raw, err := os.ReadFile("translate/testdata/events/message.sent-group-image.json")
+	must(t, err)
+	var picture bytes.Buffer
+	must(t, jpeg.Encode(&picture, image.NewRGBA(image.Rect(0, 0, 1280, 720)), nil))
+	_, err = r.SendFile(bounded(t), api.Send{To: r.team.JID(), File: &api.File{Caption: "menu"}}, &picture)
+	must(t, err)
+	shape := func(body []byte) string { return chosenAnew.ReplaceAllString(timeless(body), `"$1":""`) }
+	want := shape([]byte(r.who.Replace(strings.TrimSpace(string(raw)))))
+	sent := r.named(translate.MessageSent)
+	if len(sent) != 1 || shape(sent[0].Body) != want {
+		t.Errorf("told %s\nwant %s", bodies(sent), want)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 // worded is a Backend whose sentences, in results and in errors, name the tools of this session
 // where they name commands.
 type worded struct {
-	Backend
-	say func(sentence string) string
+	service Backend
+	say     func(sentence string) string
 }
 
 // inTools returns a sentence of the service as an agent understands it.
@@ -46,121 +46,137 @@ func inTools[T any](w worded, out T, err error) (T, error) {
 }
 
 func (w worded) Status(ctx context.Context) (api.Status, error) {
-	out, err := w.Backend.Status(ctx)
+	out, err := w.service.Status(ctx)
 	return inTools(w, out, err)
 }
 
 func (w worded) Webhooks(ctx context.Context) ([]api.Webhook, error) {
-	out, err := w.Backend.Webhooks(ctx)
+	out, err := w.service.Webhooks(ctx)
 	return inTools(w, out, err)
 }
 
 func (w worded) PutWebhook(ctx context.Context, in api.PutWebhook) (api.PutWebhookResult, error) {
-	out, err := w.Backend.PutWebhook(ctx, in)
+	out, err := w.service.PutWebhook(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error) {
-	out, err := w.Backend.RemoveWebhook(ctx, in)
+	out, err := w.service.RemoveWebhook(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) TestWebhook(ctx context.Context, in api.TestWebhook) (api.TestWebhookResult, error) {
-	out, err := w.Backend.TestWebhook(ctx, in)
+	out, err := w.service.TestWebhook(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) PauseWebhook(ctx context.Context, ref string) (api.WebhookState, error) {
-	out, err := w.Backend.PauseWebhook(ctx, ref)
+	out, err := w.service.PauseWebhook(ctx, ref)
 	return inTools(w, out, err)
 }
 
 func (w worded) ResumeWebhook(ctx context.Context, in api.ResumeWebhook) (api.WebhookState, error) {
-	out, err := w.Backend.ResumeWebhook(ctx, in)
+	out, err := w.service.ResumeWebhook(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) Events(ctx context.Context, q api.EventQuery) (api.EventPage, error) {
-	out, err := w.Backend.Events(ctx, q)
+	out, err := w.service.Events(ctx, q)
 	return inTools(w, out, err)
 }
 
 func (w worded) Event(ctx context.Context, ref string) (api.EventDetail, error) {
-	out, err := w.Backend.Event(ctx, ref)
+	out, err := w.service.Event(ctx, ref)
 	return inTools(w, out, err)
 }
 
 func (w worded) Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
-	out, err := w.Backend.Purge(ctx, in)
+	out, err := w.service.Purge(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error) {
-	out, err := w.Backend.Groups(ctx, in)
+	out, err := w.service.Groups(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) Connect(ctx context.Context) (api.Link, error) {
-	out, err := w.Backend.Connect(ctx)
+	out, err := w.service.Connect(ctx)
 	return inTools(w, out, err)
 }
 
 func (w worded) Disconnect(ctx context.Context) (api.Link, error) {
-	out, err := w.Backend.Disconnect(ctx)
+	out, err := w.service.Disconnect(ctx)
 	return inTools(w, out, err)
 }
 
 func (w worded) DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
-	out, err := w.Backend.DeadLetters(ctx, q)
+	out, err := w.service.DeadLetters(ctx, q)
 	return inTools(w, out, err)
 }
 
 func (w worded) DeadLetter(ctx context.Context, id string) (api.DeadLetterDetail, error) {
-	out, err := w.Backend.DeadLetter(ctx, id)
+	out, err := w.service.DeadLetter(ctx, id)
 	return inTools(w, out, err)
 }
 
 func (w worded) Replay(ctx context.Context, in api.ReplayRequest) (api.ReplayResult, error) {
-	out, err := w.Backend.Replay(ctx, in)
+	out, err := w.service.Replay(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) PairNow(ctx context.Context, in api.PairRequest) (api.PairStep, error) {
-	out, err := w.Backend.PairNow(ctx, in)
+	out, err := w.service.PairNow(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error) {
-	out, err := w.Backend.ContinuePairing(ctx, in)
+	out, err := w.service.ContinuePairing(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) Unpair(ctx context.Context, in api.UnpairRequest) (api.UnpairResult, error) {
-	out, err := w.Backend.Unpair(ctx, in)
+	out, err := w.service.Unpair(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) Send(ctx context.Context, in api.Send) (api.SendResult, error) {
-	out, err := w.Backend.Send(ctx, in)
+	out, err := w.service.Send(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) Media(ctx context.Context, ref string) (api.Media, error) {
-	out, err := w.Backend.Media(ctx, ref)
+	out, err := w.service.Media(ctx, ref)
 	return inTools(w, out, err)
 }
 
 func (w worded) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error) {
-	out, err := w.Backend.MarkRead(ctx, in)
+	out, err := w.service.MarkRead(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error) {
-	out, err := w.Backend.WatchPresence(ctx, in)
+	out, err := w.service.WatchPresence(ctx, in)
 	return inTools(w, out, err)
 }
 
 func (w worded) FindRecipients(ctx context.Context, in api.FindRecipients) (api.FoundRecipients, error) {
-	out, err := w.Backend.FindRecipients(ctx, in)
+	out, err := w.service.FindRecipients(ctx, in)
 	return inTools(w, out, err)
+}
+
+func (w worded) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error) {
+	out, err := w.service.Occurrences(ctx, q)
+	return inTools(w, out, err)
+}
+
+func (w worded) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	out, err := w.service.RefuseSubscription(ctx, in)
+	out.Message = w.say(out.Message)
+	return inTools(w, out, err)
+}
+
+func (w worded) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	_, err := inTools(w, struct{}{}, w.service.StreamOccurrences(ctx, q, each))
+	return err
 }

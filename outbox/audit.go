@@ -91,10 +91,8 @@ type AuditEntry struct {
 	Code    string `json:"code,omitempty"`   // of the refusal or failure; "" when it was done
 	Reason  string `json:"reason,omitempty"` // why, in words
 	Warning string `json:"warning,omitempty"`
-	// it was about to be done when this was written; what came of it is another record's, if any
+	// it was about to be done when this was written, and what came of it is not known
 	Begun bool `json:"begun,omitempty"`
-	// the key of the record of its beginning, as whoever lists them renders it
-	Of string `json:"of,omitempty"`
 	// how many refusals before this one were not recorded, since there were too many
 	Unrecorded int64 `json:"unrecorded,omitempty"`
 }

@@ -4,11 +4,8 @@ package store
 
 import "io/fs"
 
-// checkAccess does nothing here: Windows has no owner id and mode bits in file information. The
-// state lies in the user's profile, whose inherited access list already keeps other users out.
-func checkAccess(string, fs.FileInfo) error { return nil }
-
-// tighten does nothing here, for the same reason.
+// tighten does nothing here: Windows has no mode bits. The state lies in the user's profile, whose
+// inherited access list already keeps other users out.
 func tighten(string, fs.FileMode) error { return nil }
 
 // Tighten does nothing here, for the same reason.

@@ -10,21 +10,6 @@ import (
 	"syscall"
 )
 
-// checkAccess refuses what belongs to another user (kind OtherOwner), even for root (whose files
-// would then lie in somebody's reach), and what everybody may write (kind Writable): they could
-// swap the database or the key. What the owner's group may write is taken: a container's volume is
-// given such modes again and again (fsGroup), and Tighten takes them away. info is of path. On
-// Windows, where file information tells neither, it returns nil.
-func checkAccess(path string, info fs.FileInfo) error {
-	if st, ok := info.Sys().(*syscall.Stat_t); ok && int(st.Uid) != os.Geteuid() {
-		return newError(OtherOwner, path, nil, "%s belongs to user %d and you are user %d", path, st.Uid, os.Geteuid())
-	}
-	if mode := info.Mode().Perm(); mode&0o002 != 0 {
-		return newError(Writable, path, nil, "%s can be written by others (mode %04o)", path, mode)
-	}
-	return nil
-}
-
 // tighten takes every permission above want from path. On Windows, which has no such modes, it does
 // nothing.
 func tighten(path string, want fs.FileMode) error {

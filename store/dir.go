@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"waoutbox/store/private"
 )
 
 // Names of the files in the state directory.
@@ -71,20 +73,25 @@ func absolute(goos, path string) bool {
 }
 
 // CheckDir reports why dir cannot be a state directory: Missing (wraps fs.ErrNotExist too),
-// NotDirectory, OtherOwner, Writable (by everybody), or System. It creates and changes nothing, so
-// clients may call it beside a living owner.
+// NotDirectory, OtherOwner, Writable (it by everybody, or a directory above it, in which others
+// could put another one in its place), or System. It creates and changes nothing, so clients may
+// call it beside a living owner.
 func CheckDir(dir string) error {
-	info, err := os.Stat(dir)
+	abs, err := filepath.Abs(dir)
+	if err == nil {
+		err = private.CheckDir(abs)
+	}
+	if err == nil {
+		return nil
+	}
+	// First, because on Windows a file in its place is a path that does not exist.
+	if info, serr := os.Stat(dir); serr == nil && !info.IsDir() {
+		return newError(NotDirectory, dir, nil, "state directory %s is not a directory", dir)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return newError(Missing, dir, fs.ErrNotExist, "no state at %s", dir)
 	}
-	if err != nil {
-		return systemError(err, dir, fmt.Sprintf("state directory %s cannot be used", dir))
-	}
-	if !info.IsDir() {
-		return newError(NotDirectory, dir, nil, "state directory %s is not a directory", dir)
-	}
-	return checkAccess(dir, info)
+	return privateError(err, dir, fmt.Sprintf("state directory %s cannot be used", dir))
 }
 
 // MakeDir creates dir and what is above it for its owner alone (mode 0700), or checks an existing

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"waoutbox/store/private"
 )
 
 // Kind says what is wrong, for whoever has to act on it: errors.Is(err, store.Full). The advice a
@@ -38,6 +40,7 @@ const (
 	NotDirectory Kind = "not a directory"
 	OtherOwner   Kind = "it belongs to another user"
 	Writable     Kind = "others can write it"
+	Irregular    Kind = "something else is in the place of a file"
 	InUse        Kind = "open in another program"
 	Lost         Kind = "the database is lost"
 	Damaged      Kind = "not a whole database of this program"
@@ -71,6 +74,26 @@ func (e *Error) Unwrap() []error {
 
 func newError(kind Kind, path string, err error, format string, args ...any) *Error {
 	return &Error{Kind: kind, Path: path, text: fmt.Sprintf(format, args...), err: err}
+}
+
+// privateError is err, met while the file or directory at path was opened; what says what could
+// not be done.
+func privateError(err error, path, what string) error {
+	e, ok := errors.AsType[*private.Error](err)
+	if !ok {
+		return systemError(err, path, what)
+	}
+	kinds := map[error]Kind{private.ErrOwner: OtherOwner, private.ErrWritable: Writable, private.ErrIrregular: Irregular}
+	return newError(kinds[e.Kind], e.Path, err, "%s", e.Error())
+}
+
+// DirectoryError returns err, of the package private and about a directory, as an *Error.
+func DirectoryError(err error) error {
+	e, ok := errors.AsType[*private.Error](err)
+	if !ok {
+		return err
+	}
+	return privateError(err, e.Path, "")
 }
 
 // systemError is err, met while the file at path was used; what says what could not be done.

@@ -21,7 +21,7 @@ import (
 // harms nothing.
 func TestARealDiskThatIsFull(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("waoutbox-test", dir, "tmpfs", 0, "size=8m"); err != nil {
+	if err := syscall.Mount("waoutbox-test", dir, "tmpfs", 0, "size=8m,mode=0700"); err != nil {
 		t.Skipf("a small disk cannot be mounted here, which needs root: %v", err)
 	}
 	t.Cleanup(func() {
@@ -88,7 +88,7 @@ func TestARealDiskThatIsFull(t *testing.T) {
 // A file system that takes no writes: what is there is not harmed, and the sentence says so.
 func TestAReadOnlyDisk(t *testing.T) {
 	dir := t.TempDir()
-	if err := syscall.Mount("waoutbox-test", dir, "tmpfs", 0, "size=8m"); err != nil {
+	if err := syscall.Mount("waoutbox-test", dir, "tmpfs", 0, "size=8m,mode=0700"); err != nil {
 		t.Skipf("a disk of its own cannot be mounted here, which needs root: %v", err)
 	}
 	t.Cleanup(func() {

@@ -7,6 +7,9 @@ import (
 	"hash/fnv"
 	"io"
 	"os"
+	"path/filepath"
+
+	"waoutbox/store/private"
 )
 
 // The header of a bbolt file: two meta pages, of which the valid one with the higher transaction
@@ -37,7 +40,12 @@ type metaPage struct {
 
 // checkHeader reports why the file at path cannot be an intact bbolt file. It changes nothing.
 func checkHeader(path string) error {
-	f, err := os.Open(path)
+	// the outbox may lie elsewhere: the link to it is its owner's, and so is what it leads to
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		return err
+	}
+	f, err := private.Open(real, os.O_RDONLY)
 	if err != nil {
 		return err
 	}
@@ -45,9 +53,6 @@ func checkHeader(path string) error {
 	info, err := f.Stat()
 	if err != nil {
 		return err
-	}
-	if !info.Mode().IsRegular() {
-		return errForeign
 	}
 	meta, err := newestMeta(f)
 	if err != nil {

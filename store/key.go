@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
+
+	"waoutbox/store/private"
 )
 
 const (
 	keySize    = 32 // AES-256
-	sealFormat = 1  // version byte of sealed bytes: AES-256-GCM, random 12-byte nonce in front
+	maxKey     = 1 << 10
+	sealFormat = 1 // version byte of sealed bytes: AES-256-GCM, random 12-byte nonce in front
 	// settled stands behind the key when all that must be sealed with it was. It is kept here, not
 	// in the database: whoever edits that could make it look older than it is.
 	settled = 's'
@@ -28,10 +30,10 @@ type Key struct {
 
 // OpenKey reads the key at path. When there is none, it makes one, unless sealedExists says that
 // secrets were sealed with it already: then the error is of kind KeyMissing, and what was sealed
-// must be held, never sent unsigned. It refuses a file that is not a key (WrongKey) or that others
-// may write.
+// must be held, never sent unsigned. It refuses a file that is not a key (WrongKey), that others
+// may write or that is another user's, and closes it to those who may read it.
 func OpenKey(path string, sealedExists bool) (*Key, error) {
-	info, err := os.Stat(path)
+	raw, err := private.Read(path, maxKey)
 	if errors.Is(err, fs.ErrNotExist) {
 		if sealedExists {
 			return nil, newError(KeyMissing, path, err, "secrets in the outbox were sealed with %s, and that file is missing", path)
@@ -39,20 +41,13 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 		if err := makeKey(path); err != nil {
 			return nil, systemError(err, path, fmt.Sprintf("key %s cannot be created", path))
 		}
-		info, err = os.Stat(path)
+		raw, err = private.Read(path, maxKey)
+	}
+	if errors.Is(err, private.ErrTooLarge) {
+		return nil, newError(WrongKey, path, nil, "key %s has more than %d bytes, a key has %d", path, maxKey, keySize)
 	}
 	if err != nil {
-		return nil, systemError(err, path, fmt.Sprintf("key %s cannot be used", path))
-	}
-	if err := checkAccess(path, info); err != nil {
-		return nil, err
-	}
-	if err := tighten(path, 0o600); err != nil {
-		return nil, err
-	}
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return nil, systemError(err, path, fmt.Sprintf("key %s cannot be read", path))
+		return nil, privateError(err, path, fmt.Sprintf("key %s cannot be used", path))
 	}
 	whole := len(raw) == keySize+1 && raw[keySize] == settled
 	if !whole && len(raw) != keySize {
@@ -82,7 +77,7 @@ func (k *Key) Settled() bool { return k.settled }
 
 // Settle notes that, durably, in the key file. It is called by one goroutine.
 func (k *Key) Settle() error {
-	raw, err := os.ReadFile(k.path)
+	raw, err := private.Read(k.path, maxKey)
 	if err == nil && len(raw) != keySize {
 		err = errors.New("it was changed meanwhile")
 	}

@@ -13,6 +13,7 @@ import (
 	berrors "go.etcd.io/bbolt/errors"
 
 	"waoutbox/store/failpoint"
+	"waoutbox/store/private"
 )
 
 // fileLockWait is how long bbolt waits for its own file lock. The state lock makes waiting
@@ -36,7 +37,7 @@ func openFile(path string, o DBOptions) (*bbolt.DB, error) {
 		}
 	}
 	if empty {
-		if err := checkAccess(path, info); err != nil {
+		if err := private.CheckFile(path, info); err != nil {
 			return nil, refusal(path, err)
 		}
 		o.Log.Warn("the outbox file was empty and is made anew", "path", path)
@@ -106,6 +107,9 @@ func refusal(path string, err error) error {
 	if errors.Is(err, berrors.ErrTimeout) {
 		return newError(InUse, path, err, "outbox %s is open in another program", path)
 	}
+	if _, ok := errors.AsType[*private.Error](err); ok {
+		err = privateError(err, path, "")
+	}
 	kind := System
 	if e, ok := errors.AsType[*Error](err); ok {
 		kind = e.Kind
@@ -127,13 +131,6 @@ func damaged(err error) bool {
 
 // inspect looks at the file without changing it.
 func inspect(path string, schema Schema) error {
-	info, err := os.Stat(path)
-	if err != nil {
-		return err
-	}
-	if err := checkAccess(path, info); err != nil {
-		return err
-	}
 	if err := checkHeader(path); err != nil {
 		return err
 	}

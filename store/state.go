@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"waoutbox/store/private"
 )
 
 const (
@@ -52,6 +54,11 @@ func OpenState(ctx context.Context, dir string, o Options) (*State, error) {
 		o.LockTimeout = defaultLockTimeout
 	}
 	path := filepath.Join(dir, LockFile)
+	file, err := private.Open(path, os.O_RDWR|os.O_CREATE)
+	if err != nil {
+		return nil, privateError(err, path, fmt.Sprintf("lock file %s cannot be used", path))
+	}
+	defer file.Close()
 	lock := flock.New(path, flock.SetFlag(os.O_CREATE|os.O_RDWR), flock.SetPermissions(0o600))
 	wait, cancel := context.WithTimeout(ctx, o.LockTimeout)
 	defer cancel()
@@ -65,7 +72,7 @@ func OpenState(ctx context.Context, dir string, o Options) (*State, error) {
 	if err != nil {
 		return nil, systemError(err, path, fmt.Sprintf("lock file %s cannot be used", path))
 	}
-	if err := errors.Join(tighten(path, 0o600), writeOwner(path, Owner{PID: os.Getpid(), Version: o.Version})); err != nil {
+	if err := writeOwner(file, Owner{PID: os.Getpid(), Version: o.Version}); err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
 	return &State{dir: dir, lock: lock, close: sync.OnceValue(lock.Unlock)}, nil
@@ -107,12 +114,14 @@ type Owner struct {
 // by nobody. It creates and changes nothing; an opening owner that meets the probe tries again.
 func ReadOwner(dir string) (o Owner, held bool, err error) {
 	path := filepath.Join(dir, LockFile)
-	if _, err := os.Stat(path); err != nil {
+	file, err := private.Look(path)
+	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
 			return Owner{}, false, nil
 		}
-		return Owner{}, false, systemError(err, path, fmt.Sprintf("lock file %s cannot be read", path))
+		return Owner{}, false, privateError(err, path, fmt.Sprintf("lock file %s cannot be read", path))
 	}
+	defer file.Close()
 	probe := flock.New(path, flock.SetFlag(os.O_RDONLY))
 	free, err := probe.TryRLock()
 	if err != nil {
@@ -121,33 +130,23 @@ func ReadOwner(dir string) (o Owner, held bool, err error) {
 	if free {
 		return Owner{}, false, probe.Unlock()
 	}
-	o, err = readOwnerLine(path)
+	o, err = readOwnerLine(file)
 	return o, true, err
 }
 
-func writeOwner(path string, o Owner) error {
-	f, err := os.OpenFile(path, os.O_RDWR, 0)
-	if err != nil {
-		return systemError(err, path, fmt.Sprintf("lock file %s cannot be written", path))
-	}
-	defer f.Close()
+func writeOwner(f *os.File, o Owner) error {
 	line := fmt.Appendf(nil, "%d %s", o.PID, strings.Join(strings.Fields(o.Version), "-"))
 	if len(line) >= ownerSize {
 		line = line[:ownerSize-1]
 	}
 	line = append(line, bytes.Repeat([]byte(" "), ownerSize-1-len(line))...)
 	if _, err := f.WriteAt(append(line, '\n'), ownerAt); err != nil {
-		return systemError(err, path, fmt.Sprintf("lock file %s cannot be written", path))
+		return systemError(err, f.Name(), fmt.Sprintf("lock file %s cannot be written", f.Name()))
 	}
 	return nil
 }
 
-func readOwnerLine(path string) (Owner, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return Owner{}, fmt.Errorf("read owner: %w", err)
-	}
-	defer f.Close()
+func readOwnerLine(f *os.File) (Owner, error) {
 	line := make([]byte, ownerSize)
 	n, err := f.ReadAt(line, ownerAt)
 	if err != nil && !errors.Is(err, io.EOF) {

@@ -2,7 +2,6 @@
 // throttle and are gone, so that every state of the page is there.
 import { spawn, execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
 import http from 'node:http';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -12,8 +11,8 @@ import { promisify } from 'node:util';
 const execute = promisify(execFile);
 
 // program starts a program and returns it with the first line it prints that fits.
-async function program(file, args, fits) {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+async function program(file, args, fits, env) {
+  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
   let log = '';
   child.stderr.on('data', (b) => { log = (log + b).slice(-8192); });
   const ended = once(child, 'exit').then(([code]) => { throw new Error(`${path.basename(file)} ended with ${code}: ${log}`); });
@@ -50,11 +49,12 @@ async function receiver(answer) {
 
 // startWorld starts it all; nothing is linked and no webhook is there.
 export async function startWorld(dir, extra = []) {
-  const stateDir = path.join(dir, 'state');
-  mkdirSync(stateDir, { mode: 0o700 });
+  // A home of its own: commands and pictures name the usual place of the state.
+  const env = { ...process.env, HOME: dir };
+  for (const name of Object.keys(env)) if (/^(XDG_|WAOUTBOX_)/.test(name)) delete env[name];
   const wasim = path.join(dir, 'wasim'), waoutbox = path.join(dir, 'waoutbox');
   const started = [], servers = [];
-  const world = { stateDir, crm: { status: 503, body: 'upstream connect error or disconnect/reset before headers' } };
+  const world = { env, crm: { status: 503, body: 'upstream connect error or disconnect/reset before headers' } };
   world.stop = async () => {
     for (const c of started.reverse()) await end(c);
     for (const s of servers) { s.closeAllConnections(); s.close(); }
@@ -64,14 +64,14 @@ export async function startWorld(dir, extra = []) {
     started.push(sim.child);
     const at = JSON.parse(sim.line);
     world.sim = async (method, route, body) => JSON.parse((await execute(wasim, ['ctl', '--url', at.control_url, method, route, ...(body ? [JSON.stringify(body)] : [])])).stdout || 'null');
-    const args = ['serve', '--state-dir', stateDir, '--whatsapp-url', at.url, '--whatsapp-root-key', at.root_key, '--log-level', 'error', ...extra];
+    const args = ['serve', '--whatsapp-url', at.url, '--whatsapp-root-key', at.root_key, '--log-level', 'error', ...extra];
     world.serve = async () => {
-      const service = await program(waoutbox, args, (l) => l.includes('control.sock ready'));
+      const service = await program(waoutbox, args, (l) => l.includes('control.sock ready'), env);
       started.push(service.child);
       world.service = service.child;
     };
     world.end = async () => { started.splice(started.indexOf(world.service), 1); await end(world.service); };
-    world.run = async (...args) => (await execute(waoutbox, ['--state-dir', stateDir, ...args])).stdout;
+    world.run = async (...args) => (await execute(waoutbox, args, { env })).stdout;
     world.json = async (...args) => (await world.run(...args, '--json')).trim().split('\n').filter(Boolean).map((l) => JSON.parse(l));
     world.link = async () => (await world.run('open', '--print')).trim().split('\n')[0];
     world.until = async (what, fits) => {
@@ -97,16 +97,17 @@ export async function startWorld(dir, extra = []) {
   }
 }
 
-// pair links the account, as a person does with a phone.
-export async function pair(world, qr) {
-  await world.sim('POST', '/scan', { qr });
+// begin adds the first webhook, one that works, and lets a few messages come.
+export async function begin(world) {
+  await world.hook('shop', () => ({ status: 200 }), '--event', 'message.received', '--event', 'message.update', '--generate-secret');
+  await world.sim('POST', '/messages', { from: 'Bob', text: 'hello', count: 3 });
+  await world.until('they are delivered', async () => (await world.json('status'))[0].webhooks[0].last_hour?.delivered >= 3);
 }
 
 // fill lets every state come to be: webhooks that are active, failing, held and paused, dead letters
 // of several reasons, a group, names and texts that are hostile.
 export async function fill(world) {
   await world.sim('POST', '/groups/joined', { group: 'Team' });
-  await world.hook('shop', () => ({ status: 200 }), '--event', 'message.received', '--event', 'message.update', '--generate-secret');
   await world.hook('hooks/wa?token=made-up', () => world.crm, '--hold-after', '3', '--schedule', '0s', '--header', 'X-Tenant: 1');
   world.crm.id = world['hooks/wa?token=made-up'].id;
   await world.hook('ingest', () => ({ status: 410 }), '--event', 'message.received');

@@ -63,16 +63,16 @@ func (x mcpCall) measure(ctx context.Context, b *bench) (_ report, err error) {
 	if err := p.addWebhook(ctx, urls[0]); err != nil {
 		return report{}, err
 	}
-	return x.rounds(ctx, b, p.state)
+	return x.rounds(ctx, b, p.state, p.pid)
 }
 
 // rounds measures on a service that runs.
-func (x mcpCall) rounds(ctx context.Context, b *bench, state string) (report, error) {
+func (x mcpCall) rounds(ctx context.Context, b *bench, state string, service int) (report, error) {
 	bare := control.NewClient(state, control.Agent{Name: "wabench"})
 	defer bare.Close()
 	tools := askedTools()
 	whole, alone, slowest := make([]series, len(tools)), make([]series, len(tools)), make([]series, len(tools))
-	var resident, anonymous series
+	var resident, anonymous, streams series
 	for round := range b.rounds {
 		for i, tool := range tools {
 			through, direct, err := x.latency(ctx, state, tool, bare)
@@ -88,7 +88,12 @@ func (x mcpCall) rounds(ctx context.Context, b *bench, state string) (report, er
 			return report{}, err
 		}
 		resident, anonymous = append(resident, mebibytes(rss)), append(anonymous, mebibytes(anon))
-		b.progress("round %d: idle: %s MiB resident", round+1, number(resident[round]))
+		cost, err := x.streams(ctx, state, service)
+		if err != nil {
+			return report{}, err
+		}
+		streams = append(streams, mebibytes(cost))
+		b.progress("round %d: idle: %s MiB resident, %s MiB for %d idle streams", round+1, number(resident[round]), number(streams[round]), idleStreams)
 	}
 	out := report{
 		Settings: map[string]any{"calls": x.calls},
@@ -105,7 +110,8 @@ func (x mcpCall) rounds(ctx context.Context, b *bench, state string) (report, er
 	}
 	out.Rows = append(out.Rows,
 		row{Name: "idle waoutbox mcp: resident memory", Unit: "MiB", Value: resident, Floor: 16, Aim: 12, Lower: true},
-		row{Name: "idle waoutbox mcp: anonymous memory", Unit: "MiB", Value: anonymous})
+		row{Name: "idle waoutbox mcp: anonymous memory", Unit: "MiB", Value: anonymous},
+		row{Name: fmt.Sprintf("%d idle streams of events: what they add to service and client", idleStreams), Unit: "MiB", Value: streams, Floor: 8, Aim: 4, Lower: true})
 	return out, nil
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"waoutbox/outbox/api"
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 // agentFiles are the files of the state directory by which secrets pass between the user and the
@@ -48,18 +49,26 @@ func absentHeader(name, path string) error {
 
 // readHeaders reads the file. An absent one has none.
 func (f agentFiles) readHeaders(path string) (map[string]string, error) {
-	info, err := os.Stat(path)
+	file, err := private.Look(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil, nil
+	case errors.Is(err, private.ErrIrregular):
+		return nil, api.Errorf(api.CodeInvalidArguments, "%v: the user writes the headers there, one a line, \"Name: value\".", err)
 	case err != nil:
 		return nil, api.Errorf(api.CodeInvalidArguments, "The headers cannot be read: %v. The user can mend it.", err)
-	case !info.Mode().IsRegular():
-		return nil, api.Errorf(api.CodeInvalidArguments, "%s is no file: the user writes the headers there, one a line, \"Name: value\".", path)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, api.Errorf(api.CodeInvalidArguments, "The headers cannot be read: %v. The user can mend it.", err)
+	case private.CheckFile(path, info) != nil && info.Mode().Perm()&0o077 == 0:
+		return nil, api.Errorf(api.CodeInvalidArguments, "%v, so it is not used. The user can mend it.", private.CheckFile(path, info))
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0: // the mode means nothing there
 		return nil, api.Errorf(api.CodeInvalidArguments, "%s may be read by others, so it is not used. The user runs: chmod 600 %s", path, path)
 	}
-	text, err := readHeaderFile(path)
+	text, err := readHeaderText(file, path)
 	if err != nil {
 		return nil, api.Errorf(api.CodeInvalidArguments, "%v", err)
 	}

@@ -57,7 +57,7 @@ func TestHeadersForAgents(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	refused([]string{"X-Team"}, "no file")
+	refused([]string{"X-Team"}, "not a file")
 }
 
 // A generated secret is for the user alone, and the newest one counts.

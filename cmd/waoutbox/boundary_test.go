@@ -131,7 +131,7 @@ func brokenRules(from, to string) (broken []string) {
 			}
 		}
 	}
-	if within(from, "store") && strings.HasPrefix(to, module) && !strings.HasSuffix(from, "test") && to != module+"/store/failpoint" && to != module+"/store/compact" {
+	if within(from, "store") && strings.HasPrefix(to, module) && !strings.HasSuffix(from, "test") && to != module+"/store/failpoint" && to != module+"/store/compact" && to != module+"/store/private" {
 		say("store and what lies in it import no package of this project outside it")
 	}
 	if within(from, "outbox") && (within(to, "connection") || within(to, "dispatcher") || within(to, "mcptools")) {
@@ -145,7 +145,9 @@ func brokenRules(from, to string) (broken []string) {
 		say("connection/translate imports outbox and wajson only")
 	}
 	for _, alone := range []string{"connection/wajson", "connection/wasim", "connection/whatsappurl", "dispatcher/receiver"} {
-		if within(from, alone) && strings.HasPrefix(to, module) && !within(to, alone) {
+		// the simulator's phones have the same Signal library below them, with the same fault
+		mended := alone == "connection/wasim" && to == module+"/connection/sessions"
+		if within(from, alone) && strings.HasPrefix(to, module) && !within(to, alone) && !mended {
 			say(alone + " imports no other package of this project")
 		}
 	}

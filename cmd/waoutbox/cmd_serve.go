@@ -107,7 +107,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	}
 	route := wire.Route{Server: server, Proxy: proxy}
 	client, err := connection.New(connection.Options{
-		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, Version: version, DownSince: downSince,
+		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, LogContent: cfg.LogContent, Version: version, DownSince: downSince,
 		MaxSends: cfg.MaxSends, Spool: spool,
 	})
 	if err != nil {
@@ -142,7 +142,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	calls := control.NewServer(control.ServerOptions{
 		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
 	})
-	if operator, err = a.openPage(calls, info, web); err != nil {
+	if operator, err = a.openPage(calls, info, web, e.home(e.stateDir)); err != nil {
 		return err
 	}
 	web.serve(a, calls, operator, meters, ready)

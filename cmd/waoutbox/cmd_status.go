@@ -149,6 +149,9 @@ func (e *env) showStatus(st api.Status) {
 		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
 		e.sayReachable(d.HTTP)
 	}
+	if st.EventStreams > 0 {
+		e.printf("agents     %s\n", term.Plural(int64(st.EventStreams), "stream of events is open", "streams of events are open"))
+	}
 	kept := term.Plural(st.Events, "event", "events") + " kept"
 	if st.CountsUnknown {
 		kept = "its events cannot be counted now"
@@ -254,8 +257,25 @@ func (e *env) statusNext(st api.Status) {
 	case st.Dead > 0:
 		e.next("waoutbox deadletter")
 	default:
-		e.next("waoutbox webhook test %s", st.Webhooks[0].ID)
+		e.webhooksNext(st.Webhooks)
 	}
+}
+
+// webhooksNext says what to do about the webhooks that are there: one that fails first, then one
+// that is paused, else one is tried.
+func (e *env) webhooksNext(hooks []api.Webhook) {
+	for _, due := range []struct {
+		status  api.WebhookStatus
+		command string
+	}{{api.WebhookFailing, "show"}, {api.WebhookPaused, "resume"}, {api.WebhookActive, "test"}, {api.WebhookHeld, "show"}} {
+		for _, w := range hooks {
+			if w.Status == due.status {
+				e.next("waoutbox webhook %s %s", due.command, term.Clean(w.ID))
+				return
+			}
+		}
+	}
+	e.next("waoutbox webhook list")
 }
 
 func sumDead(hooks []api.Webhook) (n int64) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/untrusted"
 	"waoutbox/store"
 )
 
@@ -120,11 +122,16 @@ func (e *env) home(path string) string {
 // with exit 1.
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(&e.written, format, args...) }
 
-// printJSON prints v as one line.
+// printJSON prints v as one line. What a terminal would obey or not show is an escape in its texts.
 func (e *env) printJSON(v any) {
-	enc := json.NewEncoder(&e.written)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil && e.written.err == nil {
+	err := enc.Encode(v)
+	if err == nil {
+		_, err = e.written.Write(untrusted.EscapeJSON(b.Bytes()))
+	}
+	if err != nil && e.written.err == nil {
 		e.written.err = err
 	}
 }

@@ -277,8 +277,9 @@ func (f *fakeService) RotateSecret(_ context.Context, in api.RotateSecret) (api.
 
 func (f *fakeService) Pair(_ context.Context, _ api.PairRequest, step func(api.PairStep) error) error {
 	done, err := f.begin("Pair")
-	defer done()
-	for _, s := range f.steps {
+	steps := f.steps
+	done() // what shows a step may ask for more
+	for _, s := range steps {
 		if serr := step(s); serr != nil {
 			return serr
 		}

@@ -66,6 +66,11 @@ func readHeaderFile(path string) (string, error) {
 		return "", usagef("the headers cannot be read: %v", err)
 	}
 	defer file.Close()
+	return readHeaderText(file, path)
+}
+
+// readHeaderText reads the file of headers that lies at path.
+func readHeaderText(file io.Reader, path string) (string, error) {
 	raw, err := io.ReadAll(io.LimitReader(file, maxHeaderFile+1))
 	switch {
 	case err != nil:

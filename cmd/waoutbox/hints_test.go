@@ -23,7 +23,7 @@ import (
 
 // prose are the words that follow the program's name in sentences of the code. Whatever else
 // follows it is a command, and has to exist.
-var prose = strings.Fields("against already and cannot command could did does is itself links on or runs was")
+var prose = strings.Fields("against already and cannot command could did does has is itself links on or runs use uses was")
 
 // TestHintsNameWhatExists checks every command line that the code or a document tells somebody to
 // run: the command, its flags and the settings it names are there. Before it, a tool told the user
@@ -73,9 +73,8 @@ func TestFlagsAndToolsInTextsExist(t *testing.T) {
 	flags["data-binary"] = true // curl's
 	flags["scope"] = true       // claude's
 	flags["decrypt"] = true     // age's
-	// systemctl's and loginctl's
 	for _, name := range []string{"user", "now", "property", "value"} {
-		flags[name] = true
+		flags[name] = true // systemctl's and loginctl's
 	}
 	otherPrograms := regexp.MustCompile(`/cmd/(wasim|wabench)/`)
 	named := map[string]int{}

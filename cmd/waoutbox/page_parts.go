@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"waoutbox/cmd/internal/control"
@@ -26,9 +27,9 @@ type pageParts struct {
 }
 
 // openPage makes the page over the operations of calls.
-func (a *app) openPage(calls *control.Server, daemon api.Daemon, web httpParts) (*pageParts, error) {
+func (a *app) openPage(calls *control.Server, daemon api.Daemon, web httpParts, place string) (*pageParts, error) {
 	server, err := page.New(page.Options{
-		Service: calls.Local(), Version: version, Started: daemon.StartedAt, Events: catalogNames(), Arrivals: a.arrivals.Counts, Log: a.log,
+		Service: calls.Local(), Place: place, Version: version, Started: daemon.StartedAt, Events: catalogNames(), Arrivals: a.arrivals.Counts, Log: a.log,
 		Caller: func(ctx context.Context, client string) context.Context {
 			return control.WithAgent(ctx, control.Agent{Kind: api.CallerPage, Name: client, Build: version})
 		},
@@ -64,7 +65,16 @@ func (p *pageParts) link(context.Context) (api.PageLink, error) {
 	case at == nil:
 		at = p.own
 	}
-	return p.page.Link(at.URL()), nil
+	return p.page.Link(pageBase(at)), nil
+}
+
+// pageBase is how a browser calls a listener: where that has certificates, by a name that they may
+// be for.
+func pageBase(at *httpserver.Listener) string {
+	if hosts := at.Hosts(); at.TLS() && len(hosts) > 0 {
+		return fmt.Sprintf("https://%s:%d", hosts[0], at.Addr().Port())
+	}
+	return at.URL()
 }
 
 // run serves the listener of the page's own, if it comes to be, until ctx ends.

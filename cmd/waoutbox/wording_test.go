@@ -176,16 +176,11 @@ func TestWaysAreThere(t *testing.T) {
 			}
 		}
 	}
-	for _, command := range wording.Owners() {
-		if found, _, err := root.Find(strings.Fields(command)); err != nil || !strings.HasSuffix(found.CommandPath(), command) {
-			t.Errorf("there is no command %q: %v", command, err)
-		}
-	}
 }
 
 type listedTool struct {
-	Name        string
-	InputSchema struct{ Properties map[string]any }
+	Name, Description string
+	InputSchema       struct{ Properties map[string]any }
 }
 
 // listedTools are the tools as a client sees them.

@@ -18,12 +18,9 @@ const maxResponse = 64 << 20
 func ctl(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer) error {
 	flags := flag.NewFlagSet("ctl", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	url := flags.String("url", getenv("WASIM_URL"), "")
+	url := flags.String("url", playURL(getenv), "")
 	if err := flags.Parse(args); err != nil {
 		return fmt.Errorf("%w; %w", err, errUsage)
-	}
-	if *url == "" {
-		return fmt.Errorf("no control URL: give --url or set WASIM_URL; %w", errUsage)
 	}
 	if flags.NArg() < 2 || !strings.HasPrefix(flags.Arg(1), "/") {
 		return fmt.Errorf("ctl takes a method and a path that begins with a slash; %w", errUsage)
@@ -32,26 +29,34 @@ func ctl(ctx context.Context, args []string, getenv func(string) string, stdout 
 	if err != nil {
 		return err
 	}
-	method := strings.ToUpper(flags.Arg(0))
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(*url, "/")+flags.Arg(1), bytes.NewReader(body))
+	response, err := call(ctx, *url, strings.ToUpper(flags.Arg(0)), flags.Arg(1), body)
 	if err != nil {
-		return fmt.Errorf("%s %s: %w", method, flags.Arg(1), err)
+		return err
+	}
+	_, err = stdout.Write(response)
+	return err
+}
+
+// call makes one request of the control API at url and returns the response.
+func call(ctx context.Context, url, method, path string, body []byte) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(url, "/")+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
 	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("is wasim running at %s? %w", *url, err)
+		return nil, fmt.Errorf("is wasim running at %s? %w", url, err)
 	}
 	defer resp.Body.Close()
 	response, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))
 	if err != nil {
-		return fmt.Errorf("read the response: %w", err)
+		return nil, fmt.Errorf("read the response: %w", err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %s", method, flags.Arg(1), resp.Status, bytes.TrimSpace(response))
+		return nil, fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(response))
 	}
-	_, err = stdout.Write(response)
-	return err
+	return response, nil
 }
 
 // requestBody makes the JSON body: one JSON argument as it is, or an object of

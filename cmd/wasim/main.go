@@ -16,6 +16,15 @@ import (
 
 const usage = `wasim is a WhatsApp server on loopback, for tests, demos and benchmarks.
 
+  wasim play
+      To play without a phone: a server at ` + playAddress + ` with a phone and contacts. Says what to type.
+  eval "$(wasim env)"
+      Has waoutbox use that server, with a state directory of its own.
+  waoutbox pair --json | wasim scan [--account PHONE]
+      Lets the phone scan the code.
+  wasim say NAME TEXT...
+      Lets a contact write.
+
   wasim [--listen 127.0.0.1:0] [--account PHONE[:NAME]]... [--contact NAME:PHONE]...
         [--group SUBJECT:NAME,NAME]... [--for DURATION] [--state FILE] [--verbose]
       Runs until SIGTERM or SIGINT, or for DURATION. Prints one JSON line when ready:
@@ -25,7 +34,8 @@ const usage = `wasim is a WhatsApp server on loopback, for tests, demos and benc
       companion. Give it the same --listen address.
 
   wasim ctl [--url CONTROL_URL] METHOD PATH [JSON | name=text | name:=json]...
-      Calls the control API and prints its response. CONTROL_URL is WASIM_URL when left out.
+      Calls the control API and prints its response. CONTROL_URL is WASIM_URL when left out,
+      else that of wasim play; env, scan and say use the same.
       wasim ctl GET /                                    lists every operation
       wasim ctl POST /messages from=Bob text=hello
       wasim ctl POST /messages '{"from":"Bob","text":"hello","count":100}'
@@ -47,17 +57,29 @@ func main() {
 	context.AfterFunc(ctx, stop) // the first signal ends politely, a second one kills
 	var quiet logger.Loggable = noLog{}
 	logger.Setup(&quiet) // libsignal prints every retry to stdout, which belongs to our JSON
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 }
 
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {
+	command := ""
+	if len(args) > 0 {
+		command = args[0]
+	}
 	var err error
 	switch {
-	case len(args) > 0 && asksForHelp(args[0]), len(args) > 1 && args[0] == "ctl" && asksForHelp(args[1]):
+	case asksForHelp(command), len(args) > 1 && asksForHelp(args[1]):
 		fmt.Fprint(stdout, usage)
 		return exitOK
-	case len(args) > 0 && args[0] == "ctl":
+	case command == "ctl":
 		err = ctl(ctx, args[1:], getenv, stdout)
+	case command == "play":
+		err = play(ctx, args[1:], stdout, stderr)
+	case command == "env":
+		err = printEnv(ctx, args[1:], getenv, stdout)
+	case command == "scan":
+		err = scan(ctx, args[1:], getenv, stdin, stdout)
+	case command == "say":
+		err = say(ctx, args[1:], getenv, stdout)
 	default:
 		err = serve(ctx, args, stdout, stderr)
 	}

@@ -28,7 +28,7 @@ func running(t *testing.T, args ...string) (info map[string]string, stop func() 
 	var stderr bytes.Buffer
 	code := make(chan int, 1)
 	go func() {
-		got := run(ctx, args, noEnv, in, &stderr)
+		got := run(ctx, args, noEnv, nil, in, &stderr)
 		in.Close()
 		code <- got
 	}()
@@ -51,7 +51,7 @@ func control(t *testing.T, url string, args ...string) (out, stderr string, code
 	defer cancel()
 	var stdout, errs bytes.Buffer
 	env := func(name string) string { return map[string]string{"WASIM_URL": url}[name] }
-	code = run(ctx, append([]string{"ctl"}, args...), env, &stdout, &errs)
+	code = run(ctx, append([]string{"ctl"}, args...), env, nil, &stdout, &errs)
 	return stdout.String(), errs.String(), code
 }
 
@@ -80,7 +80,7 @@ func TestServeAndControl(t *testing.T) {
 
 func TestRunsForAWhile(t *testing.T) {
 	var out, stderr bytes.Buffer
-	if code := run(context.Background(), []string{"--for", "1ms"}, noEnv, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "root_key") {
+	if code := run(context.Background(), []string{"--for", "1ms"}, noEnv, nil, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "root_key") {
 		t.Errorf("ended with %d: %s %s", code, out.String(), stderr.String())
 	}
 }
@@ -89,17 +89,17 @@ func TestUsageMistakes(t *testing.T) {
 	for _, args := range [][]string{
 		{"--contact", "Bob:1"}, {"--account", "Bob"}, {"--contact", "1"}, {"--group", "Team"}, {"--unknown"}, {"extra"},
 		{"--account", "1", "--group", "Team:Bob"},
-		{"ctl", "GET", "/"}, {"ctl", "--url", "http://127.0.0.1:1", "GET"}, {"ctl", "--url", "http://127.0.0.1:1", "GET", "x"},
+		{"ctl", "--url", "http://127.0.0.1:1", "GET"}, {"ctl", "--url", "http://127.0.0.1:1", "GET", "x"},
 		{"ctl", "--url", "http://127.0.0.1:1", "POST", "/messages", "from"}, {"ctl", "--url", "http://127.0.0.1:1", "POST", "/messages", "count:=x"},
 	} {
 		var out, stderr bytes.Buffer
-		if code := run(context.Background(), args, noEnv, &out, &stderr); code != exitUsage || !strings.HasPrefix(stderr.String(), "error: ") {
+		if code := run(context.Background(), args, noEnv, nil, &out, &stderr); code != exitUsage || !strings.HasPrefix(stderr.String(), "error: ") {
 			t.Errorf("wasim %s: %d %s", strings.Join(args, " "), code, stderr.String())
 		}
 	}
 	for _, args := range [][]string{{"--listen", "0.0.0.0:0"}, {"ctl", "--url", "http://127.0.0.1:1/control/v1", "GET", "/"}} {
 		var out, stderr bytes.Buffer
-		if code := run(context.Background(), args, noEnv, &out, &stderr); code != exitFailed {
+		if code := run(context.Background(), args, noEnv, nil, &out, &stderr); code != exitFailed {
 			t.Errorf("wasim %s: %d %s", strings.Join(args, " "), code, stderr.String())
 		}
 	}
@@ -107,7 +107,7 @@ func TestUsageMistakes(t *testing.T) {
 	// Before: ctl took its --help for a mistake.
 	for _, args := range [][]string{{"--help"}, {"ctl", "--help"}} {
 		out.Reset()
-		if code := run(context.Background(), args, noEnv, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "wasim ctl") {
+		if code := run(context.Background(), args, noEnv, nil, &out, &stderr); code != exitOK || !strings.Contains(out.String(), "wasim ctl") {
 			t.Errorf("%v: %d %s", args, code, out.String())
 		}
 	}
@@ -156,7 +156,7 @@ func TestStateOverRestarts(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	if code := run(context.Background(), args, noEnv, &stdout, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "move it away") {
+	if code := run(context.Background(), args, noEnv, nil, &stdout, &stderr); code != exitFailed || !strings.Contains(stderr.String(), "move it away") {
 		t.Errorf("a foreign file: %d %s", code, stderr.String())
 	}
 }

@@ -1,5 +1,5 @@
 // Package baileystest compares this project with an independent implementation: Baileys links to
 // the simulator and talks through it, and renders random messages as the translation must. It has
-// no code but tests. Without node or the package they say in their log that they were left out;
-// .ci/baileys/run installs the package and runs them in full.
+// no code but tests. They run wherever node and the package are there, and say in their log where
+// not; .ci/baileys/run installs the package and compares more messages.
 package baileystest

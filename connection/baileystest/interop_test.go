@@ -52,9 +52,9 @@ type client struct {
 }
 
 // start runs the client; dir keeps its login.
-func start(t *testing.T, node, pkg string, s *wasim.Server, dir string) *client {
+func start(t *testing.T, node, pkg, url, rootKey, dir string) *client {
 	t.Helper()
-	cmd := exec.Command(node, "testdata/client.mjs", pkg, s.URL(), s.RootKey(), dir)
+	cmd := exec.Command(node, "testdata/client.mjs", pkg, url, rootKey, dir)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	must(t, err)
@@ -160,6 +160,7 @@ func must(t *testing.T, err error) {
 // by QR code, reads and writes in a direct chat and in a group, gives and gets receipts, and logs
 // in again with what it has stored.
 func TestBaileysTalksThroughTheSimulator(t *testing.T) {
+	t.Parallel()
 	node, pkg, ok := installed(t)
 	if !ok {
 		return
@@ -176,7 +177,7 @@ func TestBaileysTalksThroughTheSimulator(t *testing.T) {
 	bob.AutoReceipt("", "read")
 	dir := t.TempDir()
 
-	c := start(t, node, pkg, s, dir)
+	c := start(t, node, pkg, s.URL(), s.RootKey(), dir)
 	qr := c.wait("a QR code", func(l line) bool { return l.QR != "" })
 	must(t, a.ScanQR(ctx, qr.QR))
 	must(t, a.WaitOnline(ctx))
@@ -215,7 +216,7 @@ func TestBaileysTalksThroughTheSimulator(t *testing.T) {
 
 	_, err = bob.SendText(ctx, "while away")
 	must(t, err)
-	again := start(t, node, pkg, s, dir)
+	again := start(t, node, pkg, s.URL(), s.RootKey(), dir)
 	again.wait("a second login", func(l line) bool { return l.Open })
 	again.text("while away")
 	again.send(bob.PN(), "back again")

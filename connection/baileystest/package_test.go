@@ -13,8 +13,11 @@ import (
 )
 
 // packageVariable names the environment variable with the directory in which npm has installed the
-// package, the one that has node_modules.
-const packageVariable = "WAOUTBOX_BAILEYS"
+// package, the one that has node_modules; installedThere is where .ci/baileys/run does.
+const (
+	packageVariable = "WAOUTBOX_BAILEYS"
+	installedThere  = "../../.ci/baileys"
+)
 
 type silent struct{}
 
@@ -39,21 +42,23 @@ func TestMain(m *testing.M) {
 // machine without them. With the variable set their absence fails the test.
 func installed(t *testing.T) (node, pkg string, ok bool) {
 	t.Helper()
-	dir := os.Getenv(packageVariable)
+	dir, absent := os.Getenv(packageVariable), t.Fatalf
 	if dir == "" {
-		t.Logf("NOT RUN: %s does not name a directory with the npm package; .ci/baileys/run installs it", packageVariable)
-		return "", "", false
+		dir, absent = installedThere, func(format string, args ...any) {
+			t.Logf("NOT RUN: "+format+"; .ci/baileys/run installs what is missing", args...)
+		}
 	}
 	pkg, err := filepath.Abs(filepath.Join(dir, "node_modules", "@whiskeysockets", "baileys"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(pkg, "lib", "index.js")); err != nil {
-		t.Fatalf("%s is %s, and the package is not there: %v", packageVariable, dir, err)
+		absent("the npm package is not in %s", dir)
+		return "", "", false
 	}
-	node, err = exec.LookPath("node")
-	if err != nil {
-		t.Fatalf("%s is set and there is no node: %v", packageVariable, err)
+	if node, err = exec.LookPath("node"); err != nil {
+		absent("there is no node: %v", err)
+		return "", "", false
 	}
 	return node, pkg, true
 }

@@ -26,6 +26,8 @@ const (
 	// bytes each may have: with a few hundred bytes each they take less than a MiB.
 	mostKnown   = 1024
 	largeRecord = 16 << 10
+	// removeEvery is how often the hashes are removed that WhatsApp sends no message for any more.
+	removeEvery = 12 * time.Hour
 )
 
 // ErrNotCommitted means that a message was not decrypted because one before could not be committed,
@@ -68,6 +70,7 @@ type Buffer struct {
 	dropped   bool     // nothing is written any more
 	uncleared map[[32]byte]struct{}
 	migrated  map[string]struct{} // phone numbers whose sessions were moved
+	removed   time.Time           // when old hashes were removed
 	timer     *time.Timer         // runs while something waits
 }
 

@@ -164,6 +164,27 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 	}
 }
 
+// The library is never told that a plaintext is cleared: it would go on with a field of its own
+// that nothing guards. What it would do there is done with the commits.
+func TestOldHashesAreRemovedTwiceADay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := newDisk()
+		b := NewBuffer(d.stores(), time.Second, nil)
+		for i := range 48 {
+			if err := put(b, t.Context(), byte(i)); err != nil {
+				t.Fatal(err)
+			}
+			if err := b.Wrapped().Events.ClearBufferedEventPlaintext(t.Context(), [32]byte{byte(i)}); !errors.Is(err, errClearedLater) {
+				t.Errorf("the library is told %v", err)
+			}
+			<-time.After(time.Hour + time.Minute)
+		}
+		if d.olds != 4 || d.uncleared() != 0 {
+			t.Errorf("removed %d times in two days, want 4; %d plaintexts are left", d.olds, d.uncleared())
+		}
+	})
+}
+
 func TestUnclearedPlaintextsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()

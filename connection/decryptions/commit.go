@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"runtime/debug"
+	"time"
 )
 
 // group is what is committed in one transaction.
@@ -101,13 +102,19 @@ func (b *Buffer) commit(g *group, cleared [][32]byte) (err error) {
 		}
 	}()
 	b.mu.Lock()
-	dropped := b.dropped
+	dropped, remove := b.dropped, time.Since(b.removed) > removeEvery
+	if remove {
+		b.removed = time.Now() // one that fails is not tried with each commit
+	}
 	b.mu.Unlock()
 	if dropped {
 		return nil
 	}
 	return b.EventBuffer.DoDecryptionTxn(context.Background(), func(ctx context.Context) error {
-		return g.write(ctx, b.stores, cleared)
+		if err := g.write(ctx, b.stores, cleared); err != nil || !remove {
+			return err
+		}
+		return b.EventBuffer.DeleteOldBufferedHashes(ctx)
 	})
 }
 

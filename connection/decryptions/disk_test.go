@@ -23,6 +23,7 @@ type disk struct {
 	reads  int // of sessions
 	broken error
 	commit func() // stands before each commit
+	olds   int    // how often what is old was removed
 }
 
 // content is what the stores hold.
@@ -112,6 +113,10 @@ func (d *disk) GetBufferedEvent(_ context.Context, hash [32]byte) (*store.Buffer
 		return &store.BufferedEvent{}, nil
 	}
 	return &store.BufferedEvent{Plaintext: []byte(plain)}, nil
+}
+
+func (d *disk) DeleteOldBufferedHashes(ctx context.Context) error {
+	return d.change(ctx, func(content) { d.olds++ })
 }
 
 // uncleared is how many plaintexts are on the disk.

@@ -1,7 +1,9 @@
 package decryptions
 
 import (
+	"cmp"
 	"context"
+	"errors"
 
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/types"
@@ -13,7 +15,7 @@ import (
 // or not. Who reads or writes them otherwise waits until all is committed.
 func (b *Buffer) Wrapped() Stores {
 	return Stores{
-		Events:     b,
+		Events:     eventStore{b},
 		Sessions:   sessionStore{b.stores.Sessions, b},
 		Identities: identityStore{b.stores.Identities, b},
 		PreKeys:    preKeyStore{b.stores.PreKeys, b},
@@ -53,6 +55,18 @@ func sessionsOf(c *changes) map[string][]byte      { return c.sessions }
 func identitiesOf(c *changes) map[string]*[32]byte { return c.identities }
 func senderKeysOf(c *changes) map[senderKey][]byte { return c.senderKeys }
 func preKeysOf(c *changes) map[uint32]struct{}     { return c.preKeys }
+
+type eventStore struct{ *Buffer }
+
+// errClearedLater is why the library has nothing more to do for a plaintext.
+var errClearedLater = errors.New("the plaintext goes with the next commit")
+
+// ClearBufferedEventPlaintext is Buffer's, and always returns an error, which the library takes for
+// the end of it. After nil it would read and set in one of its fields when it last removed what is
+// old: messages that are handled at the same time would do so unguarded. Buffer removes it.
+func (s eventStore) ClearBufferedEventPlaintext(ctx context.Context, hash [32]byte) error {
+	return cmp.Or(s.Buffer.ClearBufferedEventPlaintext(ctx, hash), errClearedLater)
+}
 
 type sessionStore struct {
 	store.SessionStore

@@ -33,6 +33,11 @@ type Hooks struct {
 	// Settings is called for a notification of new synced settings, in a goroutine, in place of the
 	// library's handler; nil leaves it to that.
 	Settings func(context.Context, *waBinary.Node)
+	// Notice, when set, runs what handles a notification, acknowledgement included; it returns when
+	// that does.
+	Notice func(n *waBinary.Node, handle func())
+	// Order, when set, has stanzas handled in the order in which it was told that they arrived.
+	Order *Order
 	// Turn has messages read one after the other; nil does not. All clients of a device share one.
 	Turn *Turn
 	// Message, when set, makes the context in which the library handles a message.
@@ -63,7 +68,7 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 	}
 	guarded := make(map[string]handler, len(*field))
 	for tag, next := range *field {
-		guarded[tag] = func(ctx context.Context, n *waBinary.Node) {
+		handle := func(ctx context.Context, n *waBinary.Node) {
 			defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
 			if tag == "success" {
 				h.Turn.connected()
@@ -85,6 +90,8 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 			case tag == "failure" && crypticFailure(n) != 0:
 				lib.ExpectDisconnect()
 				go lib.DispatchEvent(&events.ConnectFailure{Reason: crypticFailure(n), Raw: n})
+			case tag == "notification" && handle == nil && h.Notice != nil:
+				h.Notice(n, func() { next(ctx, n) })
 			case tag == "notification" && handle != nil:
 				go func() {
 					defer recovered(h, tag, n, nil)
@@ -94,6 +101,12 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 				lib.MaybeDeferredAck(ctx, n)(&cancelled)
 			default:
 				next(ctx, n)
+			}
+		}
+		guarded[tag] = handle
+		if h.Order != nil && h.Order.handle(tag) {
+			guarded[tag] = func(ctx context.Context, n *waBinary.Node) {
+				h.Order.run(n, func() { handle(ctx, n) })
 			}
 		}
 	}

@@ -39,12 +39,13 @@ type Watch struct {
 	ParseCopy  func(*waWeb.WebMessageInfo) (*events.Message, error)
 	mu         sync.Mutex
 	open       map[string][]*stanza // received and not acknowledged, by id
-	notices    []*stanza            // those of open that are notifications, oldest first
+	handled    []*stanza            // notifications that are being handled, oldest first
+	noticeTurn chan struct{}        // cap 1: holds an element while one is
 	generation int                  // of connections
 	plain      plaintexts
 }
 
-// stanza is one that was received and not yet acknowledged.
+// stanza is one that was received, or a notification that is handled, and not yet acknowledged.
 type stanza struct {
 	node       *waBinary.Node
 	generation int
@@ -60,8 +61,8 @@ type stanza struct {
 	request string
 }
 
-// watched are the kinds of stanza that the library acknowledges.
-var watched = []string{"message", "status", "appdata", "receipt", "notification"}
+// watched are the kinds of stanza that the library acknowledges; of notifications Handle is told.
+var watched = []string{"message", "status", "appdata", "receipt"}
 
 // Received takes note of a stanza before the library handles it.
 func (w *Watch) Received(n *waBinary.Node) {
@@ -80,9 +81,9 @@ func (w *Watch) Received(n *waBinary.Node) {
 	s := &stanza{node: n, generation: w.generation}
 	id := text(n, "id")
 	for _, old := range w.open[id] {
-		// It comes again, on another connection. A notification that comes twice on one is told
-		// twice, and both events are to be known as its.
-		if sameStanza(old.node, n) && (n.Tag != "notification" || old.generation != w.generation) {
+		// It comes again, on another connection. One on the same is another: what its sender sent
+		// when it was asked for a message that could not be read, before that was acknowledged.
+		if sameStanza(old.node, n) && old.generation != w.generation {
 			w.forget(old)
 			s.before = old
 			if old.before != nil {
@@ -92,9 +93,6 @@ func (w *Watch) Received(n *waBinary.Node) {
 		}
 	}
 	w.open[id] = append(w.open[id], s)
-	if n.Tag == "notification" {
-		w.notices = append(w.notices, s)
-	}
 }
 
 // nextConnection drops what an earlier connection than the last left open: what was not
@@ -111,13 +109,14 @@ func (w *Watch) nextConnection() {
 }
 
 func (w *Watch) forget(s *stanza) {
+	if s.node.Tag == "notification" {
+		w.handled = slices.DeleteFunc(w.handled, func(o *stanza) bool { return o == s })
+		return
+	}
 	id := text(s.node, "id")
 	w.open[id] = slices.DeleteFunc(w.open[id], func(o *stanza) bool { return o == s })
 	if len(w.open[id]) == 0 {
 		delete(w.open, id)
-	}
-	if s.node.Tag == "notification" {
-		w.notices = slices.DeleteFunc(w.notices, func(o *stanza) bool { return o == s })
 	}
 }
 
@@ -188,8 +187,8 @@ func (w *Watch) IsCommitted(n *waBinary.Node) bool {
 	return s != nil && s.committed
 }
 
-// message finds the open stanza of a message.
-func (w *Watch) message(info *types.MessageInfo) *stanza {
+// message finds the open stanza of a message: of several the oldest that nothing was told of.
+func (w *Watch) message(info *types.MessageInfo) (found *stanza) {
 	for _, s := range w.open[info.ID] {
 		from, participant := jid(s.node, "from"), jid(s.node, "participant")
 		sender := from
@@ -199,23 +198,17 @@ func (w *Watch) message(info *types.MessageInfo) *stanza {
 			}
 			sender = participant
 		}
-		if sender.User == info.Sender.User && sender.Device == info.Sender.Device {
+		if sender.User != info.Sender.User || sender.Device != info.Sender.Device {
+			continue
+		}
+		if s.told == 0 {
 			return s
 		}
-	}
-	return nil
-}
-
-// notice finds the open notification that an event comes from: the library handles them one after
-// the other, so it is the oldest that nothing was told of. Several pictures may be in one.
-func (w *Watch) notice(kind string, from types.JID, t string) *stanza {
-	for _, s := range w.notices {
-		if text(s.node, "type") == kind && (from.IsEmpty() || jid(s.node, "from") == from) && (t == "" || text(s.node, "t") == t) &&
-			(s.told == 0 || kind == "picture") {
-			return s
+		if found == nil {
+			found = s
 		}
 	}
-	return nil
+	return found
 }
 
 // Missed returns what no event has told of the stanza that n acknowledges, and that stanza. Call it
@@ -245,8 +238,9 @@ func (w *Watch) acknowledged(n *waBinary.Node) *stanza {
 	default:
 		return nil
 	}
-	for _, s := range w.open[text(n, "id")] {
-		if slices.Contains(tags, s.node.Tag) && text(s.node, "from") == text(n, "to") && text(s.node, "participant") == text(n, "participant") {
+	for _, s := range slices.Concat(w.open[text(n, "id")], w.handled) {
+		if slices.Contains(tags, s.node.Tag) && text(s.node, "id") == text(n, "id") &&
+			text(s.node, "from") == text(n, "to") && text(s.node, "participant") == text(n, "participant") {
 			return s
 		}
 	}

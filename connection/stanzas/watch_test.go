@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"testing"
-	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
@@ -79,7 +78,7 @@ func TestFoundIsWhatWasNotTold(t *testing.T) {
 	if len(w.found) != 1 || w.found[0].Lost == "" {
 		t.Errorf("found %v", w.found)
 	}
-	if len(w.open) != 0 || len(w.notices) != 0 {
+	if len(w.open) != 0 {
 		t.Errorf("still open: %v", w.open)
 	}
 }
@@ -92,36 +91,17 @@ func TestWhatStaysOpenIsForgotten(t *testing.T) {
 		w.Received(&waBinary.Node{Tag: "success"})
 		for i := range 10 {
 			w.Received(message(fmt.Sprint(connection, i)))
-			w.Received(&waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": fmt.Sprint("n", connection, i), "from": team, "type": "w:gp2"}})
 			w.Received(message("again"))
 		}
 	}
-	if len(w.open) > 41 || len(w.notices) > 20 || len(w.open["again"]) != 1 {
-		t.Errorf("%d ids and %d notices are open, %d of the same stanza", len(w.open), len(w.notices), len(w.open["again"]))
+	if len(w.open) > 41 || len(w.open["again"]) > 20 {
+		t.Errorf("%d ids are open, %d of the same stanza", len(w.open), len(w.open["again"]))
 	}
 	for range 100 {
 		w.Decrypted([32]byte{1}, []byte("x"))
 	}
 	if len(w.plain.kept) > keptPlaintexts {
 		t.Errorf("%d plaintexts are kept", len(w.plain.kept))
-	}
-}
-
-// TestEqualNoticesAreToldInOrder: of equal notifications the oldest is the one that is handled.
-func TestEqualNoticesAreToldInOrder(t *testing.T) {
-	w := newWatching()
-	at := time.Unix(1735689600, 0)
-	for _, id := range []string{"1", "2", "3"} {
-		w.Received(&waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": id, "from": team, "type": "w:gp2", "t": "1735689600"}})
-	}
-	for _, want := range []string{"1", "2", "3"} {
-		n := w.Told(&events.GroupInfo{JID: team, Timestamp: at})
-		if n == nil || text(n, "id") != want {
-			t.Fatalf("the event comes from %v, want %s", n, want)
-		}
-	}
-	if n := w.Told(&events.GroupInfo{JID: team, Timestamp: at}); n != nil {
-		t.Errorf("a fourth event comes from %v", n)
 	}
 }
 
@@ -136,35 +116,38 @@ func BenchmarkToldMessage(b *testing.B) {
 	}
 }
 
-// TestDoubledNotice: both events of a notice that came twice are known to be of it. Before, the
-// second came from nowhere, so one change of a group was told under two event ids.
-func TestDoubledNotice(t *testing.T) {
-	t.Parallel()
+// TestSentAnewBeforeTheAcknowledgement: what the sender of an unreadable message sends when it is
+// asked for it is a stanza of its own, also when it comes before the first one is acknowledged.
+// Before, it was taken for the first one, and a placeholder stood before the message.
+func TestSentAnewBeforeTheAcknowledgement(t *testing.T) {
 	w := newWatching()
-	n := &waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": "N", "from": team, "type": "w:gp2", "t": "1735689600"}}
-	w.Received(n)
-	w.Received(n)
-	for i := range 2 {
-		from := w.Told(&events.GroupInfo{JID: team, Timestamp: time.Unix(1735689600, 0), Locked: &types.GroupLocked{IsLocked: true}})
-		if from == nil || text(from, "id") != "N" {
-			t.Errorf("event %d comes from %v", i, from)
-		}
-		w.Sending(&waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "N", "class": "notification", "to": team, "type": "w:gp2"}})
+	hidden := message("A")
+	hidden.Content = []waBinary.Node{{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": "msg", "decrypt-fail": "hide"}, Content: []byte{1}}}
+	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "A", "class": "message", "to": bob}}
+	w.Received(&waBinary.Node{Tag: "success"})
+	w.Received(hidden)
+	w.Received(message("A"))
+	w.Sending(ack)
+	if len(w.found) != 1 || w.found[0].Event.(*events.UndecryptableMessage).DecryptFailMode != events.DecryptFailHide {
+		t.Errorf("found %+v, want what the first one is", w.found)
 	}
-	if len(w.found) != 0 {
-		t.Errorf("found %v", w.found)
+	again := message("A")
+	w.Received(again) // and it came twice
+	for _, want := range []*waBinary.Node{w.open["A"][0].node, again} {
+		if of := w.Told(told("A")); of != want {
+			t.Errorf("the event comes from %p, want %p", of, want)
+		}
+	}
+	w.Sending(receiptFor("A"))
+	w.Sending(receiptFor("A"))
+	if len(w.found) != 1 || len(w.open) != 0 {
+		t.Errorf("found %v, open %v", w.found[1:], w.open)
 	}
 }
 
 // TestStoredOnTheConnectionBefore: what comes again while its event is being stored, and is
 // acknowledged by whom it was stored, was told; what was handed over and refused there was not.
-// Before, a change of a group that came again so left a placeholder besides.
 func TestStoredOnTheConnectionBefore(t *testing.T) {
-	notice := func() *waBinary.Node {
-		return &waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": "N", "from": team, "type": "w:gp2", "t": "1735689600"}, Content: []waBinary.Node{{Tag: "locked"}}}
-	}
-	change := &events.GroupInfo{JID: team, Timestamp: time.Unix(1735689600, 0)}
-	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "N", "class": "notification", "to": team, "type": "w:gp2"}}
 	for name, c := range map[string]struct {
 		stored bool
 		times  int // that it comes again
@@ -179,20 +162,20 @@ func TestStoredOnTheConnectionBefore(t *testing.T) {
 	} {
 		w := newWatching()
 		w.Received(&waBinary.Node{Tag: "success"})
-		w.Received(notice())
-		n := w.Told(change)
+		w.Received(message("A"))
+		n := w.Told(told("A"))
 		for i := range c.times {
 			w.Received(&waBinary.Node{Tag: "success"})
-			w.Received(notice())
+			w.Received(message("A"))
 			if c.stored && i == 0 {
 				w.Stored(n)
 			}
 		}
 		w.Stored(nil)
-		if w.Sending(ack); len(w.found) != c.found {
+		if w.Sending(receiptFor("A")); len(w.found) != c.found {
 			t.Errorf("%s: found %v, want %d", name, w.found, c.found)
 		}
-		if w.Sending(ack); len(w.open) != 0 || len(w.notices) != 0 {
+		if w.Sending(receiptFor("A")); len(w.open) != 0 {
 			t.Errorf("%s: still open: %v", name, w.open)
 		}
 	}

@@ -10,7 +10,7 @@ type Alarm struct {
 	Since   time.Time `json:"since,omitzero"`
 }
 
-// AlarmCodes lists the code of every alarm there is. docs/METRICS.md explains them.
+// AlarmCodes lists the code of every alarm there is. docs/OPERATIONS.md explains them.
 func AlarmCodes() []string {
 	return []string{
 		"account_banned",

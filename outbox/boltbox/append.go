@@ -144,14 +144,15 @@ func (a *appending) publish() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.nextBlock = max(b.nextBlock, a.blocks)
-	grown := false
+	grown, now := false, time.Since(b.opened)
+	b.ring.age(now)
 	for i := range a.evs {
 		e := &a.evs[i]
 		if e.Seq == 0 {
 			continue
 		}
 		grown = true
-		b.ring.push(e)
+		b.ring.push(e, now)
 		b.last = e.Seq
 		for _, st := range b.live {
 			if st.sub.Owes(e.Seq, e.Head()) {

@@ -58,8 +58,8 @@ func putAudit(tx *bbolt.Tx, all []outbox.Audit) error {
 	return nil
 }
 
-// PutAudit stores records of the audit trail, all or none, and returns when they are on disk. One
-// that is there already stays as it is. Errors as of PutSub.
+// PutAudit stores records of the audit trail, all or none, and returns when they are on disk. Those
+// that are there already stay as they are. Errors as of PutSub.
 func (b *Box) PutAudit(ctx context.Context, all ...outbox.Audit) error {
 	if err := outbox.CheckAudit(all); err != nil {
 		return err

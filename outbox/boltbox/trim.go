@@ -39,6 +39,7 @@ func (b *Box) Trim(ctx context.Context, before time.Time, limit int) (n int, mor
 	if err := b.ready(ctx); err != nil {
 		return 0, false, err
 	}
+	b.forgetRecent()
 	t := &trim{box: b, before: before, limit: page(limit), now: b.now()}
 	for range trimTries {
 		t.age = b.journal.age.Load()
@@ -56,6 +57,13 @@ func (b *Box) Trim(ctx context.Context, before time.Time, limit int) (n int, mor
 		}
 	}
 	return t.gone, t.more || t.gone < len(t.found), nil
+}
+
+// forgetRecent lets go of what the ring has had for long enough, also while nothing is appended.
+func (b *Box) forgetRecent() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ring.age(time.Since(b.opened))
 }
 
 // writes reports whether events or settlements are written at the moment: a removal then shares
@@ -173,7 +181,7 @@ func (t *trim) look(tx *bbolt.Tx, holders []stored, r seqRange, steps *int) (nex
 // old reports whether an event is so by its time, or by one behind it when its own is wrong.
 func (t *trim) old(tx *bbolt.Tx, e storedEvent) bool {
 	ahead := t.now.Add(wrongClock)
-	switch created := e.head.Created(ahead); {
+	switch created := e.head.Created(); {
 	case created.Before(t.before):
 		return true
 	case !created.After(ahead):

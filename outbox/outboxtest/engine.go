@@ -76,7 +76,7 @@ type Engine interface {
 	// says that there may be others.
 	ForgetSends(ctx context.Context, before time.Time) (more bool, err error)
 
-	// PutAudit stores records of the audit trail, all or none; those that are there are replaced.
+	// PutAudit stores records of the audit trail, all or none; those that are there stay.
 	PutAudit(ctx context.Context, all ...outbox.Audit) error
 	// Audits lists records of the audit trail, newest first.
 	Audits(ctx context.Context, q outbox.AuditQuery) ([]outbox.Audit, error)

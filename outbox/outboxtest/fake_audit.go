@@ -25,9 +25,7 @@ func (f *Fake) putAudit(all []outbox.Audit) {
 	for _, a := range all {
 		a.Body = slices.Clone(a.Body)
 		i, found := slices.BinarySearchFunc(f.audit, a.AuditKey, func(o outbox.Audit, k outbox.AuditKey) int { return o.Compare(k) })
-		if found {
-			f.audit[i] = a
-		} else {
+		if !found {
 			f.audit = slices.Insert(f.audit, i, a)
 			if f.chain == nil {
 				f.chain = map[outbox.AuditKind][]outbox.AuditHash{}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"runtime"
 	"sync/atomic"
 
@@ -17,10 +18,9 @@ import (
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/store/sqlstore"
 	"modernc.org/sqlite" // the pure-Go driver, registered as "sqlite"
-)
 
-// fileMode of the database and its side files: they hold the keys of the account.
-const fileMode = 0o600
+	"waoutbox/store/private"
+)
 
 // Store is the open device store of one account. It is safe for concurrent use.
 type Store struct {
@@ -109,9 +109,9 @@ func (s *Store) Renew(ctx context.Context) (*store.Device, error) {
 
 // secure tightens the database and the side files that exist; a database that does not is created.
 func secure(path string) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	f, err := openPrivate(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
-		return fmt.Errorf("open the device store: %w. Give this user read and write permission", err)
+		return err
 	}
 	if err := f.Close(); err != nil {
 		return fmt.Errorf("create the device store: %w", err)
@@ -119,10 +119,32 @@ func secure(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil // modes mean nothing there, and files that are open cannot be changed
 	}
-	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Chmod(path+suffix, fileMode); err != nil && !errors.Is(err, os.ErrNotExist) {
+	for _, suffix := range []string{"-wal", "-shm"} { // which opening closes to others
+		side, err := openPrivate(path+suffix, os.O_RDWR)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err := side.Close(); err != nil {
 			return fmt.Errorf("restrict the device store to its owner: %w", err)
 		}
 	}
 	return nil
+}
+
+// openPrivate opens a file of the device store, which may lie elsewhere.
+func openPrivate(path string, flag int) (*os.File, error) {
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	f, err := private.Open(path, flag)
+	if _, refused := errors.AsType[*private.Error](err); refused {
+		return nil, fmt.Errorf("%w: what it holds is this user's alone. Look at it, then make it so, or move it away", err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("open the device store: %w. Give this user read and write permission", err)
+	}
+	return f, nil
 }

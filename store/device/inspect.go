@@ -57,9 +57,9 @@ func inspect(ctx context.Context, path, rootKey string) error {
 }
 
 func checkHeader(path string) error {
-	f, err := os.Open(path)
+	f, err := openPrivate(path, os.O_RDONLY)
 	if err != nil {
-		return fmt.Errorf("open the device store: %w. Give this user read and write permission", err)
+		return err
 	}
 	defer f.Close()
 	got := make([]byte, len(header))

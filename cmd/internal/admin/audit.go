@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"waoutbox/cmd/internal/admin/settings"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox"
+	"waoutbox/outbox/api"
 )
 
 const (
@@ -114,7 +116,8 @@ func (s *Service) ended(ctx context.Context, err *error, e outbox.AuditEntry, fi
 	}
 }
 
-// Recorded records, called deferred, a change that was asked for and is made outside the service.
+// Recorded records, called deferred, what was asked for and done outside the service and changes
+// nothing there.
 func (s *Service) Recorded(ctx context.Context, operation string, err *error) {
 	s.ended(ctx, err, outbox.AuditEntry{Operation: operation}, nil)
 }
@@ -208,4 +211,86 @@ func plural(n int64, what string) string {
 		return "1 " + what
 	}
 	return fmt.Sprintf("%d %ss", n, what)
+}
+
+// Audit returns a page of the audit trail, newest first.
+func (s *Service) Audit(ctx context.Context, q api.AuditQuery) (api.AuditPage, error) {
+	out := api.AuditPage{Items: []api.AuditRecord{}}
+	if q.Limit < 0 {
+		return out, api.Errorf(api.CodeInvalidArguments, "limit %d: give how many of the newest records are listed", q.Limit).In("limit")
+	}
+	limit := q.Limit
+	if limit == 0 || limit > outbox.MaxBatch {
+		limit = outbox.MaxBatch
+	}
+	ask := outbox.AuditQuery{Since: q.Since}
+	if q.Cursor != "" {
+		var ok bool
+		if ask.Before, ok = parseAuditID(q.Cursor); !ok {
+			return out, api.Errorf(api.CodeInvalidCursor, "cursor %q is none of the audit trail's: leave it out to begin at the newest record", auditText(q.Cursor))
+		}
+	}
+	for more := true; more && len(out.Items) < limit; {
+		ask.Limit = limit - len(out.Items)
+		all, err := s.o.Engine.Audits(ctx, ask)
+		if err != nil {
+			return out, apiError(err, "read the audit trail")
+		}
+		for _, a := range withoutFirstHalves(all, ask.Before) {
+			out.Items = append(out.Items, auditRecord(a))
+		}
+		if out.Next, more = "", len(all) == ask.Limit; more {
+			ask.Before = all[len(all)-1].AuditKey
+			out.Next = auditID(ask.Before)
+		}
+	}
+	return out, nil
+}
+
+func auditRecord(a outbox.Audit) api.AuditRecord {
+	e, err := a.Entry()
+	if err != nil {
+		e.Reason = "this record cannot be read"
+	}
+	r := api.AuditRecord{
+		ID: auditID(a.AuditKey), At: a.Time, Caller: e.Caller, Client: e.Client, ClientVersion: e.ClientVersion, Operation: e.Operation,
+		Object: e.Object, URL: e.URL, Fields: e.Fields, Result: e.Result, Outcome: api.AuditDone, Code: e.Code, Reason: e.Reason, Warning: e.Warning,
+		Unrecorded: e.Unrecorded,
+	}
+	switch {
+	case e.Begun:
+		r.Outcome = api.AuditBegun
+	case a.Kind != outbox.AuditRefusal && e.Code == "":
+	case unsure(api.Code(e.Code)):
+		r.Outcome = api.AuditFailed
+	default:
+		r.Outcome = api.AuditRefused
+	}
+	return r
+}
+
+// unsure reports whether a failure may have left something done.
+func unsure(code api.Code) bool {
+	return slices.Contains([]api.Code{api.CodeInternal, api.CodeTimeout, api.CodeServiceUnavail, api.CodeOutboxFull, api.CodeSendFailed}, code)
+}
+
+// auditPrefix begins the id of a record: au_TIME-TAG-KIND, in hexadecimal.
+const auditPrefix = "au_"
+
+func auditID(k outbox.AuditKey) string {
+	return fmt.Sprintf("%s%x-%x-%x", auditPrefix, k.Time.UnixNano(), k.Tag, uint8(k.Kind))
+}
+
+func parseAuditID(id string) (k outbox.AuditKey, ok bool) {
+	parts := strings.Split(strings.TrimPrefix(id, auditPrefix), "-")
+	if len(parts) != 3 || !strings.HasPrefix(id, auditPrefix) {
+		return k, false
+	}
+	at, err1 := strconv.ParseUint(parts[0], 16, 63)
+	tag, err2 := strconv.ParseUint(parts[1], 16, 32)
+	kind, err3 := strconv.ParseUint(parts[2], 16, 8)
+	if errors.Join(err1, err2, err3) != nil || at == 0 {
+		return k, false
+	}
+	return outbox.AuditKey{Time: time.Unix(0, int64(at)).UTC(), Tag: uint32(tag), Kind: outbox.AuditKind(kind)}, true
 }

@@ -10,12 +10,13 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// outside is the record of a change that is made outside the outbox: in a file, or at WhatsApp. It
-// is written before the change, and a second one with what came of it, which stands for both when
-// they are listed. One that a crash leaves alone says that the change was begun.
+// outside is the record of a change that is made outside the outbox: in a file, or at WhatsApp. Its
+// first half is written before the change, and the second with what came of it; a list shows the
+// second in place of the first. A change that a crash cut off has the first half alone, which says
+// that it was begun.
 type outside struct {
 	service *Service
-	key     outbox.AuditKey
+	key     outbox.AuditKey // of the first half
 	entry   outbox.AuditEntry
 	// why it could not be written before the change; the change is made all the same
 	unwritten string
@@ -29,6 +30,7 @@ func (s *Service) beginOutside(ctx context.Context, e outbox.AuditEntry) (*outsi
 	e.Begun = true
 	a, err := s.record(ctx, outbox.AuditChange, e)
 	if err == nil {
+		a.Tag &^= 1
 		o.key = a.AuditKey
 		waiting, cancel := context.WithTimeout(ctx, auditWait)
 		defer cancel()
@@ -59,15 +61,35 @@ func (o *outside) ended(ctx context.Context, err *error, fill func(e *outbox.Aud
 }
 
 func (o *outside) complete(ctx context.Context, e outbox.AuditEntry) {
-	if !o.key.Time.IsZero() {
-		e.Of = auditID(o.key)
-	}
 	a, err := o.service.record(ctx, outbox.AuditChange, e)
 	if err != nil {
 		o.service.o.Log.WarnContext(ctx, "a record of the audit trail could not be made", "operation", e.Operation, "error", err)
 		return
 	}
+	if !o.key.Time.IsZero() {
+		a.AuditKey = secondHalf(o.key)
+	}
 	o.service.store(ctx, []outbox.Audit{a}, e.Operation, e.Object)
+}
+
+// secondHalf is the key of the second half of a record. Nothing lies between the two, and the
+// second outlives the first.
+func secondHalf(first outbox.AuditKey) outbox.AuditKey {
+	first.Tag |= 1
+	return first
+}
+
+// withoutFirstHalves leaves the first halves out whose second is there: right before it, newest
+// first, or in the page before, which ended with after.
+func withoutFirstHalves(all []outbox.Audit, after outbox.AuditKey) []outbox.Audit {
+	shown := make([]outbox.Audit, 0, len(all))
+	for _, a := range all {
+		if a.Tag&1 != 0 || secondHalf(a.AuditKey) != after {
+			shown = append(shown, a)
+		}
+		after = a.AuditKey
+	}
+	return shown
 }
 
 // failed says in a record why what it is about was not done.

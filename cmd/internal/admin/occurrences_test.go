@@ -246,6 +246,19 @@ func TestNarrowPollsAreBounded(t *testing.T) {
 	}
 }
 
+// A page holds a bounded number of bytes, and the next one goes on behind it.
+func TestPagesAreSmall(t *testing.T) {
+	t.Parallel()
+	s := newSubscriber(t)
+	large := fmt.Sprintf(`{"pad":%q}`, strings.Repeat("x", 60<<10))
+	s.o.Thin = func(outbox.Event, bool) (json.RawMessage, error) { return json.RawMessage(large), nil }
+	start := s.poll(api.OccurrenceQuery{})
+	s.arrive("message.received", "1@lid", 12)
+	page := s.want(api.OccurrenceQuery{Cursor: start.Cursor}, "1 2 3 4 5", false, true)
+	page = s.want(api.OccurrenceQuery{Cursor: page.Cursor}, "6 7 8 9 10", false, true)
+	s.want(api.OccurrenceQuery{Cursor: page.Cursor}, "11 12", false, false)
+}
+
 // A poll that waits returns with what comes, and empty when nothing that it wants does.
 func TestPollsThatWait(t *testing.T) {
 	t.Parallel()
@@ -362,6 +375,9 @@ func TestStreamsAreBounded(t *testing.T) {
 		}
 		if err := one(); api.CodeOf(err) != api.CodeTooManyStreams {
 			t.Errorf("one too many: %v", err)
+		}
+		if n := s.streams.Load(); n != maxStreams {
+			t.Errorf("%d are open", n)
 		}
 		cancels[0]()
 		<-ended

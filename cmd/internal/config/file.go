@@ -5,18 +5,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 
 	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 // fileVersion is the version of config.json. A newer file is refused: its keys may mean something
@@ -151,28 +149,17 @@ func readFile(path string) (map[string]string, error) {
 
 // readMembers returns what the file holds, its version checked and left out.
 func readMembers(path string) (map[string]json.RawMessage, error) {
-	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	if path == "" {
 		return map[string]json.RawMessage{}, nil
 	}
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	// Elsewhere modes say nothing: there the directory keeps others out.
-	if mode := info.Mode().Perm(); runtime.GOOS != "windows" && mode&0o022 != 0 {
-		return nil, explain.Refuse("%s can be written by others (mode %04o), who could choose the settings: look through it, then run: chmod 600 %s", path, mode, term.Quote(path))
-	}
-	raw, err := io.ReadAll(io.LimitReader(f, maxFileBytes+1))
-	if err != nil {
-		return nil, unreadable(path, err)
-	}
-	if len(raw) > maxFileBytes {
+	raw, err := private.Read(path, maxFileBytes)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return map[string]json.RawMessage{}, nil
+	case errors.Is(err, private.ErrTooLarge):
 		return nil, explain.Refuse("%s is larger than %d bytes and is no settings file. Move it away", path, maxFileBytes)
+	case err != nil:
+		return nil, unreadable(path, err)
 	}
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &members); err != nil || members == nil {
@@ -203,8 +190,19 @@ func settingsOf(path string, members map[string]json.RawMessage) (map[string]str
 	return stored, nil
 }
 
-// unreadable is a file the system does not let us read.
+// unreadable is a file that cannot be read, or is not believed: whoever writes it chooses with whom
+// this program speaks.
 func unreadable(path string, err error) error {
+	e, ok := errors.AsType[*private.Error](err)
+	switch {
+	case !ok:
+	case e.Path != path:
+		return explain.Directory(err)
+	case errors.Is(err, private.ErrIrregular):
+		return explain.Refuse("%v: move it away, and set the settings again", err)
+	default:
+		return explain.Refuse("%v, so somebody else could choose the settings: look through it, then make it yours and run: chmod 600 %s", err, term.Quote(path))
+	}
 	return explain.Unusable(err, fmt.Sprintf("settings %s cannot be read", path))
 }
 
@@ -240,11 +238,10 @@ func memberText(raw json.RawMessage) (string, error) {
 
 // writeFile replaces the file, and makes its directory if there is none.
 func writeFile(path string, members map[string]json.RawMessage) error {
-	err := os.MkdirAll(filepath.Dir(path), 0o700)
-	if err == nil {
-		err = store.WriteFile(path, encode(members))
+	if err := store.MakeDir(filepath.Dir(path)); err != nil {
+		return explain.State(err)
 	}
-	if err != nil {
+	if err := store.WriteFile(path, encode(members)); err != nil {
 		return explain.Unusable(err, fmt.Sprintf("settings %s cannot be written", path))
 	}
 	return nil

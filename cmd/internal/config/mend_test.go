@@ -73,10 +73,10 @@ func TestUnusableFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	below := filepath.Join(fileWith(t, "{}"), "config.json")
-	for path, want := range map[string]string{dir: "a directory is in its place. Move it away", below: "is a file and not a directory"} {
+	for path, want := range map[string]string{dir: "is a directory, not a file: move it away", below: "is a file and not a directory"} {
 		_, loadErr := Load(path, nil, func(string) string { return "" })
 		for name, err := range map[string]error{"Load": loadErr, "Set": Set(path, KeyLogLevel, "debug"), "writeFile": writeFile(path, nil)} {
-			if _, ok := errors.AsType[*explain.UnusableError](err); !ok || !strings.Contains(err.Error(), path) || strings.Contains(err.Error(), ".config-") {
+			if _, ok := errors.AsType[*explain.UnusableError](err); !ok || !strings.Contains(err.Error(), filepath.Dir(path)) || strings.Contains(err.Error(), ".config-") {
 				t.Errorf("%s: %v", name, err)
 			} else if name != "writeFile" && !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v, want %q", name, err, want)

@@ -40,6 +40,7 @@ const (
 	KeyMaxSends        = "max-sends"
 	KeyLogLevel        = "log-level"
 	KeyLogFormat       = "log-format"
+	KeyLogContent      = "log-content"
 	KeyMinFreeBytes    = "min-free-bytes"
 	KeyRetain          = "retain"
 	KeyRetainPending   = "retain-pending"
@@ -150,6 +151,12 @@ func Keys() []Setting {
 			Help:  "how log lines are written: text or json",
 			check: oneOf("text", "json"),
 			apply: func(c *Config, v string) error { c.LogFormat = v; return nil },
+		},
+		{
+			Key: KeyLogContent, Kind: KindBool, Default: "false", Env: envName(KeyLogContent),
+			Help:  "true has lines of the level debug hold whole messages, names and phone numbers: to look into the protocol, and never for long",
+			check: func(v string) error { _, err := parseBool(v); return err },
+			apply: func(c *Config, v string) (err error) { c.LogContent, err = parseBool(v); return err },
 		},
 		{
 			Key: KeyMinFreeBytes, Kind: KindBytes, Default: "256MiB", Env: envName(KeyMinFreeBytes),

@@ -78,6 +78,7 @@ func (s *Server) routes() {
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeOccurrences, svc.Occurrences)
+	mutate(s, routeRefuseSubscription, svc.RefuseSubscription)
 	mount(s, routeStreamOccurrences, s.handleOccurrences)
 	mutate(s, routeRecordSetting, svc.RecordSetting)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })

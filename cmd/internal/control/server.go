@@ -59,6 +59,7 @@ type Server struct {
 	socket      *routing
 	http        *routing             // without what is the daemon's own
 	check       func(net.Conn) error // whether a connection may be served
+	patience    time.Duration        // streamPatience but in tests
 
 	ofDaemon   bool // what is mounted is the daemon's own
 	operations []operation
@@ -79,7 +80,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -16,7 +17,7 @@ import (
 // and replace each other. Whoever changes this test breaks `stop`, `restart` and `status` between
 // two versions.
 func TestWhatEveryVersionPromises(t *testing.T) {
-	stopped := make(chan struct{}, 2)
+	stopped := make(chan struct{}, 3)
 	r := startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: discardLog(),
 		Daemon: api.Daemon{PID: 4711, Version: "0.1.0"}, Stop: func() { stopped <- struct{}{} }})
 	for _, ask := range []struct{ method, path string }{{"GET", "/v1/daemon"}, {"POST", "/v1/stop"}} {
@@ -29,7 +30,10 @@ func TestWhatEveryVersionPromises(t *testing.T) {
 			t.Errorf("%s %s: %d %s, %v", ask.method, ask.path, status, body, err)
 		}
 	}
-	<-stopped // after the response
+	<-stopped // it follows the response
+	if len(stopped) != 0 {
+		t.Errorf("stopped %d times more", len(stopped))
+	}
 	newer := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		if asked := r.Method + " " + r.URL.Path; !slices.Contains([]string{"GET /v1/daemon", "POST /v1/stop"}, asked) {
 			t.Errorf("asked for %s", asked)
@@ -41,6 +45,35 @@ func TestWhatEveryVersionPromises(t *testing.T) {
 	}
 	if d, err := newer.RequestStop(t.Context()); err != nil || d.PID != 12 {
 		t.Errorf("a newer daemon that stops is %+v, %v", d, err)
+	}
+}
+
+// A service that is older than what calls it does nothing of what it does not know, and that is
+// said with both versions: of what was asked for nothing is left open.
+func TestAnOlderServiceDoesNothing(t *testing.T) {
+	for name, body := range map[string]string{
+		"an operation": `{"error":{"code":"unknown_route","message":"waoutbox 0.0.9 has no POST /v1/link/disconnect"}}`,
+		"a method":     `{"error":{"code":"method_not_allowed","message":"takes no POST"}}`,
+		"a field":      `{"error":{"code":"unknown_field","message":"unknown field cancel"}}`,
+	} {
+		c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerVersion, "0.0.9")
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, body)
+		})
+		_, closed := c.Disconnect(t.Context())
+		_, cancelled := c.ContinuePairing(t.Context(), api.ContinuePairing{Cancel: true})
+		for _, err := range []error{closed, cancelled} {
+			e, ok := errors.AsType[*api.Error](err)
+			if !ok || e.Code != api.CodeServiceUnavail || !e.NothingDone() || !strings.Contains(e.Message, "version 0.0.9") || !strings.Contains(e.Message, "nothing was done") {
+				t.Errorf("%s: %+v", name, err)
+			}
+		}
+	}
+	gone := NewClient(t.TempDir(), Agent{})
+	_, err := gone.Disconnect(t.Context())
+	if e, ok := errors.AsType[*api.Error](err); !ok || !e.NothingDone() {
+		t.Errorf("none is there: %+v", err)
 	}
 }
 

@@ -46,6 +46,8 @@ type life struct {
 	// file of bursts to append again, as WhatsApp redelivers: what was not acknowledged before the
 	// kill, and some of what was
 	Again string
+	// what each subscriber goes on with
+	Cursors map[string]string
 }
 
 // hooks are the webhooks by their path at the receiver. Every one wants messages.
@@ -127,7 +129,7 @@ func (p *process) live(ctx context.Context) (err error) {
 	defer send.Close()
 	p.disp = dispatcher.New(dispatcher.Options{Source: p.box, Subscriptions: p.box, Sender: send, Log: log, MaxInFlight: inFlight})
 	p.admin = admin.New(admin.Options{
-		Engine: p.box, Dispatcher: p.disp, Sender: send, StateDir: p.State, EventNames: []string{message, noise}, Seal: key.Seal, Unseal: key.Open,
+		Engine: p.box, Dispatcher: p.disp, Sender: send, StateDir: p.State, EventNames: []string{message, noise}, Thin: thin, Seal: key.Seal, Unseal: key.Open,
 		CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: func(string, time.Time) []byte { return []byte("{}") }, Log: log,
 	})
 	if err := p.subscribe(ctx); err != nil {
@@ -145,18 +147,26 @@ func (p *process) live(ctx context.Context) (err error) {
 		return err
 	}
 	p.say("ready")
+	follow, followed := errgroup.WithContext(ctx)
+	if p.Kind != lifeFinish {
+		for _, name := range subscribers() {
+			if name != seldom || p.Number%9 == 1 {
+				follow.Go(func() error { return p.follow(followed, name, 0) })
+			}
+		}
+	}
 	switch p.Kind {
 	case lifeBusy:
 		err = p.everything(ctx)
 	case lifeFill:
 		err = p.write(ctx, "fill", 32, 1)
 	case lifeDrain:
-		select {} // until it is killed
+		err = follow.Wait() // until it is killed
 	case lifeFinish:
-		err = p.drained(ctx)
+		err = errors.Join(p.drained(ctx), p.catchUp(ctx))
 	}
 	cancel()
-	if err = errors.Join(err, <-ran); err == nil {
+	if err = errors.Join(err, <-ran, follow.Wait()); err == nil {
 		p.say("finished")
 	}
 	return err

@@ -156,7 +156,7 @@ func (e *episode) writeAgain() string {
 
 // command is the process of the next life.
 func (e *episode) command(kind string, kill *killAt) *exec.Cmd {
-	text, err := json.Marshal(life{Number: e.number, Kind: kind, State: filepath.Join(e.dir, "state"), Base: e.r.url, Again: e.writeAgain()})
+	text, err := json.Marshal(life{Number: e.number, Kind: kind, State: filepath.Join(e.dir, "state"), Base: e.r.url, Again: e.writeAgain(), Cursors: e.l.cursors()})
 	if err != nil {
 		e.t.Fatal(err)
 	}
@@ -197,6 +197,18 @@ func (e *episode) heard(line string) {
 			if len(e.sampled) < 200 && !strings.HasPrefix(base, old) {
 				e.sampled = append(e.sampled, burst{base, len(seqs)})
 			}
+			return
+		}
+	case "saw":
+		var before, after string
+		var truncated bool
+		if !strings.HasSuffix(line, " .") {
+			return // killed while it was written: nobody heard it
+		}
+		if _, err := fmt.Sscan(rest, &path, &before, &after, &truncated, &list); err == nil {
+			e.l.mu.Lock()
+			e.l.saw(path, before, after, truncated, list)
+			e.l.mu.Unlock()
 			return
 		}
 	case "hook":
@@ -247,6 +259,7 @@ func (e *episode) settle(box *boltbox.Box, st outbox.Stats) {
 	ctx, l := e.t.Context(), e.l
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.missed(e.sum)
 	for path, h := range l.hooks {
 		if s := st.Subs[h.id]; s.Pending != 0 {
 			l.fault("/%s has %d pending deliveries in the end", path, s.Pending)

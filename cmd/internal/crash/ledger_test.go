@@ -30,6 +30,8 @@ type ledger struct {
 	hooks map[string]*hook        // by path
 	kill  map[string][]time.Time  // when the last 2xx of this life were given, by path
 	tally map[string]*tallyOfLife // what the last life sent again, by path
+
+	subscribers map[string]*subscriber // by name
 }
 
 // doubt is a fault unless the delivery had expired. That is said before it happens, but a line of
@@ -111,6 +113,10 @@ func newLedger() *ledger {
 	l := &ledger{
 		begun: map[string]int{}, acked: map[string]outbox.Seq{}, keys: map[outbox.Seq]string{}, hooks: map[string]*hook{},
 		kill: map[string][]time.Time{}, tally: map[string]*tallyOfLife{},
+		subscribers: map[string]*subscriber{},
+	}
+	for _, name := range subscribers() {
+		l.subscribers[name] = &subscriber{got: map[outbox.Seq]bool{}}
 	}
 	for _, path := range hooks() {
 		l.hooks[path] = &hook{ordered: path != "unordered", posts: map[outbox.Seq]*delivery{}, chats: map[string]*chat{}, purged: map[outbox.Seq]bool{}}

@@ -19,6 +19,8 @@ type summary struct {
 	expired    int
 	deliveries int
 	replayed   int
+	followed   int              // events × subscribers that had them
+	told       int              // and those that were told that they may have missed some
 	repeats    map[string][]int // of each kill and webhook, by kind of life
 	over       int              // drains that repeated more than what was in flight and 50 ms
 	over2      int              // and 25 ms
@@ -59,6 +61,7 @@ func (s *summary) print(t *testing.T) {
 	}
 	t.Logf("%d kills %v; %d events acknowledged, %d deliveries owed: %d delivered, %d dead letters, %d purged, %d expired, 0 lost; %d deliveries seen, %d replayed",
 		total, s.kills, s.acked, s.owed, s.delivered, s.dead, s.purged, s.expired, s.deliveries, s.replayed)
+	t.Logf("%d events reached an MCP client, and of %d it was told that it may have missed them", s.followed, s.told)
 	for _, kind := range slices.Sorted(maps.Keys(s.repeats)) {
 		list := slices.Sorted(slices.Values(s.repeats[kind]))
 		if len(list) == 0 {

@@ -53,7 +53,7 @@ func Run(ctx context.Context, o Options) (sum Summary, err error) {
 	if err != nil {
 		return sum, fmt.Errorf("make a temporary directory for the demo: %w", err)
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(base)) }()
+	defer func() { err = errors.Join(err, removeAll(base)) }()
 	once, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	s, err := newSetup(filepath.Join(base, "state"), o)

@@ -71,6 +71,11 @@ func (a *agent) events(ctx context.Context) {
 		t.Errorf("the newest event: %s", text(res))
 	}
 	newest := list.Items[0].ID
+	var waited struct{ Cursor string }
+	a.call(ctx, &waited, "whatsapp_wait_for_events", map[string]any{"waitSeconds": 1, "events": []string{"presence.update"}})
+	if waited.Cursor == "" {
+		t.Error("a wait returned no cursor")
+	}
 	res = a.call(ctx, &list, "whatsapp_event_list", map[string]any{"event": "message.received", "cursor": list.NextCursor, "includeBody": true})
 	if len(list.Items) != 1 || list.Items[0].ID == newest || !strings.Contains(list.Items[0].Body, "hello") || !strings.Contains(text(res), "never instructions") {
 		t.Errorf("the events before: %s", text(res))

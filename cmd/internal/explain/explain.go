@@ -54,6 +54,11 @@ func State(err error) error {
 	return &UnusableError{text: e.Error() + advice(e), err: err}
 }
 
+// Directory adds the advice to an error of the package private about a directory of the state.
+func Directory(err error) error {
+	return State(store.DirectoryError(err))
+}
+
 // sentenceError is an error in words for a person.
 type sentenceError struct {
 	text string
@@ -78,6 +83,8 @@ func advice(e *store.Error) string {
 		return ": name a place of your own with --state-dir"
 	case store.Writable:
 		return ": run: chmod go-w " + term.Quote(e.Path)
+	case store.Irregular:
+		return ": move it away"
 	case store.NotDirectory:
 		return ": name another one with --state-dir"
 	case store.NoPlace:

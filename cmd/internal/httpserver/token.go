@@ -8,11 +8,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 // TokenFile is the name of the token's file in the state directory.
@@ -34,12 +34,9 @@ func (t Token) Path() string { return t.path }
 
 // Make makes the token if there is none, and reports whether it did.
 func (t Token) Make() (made bool, err error) {
-	info, err := os.Stat(t.path)
+	_, err = private.Read(t.path, maxToken) // which closes it to others
 	if errors.Is(err, fs.ErrNotExist) {
 		return true, t.Rotate()
-	}
-	if err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = os.Chmod(t.path, 0o600)
 	}
 	if err != nil {
 		return false, fmt.Errorf("the token of the HTTP listener cannot be used: %w", err)
@@ -63,9 +60,12 @@ var errNoToken = errors.New("the file holds no token")
 // minToken is the least length of a token that somebody wrote there by hand.
 const minToken = 16
 
+// maxToken bounds the file.
+const maxToken = 4 << 10
+
 // matches reports whether given is the token, in a time that tells nothing of it.
 func (t Token) matches(given string) (bool, error) {
-	raw, err := os.ReadFile(t.path)
+	raw, err := private.Read(t.path, maxToken)
 	if err != nil {
 		return false, err
 	}

@@ -145,6 +145,10 @@ func (c *call) fail(err error) {
 
 // openSession turns a link into a session.
 func (s *Server) openSession(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != "" || r.Header.Get("Purpose") != "" {
+		w.WriteHeader(http.StatusServiceUnavailable) // whoever only looks ahead does not use it up
+		return
+	}
 	cookie, began, ok := s.sessions.use(r.URL.Query().Get("k"))
 	if !ok {
 		if in, err := r.Cookie(cookieName(r)); err == nil && s.sessions.find(in.Value) != nil {
@@ -200,6 +204,18 @@ func (c *call) to(path string) error {
 	if err != nil || u.Host != "" || u.Scheme != "" || u.Opaque != "" || !strings.HasPrefix(u.Path, Root) || strings.ContainsAny(path, "\\\r\n") {
 		u = &url.URL{Path: Root}
 	}
+	if c.r.Header.Get(scriptHeader) != "" {
+		c.w.Header().Set(goHeader, u.String())
+		c.w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 	http.Redirect(c.w, c.r, u.String(), http.StatusSeeOther)
 	return nil
 }
+
+// page.js sends a dialog's form with the one, and goes where the other says: a redirect it would
+// follow by itself, and what the page that it leads to shows once would be gone.
+const (
+	scriptHeader = "Waoutbox-Page-Script"
+	goHeader     = "Waoutbox-Page-Go"
+)

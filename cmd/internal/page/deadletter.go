@@ -164,7 +164,8 @@ func (c *call) curl(d api.DeadLetterDetail) string {
 	for _, name := range d.Headers {
 		fmt.Fprintf(&b, " \\\n  -H %s", term.Quote(name+": VALUE"))
 	}
-	fmt.Fprintf(&b, " \\\n  --data-binary %s", term.Quote(d.Body))
+	// a character that would hide in the command stands there as JSON writes it
+	fmt.Fprintf(&b, " \\\n  --data-binary %s", term.Quote(view.Text(d.Body)))
 	return b.String()
 }
 

@@ -275,7 +275,7 @@ func (d *dialog) left(plan api.StartReplayResult, c *call) {
 }
 
 func replayWarning(w api.Webhook, c *call) string {
-	text := "This webhook is " + strings.ToLower(view.WebhookState(w.Status).Word) + "."
+	text := c.hookName(w.ID) + " is " + strings.ToLower(view.WebhookState(w.Status).Word) + "."
 	if w.Status == api.WebhookPaused {
 		return text + " Nothing is sent until it is resumed."
 	}

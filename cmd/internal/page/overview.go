@@ -47,9 +47,11 @@ type alarm struct {
 	Code  string
 	Since view.Time
 	Text  string
-	Warn  bool
+	// what Text ends with
+	Command string
+	Warn    bool
 	// what can be done at once
-	Test, Resume, Backlog, Pair, Connect bool
+	Test, Resume, Backlog, Pair, Connect, Letters bool
 }
 
 // hookRow is one webhook of the table.
@@ -227,16 +229,20 @@ func (c *call) alarms(st api.Status) []alarm {
 	for i, a := range st.Alarms {
 		state := view.AlarmState(a.Code)
 		one := alarm{
-			N: i, State: state, Code: term.Clean(a.Code), ID: term.Clean(a.Webhook), Name: names[a.Webhook], Since: c.clock.For(a.Since), Text: c.text(term.Clean(a.Message)),
+			N: i, State: state, Code: term.Clean(a.Code), ID: term.Clean(a.Webhook), Name: names[a.Webhook], Since: c.clock.For(a.Since),
 			Warn: state.Class == "warn" || state.Class == "paused",
 		}
 		one.Title = view.AlarmTitle(a.Code, one.Name)
+		one.Text, one.Command = view.Command(term.Clean(a.Message))
+		one.Text = c.text(one.Text)
 		w, inUse := hooks[a.Webhook]
 		switch a.Code {
 		case "webhook_failing", "webhook_held":
 			one.Test, one.Resume = inUse, inUse
 		case "webhook_paused":
 			one.Resume, one.Backlog = inUse, inUse && w.Pending > 0
+		case "dead_letters_rising", "events_expired":
+			one.Letters = one.ID != ""
 		case "not_linked", "logged_out", "login_refused":
 			one.Pair = true
 		case "link_closed", "link_down", "link_replaced":

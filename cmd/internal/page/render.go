@@ -163,7 +163,7 @@ func (c *call) frame(title string) frame {
 	if err != nil {
 		return f
 	}
-	f.Known, f.Link, f.Alarms, f.Dead, f.StateDir = true, view.LinkState(st.Link, st.Alarms), len(st.Alarms), st.Dead, term.Clean(st.StateDir)
+	f.Known, f.Link, f.Alarms, f.Dead, f.StateDir = true, view.LinkState(st.Link, st.Alarms), len(st.Alarms), st.Dead, term.Clean(c.s.o.Place)
 	if f.Account = view.Number(st.Link.Account); c.hide && f.Account != "" {
 		f.Account = view.Hidden
 	}

@@ -57,6 +57,7 @@ type Options struct {
 	Command func(words ...string) string
 	// Arrivals counts the events of each of the last 60 minutes, the oldest first; nil: not known
 	Arrivals func(now time.Time) []int64
+	Place    string // the state directory as people write it
 	Version  string
 	Started  time.Time
 	Events   []string // the names of all events
@@ -73,6 +74,7 @@ type Server struct {
 	streams   chan struct{} // holds one element for each that is open
 
 	pairings pairings
+	groups   groups
 
 	ctx   context.Context // ends with Close
 	close context.CancelFunc

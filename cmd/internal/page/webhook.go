@@ -19,7 +19,7 @@ type webhookModel struct {
 	Since    view.Time
 	Summary  string
 	Why      string
-	Now      string // what happens now
+	WhyDo    string // the command that it ends with
 	Plots    []view.Plot
 	Attempts []attemptRow
 	Failed   bool // only failed ones are shown
@@ -64,7 +64,7 @@ func (c *call) webhook() (shown, error) {
 	m := webhookModel{Webhook: w, ID: term.Clean(w.ID), Heading: view.HostPath(w.URL), State: view.WebhookState(w.Status), Failed: c.r.URL.Query().Get("failed") != ""}
 	for _, a := range c.alarms(st) {
 		if a.ID == w.ID && m.Why == "" {
-			m.Why, m.Since = a.Text, a.Since
+			m.Why, m.WhyDo, m.Since = a.Text, a.Command, a.Since
 		}
 	}
 	m.Summary = hookSummary(w)
@@ -82,7 +82,7 @@ func (c *call) webhook() (shown, error) {
 		}
 	}
 	m.Attempts = m.Attempts[:min(len(m.Attempts), shownAttempts)]
-	if groups, err := c.s.o.Service.DeadLetterSummary(c.ctx(), api.DeadLetterFilter{Webhook: w.ID}); err != nil {
+	if groups, err := c.summary(api.DeadLetterFilter{Webhook: w.ID}, w.Dead); err != nil {
 		m.GroupErr = err.Error()
 	} else {
 		m.Groups = c.groupRows(groups, st)

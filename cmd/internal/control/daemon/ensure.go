@@ -16,6 +16,7 @@ import (
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 // Options says which daemon is wanted and how to start it.
@@ -92,7 +93,17 @@ func ping(ctx context.Context, c *control.Client) error {
 func startLock(ctx context.Context, stateDir string) (unlock func(), err error) {
 	waitCtx, cancel := context.WithTimeout(ctx, startLimit+2*time.Second)
 	defer cancel()
-	l := flock.New(filepath.Join(stateDir, startLockName), flock.SetPermissions(0o600))
+	path := filepath.Join(stateDir, startLockName)
+	// the library would follow a link, and wait for a pipe
+	file, err := openPrivate(path, os.O_RDWR|os.O_CREATE)
+	if _, refused := errors.AsType[*private.Error](err); refused {
+		return nil, api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", err)
+	}
+	if err != nil {
+		return nil, api.Errorf(CodeStateUnusable, "waoutbox cannot be started: %v", explain.Unusable(err, path+" cannot be used"))
+	}
+	_ = file.Close() // nothing was written
+	l := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := l.TryLockContext(waitCtx, pollInterval)
 	if ok {
 		return func() { _ = l.Close() }, nil // it was only held
@@ -159,7 +170,7 @@ func startManaged(ctx context.Context, c *control.Client, o Options) (managed bo
 	case !managed:
 		return false, nil
 	case len(o.Args) > 0:
-		return true, api.Errorf(api.CodeInvalidArguments, "the service is installed and was started without %s: keep settings with %s", o.Args[0], term.Command(o.StateDir, "config set"))
+		return true, api.Errorf(api.CodeInvalidArguments, "the service is installed and was started without %s: keep settings with %s", o.Args[0], term.Command(o.StateDir, "config set")).In("args")
 	}
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()

@@ -193,9 +193,9 @@ func TestEnsureWithAnUnusableState(t *testing.T) {
 		t.Fatal(err)
 	}
 	for dir, want := range map[string]string{
-		blocked + startLockName:      "is in its place. Move it away",
-		blocked + store.LogFile:      store.LogFile + " is no regular file; move it away",
-		blocked + stderrFile:         stderrFile + " is no regular file; move it away",
+		blocked + startLockName:      startLockName + " is a directory, not a file; move it away",
+		blocked + store.LogFile:      store.LogFile + " is a directory, not a file; move it away",
+		blocked + stderrFile:         stderrFile + " is a directory, not a file; move it away",
 		filepath.Join(file, "below"): "is a file and not a directory. Name another place",
 	} {
 		at := o

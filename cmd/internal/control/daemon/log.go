@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 
 	"gopkg.in/natefinch/lumberjack.v2"
 
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 const (
@@ -33,7 +33,8 @@ func stderrPath(stateDir string) string { return filepath.Join(stateDir, stderrF
 // 10 MiB the file is renamed to serve-TIME.log and the two newest of those are kept. Writes are
 // safe for concurrent use; one process may have a state's log open at a time.
 func OpenLog(stateDir string) (io.WriteCloser, error) {
-	f, err := openPrivate(logPath(stateDir)) // the library would take any file with any mode
+	// the library would take any file with any mode
+	f, err := openPrivate(logPath(stateDir), appending)
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +46,7 @@ func OpenLog(stateDir string) (io.WriteCloser, error) {
 
 // openStderr opens stderrFile for a daemon that is about to start. The caller holds start.lock.
 func openStderr(stateDir string) (*os.File, error) {
-	f, err := openPrivate(stderrPath(stateDir))
+	f, err := openPrivate(stderrPath(stateDir), appending)
 	if err != nil {
 		return nil, err
 	}
@@ -60,26 +61,14 @@ func openStderr(stateDir string) (*os.File, error) {
 	return f, nil
 }
 
-// openPrivate opens a regular file for appending, 0600 and no link, and creates it if need be.
-func openPrivate(path string) (*os.File, error) {
-	info, err := os.Lstat(path)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return nil, err
-	case !info.Mode().IsRegular():
-		return nil, fmt.Errorf("%s is no regular file; move it away", path)
+// appending opens a file for adding to it, and creates it if need be.
+const appending = os.O_WRONLY | os.O_CREATE | os.O_APPEND
+
+// openPrivate opens a file of the state directory, 0600 and no link.
+func openPrivate(path string, flag int) (*os.File, error) {
+	f, err := private.Open(path, flag)
+	if _, refused := errors.AsType[*private.Error](err); refused {
+		return nil, fmt.Errorf("%w; move it away", err)
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND|noFollow, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if info, err = f.Stat(); err == nil && info.Mode().Perm()&0o077 != 0 {
-		err = f.Chmod(0o600)
-	}
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
+	return f, err
 }

@@ -6,9 +6,6 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// noFollow has no meaning here.
-const noFollow = 0
-
 // openShared opens a file for reading without keeping others from renaming it, which os.Open does
 // here: the log is renamed when it is full, whoever reads it.
 func openShared(path string) (*os.File, error) {

@@ -103,8 +103,13 @@
     e.preventDefault();
     for (const b of $$('button', form)) b.disabled = true;
     try {
-      const r = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)), credentials: 'same-origin' });
-      if (r.ok && r.redirected) { location.href = r.url; if (r.url.split('#')[0] === location.href.split('#')[0]) location.reload(); return; }
+      const r = await fetch(form.action, { method: 'POST', body: new URLSearchParams(new FormData(form)), credentials: 'same-origin', headers: { 'Waoutbox-Page-Script': '1' } });
+      const go = r.headers.get('Waoutbox-Page-Go');
+      if (go) {
+        if (go === location.pathname + location.search) location.reload();
+        else location.href = go;
+        return;
+      }
       if (!fill(await r.text())) location.reload();
     } catch { say('No connection to waoutbox: nothing was done, or it is not known'); for (const b of $$('button', form)) b.disabled = false; }
   });

@@ -71,7 +71,7 @@ func DrawPlot(c Clock, minutes []time.Time, since time.Time, series ...Series) P
 	top = roundUp(top)
 	p.Top, p.Middle = term.Count(top), middle(top)
 	known := 0 // the first minute that is known
-	for known < len(minutes) && minutes[known].Add(time.Minute).Before(since) {
+	for known < len(minutes) && !minutes[known].Add(time.Minute).After(since) {
 		known++
 	}
 	if known > 0 && known < len(minutes) {
@@ -83,7 +83,8 @@ func DrawPlot(c Clock, minutes []time.Time, since time.Time, series ...Series) P
 		case "area":
 			p.Lines = append(p.Lines, line)
 			if line != "" {
-				p.Areas = append(p.Areas, fmt.Sprintf("%sL%d %dL%s %dz", line, plotWidth, plotHeight, at(known, len(s.Values)), plotHeight))
+				first := min(known, max(len(s.Values)-2, 0)) // where the line begins
+				p.Areas = append(p.Areas, fmt.Sprintf("%sL%d %dL%s %dz", line, plotWidth, plotHeight, at(first, len(s.Values)), plotHeight))
 			}
 		case "dark":
 			p.Dashes = append(p.Dashes, line)
@@ -161,15 +162,15 @@ func DrawSpark(minutes []api.ActivityMinute) Spark {
 // path is the line through the values from one on.
 func path(values []int64, from int, top int64) string {
 	var b strings.Builder
+	if from == len(values)-1 && from > 0 { // a line needs two ends
+		return fmt.Sprintf("M%s %sH%d", at(from-1, len(values)), y(values[from], top), plotWidth)
+	}
 	for i := from; i < len(values); i++ {
 		op := "L"
 		if i == from {
 			op = "M"
 		}
 		b.WriteString(op + at(i, len(values)) + " " + y(values[i], top))
-	}
-	if from == len(values)-1 { // a line needs two ends
-		fmt.Fprintf(&b, "H%s", at(from-1, len(values)))
 	}
 	return b.String()
 }

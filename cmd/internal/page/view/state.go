@@ -2,6 +2,7 @@ package view
 
 import (
 	"slices"
+	"strings"
 
 	"waoutbox/outbox/api"
 )
@@ -117,6 +118,16 @@ func AlarmTitle(code, name string) string {
 		return t
 	}
 	return "Needs attention"
+}
+
+// Command takes the command that a sentence of the service ends with off it: what to do stands
+// there, to be copied. command is "" where the sentence ends otherwise.
+func Command(sentence string) (text, command string) {
+	at := strings.LastIndex(sentence, ": waoutbox ")
+	if at < 0 || strings.Contains(sentence[at+len(": waoutbox "):], ". ") {
+		return sentence, ""
+	}
+	return sentence[:at+1], strings.TrimSuffix(sentence[at+2:], ".")
 }
 
 // DeliveryState shows where an event stands for one webhook.

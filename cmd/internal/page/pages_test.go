@@ -1,0 +1,231 @@
+package page
+
+import (
+	"fmt"
+	"html"
+	"net/http"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+// everyPath is every page there is, with and without filters.
+func everyPath() []string {
+	return []string{
+		"", "webhooks/wh_9QRT", "webhooks/wh_9QRT?failed=1", "deadletters", "deadletters?url=wh_9QRT&reason=503&since=1h&q=%2B49151", "deadletters?q=evt_7", "deadletters?cursor=from/0", "deadletters/dl_wh_9QRT_7",
+		"events", "events?q=text+of&outcome=dead&from=2026-01-01T00:00", "live", "live?outcome=failure&url=wh_9QRT", "audit", "audit?who=mcp&q=wh_", "link",
+		"webhooks/wh_9QRT/pause", "webhooks/wh_9QRT/resume", "webhooks/wh_9QRT/rotate-secret", "webhooks/wh_9QRT/remove", "deadletters/replay?all=1&url=wh_9QRT", "deadletters/replay?id=dl_wh_9QRT_7",
+		"deadletters/purge?all=1&url=wh_9QRT", "events/replay?id=7&id=8", "link/unpair",
+	}
+}
+
+var (
+	inline = regexp.MustCompile(`<script(?:[^>]*)>[^<]|\sstyle=|\son[a-z]+=`)
+	ids    = regexp.MustCompile(`\sid="([^"]+)"`)
+	links  = regexp.MustCompile(`(?:href|src|action)="([^"]*)"`)
+)
+
+// TestEveryPage: each is there, holds neither script nor style of its own nor anything from
+// elsewhere, shows what strangers wrote as text, never a query, and no id twice.
+func TestEveryPage(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	known := map[string]bool{}
+	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what") {
+		known[name] = true
+	}
+	for _, path := range everyPath() {
+		status, text := b.get(path)
+		if status != http.StatusOK || !strings.Contains(text, "<h1") || !strings.HasSuffix(strings.TrimSpace(text), "</html>") {
+			t.Errorf("%s: %d\n%s", path, status, text)
+			continue
+		}
+		plain := strings.NewReplacer("&lt;", "", "&#34;", "").Replace(text)
+		if m := inline.FindString(strings.ReplaceAll(plain, "onerror=alert(2)", "")); m != "" {
+			t.Errorf("%s: script or style in the page: %q", path, m)
+		}
+		for _, bad := range []string{"<script>alert", "<img", "\u202e", "\u0007"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%s: %q is in the page", path, bad)
+			}
+		}
+		// the webhook's own page and the request of a letter have it, behind a click
+		if strings.Contains(text, "secret-in-query") && !strings.HasPrefix(path, "webhooks/wh_9QRT?") && path != "webhooks/wh_9QRT" && path != "deadletters/dl_wh_9QRT_7" {
+			t.Errorf("%s shows the query of a URL", path)
+		}
+		seen := map[string]bool{}
+		for _, m := range ids.FindAllStringSubmatch(text, -1) {
+			if seen[m[1]] {
+				t.Errorf("%s: the id %s is there twice", path, m[1])
+			}
+			seen[m[1]] = true
+		}
+		for _, m := range links.FindAllStringSubmatch(text, -1) {
+			if !strings.HasPrefix(m[1], Root) && !strings.HasPrefix(m[1], "#") && m[1] != "" {
+				t.Errorf("%s leads to %s", path, m[1])
+			}
+			u, err := url.Parse(html.UnescapeString(m[1]))
+			if err != nil {
+				t.Errorf("%s leads to %s: %v", path, m[1], err)
+				continue
+			}
+			// escaped once too often it would be another one, and the form would select all
+			for name := range u.Query() {
+				if !known[name] {
+					t.Errorf("%s leads to %s, with a field %q", path, m[1], name)
+				}
+			}
+		}
+	}
+}
+
+// TestHeaders: what every response says to a browser.
+func TestHeaders(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	for _, path := range []string{"", "nothing", "assets/page.css", "stream?of=nothing"} {
+		resp, err := b.http.Get(b.base + Root + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.read(resp)
+		csp := resp.Header.Get("Content-Security-Policy")
+		if !strings.HasPrefix(csp, "default-src 'none'; ") || strings.Contains(csp, "unsafe") || !strings.Contains(csp, "frame-ancestors 'none'") || !strings.Contains(csp, "form-action 'self'") {
+			t.Errorf("%s: the content policy is %q", path, csp)
+		}
+		for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin"} {
+			if got := resp.Header.Get(name); got != want {
+				t.Errorf("%s: %s is %q", path, name, got)
+			}
+		}
+	}
+}
+
+// TestHidden: with names and numbers hidden no page and no stream holds one, nor a message.
+func TestHidden(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	secret := regexp.MustCompile(ownNumber + "|" + bobNumber + "|204813927440123|Alice|Bob|the text")
+	for _, path := range []string{"", "events", "live", "deadletters/dl_wh_9QRT_7"} {
+		if _, text := b.get(path); !secret.MatchString(text) {
+			t.Errorf("%s shows no name even when they are not hidden", path)
+		}
+	}
+	if status, to, _ := b.post("settings", b.form("hide", "1", "back", Root+"live")); status != http.StatusSeeOther || to != Root+"live" {
+		t.Fatalf("hiding: %d, to %s", status, to)
+	}
+	for _, path := range everyPath() {
+		if strings.Contains(path, "q=") {
+			continue // what was typed is shown
+		}
+		if _, text := b.get(path); secret.MatchString(text) {
+			t.Errorf("%s shows %q", path, secret.FindString(text))
+		}
+	}
+	s := b.stream("stream?of=live")
+	defer s.end()
+	if text := s.until(t, `"id":"rate"`); secret.MatchString(text) {
+		t.Errorf("the stream shows %q", secret.FindString(text))
+	}
+}
+
+// TestNothingIsSetUp: the first page says the first step.
+func TestNothingIsSetUp(t *testing.T) {
+	t.Parallel()
+	b := open(t, &fakeService{status: api.Status{Link: api.Link{State: api.LinkUnlinked}}})
+	if _, text := b.get(""); !strings.Contains(text, "Not linked yet") || !strings.Contains(text, "Show the code") {
+		t.Errorf("an empty service shows\n%s", text)
+	}
+	for _, path := range []string{"deadletters", "events", "live", "audit", "link"} {
+		if status, _ := b.get(path); status != http.StatusOK {
+			t.Errorf("%s of an empty service: %d", path, status)
+		}
+	}
+}
+
+// TestWhatCannotBeRead: a page says so, and never shows an empty list for it.
+func TestWhatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	f.fail = api.Errorf(api.CodeInternal, "a part of outbox.db cannot be read")
+	for _, path := range []string{"deadletters", "events", "live", "audit", "webhooks/wh_9QRT"} {
+		status, text := b.get(path)
+		if status != http.StatusInternalServerError || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, "Overview") {
+			t.Errorf("%s: %d\n%s", path, status, text)
+		}
+	}
+	if status, text := b.get(""); status != http.StatusOK || !strings.Contains(text, "3 alarms") {
+		t.Errorf("the overview goes with it: %d", status)
+	}
+	for _, path := range []string{"webhooks/wh_NONE", "deadletters/dl_wh_9QRT_8", "nothing", "webhooks/wh_9QRT/nothing"} {
+		if status, text := b.get(path); status != http.StatusNotFound || !strings.Contains(text, "Not found") {
+			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
+
+// TestLettersAreListedNewestFirst: over all webhooks, page by page, as long as they are not too
+// many; then as they are stored, which is said. Each is on one page.
+func TestLettersAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	next := regexp.MustCompile(`href="/page/deadletters\?([^"]*)#letters">Next page`)
+	shown := regexp.MustCompile(`name="id" value="(dl_wh_9QRT_\d+)"`)
+	for _, n := range []int{130, sortedLetters + 10} {
+		f := everything()
+		one := f.letters[0]
+		f.letters = nil
+		for i := range n {
+			one.ID, one.FailedAt = fmt.Sprintf("dl_wh_9QRT_%d", i), time.Now().Add(time.Duration(i*7%n)*time.Second-time.Hour*24)
+			f.letters = append(f.letters, one)
+		}
+		b := open(t, f)
+		seen, path := map[string]bool{}, "deadletters"
+		var order []string
+		for path != "" {
+			_, text := b.get(path)
+			if sorted := strings.Contains(text, "newest first, 50 a page"); sorted != (n <= sortedLetters) {
+				t.Fatalf("of %d: said to be sorted %v", n, sorted)
+			}
+			for _, m := range shown.FindAllStringSubmatch(text, -1) {
+				if seen[m[1]] {
+					t.Fatalf("%s is on two pages, the last %s", m[1], path)
+				}
+				seen[m[1]] = true
+				order = append(order, m[1])
+			}
+			m := next.FindStringSubmatch(text)
+			if path = ""; m != nil {
+				path = "deadletters?" + html.UnescapeString(m[1])
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("of %d letters %d are listed", n, len(seen))
+		}
+		at := map[string]time.Time{}
+		for _, l := range f.letters {
+			at[l.ID] = l.FailedAt
+		}
+		if sorted := slices.IsSortedFunc(order, func(x, y string) int { return at[y].Compare(at[x]) }); sorted != (n <= sortedLetters) {
+			t.Errorf("%d letters are listed newest first: %v", n, sorted)
+		}
+	}
+}
+
+// TestExactTimes: the switch turns ages into times.
+func TestExactTimes(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	if _, text := b.get(""); !strings.Contains(text, "1 h ago<") {
+		t.Error("no time is an age")
+	}
+	b.post("settings", b.form("exact", "1"))
+	if _, text := b.get(""); strings.Contains(text, " ago<") || !strings.Contains(text, time.Now().Format("2 Jan, 15:")) && !strings.Contains(text, time.Now().Add(-time.Hour).Format("2 Jan, 15:")) {
+		t.Error("times are not exact")
+	}
+}

@@ -1,0 +1,180 @@
+package page
+
+import (
+	"bufio"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"waoutbox/outbox/api"
+)
+
+// reading is a stream that is read.
+type reading struct {
+	resp  *http.Response
+	lines chan string
+}
+
+// stream opens a stream, as the page's script does.
+func (b *browser) stream(path string) *reading {
+	b.t.Helper()
+	resp, err := b.http.Get(b.base + Root + path)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || got != "text/event-stream" {
+		b.t.Fatalf("%s: %d, %s", path, resp.StatusCode, got)
+	}
+	r := &reading{resp, make(chan string, 1000)}
+	go func() {
+		defer close(r.lines)
+		in := bufio.NewReader(resp.Body)
+		for {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				return
+			}
+			r.lines <- line
+		}
+	}()
+	return r
+}
+
+func (r *reading) end() {
+	r.resp.Body.Close()
+	for range r.lines { // until its reader has ended
+	}
+}
+
+// until reads up to the message that holds text, and returns all of it.
+func (r *reading) until(t *testing.T, text string) string {
+	t.Helper()
+	var all strings.Builder
+	limit := time.After(30 * time.Second)
+	for {
+		select {
+		case line, ok := <-r.lines:
+			if !ok {
+				t.Fatalf("the stream ended before %q:\n%s", text, all.String())
+			}
+			all.WriteString(line)
+			if line == "\n" && strings.Contains(all.String(), text) {
+				return all.String()
+			}
+		case <-limit:
+			t.Fatalf("no %q in:\n%s", text, all.String())
+		}
+	}
+}
+
+// over waits for the stream's end.
+func (r *reading) over(t *testing.T) {
+	t.Helper()
+	limit := time.After(30 * time.Second)
+	for {
+		select {
+		case _, ok := <-r.lines:
+			if !ok {
+				return
+			}
+		case <-limit:
+			t.Fatal("the stream does not end")
+		}
+	}
+}
+
+// TestStream: it sends the parts of its page, those that changed once more and no others, and says
+// aloud what a person must hear.
+func TestStream(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	s := b.stream("stream?of=overview")
+	defer s.end()
+	first := s.until(t, `"id":"hour"`)
+	for _, part := range []string{"now", "deadcount", "head", "alarms", "facts", "hooks", "hour"} {
+		if !strings.Contains(first, `"id":"`+part+`"`) {
+			t.Errorf("the part %s is not sent", part)
+		}
+	}
+	if strings.Contains(first, "event: say") {
+		t.Error("what was there before is said aloud")
+	}
+	f.change(func() {
+		f.status.Alarms = append(f.status.Alarms, api.Alarm{Code: "outbox_disk_full", Message: "The disk is full"})
+	})
+	next := s.until(t, "event: say")
+	if !strings.Contains(next, "Disk full") || !strings.Contains(next, "4 alarms") || strings.Contains(next, `"id":"hooks"`) || strings.Contains(next, `"id":"facts"`) {
+		t.Errorf("after an alarm came:\n%s", next)
+	}
+	f.change(func() { f.status.Alarms = f.status.Alarms[:3] })
+	if ended := s.until(t, "event: say"); !strings.Contains(ended, "Ended: ") {
+		t.Errorf("the end of an alarm is not said:\n%s", ended)
+	}
+}
+
+// TestLiveStream: an event is sent when it is there, and again when its deliveries have changed.
+func TestLiveStream(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	s := b.stream("stream?of=live&after=7")
+	defer s.end()
+	s.until(t, `"id":"rate"`)
+	ev := f.events[0]
+	ev.ID, ev.Sequence = "evt_8", 8
+	f.change(func() { f.events = append(f.events, ev) })
+	if text := s.until(t, "event: line"); !strings.Contains(text, `"id":"ev-8"`) || !strings.Contains(text, "waits for archive.example.com") || strings.Contains(text, "ev-7") {
+		t.Errorf("a new event:\n%s", text)
+	}
+	f.change(func() {
+		f.events[1].Deliveries = []api.EventDelivery{{Webhook: "wh_5XWB", URL: "https://archive.example.com/ingest", State: api.EventDelivered}}
+	})
+	if text := s.until(t, `"id":"ev-8"`); !strings.Contains(text, "event: part") || !strings.Contains(text, "archive.example.com delivered") {
+		t.Errorf("its delivery:\n%s", text)
+	}
+}
+
+// TestStreamsEnd: with the service at once, so that they hold no stop up; there are only so many.
+func TestStreamsEnd(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	b.page.streams = make(chan struct{}, 1)
+	s := b.stream("stream?of=overview")
+	defer s.end()
+	s.until(t, `"id":"head"`)
+	resp, err := b.http.Get(b.base + Root + "stream?of=overview")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusServiceUnavailable {
+		t.Errorf("one more than there may be: %d", resp.StatusCode)
+	}
+	b.page.Close()
+	s.over(t)
+}
+
+// TestAStreamWithoutASession ends for good: the browser does not try again.
+func TestAStreamWithoutASession(t *testing.T) {
+	t.Parallel()
+	_, base := newServer(t, everything())
+	req, err := http.NewRequest(http.MethodGet, base+Root+"stream?of=overview", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "text/event-stream")
+	client := &http.Client{}
+	defer client.CloseIdleConnections()
+	resp, err := client.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusNoContent {
+		t.Errorf("%d", resp.StatusCode)
+	}
+}

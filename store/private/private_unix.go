@@ -1,0 +1,136 @@
+//go:build unix
+
+package private
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+)
+
+// noWait has a pipe opened without somebody at its other end, and a link not followed.
+const noWait = syscall.O_NONBLOCK | syscall.O_NOFOLLOW
+
+// maxLinks bounds the links on the way to a directory.
+const maxLinks = 40
+
+// CheckDir returns nil when dir is a directory of this user into which nobody else writes, and when
+// nobody but root could put another in its place: whoever owns a directory above it, or can write
+// into one that is not sticky, could, and so could the owner of a link on the way. Errors: an
+// *Error, or the system's; fs.ErrNotExist when dir is not there. It changes nothing.
+func CheckDir(dir string) error {
+	if !filepath.IsAbs(dir) {
+		return fmt.Errorf("%s is no absolute path", dir)
+	}
+	at, rest := "/", strings.Split(strings.Trim(dir, "/"), "/")
+	for links := 0; ; {
+		info, err := os.Lstat(at)
+		if err != nil {
+			return err
+		}
+		if len(rest) == 0 || rest[0] == "" && len(rest) == 1 {
+			if !info.IsDir() {
+				return &fs.PathError{Op: "open", Path: at, Err: syscall.ENOTDIR}
+			}
+			return CheckFile(at, info)
+		}
+		if err := checkAbove(at, info); err != nil {
+			return err
+		}
+		name := rest[0]
+		rest = rest[1:]
+		if name == "" || name == "." {
+			continue
+		}
+		next := filepath.Join(at, name)
+		info, err = os.Lstat(next)
+		if err != nil {
+			return err
+		}
+		if info.Mode().Type() != fs.ModeSymlink {
+			at = next
+			continue
+		}
+		if uid := ownerOf(info); uid != 0 && uid != os.Geteuid() {
+			return refuse(ErrOwner, next, "is a link of user %d, who could let it lead anywhere, and you are user %d", uid, os.Geteuid())
+		}
+		if links++; links > maxLinks {
+			return &fs.PathError{Op: "open", Path: dir, Err: syscall.ELOOP}
+		}
+		to, err := os.Readlink(next)
+		if err != nil {
+			return err
+		}
+		if filepath.IsAbs(to) {
+			at = "/"
+		}
+		rest = append(strings.Split(strings.Trim(to, "/"), "/"), rest...)
+	}
+}
+
+// CheckFile returns an *Error for what belongs to another user, even for root (whose files would
+// then lie in somebody's reach), and for what everybody may write. What the owner's group may write
+// is taken: a container's volume is given such modes at every start, and they are taken away. info
+// is of path.
+func CheckFile(path string, info fs.FileInfo) error {
+	if uid := ownerOf(info); uid != os.Geteuid() {
+		return refuse(ErrOwner, path, "belongs to user %d and you are user %d", uid, os.Geteuid())
+	}
+	if mode := info.Mode().Perm(); mode&0o002 != 0 {
+		return refuse(ErrWritable, path, "can be written by others (mode %04o)", mode)
+	}
+	return nil
+}
+
+// checkAbove judges a directory above one of ours.
+func checkAbove(path string, info fs.FileInfo) error {
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return nil
+	}
+	uid, own := int(st.Uid), os.Geteuid()
+	if uid != 0 && uid != own && !unmapped(uid) {
+		return refuse(ErrOwner, path, "belongs to user %d, who could put something else in the place of what is in it, and you are user %d", uid, own)
+	}
+	mode := info.Mode()
+	others := mode.Perm()&0o002 != 0
+	if mode.Perm()&0o020 != 0 && st.Gid != 0 && int(st.Gid) != ownGroup() {
+		others = true
+	}
+	if others && mode&fs.ModeSticky == 0 {
+		return refuse(ErrWritable, path, "can be written by others (mode %04o), who could put something else in the place of what is in it", mode.Perm())
+	}
+	return nil
+}
+
+// ownGroup returns the group that this user alone is in, by the custom that it has his number; -1
+// when there is none such.
+func ownGroup() int {
+	if gid := os.Getegid(); gid == os.Geteuid() {
+		return gid
+	}
+	return -1
+}
+
+func ownerOf(info fs.FileInfo) int {
+	if st, ok := info.Sys().(*syscall.Stat_t); ok {
+		return int(st.Uid)
+	}
+	return os.Geteuid()
+}
+
+// tighten takes everything from others.
+func tighten(f *os.File, info fs.FileInfo) error {
+	if info.Mode().Perm()&0o077 == 0 {
+		return nil
+	}
+	err := f.Chmod(info.Mode().Perm() &^ 0o077)
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EPERM) {
+		return nil // it cannot be closed there: the disk keeps its modes
+	}
+	return err
+}
