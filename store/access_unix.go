@@ -7,7 +7,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
+
+	"waoutbox/store/private"
 )
 
 // tighten takes every permission above want from path. On Windows, which has no such modes, it does
@@ -29,11 +32,24 @@ func tighten(path string, want fs.FileMode) error {
 // Tighten takes from the state directory, and from what lies directly in it, every permission of
 // group and others, and returns the names of what had some and a sentence about each that keeps
 // them, as on a volume whose modes are fixed. What everybody may write is left to those that refuse
-// it. It may run beside a living owner.
+// it, and so is a directory of other things than a state. It may run beside a living owner.
 func Tighten(dir string) (changed, kept []string) {
-	entries, err := os.ReadDir(dir)
+	abs, err := filepath.Abs(dir)
+	if err == nil {
+		err = private.CheckVolume(abs) // a link to somewhere else is nobody's volume
+	}
 	if err != nil {
 		return nil, nil // whoever uses it says what is wrong
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil
+	}
+	isState := func(e os.DirEntry) bool { return e.Name() == OutboxFile || e.Name() == KeyFile }
+	// a volume's file system has one
+	isNothing := func(e os.DirEntry) bool { return e.Name() == "lost+found" }
+	if !slices.ContainsFunc(entries, isState) && slices.ContainsFunc(entries, func(e os.DirEntry) bool { return !isNothing(e) }) {
+		return nil, nil // somebody's other files
 	}
 	names := []string{"."}
 	for _, entry := range entries {

@@ -91,3 +91,25 @@ func TestOpenRefusesADirectoryAndAFileOthersCanWrite(t *testing.T) {
 		t.Error("a file others can write was opened")
 	}
 }
+
+// A directory that holds no state is left as it is, and so is what a link leads to that others
+// could have put there.
+func TestTightenLeavesOthersAlone(t *testing.T) {
+	dir := t.TempDir()
+	other := filepath.Join(dir, "notes")
+	if err := errors.Join(os.WriteFile(other, nil, 0o640), os.Chmod(other, 0o640), os.Chmod(dir, 0o750)); err != nil {
+		t.Fatal(err)
+	}
+	if changed, kept := store.Tighten(dir); len(changed)+len(kept) > 0 || mode(t, dir) != 0o750 || mode(t, other) != 0o640 {
+		t.Errorf("tightened %v, kept %v: modes %o and %o", changed, kept, mode(t, dir), mode(t, other))
+	}
+	shared := t.TempDir()
+	key := filepath.Join(dir, store.KeyFile)
+	way := filepath.Join(shared, "state")
+	if err := errors.Join(os.WriteFile(key, nil, 0o600), os.Symlink(dir, way), os.Chmod(shared, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if changed, _ := store.Tighten(way); len(changed) > 0 || mode(t, dir) != 0o750 {
+		t.Errorf("over a link in a shared directory it tightened %v", changed)
+	}
+}

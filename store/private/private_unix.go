@@ -23,7 +23,13 @@ const maxLinks = 40
 // nobody but root could put another in its place: whoever owns a directory above it, or can write
 // into one that is not sticky, could, and so could the owner of a link on the way. Errors: an
 // *Error, or the system's; fs.ErrNotExist when dir is not there. It changes nothing.
-func CheckDir(dir string) error {
+func CheckDir(dir string) error { return checkDir(dir, 0o022) }
+
+// CheckVolume is CheckDir for a directory that the group may write still, as a container is given.
+func CheckVolume(dir string) error { return checkDir(dir, 0o002) }
+
+// checkDir is CheckDir, with the modes that are too much for the directory itself.
+func checkDir(dir string, loose fs.FileMode) error {
 	if !filepath.IsAbs(dir) {
 		return fmt.Errorf("%s is no absolute path", dir)
 	}
@@ -37,7 +43,7 @@ func CheckDir(dir string) error {
 			if !info.IsDir() {
 				return &fs.PathError{Op: "open", Path: at, Err: syscall.ENOTDIR}
 			}
-			return CheckFile(at, info)
+			return checkOwn(at, info, loose)
 		}
 		if err := checkAbove(at, info); err != nil {
 			return err
@@ -76,11 +82,13 @@ func CheckDir(dir string) error {
 // CheckFile returns an *Error for what belongs to another user, even for root (whose files would
 // then lie in somebody's reach), and for what group or others may write: store.Tighten comes
 // before, for a container's volume is given such modes at every start. info is of path.
-func CheckFile(path string, info fs.FileInfo) error {
+func CheckFile(path string, info fs.FileInfo) error { return checkOwn(path, info, 0o022) }
+
+func checkOwn(path string, info fs.FileInfo, loose fs.FileMode) error {
 	if uid := ownerOf(info); uid != os.Geteuid() {
 		return refuse(ErrOwner, path, "belongs to user %d and you are user %d", uid, os.Geteuid())
 	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+	if mode := info.Mode().Perm(); mode&loose != 0 {
 		return refuse(ErrWritable, path, "can be written by others (mode %04o)", mode)
 	}
 	return nil
