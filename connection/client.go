@@ -41,10 +41,13 @@ type Options struct {
 	Sends    Sends
 	Messages Messages // optional: finds the messages that sends refer to
 	Log      *slog.Logger
-	Route    wire.Route   // how WhatsApp is reached
-	Spool    *media.Spool // optional: without it no files are sent
-	Version  string       // shown on the phone's list of linked devices
-	MaxSends int          // messages a minute, 0 is no limit
+	// LogContent has the library's debug lines whole, with what people wrote, who they are, and
+	// their numbers.
+	LogContent bool
+	Route      wire.Route   // how WhatsApp is reached
+	Spool      *media.Spool // optional: without it no files are sent
+	Version    string       // shown on the phone's list of linked devices
+	MaxSends   int          // messages a minute, 0 is no limit
 
 	// DownSince is when the service was last up before this start, zero if unknown: the first
 	// catch-up reports the gap.
@@ -71,6 +74,7 @@ type Client struct {
 	version    *webversion.Updater
 	restricted restrictions.Restrictions
 	silence    *watchdog.Watchdog
+	rhythm     rhythm
 	quiet      atomic.Bool // a silence is noted that may be nobody's fault
 	unread     unread
 	status     *status
@@ -224,6 +228,7 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 	}
 	c.status.note(noteVersion, c.version.Note())
 	c.restoreRestriction(ctx)
+	c.restoreRhythm(ctx)
 	c.restoreClosed(ctx, dev)
 	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
@@ -318,6 +323,9 @@ func (c *Client) stop() {
 	c.in.close(c.timings.grace)
 	c.sending.Wait()
 	c.flushDecrypted()
+	if c.status.read().Account != "" {
+		c.keepRhythm(true)
+	}
 	c.useDecrypted(nil) // its store is about to be closed
 	c.http.CloseIdleConnections()
 	c.files.CloseIdleConnections()

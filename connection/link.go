@@ -160,6 +160,7 @@ func (c *Client) forgetAccount(reason string) {
 	c.status.set(api.LinkUnlinked, reason)
 	c.restricted.Forget()
 	c.silence.Forget()
+	c.rhythm = rhythm{}
 	c.directory.Forget()
 	c.timers.Forget()
 	c.status.note(noteSilence, "")

@@ -3,18 +3,22 @@ package connection
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"regexp"
+	"strings"
+	"time"
 
 	"go.mau.fi/libsignal/logger"
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
 	waLog "go.mau.fi/whatsmeow/util/log"
 )
 
-// libraryLog gives the library's log lines to slog under the same levels. Above debug level phone
-// numbers are masked and stanzas shortened to their tag and id: the library prints both freely.
-// Debug lines are whole, for someone who looks into the protocol, but for the stanzas of pairing:
-// who reads those can link.
+// libraryLog gives the library's log lines to slog under the same levels, without what people
+// wrote, their names and their numbers: the library prints them freely. Of a stanza its shape is
+// left. With content, debug lines are whole, for someone who looks into the protocol, but for the
+// stanzas of pairing: who reads those can link.
 //
 // The library logs each stanza as a value, before it handles a received one and before it sends
 // one, and a line for each frame that it drops; watch is told of them, in the goroutine that reads
@@ -23,6 +27,8 @@ type libraryLog struct {
 	log    *slog.Logger
 	module string
 	watch  stanzaWatch // nil: nobody watches
+	// content has debug lines whole
+	content bool
 }
 
 // stanzaWatch is told of each stanza.
@@ -54,8 +60,8 @@ var droppedFrames = map[string]string{
 	"Got unexpected websocket message type %d": "it is no binary message",
 }
 
-func newLibraryLog(log *slog.Logger, watch stanzaWatch) waLog.Logger {
-	return libraryLog{log: log.With("library", "whatsmeow"), watch: watch}
+func newLibraryLog(log *slog.Logger, content bool, watch stanzaWatch) waLog.Logger {
+	return libraryLog{log: log.With("library", "whatsmeow"), content: content, watch: watch}
 }
 
 // The library's modules that log stanzas.
@@ -84,7 +90,12 @@ func (l libraryLog) tell(args []any) {
 // longDigits matches what may be a phone number or the number part of a JID.
 var longDigits = regexp.MustCompile(`[0-9]{7,}`)
 
-func masked(text string) string { return longDigits.ReplaceAllString(text, "…") }
+// markup matches a stanza, or a part of one, in the text of an error.
+var markup = regexp.MustCompile(`(?s)<.*>`)
+
+func masked(text string) string {
+	return longDigits.ReplaceAllString(markup.ReplaceAllString(text, "<…>"), "…")
+}
 
 func (l libraryLog) line(level slog.Level, format string, args []any) {
 	ctx := context.Background()
@@ -92,10 +103,13 @@ func (l libraryLog) line(level slog.Level, format string, args []any) {
 		return
 	}
 	var text string
-	if level > slog.LevelDebug {
-		text = masked(fmt.Sprintf(format, shortened(args)...))
-	} else {
+	switch {
+	case level > slog.LevelDebug:
+		text = fmt.Sprintf(format, shortened(args)...)
+	case l.content:
 		text = fmt.Sprintf(format, withoutPairing(args)...)
+	default:
+		text = fmt.Sprintf(format, withoutContent(args)...)
 	}
 	l.log.LogAttrs(ctx, level, "whatsapp library", slog.String("module", l.module), slog.String("detail", text))
 }
@@ -120,21 +134,93 @@ func withoutPairing(args []any) []any {
 	return args
 }
 
-// shortened replaces stanzas, which hold names and contents.
+// plain prints as it is, whatever the verb.
+type plain string
+
+func (p plain) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, string(p)) // into memory
+}
+
+// shortened replaces stanzas, which hold names and contents, and masks texts.
 func shortened(args []any) []any {
 	out := make([]any, len(args))
 	for i, a := range args {
-		out[i] = a
 		switch n := a.(type) {
 		case *waBinary.Node:
+			out[i] = plain("no stanza")
 			if n != nil {
-				out[i] = fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"])
+				out[i] = plain(fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"]))
 			}
 		case waBinary.Node:
-			out[i] = fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"])
+			out[i] = plain(fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"]))
+		case bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64, time.Duration, time.Time:
+			out[i] = a
+		default:
+			out[i] = plain(masked(fmt.Sprint(a)))
 		}
 	}
 	return out
+}
+
+// ids match what names a message or a request.
+var ids = regexp.MustCompile(`^([0-9A-F]{8,64}|[0-9]{1,6}\.[0-9]{1,6}-[0-9]{1,9})$`)
+
+// withoutContent leaves of debug lines what people did not write: kinds and ids, numbers, errors.
+func withoutContent(args []any) []any {
+	out := shortened(args)
+	for i, a := range args {
+		switch v := a.(type) {
+		case *waBinary.Node:
+			if v != nil {
+				out[i] = plain(shape(*v))
+			}
+		case waBinary.Node:
+			out[i] = plain(shape(v))
+		case types.JID:
+			out[i] = plain("…@" + v.Server)
+		case error:
+		case string:
+			if ids.MatchString(v) {
+				out[i] = plain(v)
+			} else {
+				out[i] = plain("…")
+			}
+		default:
+			if _, kept := out[i].(plain); kept { // a value of the library: its type says enough
+				out[i] = plain(fmt.Sprintf("%T", a))
+			}
+		}
+	}
+	return out
+}
+
+// maxShape bounds how much of a stanza is described, in bytes.
+const maxShape = 300
+
+// shape is a stanza's tags, with the attributes that say what it is.
+func shape(n waBinary.Node) string {
+	var b strings.Builder
+	var add func(n waBinary.Node)
+	add = func(n waBinary.Node) {
+		if b.Len() > maxShape {
+			return
+		}
+		b.WriteString("<" + n.Tag)
+		for _, name := range []string{"id", "type", "xmlns", "code", "reason"} {
+			if v, ok := n.Attrs[name].(string); ok && (name != "id" || ids.MatchString(v)) {
+				fmt.Fprintf(&b, " %s=%s", name, masked(v))
+			}
+		}
+		b.WriteString(">")
+		for _, child := range n.GetChildren() {
+			add(child)
+		}
+	}
+	add(n)
+	if b.Len() > maxShape {
+		return b.String()[:maxShape] + "…"
+	}
+	return b.String()
 }
 
 func (l libraryLog) Errorf(format string, args ...any) {
@@ -168,7 +254,7 @@ func (l libraryLog) Sub(module string) waLog.Logger {
 	if l.module != "" {
 		module = l.module + "/" + module
 	}
-	return libraryLog{log: l.log, module: module, watch: l.watch}
+	return libraryLog{log: l.log, module: module, watch: l.watch, content: l.content}
 }
 
 // signalLog gives libsignal's warnings and errors to slog at debug level: what matters of them the

@@ -2,16 +2,19 @@ package connection
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
+	"go.mau.fi/whatsmeow/types"
 )
 
 func TestLibraryLogMasksAboveDebug(t *testing.T) {
 	var out bytes.Buffer
-	log := newLibraryLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})).With("component", "connection"), nil).Sub("Recv").Sub("Queue")
+	log := newLibraryLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})).With("component", "connection"), false, nil).Sub("Recv").Sub("Queue")
 	node := &waBinary.Node{Tag: "message", Attrs: waBinary.Attrs{"id": "3EB0A", "notify": "Bob Example", "from": "15550100123@s.whatsapp.net"}}
 	log.Infof("Successfully paired %s", "15550100999:3@s.whatsapp.net")
 	log.Warnf("Node handling took %s for %s", "6s", node)
@@ -31,5 +34,39 @@ func TestLibraryLogMasksAboveDebug(t *testing.T) {
 	// Each line had component=connection component=whatsmeow: in JSON one of the two is lost.
 	if lines, keys := strings.Count(got, "\n"), strings.Count(got, "component="); keys != lines {
 		t.Errorf("%d lines have the key component %d times:\n%s", lines, keys, got)
+	}
+}
+
+// Debug lines held whole stanzas: numbers, names and subjects stood in the log.
+func TestDebugLinesHoldNoContent(t *testing.T) {
+	secrets := []string{"15550100123", "Bob Example", "our secret plans", "15550100999", "bob", "2048"}
+	jid := types.NewJID("15550100999", types.DefaultUserServer)
+	node := &waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": "3EB0ABCDEF01", "type": "w:gp2", "notify": "Bob Example", "from": jid}, Content: []waBinary.Node{
+		{Tag: "subject", Attrs: waBinary.Attrs{"subject": "our secret plans", "s_o": "15550100123@s.whatsapp.net"}, Content: []byte("our secret plans")},
+	}}
+	lines := func(content bool) string {
+		var out bytes.Buffer
+		log := newLibraryLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})), content, nil).Sub("Recv")
+		log.Debugf("%s", node)
+		log.Debugf("%s", *node)
+		log.Debugf("Push name of %s changed from %s to %s, dispatching event", jid, "bob", "Bob Example")
+		log.Debugf("Got %d new app state keys %X %+v", 7, "our secret plans", struct{ Name string }{"Bob Example"})
+		log.Debugf("Handling %s for %s: %v", "3EB0ABCDEF01", "2048@lid", errors.New("unexpected <user name=\"Bob Example\" jid=\"15550100123\"/>"))
+		log.Warnf("Failed to parse %s from %s: %v", node, jid, fmt.Errorf("missing in %s", node))
+		return out.String()
+	}
+	got := lines(false)
+	for _, secret := range secrets {
+		if strings.Contains(got, secret) {
+			t.Errorf("the log shows %q:\n%s", secret, got)
+		}
+	}
+	for _, want := range []string{"<notification id=3EB0ABCDEF01 type=w:gp2><subject>", "Got 7 new app state keys", "Handling 3EB0ABCDEF01", "…@s.whatsapp.net"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the log lacks %q:\n%s", want, got)
+		}
+	}
+	if whole := lines(true); !strings.Contains(whole, "our secret plans") {
+		t.Errorf("with content asked for there is none:\n%s", whole)
 	}
 }

@@ -160,7 +160,7 @@ func (c *Client) attach(s *session) *session {
 // handler.
 func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	s := &session{dev: dev, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
-	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, committedFirst{c.arrivals, c, s}))
+	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, c.o.LogContent, committedFirst{c.arrivals, c, s}))
 	ctx, abort := context.WithCancel(link)
 	cli.BackgroundEventCtx = ctx
 	// receipts and notifications are acknowledged after the handler, not before

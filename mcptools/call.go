@@ -131,7 +131,7 @@ func (c *call) confirm(about, question, instead string) (api.Approval, error) {
 	case consent.Unasked:
 		return api.ApprovalAsk, &consent.Needed{Question: consent.About(about, question)}
 	case consent.Declined:
-		return api.ApprovalDeclined, api.Errorf(api.CodeApprovalDeclined, "The user did not agree, or was not reached in time, so nothing was done. He can do it himself with: %s", instead)
+		return api.ApprovalDeclined, api.Errorf(api.CodeApprovalDeclined, "The user did not agree, or was not reached in time, so nothing was done. He can do it himself with: `%s`", instead)
 	case consent.Approved:
 		return api.ApprovalGiven, nil
 	}

@@ -29,7 +29,7 @@ func failure(e api.Error) *mcp.CallToolResult {
 		Result: mcp.Result{Meta: &mcp.Meta{AdditionalFields: map[string]any{
 			errorMetaKey: map[string]any{"code": string(e.Code), "retryable": e.Retryable},
 		}}},
-		Content: []mcp.Content{textContent(string(e.Code) + ": " + cut(e.Message, maxErrorText))},
+		Content: []mcp.Content{textContent(string(e.Code) + ": " + cut(clean(e.Message), maxErrorText))},
 		IsError: true,
 	}
 }

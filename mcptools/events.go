@@ -2,6 +2,7 @@ package mcptools
 
 import (
 	"context"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -194,7 +195,7 @@ func (s *Server) runEventShow(ctx context.Context, c *call, in eventShowInput) (
 	out = eventShowOutput{Event: eventItemOf(detail.Event, in.IncludeBody), Deliveries: make([]eventDelivery, 0, len(detail.Deliveries))}
 	for _, d := range detail.Deliveries {
 		shown := eventDelivery{
-			Webhook: d.Webhook, URL: d.URL, Removed: d.Removed, State: d.State, Attempts: d.Attempts, Due: stamp(d.Due), DeadLetter: d.DeadLetter,
+			Webhook: d.Webhook, URL: shownURL(d.URL), Removed: d.Removed, State: d.State, Attempts: d.Attempts, Due: stamp(d.Due), DeadLetter: d.DeadLetter,
 		}
 		if d.LastError != nil {
 			last := *d.LastError
@@ -202,6 +203,9 @@ func (s *Server) runEventShow(ctx context.Context, c *call, in eventShowInput) (
 			shown.LastError = &last
 		}
 		out.Deliveries = append(out.Deliveries, shown)
+	}
+	if slices.ContainsFunc(out.Deliveries, func(d eventDelivery) bool { return d.LastError != nil }) {
+		c.note(errorsOfOthers)
 	}
 	if n, err := fitting(out.Deliveries, maxText-maxBody); err != nil {
 		return out, err

@@ -83,6 +83,9 @@ func (s *Server) runConnectionStatus(ctx context.Context, c *call, _ noArguments
 		out.Alarms = out.Alarms[:shownAlarms]
 		c.note("%d of %d alarms are shown. All of them: waoutbox status", shownAlarms, n)
 	}
+	if len(out.Failing) > 0 {
+		c.note(errorsOfOthers)
+	}
 	if n := len(out.Failing); n > shownAlarms {
 		out.Failing = out.Failing[:shownAlarms]
 		c.note("%d of %d webhooks that fail or are held are shown. All of them: whatsapp_webhook_list", shownAlarms, n)
@@ -117,7 +120,7 @@ func (s *Server) failingWebhooks(st api.Status) []failingWebhook {
 				reason = a.Message
 			}
 		}
-		failing = append(failing, failingWebhook{ID: w.ID, URL: w.URL, Status: w.Status, Reason: cut(clean(reason), 500)})
+		failing = append(failing, failingWebhook{ID: w.ID, URL: shownURL(w.URL), Status: w.Status, Reason: cut(clean(reason), 500)})
 	}
 	return failing
 }
@@ -202,6 +205,7 @@ func (s *Server) connect() tool {
 		description: "Connect to WhatsApp again, after whatsapp_disconnect, after another program took the session, or without waiting for the next try.",
 		hints:       hints{idempotent: true, openWorld: true},
 		limit:       longCall,
+		perMinute:   linksPerMinute,
 		run:         s.runConnect,
 		unsure:      mayBeDone[noArguments]("The link may come up all the same: whatsapp_connection_status tells."),
 	})
@@ -229,6 +233,7 @@ func (s *Server) disconnect() tool {
 		description: "Close the link to WhatsApp until whatsapp_connect, or with logout unlink the account for good.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 		limit:       longCall,
+		perMinute:   linksPerMinute,
 		run:         s.runDisconnect,
 		unsure:      mayBeDone[disconnectInput]("It may go on: whatsapp_connection_status tells."),
 	})

@@ -17,11 +17,12 @@ func (s *Server) webhookRegister() tool {
 		title: "Register webhook",
 		description: "Deliver WhatsApp events to a URL from now on, or update and resume a webhook whose URL is known, " +
 			"with arguments left out keeping their values.",
-		hints:  hints{destructive: true, idempotent: true, openWorld: true},
-		limit:  shortCall,
-		help:   map[string]string{"events": s.eventHelp()},
-		run:    s.runWebhookRegister,
-		unsure: mayBeDone[registerInput]("The webhook may be registered all the same: the same call again makes no second one, and whatsapp_webhook_list shows it."),
+		hints:     hints{destructive: true, idempotent: true, openWorld: true},
+		limit:     shortCall,
+		help:      map[string]string{"events": s.eventHelp()},
+		perMinute: webhooksPerMinute,
+		run:       s.runWebhookRegister,
+		unsure:    mayBeDone[registerInput]("The webhook may be registered all the same: the same call again makes no second one, and whatsapp_webhook_list shows it."),
 	})
 }
 

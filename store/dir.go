@@ -84,11 +84,12 @@ func CheckDir(dir string) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return newError(Missing, dir, fs.ErrNotExist, "no state at %s", dir)
-	}
+	// First, because on Windows a file in its place is a path that does not exist.
 	if info, serr := os.Stat(dir); serr == nil && !info.IsDir() {
 		return newError(NotDirectory, dir, nil, "state directory %s is not a directory", dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return newError(Missing, dir, fs.ErrNotExist, "no state at %s", dir)
 	}
 	return privateError(err, dir, fmt.Sprintf("state directory %s cannot be used", dir))
 }

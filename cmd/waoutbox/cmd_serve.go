@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"waoutbox/cmd/internal/alerts"
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/cmd/internal/control/socket"
@@ -106,7 +107,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	}
 	route := wire.Route{Server: server, Proxy: proxy}
 	client, err := connection.New(connection.Options{
-		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, Version: version, DownSince: downSince,
+		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, LogContent: cfg.LogContent, Version: version, DownSince: downSince,
 		MaxSends: cfg.MaxSends, Spool: spool,
 	})
 	if err != nil {
@@ -174,6 +175,10 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		{"dispatcher", a.disp.Run},
 		{"control", func(ctx context.Context) error { return calls.Serve(ctx, ln) }},
 		{"compaction", func(ctx context.Context) error { return a.db.RunCompaction(ctx, store.DefaultCompactPolicy()) }},
+	}
+	if cfg.AlertWebhook != "" {
+		told := alerts.New(alerts.Options{URL: cfg.AlertWebhook, Version: version, Client: a.sender.FetchClient(), Status: svc.Status, Log: log})
+		parts = append([]part{{"alerts", told.Run}}, parts...)
 	}
 	if files.kept != nil { // it ends before the link that it fetches by
 		parts = append([]part{{"kept media", files.kept.Run}}, parts...)

@@ -12,11 +12,13 @@ import (
 )
 
 func newStatusCmd(e *env) *cobra.Command {
-	var check bool
+	var check, watch bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the link, the backlog of every webhook, and what needs you",
 		Long: `Shows the whole state in one page. Without a daemon it is read from the state directory.
+
+--watch shows it again every two seconds, until it is interrupted; with --json one line each.
 
 --check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running.`,
 		Args: noArguments,
@@ -25,11 +27,59 @@ func newStatusCmd(e *env) *cobra.Command {
 			if check {
 				m = modeDaemon
 			}
+			if watch && check {
+				return usagef("--check looks once, and --watch goes on: leave one of them out")
+			}
+			if watch {
+				return e.watchStatus(cmd.Context())
+			}
 			return e.withService(cmd.Context(), m, func(svc api.Service) error { return e.status(cmd.Context(), svc, check) })
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only tell whether all is well: exit 0 healthy, 1 alarm, 3 not running")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it again and again")
 	return cmd
+}
+
+// statusEvery is how often --watch looks.
+const statusEvery = 2 * time.Second
+
+// watchStatus shows the status until ctx ends, through a restart of the service.
+func (e *env) watchStatus(ctx context.Context) error {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for {
+		err := e.withService(ctx, modeState, func(svc api.Service) error {
+			st, err := svc.Status(ctx)
+			switch {
+			case err != nil:
+				return err
+			case e.json:
+				e.printJSON(st)
+				return nil
+			case e.live:
+				e.printf("\x1b[H\x1b[2J") // from the top, on an empty screen
+			}
+			e.printf("%s\n", time.Now().In(e.loc).Format(time.TimeOnly))
+			e.showStatus(st)
+			return nil
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil // interrupted, which is how it ends
+		case e.written.err != nil:
+			return e.written.err
+		case err != nil && api.CodeOf(err) != api.CodeServiceUnavail:
+			return err
+		case err != nil:
+			e.note("%v", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 func (e *env) status(ctx context.Context, svc api.Service, check bool) error {
@@ -74,6 +124,9 @@ func (e *env) showStatus(st api.Status) {
 	if d := st.Daemon; d != nil && d.HTTP != nil {
 		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
 		e.sayReachable(d.HTTP)
+	}
+	if st.EventStreams > 0 {
+		e.printf("agents     %s\n", term.Plural(int64(st.EventStreams), "stream of events is open", "streams of events are open"))
 	}
 	kept := term.Plural(st.Events, "event", "events") + " kept"
 	if st.CountsUnknown {

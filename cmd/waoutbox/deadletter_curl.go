@@ -7,6 +7,7 @@ import (
 
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/untrusted"
 )
 
 // secretVariable is where the script looks for the secret, which is in no output.
@@ -32,7 +33,7 @@ func (e *env) showCurl(d api.DeadLetterDetail) {
 	if d.Signed {
 		fmt.Fprintf(&b, ": \"${%s:?set it to the secret of %s first}\"\n", secretVariable, d.Webhook)
 	}
-	fmt.Fprintf(&b, "body=%s\n", term.Quote(d.Body))
+	fmt.Fprintf(&b, "body=%s\n", shellText(d.Body))
 	if d.Signed {
 		b.WriteString(signing)
 		fmt.Fprintf(&b, "signature=$(printf %%s \"$body\" | hmac \"$key\" | hex)\n")
@@ -76,4 +77,26 @@ func curlHeaders(d api.DeadLetterDetail) []string {
 		out = append(out, `"X-Webhook-Signature: sha256=$signature"`, term.Quote("webhook-id: "+d.EventID), `"webhook-timestamp: $now"`, `"webhook-signature: v1,$v1"`)
 	}
 	return out
+}
+
+// shellText quotes text of others for a POSIX shell. What a terminal would obey or not show is an
+// escape that the shell turns into its bytes.
+func shellText(s string) string {
+	if untrusted.Escape(s) == s {
+		return term.Quote(s)
+	}
+	var b strings.Builder
+	for _, r := range s {
+		switch text := string(r); {
+		case r == '\\':
+			b.WriteString(`\\`)
+		case untrusted.Escape(text) != text:
+			for _, c := range []byte(text) {
+				fmt.Fprintf(&b, `\0%03o`, c)
+			}
+		default:
+			b.WriteString(text)
+		}
+	}
+	return "$(printf %b " + term.Quote(b.String()) + ")"
 }

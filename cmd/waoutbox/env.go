@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/untrusted"
 	"waoutbox/store"
 )
 
@@ -36,6 +38,7 @@ type env struct {
 
 	style, errStyle term.Style
 	live            bool // stdout is a terminal
+	width           int  // its columns, 0 for anything else
 	stdinTerminal   bool // stdin is a terminal
 	interactive     bool // a person can be asked: stdin and stderr are terminals
 	loc             *time.Location
@@ -50,6 +53,7 @@ func newEnv(args []string, getenv func(string) string, stdin io.Reader, stdout, 
 		live: term.IsTerminal(stdout), stdinTerminal: term.IsTerminal(stdin), interactive: term.IsTerminal(stdin) && term.IsTerminal(stderr),
 		loc: time.Local, written: stickyWriter{w: stdout},
 	}
+	e.width, _ = term.Size(stdout)
 	e.connect = e.connectService
 	return e
 }
@@ -118,17 +122,23 @@ func (e *env) home(path string) string {
 // with exit 1.
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(&e.written, format, args...) }
 
-// printJSON prints v as one line.
+// printJSON prints v as one line. What a terminal would obey or not show is an escape in its texts.
 func (e *env) printJSON(v any) {
-	enc := json.NewEncoder(&e.written)
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil && e.written.err == nil {
+	err := enc.Encode(v)
+	if err == nil {
+		_, err = e.written.Write(untrusted.EscapeJSON(b.Bytes()))
+	}
+	if err != nil && e.written.err == nil {
 		e.written.err = err
 	}
 }
 
 // table prints an aligned table.
 func (e *env) table(t *term.Table, indent string) {
+	t.Fit(e.width)
 	_ = t.Write(&e.written, e.style, indent) // the writer remembers
 }
 

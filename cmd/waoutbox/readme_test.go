@@ -5,6 +5,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -62,5 +63,31 @@ func TestREADMEVerifies(t *testing.T) {
 	if python, err := exec.LookPath("python3"); err == nil {
 		run("python", "verify.py", snippet("python")+"\nimport os\nE = os.environ\nbody = E['BODY'].encode()\n"+
 			"print(*(valid(body, s, E['SECRET']) for s in (E['GOOD'], E['BAD'], None)))\n", python)
+	}
+}
+
+// TestDocumentsHaveJSON: every block of JSON in README.md and docs is JSON.
+func TestDocumentsHaveJSON(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob(filepath.Join(repository, "docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := 0
+	for _, path := range append(paths, filepath.Join(repository, "README.md")) {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllSubmatch(text, -1) {
+			found++
+			var v any
+			if err := json.Unmarshal(m[1], &v); err != nil {
+				t.Errorf("%s: %v in\n%.200s", filepath.Base(path), err, m[1])
+			}
+		}
+	}
+	if found < 8 {
+		t.Errorf("only %d blocks were found: they are no longer seen", found)
 	}
 }

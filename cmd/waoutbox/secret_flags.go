@@ -97,7 +97,8 @@ func checkSecret(raw []byte, source string) (*string, error) {
 	if !utf8.Valid(raw) {
 		return nil, usagef("%s holds bytes that are not valid UTF-8: use printable text, for example openssl rand -hex 32", source)
 	}
-	s := strings.TrimRight(string(raw), "\r\n")
+	// editors on Windows put a byte order mark there
+	s := strings.TrimRight(strings.TrimPrefix(string(raw), "\ufeff"), "\r\n")
 	if s == "" {
 		return nil, usagef("%s holds no secret. To stop signing: --no-secret", source)
 	}

@@ -8,12 +8,16 @@ import (
 	waBinary "go.mau.fi/whatsmeow/binary"
 )
 
-// orderLimit is how long what is to be handled waits for a stanza before it that nobody handles.
-const orderLimit = 10 * time.Second
+const (
+	// orderLimit is how long what is to be handled waits for one before it that nobody handles.
+	orderLimit = 10 * time.Second
+	// hangLimit is how long it waits for one that is being handled, as in the library itself.
+	hangLimit = 5 * time.Minute
+)
 
-// Order has stanzas of chats handled in the order in which they arrived on a connection. The library
-// does that as long as its queue has room; what comes while 2,048 wait it puts there in any order.
-// Safe for concurrent use.
+// Order has stanzas of chats handled in the order in which they arrived on a connection. The
+// library does that as long as its queue has room; what comes while 2,048 wait it puts there in any
+// order. Safe for concurrent use.
 type Order struct {
 	mu   sync.Mutex
 	tags []string // with a handler
@@ -24,9 +28,12 @@ type Order struct {
 type arrivals struct {
 	waiting []*waBinary.Node // not handled, in the order in which they came
 	ready   map[*waBinary.Node]func()
-	busy    bool        // one is being handled
+	runner  *runner     // handles them, one after the other; nil: none is being handled
 	missing *time.Timer // runs while one is ready and the first is not
 }
+
+// runner is who handles stanzas.
+type runner struct{ since time.Time } // the last was begun
 
 // NewOrder returns an order in which nothing has arrived.
 func NewOrder() *Order { return &Order{conn: newArrivals()} }
@@ -74,22 +81,27 @@ func (o *Order) run(n *waBinary.Node, f func()) {
 
 // runReady handles what is next, as long as it is ready. The caller holds mu.
 func (o *Order) runReady(c *arrivals) {
-	if c.busy {
+	if c.runner != nil && time.Since(c.runner.since) < hangLimit {
 		return
 	}
-	c.busy = true
-	for o.conn == c && len(c.waiting) > 0 {
+	me := &runner{}
+	c.runner = me
+	for o.conn == c && c.runner == me && len(c.waiting) > 0 {
 		f := c.ready[c.waiting[0]]
 		if f == nil {
 			break
 		}
 		delete(c.ready, c.waiting[0])
 		c.waiting = c.waiting[1:]
+		me.since = time.Now()
 		o.mu.Unlock()
 		f()
 		o.mu.Lock()
 	}
-	c.busy = false
+	if c.runner != me { // which took too long, and another goes on
+		return
+	}
+	c.runner = nil
 	if c.missing != nil {
 		c.missing.Stop()
 		c.missing = nil
@@ -104,7 +116,7 @@ func (o *Order) runReady(c *arrivals) {
 func (o *Order) skip(c *arrivals, first *waBinary.Node) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if c.busy || len(c.waiting) == 0 || c.waiting[0] != first || c.ready[first] != nil {
+	if c.runner != nil || len(c.waiting) == 0 || c.waiting[0] != first || c.ready[first] != nil {
 		return
 	}
 	c.waiting = c.waiting[1:]

@@ -75,3 +75,31 @@ func TestOrderWithoutOne(t *testing.T) {
 		}
 	})
 }
+
+// One whose handling hangs holds the others up for a while only, and disturbs nothing when it ends.
+func TestOrderUnderAHang(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o, hang := newOrder(), make(chan struct{})
+		var nodes []*waBinary.Node
+		for range 4 {
+			nodes = append(nodes, &waBinary.Node{Tag: "message"})
+			o.Arrived(nodes[len(nodes)-1])
+		}
+		var got []int
+		run := func(i int) { o.run(nodes[i], func() { got = append(got, i) }) }
+		go o.run(nodes[0], func() { <-hang })
+		synctest.Wait()
+		run(1)
+		<-time.After(hangLimit)
+		if len(got) != 0 {
+			t.Errorf("handled %v beside the one that hangs", got)
+		}
+		run(2)
+		close(hang)
+		synctest.Wait()
+		run(3)
+		if !slices.Equal(got, []int{1, 2, 3}) || o.conn.runner != nil {
+			t.Errorf("handled %v", got)
+		}
+	})
+}

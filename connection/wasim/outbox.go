@@ -10,8 +10,8 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// defaultWindow is how many stanzas may be unacknowledged on one connection. The library queues 2048
-// and loses their order beyond that.
+// defaultWindow is how many stanzas may be unacknowledged on one connection. The
+// library queues 2048 and loses their order beyond that.
 const defaultWindow = 500
 
 // Ack describes one stanza sent to the companion, acknowledged or pending.

@@ -16,6 +16,8 @@ import (
 
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/util/keys"
+
+	"waoutbox/connection/sessions"
 )
 
 // keyring is the Signal state of one simulated device, in memory. Sessions are
@@ -114,7 +116,8 @@ func (k *keyring) GetSubDeviceSessions(_ context.Context, name string) ([]uint32
 }
 
 func (k *keyring) StoreSession(_ context.Context, addr *protocol.SignalAddress, r *record.Session) error {
-	k.sessions[addr.String()] = r.Serialize()
+	// as after a failed decryption: sessions that were tried in vain stay as they were
+	k.sessions[addr.String()] = sessions.Restore(r.Serialize(), k.sessions[addr.String()])
 	return nil
 }
 

@@ -31,15 +31,41 @@ const (
 		" use https, or allow it with --allow-insecure-http."
 )
 
+// refusal is a range that nothing is sent to, and who says what it is.
+type refusal struct {
+	prefix netip.Prefix
+	why    string
+	source string
+}
+
+// refusals has a sentence for each range; what IANA lists as special purpose besides is refused by
+// special. Clouds serve credentials on link-local addresses, and on these: some are in ranges of
+// private networks, which are allowed otherwise.
+var refusals = []refusal{
+	{netip.MustParsePrefix("0.0.0.0/8"), whyUnspecified, "RFC 1122, section 3.2.1.3"},
+	{netip.MustParsePrefix("::/128"), whyUnspecified, "RFC 4291, section 2.5.2"},
+	{netip.MustParsePrefix("169.254.0.0/16"), whyLinkLocal, "RFC 3927; metadata of most clouds at .169.254, .170.2, .170.23, .42.42"},
+	{netip.MustParsePrefix("fe80::/10"), whyLinkLocal, "RFC 4291, section 2.5.6; OpenStack metadata at fe80::a9fe:a9fe"},
+	{netip.MustParsePrefix("fec0::/10"), whyLinkLocal, "RFC 3879: deprecated, and still routed like link-local by some"},
+	{netip.MustParsePrefix("224.0.0.0/4"), whyMulticast, "RFC 5771"},
+	{netip.MustParsePrefix("ff00::/8"), whyMulticast, "RFC 4291, section 2.7"},
+	{netip.MustParsePrefix("255.255.255.255/32"), whyMulticast, "RFC 919, section 7"},
+	{netip.MustParsePrefix("100.100.100.200/32"), whyMetadata, "Alibaba Cloud, ECS: View instance metadata"},
+	{netip.MustParsePrefix("168.63.129.16/32"), whyMetadata, "Microsoft Azure: What is IP address 168.63.129.16?"},
+	{netip.MustParsePrefix("192.0.0.192/32"), whyMetadata, "Oracle Cloud Infrastructure Compute Classic: Retrieving Instance Metadata"},
+	{netip.MustParsePrefix("fd00:ec2::/32"), whyMetadata, "Amazon VPC: instance metadata ::254, resolver ::253, time ::123, and of EKS Pod Identity ::23"},
+	{netip.MustParsePrefix("fd20:ce::254/128"), whyMetadata, "Google Compute Engine: View and query VM metadata, IPv6"},
+	{netip.MustParsePrefix("fd00:c1::a9fe:a9fe/128"), whyMetadata, "Oracle Cloud Infrastructure: Getting Instance Metadata, IPv6"},
+	{netip.MustParsePrefix("fd00:42::42/128"), whyMetadata, "Scaleway Instances: metadata API, IPv6"},
+	{netip.MustParsePrefix("fd00:a9fe:a9fe::1/128"), whyMetadata, "Akamai (Linode): Metadata service API, IPv6"},
+	// Its prefix has any length from 48 to 96, so where an address leads cannot be told.
+	{netip.MustParsePrefix("64:ff9b:1::/48"), whyEmbedded, "RFC 8215; RFC 6052, section 2.2"},
+}
+
 var (
-	nat64       = ssrf.IPv6NAT64Prefix
-	nat64Local  = netip.MustParsePrefix("64:ff9b:1::/48") // RFC 8215
-	sixToFour   = netip.MustParsePrefix("2002::/16")
-	compatible  = netip.MustParsePrefix("::/96") // deprecated IPv4-compatible form
-	thisNetwork = netip.MustParsePrefix("0.0.0.0/8")
-	linkLocal6  = netip.MustParsePrefix("fe80::/10")
-	// deprecated, still routed like link-local by some
-	siteLocal6 = netip.MustParsePrefix("fec0::/10")
+	nat64      = ssrf.IPv6NAT64Prefix
+	sixToFour  = netip.MustParsePrefix("2002::/16")
+	compatible = netip.MustParsePrefix("::/96") // deprecated IPv4-compatible form
 
 	private4 = []netip.Prefix{
 		netip.MustParsePrefix("127.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"),
@@ -48,13 +74,7 @@ var (
 	}
 	private6 = []netip.Prefix{netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("fc00::/7")}
 
-	metadata = []netip.Addr{
-		netip.MustParseAddr("100.100.100.200"), netip.MustParseAddr("168.63.129.16"),
-		netip.MustParseAddr("fd00:ec2::254"), netip.MustParseAddr("fd20:ce::254"),
-	}
-
-	// special refuses what IANA lists as special purpose, beyond the rules below that have
-	// sentences of their own.
+	// special refuses what IANA lists as special purpose.
 	special = ssrf.New(ssrf.WithAnyPort(), ssrf.WithAnyNetwork(),
 		ssrf.WithAllowedV4Prefixes(private4...), ssrf.WithAllowedV6Prefixes(private6...))
 )
@@ -63,24 +83,18 @@ var (
 // loopback and private networks.
 func checkAddr(a netip.Addr) (public bool, err error) {
 	a = a.WithZone("").Unmap()
+	for _, r := range refusals {
+		if r.prefix.Contains(a) {
+			return false, &AddressError{a, r.why}
+		}
+	}
 	if v4, ok := embedded(a); ok {
 		if public, err := checkAddr(v4); err != nil || !public {
 			return false, &AddressError{a, whyEmbedded}
 		}
-		return true, nil
-	}
-	for _, m := range metadata {
-		if a == m {
-			return false, &AddressError{a, whyMetadata}
+		if !isISATAP(a) {
+			return true, nil
 		}
-	}
-	switch {
-	case a.IsUnspecified() || thisNetwork.Contains(a):
-		return false, &AddressError{a, whyUnspecified}
-	case a.IsLinkLocalUnicast() || linkLocal6.Contains(a) || siteLocal6.Contains(a):
-		return false, &AddressError{a, whyLinkLocal}
-	case a.IsMulticast() || a == netip.AddrFrom4([4]byte{255, 255, 255, 255}):
-		return false, &AddressError{a, whyMulticast}
 	}
 	if err := special.SafeAddr(a); err != nil {
 		return false, &AddressError{a, whySpecial}
@@ -105,14 +119,21 @@ func embedded(a netip.Addr) (netip.Addr, bool) {
 	}
 	b := a.As16()
 	switch {
-	case nat64.Contains(a), nat64Local.Contains(a):
+	case nat64.Contains(a):
 		return netip.AddrFrom4([4]byte(b[12:16])), true
 	case sixToFour.Contains(a):
 		return netip.AddrFrom4([4]byte(b[2:6])), true
-	case compatible.Contains(a) && !a.IsLoopback() && !a.IsUnspecified():
+	case compatible.Contains(a) && !a.IsLoopback() && !a.IsUnspecified(), isISATAP(a):
 		return netip.AddrFrom4([4]byte(b[12:16])), true
 	}
 	return netip.Addr{}, false
+}
+
+// isISATAP reports whether the last half of an address is an interface id of ISATAP (RFC 5214,
+// section 6.1), under whatever prefix: a router passes it on to the IPv4 address in it.
+func isISATAP(a netip.Addr) bool {
+	b := a.As16()
+	return a.Is6() && b[8]&^2 == 0 && b[9] == 0 && b[10] == 0x5e && b[11] == 0xfe
 }
 
 // guard decides for one webhook whether an address may be dialled.

@@ -51,8 +51,9 @@ func isTokenChar(r rune) bool {
 		r < utf8.RuneSelf && strings.ContainsRune("!#$%&'*+-.^_`|~", r)
 }
 
+// isReserved takes _ for -, as receivers do that pass headers on as variables (CGI, WSGI).
 func isReserved(name string) bool {
-	name = strings.ToLower(name)
+	name = strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	return slices.Contains(reserved, name) ||
 		slices.ContainsFunc(reservedPrefixes, func(p string) bool { return strings.HasPrefix(name, p) })
 }

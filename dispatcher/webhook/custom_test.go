@@ -31,6 +31,7 @@ func TestCustomHeadersArriveAndOursWin(t *testing.T) {
 		// What no registration lets in, and what a database written by other hands may hold.
 		"user-agent": "forged", "X-WEBHOOK-ID": "forged", "Idempotency-Key": "forged", "x-webhook-signature": "forged", "Webhook-Id": "forged",
 		"X-Webhook-Replay": "forged", "Content-Type": "text/forged", "Accept-Encoding": "forged", "Content-Encoding": "forged",
+		"X_Webhook_Signature": "forged", "Content_Length": "forged", "webhook_id": "forged", "X_webhook-Attempt": "forged",
 	})
 	if res := s.Send(t.Context(), r); res.Class != outbox.ClassOK {
 		t.Fatalf("%+v", res)

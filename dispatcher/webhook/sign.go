@@ -22,9 +22,9 @@ type signer struct {
 func newSigner(secret []byte) *signer {
 	s := &signer{raw: keyed{key: secret}, standard: keyed{key: secret}}
 	if enc, ok := strings.CutPrefix(string(secret), secretPrefix); ok {
-		// A whsec_ secret that is no base64 cannot be what a Standard Webhooks verifier holds
-		// either; its bytes are used.
-		if key, err := base64.StdEncoding.DecodeString(enc); err == nil {
+		// A whsec_ secret that is no base64, or of no bytes, cannot be what a Standard Webhooks
+		// verifier holds either; its own bytes are used.
+		if key, err := base64.StdEncoding.DecodeString(enc); err == nil && len(key) > 0 {
 			s.standard.key = key
 		}
 	}

@@ -21,8 +21,10 @@ type Config struct {
 	DrainTimeout    time.Duration
 	MaxSends        int // messages a minute; 0 is no limit
 	LogLevel        slog.Level
+	LogContent      bool   // whether debug lines hold what people wrote
 	LogFormat       string // text or json
 	MinFreeBytes    int64
+	AlertWebhook    string        // "" is none
 	Retain          time.Duration // delivered events; 0: no longer than until they are
 	RetainPending   time.Duration
 	RetainDead      time.Duration

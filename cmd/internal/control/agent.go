@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/untrusted"
 )
 
 // Agent is who calls, for the audit trail and the policy for hosts: the CLI (Name "cli") or an MCP
@@ -74,8 +75,8 @@ func agentOf(h http.Header) Agent {
 // clean returns a name that a client chose in a form fit for one line of a log: printable, bounded.
 func clean(s string) string {
 	var b strings.Builder
-	for _, r := range s {
-		if r == unicode.ReplacementChar || !unicode.IsPrint(r) {
+	for _, r := range untrusted.Strip(s) {
+		if !unicode.IsPrint(r) {
 			continue
 		}
 		if b.Len()+utf8.RuneLen(r) > maxAgentBytes {

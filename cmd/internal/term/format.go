@@ -2,11 +2,11 @@ package term
 
 import (
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/dustin/go-humanize"
+
+	"waoutbox/outbox/api/untrusted"
 )
 
 // None stands for a value that is not there.
@@ -72,36 +72,10 @@ func Clock(t, now time.Time, loc *time.Location) string {
 	return t.Format("2006-01-02 15:04:05")
 }
 
-// Clean makes text from outside harmless on a terminal: control characters, which could move the
-// cursor or forge lines, and the invisible ones that reorder text, become visible escapes. Newlines
-// too: one value stays one line.
-func Clean(s string) string {
-	if !strings.ContainsFunc(s, unsafe) {
-		return s
-	}
-	var b strings.Builder
-	for _, r := range s {
-		if unsafe(r) {
-			fmt.Fprintf(&b, "\\u%04x", r)
-			continue
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
-}
-
-func unsafe(r rune) bool {
-	switch {
-	case unicode.IsControl(r), r == '\u2028', r == '\u2029', r == utf8Error:
-		return true
-	case r >= '\u202a' && r <= '\u202e', r >= '\u2066' && r <= '\u2069', r == '\u200e', r == '\u200f', r == '\u061c':
-		return true
-	}
-	return false
-}
-
-// utf8Error is what ranging over invalid UTF-8 yields.
-const utf8Error = '\ufffd'
+// Clean makes text from outside harmless on a terminal: whatever could move the cursor, forge
+// lines, reorder text or hide in it becomes a visible escape. Newlines too: one value stays one
+// line.
+func Clean(s string) string { return untrusted.Escape(s) }
 
 // Short cuts text to at most n runes, the last one an ellipsis if anything was cut.
 func Short(s string, n int) string {

@@ -31,9 +31,10 @@ func CheckHeaders(headers *map[string]string) error {
 		if err := webhook.CheckHeader(name, all[name]); err != nil {
 			return api.Errorf(api.CodeInvalidArguments, "%s", err).In("headers")
 		}
-		key := strings.ToLower(name)
+		// receivers that pass headers on as variables read _ as -
+		key := strings.ReplaceAll(strings.ToLower(name), "_", "-")
 		if other, twice := seen[key]; twice {
-			return api.Errorf(api.CodeInvalidArguments, "headers %s and %s are the same one: case does not count in names; give it once", other, name).In("headers")
+			return api.Errorf(api.CodeInvalidArguments, "headers %s and %s are the same one: case does not count in names, nor - for _; give it once", other, name).In("headers")
 		}
 		seen[key] = name
 		size += len(name) + len(all[name])

@@ -70,7 +70,7 @@ func TestCheckHeaders(t *testing.T) {
 func TestReservedHeadersAreRefusedInAnyCase(t *testing.T) {
 	for _, name := range []string{
 		"Content-Type", "User-Agent", "X-Webhook-Signature", "X-Webhook-Id", "X-Webhook-Event", "X-Webhook-Attempt", "X-Webhook-Subscription",
-		"X-Webhook-Sequence", "X-Webhook-Account", "X-Webhook-Replay", "X-Webhook-Anything", "Idempotency-Key", "webhook-id",
+		"X-Webhook-Sequence", "X-Webhook-Account", "X-Webhook-Replay", "X-Webhook-Anything", "X_Webhook_Signature", "Content_Length", "Idempotency_Key", "Idempotency-Key", "webhook-id",
 		"webhook-timestamp", "webhook-signature", "webhook-anything", "Content-Length", "Content-Encoding", "Host", "Connection",
 		"Transfer-Encoding", "Trailer", "Upgrade", "TE", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "Expect", "Accept-Encoding",
 	} {

@@ -4,10 +4,9 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/untrusted"
 )
 
 // maxSecret bounds a secret, in bytes. HMAC-SHA256 gains nothing above 64.
@@ -29,11 +28,19 @@ func CheckSecret(secret *string, generate bool) error {
 		return api.Errorf(api.CodeInvalidSecret, "the secret is only white space: pass a real one, or an empty string to remove it")
 	case len(v) > maxSecret:
 		return api.Errorf(api.CodeInvalidSecret, "the secret has %d bytes, the most is %d", len(v), maxSecret)
-	case !utf8.ValidString(v) || strings.ContainsFunc(v, unicode.IsControl):
-		return api.Errorf(api.CodeInvalidSecret, "the secret holds control characters or invalid UTF-8: use printable text")
+	case untrusted.Escape(v) != v:
+		return api.Errorf(api.CodeInvalidSecret, "the secret holds control characters, characters that are not seen, or invalid UTF-8: use printable text")
+	}
+	if rest, ok := strings.CutPrefix(v, "whsec_"); ok {
+		if key, err := base64.StdEncoding.DecodeString(rest); err == nil && len(key) < minStandardKey {
+			return api.Errorf(api.CodeInvalidSecret, "the secret stands for %d bytes after whsec_, and Standard Webhooks asks for at least %d: have one generated", len(key), minStandardKey)
+		}
 	}
 	return nil
 }
+
+// minStandardKey is how many bytes a secret of Standard Webhooks stands for at least.
+const minStandardKey = 24
 
 // SecretWarning says what is weak about a secret that is taken all the same, "" for nothing.
 func SecretWarning(secret string) string {

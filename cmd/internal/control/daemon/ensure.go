@@ -170,7 +170,7 @@ func startManaged(ctx context.Context, c *control.Client, o Options) (managed bo
 	case !managed:
 		return false, nil
 	case len(o.Args) > 0:
-		return true, api.Errorf(api.CodeInvalidArguments, "the service is installed and was started without %s: keep settings with %s", o.Args[0], term.Command(o.StateDir, "config set"))
+		return true, api.Errorf(api.CodeInvalidArguments, "the service is installed and was started without %s: keep settings with %s", o.Args[0], term.Command(o.StateDir, "config set")).In("args")
 	}
 	tick := time.NewTicker(pollInterval)
 	defer tick.Stop()
