@@ -277,6 +277,9 @@ try {
 
   async function pictureSet() {
     if (!pictures) return;
+    await page.setViewportSize({ width: 390, height: 844 }); // a filter folds where a page is loaded at that width
+    await page.goto(root + 'deadletters');
+    await picture('dead-letters-phone', 390, 844);
     await page.goto(root);
     await picture('overview');
     await picture('overview-phone', 390, 844);
@@ -285,7 +288,6 @@ try {
     await page.emulateMedia({ colorScheme: 'light' });
     await page.goto(root + 'deadletters');
     await picture('dead-letters');
-    await picture('dead-letters-phone', 390, 844);
     await page.goto(root + 'live');
     await picture('live');
   }

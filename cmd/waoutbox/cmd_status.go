@@ -12,7 +12,7 @@ import (
 )
 
 func newStatusCmd(e *env) *cobra.Command {
-	var check, watch bool
+	var check, watch, alive bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the link, the backlog of every webhook, and what needs you",
@@ -20,12 +20,16 @@ func newStatusCmd(e *env) *cobra.Command {
 
 --watch shows it again every two seconds, until it is interrupted; with --json one line each.
 
---check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running.`,
+--check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running. --alive is for what restarts a container:
+exit 0 when the service answers, whatever alarm is up, else 3.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m := modeState
-			if check {
+			if check || alive {
 				m = modeDaemon
+			}
+			if alive {
+				return e.alive(cmd.Context())
 			}
 			if watch && check {
 				return usagef("--check looks once, and --watch goes on: leave one of them out")
@@ -37,8 +41,28 @@ func newStatusCmd(e *env) *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only tell whether all is well: exit 0 healthy, 1 alarm, 3 not running")
+	cmd.Flags().BoolVar(&alive, "alive", false, "only tell whether the service answers: exit 0, else 3")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show it again and again")
 	return cmd
+}
+
+// alive says whether the service answers.
+func (e *env) alive(ctx context.Context) error {
+	b, err := e.connect(ctx, modeDaemon)
+	if err != nil {
+		return err
+	}
+	defer b.close() //nolint:errcheck // there is nothing in it that could be lost
+	d, err := b.daemon.Daemon(ctx)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		e.printJSON(d)
+		return nil
+	}
+	e.printf("waoutbox %s runs (pid %d)\n", term.Clean(d.Version), d.PID)
+	return nil
 }
 
 // statusEvery is how often --watch looks.

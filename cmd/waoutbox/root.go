@@ -68,7 +68,7 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 	}
 	add(groupService, newServeCmd(e), newOpenCmd(e), newStartCmd(e), newStopCmd(e), newRestartCmd(e), newLogsCmd(e), newServiceCmd(e), newPairCmd(e), newUnpairCmd(e), newConnectCmd(e), newDisconnectCmd(e), newStatusCmd(e))
 	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e), newEventCmd(e), newListenCmd(e))
-	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newContactCmd(e), newGroupCmd(e), newMediaCmd(e), newConfigCmd(e), newAuditCmd(e), newDoctorCmd(e), newBackupCmd(e), newRestoreCmd(e), newMetricsCmd(e), newHTTPTokenCmd(e), newVersionCmd(e), newCompletionCmd(e))
+	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newContactCmd(e), newGroupCmd(e), newMediaCmd(e), newConfigCmd(e), newAuditCmd(e), newDoctorCmd(e), newBackupCmd(e), newRestoreCmd(e), newMetricsCmd(e), newHTTPTokenCmd(e), newVersionCmd(e), newCompletionCmd(e), newManCmd(e))
 	help := newHelpCmd()
 	help.GroupID = groupMore
 	root.SetHelpCommand(help)
