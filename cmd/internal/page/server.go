@@ -47,8 +47,7 @@ type Service interface {
 	Disconnect(ctx context.Context) (api.Link, error)
 }
 
-// Options is what a Server needs. All but Arrivals and LastMinute are
-// required.
+// Options is what a Server needs. All but Arrivals and LastMinute are required.
 type Options struct {
 	Service Service
 	// Caller returns ctx with the page as the caller of what is done under it; client names the
