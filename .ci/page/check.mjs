@@ -163,7 +163,8 @@ try {
   step('dead letters are selected and purged');
   await page.goto(root + 'deadletters');
   const before = (await world.json('status'))[0].dead;
-  for (const n of [0, 1]) await page.locator('tbody .tick input').nth(n).check();
+  const others = page.locator('#letters tbody tr').filter({ hasNotText: '410 Gone' });
+  for (const n of [0, 1]) await others.nth(n).locator('.tick input').check();
   want((await page.locator('[data-picked]').first().innerText()) === '2', 'the bar counts something else than the selection');
   await page.getByRole('button', { name: 'Purge selected…' }).click();
   await dialog.getByText('Delete 2 dead letters for good?').waitFor();
@@ -176,11 +177,13 @@ try {
   want((await world.json('status'))[0].dead === before - 2, 'there are not two less');
 
   const gone = page.locator('#reasons tr').filter({ hasText: '410 Gone' });
-  await gone.getByRole('link', { name: 'Purge 1…' }).click();
-  await dialog.getByText('all 1 of: ').waitFor();
-  await dialog.getByRole('button', { name: 'Delete 1 for good' }).click();
-  await page.getByText('Deleted 1 dead letter').waitFor();
-  want((await world.json('status'))[0].dead === before - 3, 'more than the group is gone');
+  const asks = gone.getByRole('link', { name: /^Purge \d+…/ });
+  const n = Number(/\d+/.exec(await asks.innerText())[0]); // as many as were on their way at once
+  await asks.click();
+  await dialog.getByText(`all ${n} of: `).waitFor();
+  await dialog.getByRole('button', { name: `Delete ${n} for good` }).click();
+  await page.getByText(`Deleted ${n} dead letter`).waitFor();
+  want((await world.json('status'))[0].dead === before - 2 - n, 'more than the group is gone');
   await page.locator('#reasons').getByRole('link', { name: /^\d+$/ }).first().click();
   want(/url=wh_.*reason=|reason=.*url=wh_/.test(page.url()) && await page.locator('#letters tbody tr').count() > 0, 'a reason leads to ' + page.url());
 
@@ -274,6 +277,9 @@ try {
 
   async function pictureSet() {
     if (!pictures) return;
+    await page.setViewportSize({ width: 390, height: 844 }); // a filter folds where a page is loaded at that width
+    await page.goto(root + 'deadletters');
+    await picture('dead-letters-phone', 390, 844);
     await page.goto(root);
     await picture('overview');
     await picture('overview-phone', 390, 844);
@@ -282,7 +288,6 @@ try {
     await page.emulateMedia({ colorScheme: 'light' });
     await page.goto(root + 'deadletters');
     await picture('dead-letters');
-    await picture('dead-letters-phone', 390, 844);
     await page.goto(root + 'live');
     await picture('live');
   }

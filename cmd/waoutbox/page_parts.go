@@ -29,7 +29,7 @@ type pageParts struct {
 // openPage makes the page over the operations of calls.
 func (a *app) openPage(calls *control.Server, daemon api.Daemon, web httpParts, place string) (*pageParts, error) {
 	server, err := page.New(page.Options{
-		Service: calls.Local(), Place: place, Version: version, Started: daemon.StartedAt, Events: catalogNames(), Arrivals: a.arrivals.Counts, Log: a.log,
+		Service: calls.Local(), Place: place, Version: version, Started: daemon.StartedAt, Events: catalogNames(), Arrivals: a.arrivals.Counts, LastMinute: a.arrivals.LastMinute, Log: a.log,
 		Caller: func(ctx context.Context, client string) context.Context {
 			return control.WithAgent(ctx, control.Agent{Kind: api.CallerPage, Name: client, Build: version})
 		},

@@ -13,7 +13,14 @@ func TestArrivals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a Arrivals
 		a.Appended(make([]outbox.Event, 3), 0)
-		<-time.After(time.Minute)
+		<-time.After(59 * time.Second)
+		if got := a.LastMinute(time.Now()); got != 3 {
+			t.Errorf("59 s later: %d in the last minute", got)
+		}
+		<-time.After(time.Second)
+		if got := a.LastMinute(time.Now()); got != 0 {
+			t.Errorf("a minute later: %d in the last minute", got)
+		}
 		a.Appended(make([]outbox.Event, 2), 0)
 		if got := a.Counts(time.Now()); len(got) != Minutes || got[Minutes-1] != 2 || got[Minutes-2] != 3 || got[0] != 0 {
 			t.Errorf("after a minute: %v", got)

@@ -335,7 +335,7 @@ func newServer(t *testing.T, f *fakeService) (*Server, string) {
 			return context.WithValue(ctx, callerKey{}, client)
 		},
 		Command:  func(words ...string) string { return "waoutbox " + strings.Join(words, " ") },
-		Arrivals: func(time.Time) []int64 { return make([]int64, 60) },
+		Arrivals: func(time.Time) []int64 { return make([]int64, 60) }, LastMinute: func(time.Time) int64 { return 7 },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -37,9 +37,8 @@ func (c *call) live() (shown, error) {
 	m.Webhooks = options(c.input("url"), hooks...)
 	m.Outcomes = options(c.input("outcome"), [2]string{"", "Any"}, [2]string{"failure", "Only with a failure"})
 	m.Filter = c.input("event")+c.input("url")+c.input("outcome")+m.Chat != ""
-	if c.s.o.Arrivals != nil {
-		minutes := c.s.o.Arrivals(c.clock.Now)
-		m.Rate, m.Known = minutes[len(minutes)-1]+minutes[len(minutes)-2]*int64(60-c.clock.Now.Second())/60, true
+	if c.s.o.LastMinute != nil {
+		m.Rate, m.Known = c.s.o.LastMinute(c.clock.Now), true
 	}
 	if c.streaming {
 		return shown{Title: "Live", Model: m}, nil

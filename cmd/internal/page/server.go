@@ -47,7 +47,7 @@ type Service interface {
 	Disconnect(ctx context.Context) (api.Link, error)
 }
 
-// Options is what a Server needs. All but Arrivals are required.
+// Options is what a Server needs. All but Arrivals and LastMinute are required.
 type Options struct {
 	Service Service
 	// Caller returns ctx with the page as the caller of what is done under it; client names the
@@ -55,13 +55,15 @@ type Options struct {
 	Caller func(ctx context.Context, client string) context.Context
 	// Command returns a command line of this program on this state, for people to copy.
 	Command func(words ...string) string
-	// Arrivals counts the events of each of the last 60 minutes, the oldest first; nil: not known
-	Arrivals func(now time.Time) []int64
-	Place    string // the state directory as people write it
-	Version  string
-	Started  time.Time
-	Events   []string // the names of all events
-	Log      *slog.Logger
+	// Arrivals counts the events of each of the last 60 minutes, the oldest first, and LastMinute
+	// those of the last 60 seconds; nil: not known
+	Arrivals   func(now time.Time) []int64
+	LastMinute func(now time.Time) int64
+	Place      string // the state directory as people write it
+	Version    string
+	Started    time.Time
+	Events     []string // the names of all events
+	Log        *slog.Logger
 }
 
 // Server serves the page below Root. Use New. Safe for concurrent use.
