@@ -9,7 +9,7 @@ import (
 	"waoutbox/dispatcher/receiver"
 )
 
-const secret = "whsec_bWZrc2Rmamtsc2Rma2xzamRma2xzZGo="
+const secret = "whsec_bWtkc2Rqa3Nqa3NkZmtsamRmamtsc2RqLW9mLWUyZQ=="
 
 // failEveryNinth returns 503 to every ninth of n POSTs and 200 to all others, so that some
 // deliveries wait for their next attempt while their chat goes on.
