@@ -91,6 +91,9 @@ func faultAlarm(f outbox.Fault) api.Alarm {
 	if f.Cause == outbox.FaultSizeLimit {
 		a.Message += ". " + sizeAdvice
 	}
+	if f.Cause == outbox.FaultDiskLow {
+		a.Message += " (the setting min-free-bytes says how much). WhatsApp keeps what arrives; deliveries go on, and so does this by itself once there is room"
+	}
 	return a
 }
 
