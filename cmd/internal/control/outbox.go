@@ -11,7 +11,7 @@ import (
 
 // handleOutbox streams a copy of the outbox to a command that makes a backup.
 func (s *Server) handleOutbox(w http.ResponseWriter, r *http.Request) {
-	if err := readRequest(w, r, string(routeOutbox), &none{}); err != nil {
+	if err := s.readRequest(w, r, string(routeOutbox), &none{}); err != nil {
 		s.writeError(w, err)
 		return
 	}
