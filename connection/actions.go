@@ -114,7 +114,7 @@ func (c *Client) readKey(ctx context.Context, m api.MessageRef) (readKey, error)
 	}
 	switch {
 	case chat.Server == types.NewsletterServer:
-		return readKey{}, api.Errorf(api.CodeInvalidArguments, "messages of channels are not marked as read: %s is one", chat)
+		return readKey{}, api.Errorf(api.CodeInvalidArguments, "messages of channels are not marked as read: %s is one", chat).In("messages")
 	}
 	sender, err := c.sendEnv(chat).Author(ctx, m.ID, m.Participant)
 	switch {
@@ -141,7 +141,7 @@ func (c *Client) Typing(ctx context.Context, in api.Typing) (api.TypingResult, e
 	case api.TypingPaused:
 		state = types.ChatPresencePaused
 	default:
-		return api.TypingResult{}, api.Errorf(api.CodeInvalidArguments, "the state %q is none of composing, recording and paused", in.State)
+		return api.TypingResult{}, api.Errorf(api.CodeInvalidArguments, "the state %q is none of composing, recording and paused", in.State).In("state")
 	}
 	to, err := compose.ParseRecipient(in.To)
 	if err != nil {
@@ -219,7 +219,7 @@ func (w *watched) add(by, who types.JID) error {
 		return nil
 	}
 	if len(w.who) == maxWatched {
-		return api.Errorf(api.CodeInvalidArguments, "the presence of %d people is watched already, which is the most: a restart of the service begins anew", maxWatched)
+		return api.Errorf(api.CodeInvalidArguments, "the presence of %d people is watched already, which is the most: a restart of the service begins anew", maxWatched).In("of")
 	}
 	w.who = append(w.who, who)
 	return nil
@@ -292,7 +292,7 @@ func (c *Client) Groups(ctx context.Context, in api.ListGroups) ([]api.Group, er
 			return nil, err
 		}
 		if jid.Server != types.GroupServer {
-			return nil, api.Errorf(api.CodeInvalidArguments, "%s is no group: the JID of one ends in @g.us", jid)
+			return nil, api.Errorf(api.CodeInvalidArguments, "%s is no group: the JID of one ends in @g.us", jid).In("jid")
 		}
 	}
 	cli, err := c.connected(ctx)

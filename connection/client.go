@@ -19,6 +19,7 @@ import (
 
 	"waoutbox/connection/decryptions"
 	"waoutbox/connection/directory"
+	"waoutbox/connection/disappearing"
 	"waoutbox/connection/guard"
 	"waoutbox/connection/liveness"
 	"waoutbox/connection/media"
@@ -73,6 +74,7 @@ type Client struct {
 	version    *webversion.Updater
 	restricted restrictions.Restrictions
 	silence    *watchdog.Watchdog
+	rhythm     rhythm
 	quiet      atomic.Bool // a silence is noted that may be nobody's fault
 	unread     unread
 	status     *status
@@ -93,7 +95,8 @@ type Client struct {
 	changing   chan struct{} // cap 1: holds an element while the link is being opened or closed
 	tries      atomic.Uint64 // tries to connect that failed
 	directory  *directory.Directory
-	lookups    *pace // of numbers
+	timers     *disappearing.Timers // of chats
+	lookups    *pace                // of numbers
 	mender     *synced.Mender
 	fetching   sync.Mutex // held while synced settings are fetched and told
 	// something of those could not be told
@@ -135,6 +138,7 @@ func New(o Options) (*Client, error) {
 	c.tr = translate.New(c.status.account, addressLookup{c}, c.now,
 		translate.WithSecrets(c.secrets), translate.WithAlarm(c.reportLostMessage))
 	c.tr.OutageSince(o.DownSince)
+	c.timers = disappearing.New(o.Device)
 	c.directory, c.lookups = directory.New(c.now), newPace(o.MaxSends, c.now)
 	c.sends = newOpenSends(o.Sends, c.tr, c.status.account, newPace(o.MaxSends, c.now), c.now, c.log)
 	c.in = &ingest{
@@ -224,6 +228,7 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 	}
 	c.status.note(noteVersion, c.version.Note())
 	c.restoreRestriction(ctx)
+	c.restoreRhythm(ctx)
 	c.restoreClosed(ctx, dev)
 	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
@@ -318,6 +323,9 @@ func (c *Client) stop() {
 	c.in.close(c.timings.grace)
 	c.sending.Wait()
 	c.flushDecrypted()
+	if c.status.read().Account != "" {
+		c.keepRhythm(true)
+	}
 	c.useDecrypted(nil) // its store is about to be closed
 	c.http.CloseIdleConnections()
 	c.files.CloseIdleConnections()

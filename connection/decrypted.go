@@ -92,6 +92,9 @@ func (w committedFirst) Received(n *waBinary.Node) {
 		b.Renew()
 	}
 	w.Watch.Received(n)
+	if order := w.s.hooks.Order; order != nil {
+		order.Arrived(n)
+	}
 }
 
 // flushDecrypted has all committed, and the device store clear the plaintexts of what is stored.

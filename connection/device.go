@@ -24,4 +24,7 @@ type Device interface {
 	// SetClosed keeps it. Renew forgets it.
 	Closed(ctx context.Context) (since time.Time, err error)
 	SetClosed(ctx context.Context, since time.Time) error
+	// Kept returns what Keep stored under a name, nil if nothing was. Renew forgets it.
+	Kept(ctx context.Context, name string) (value []byte, err error)
+	Keep(ctx context.Context, name string, value []byte) error
 }

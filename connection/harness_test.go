@@ -69,9 +69,11 @@ type rig struct {
 	proxy *wire.Proxy
 }
 
-func newSim(t *testing.T) *wasim.Server {
+func newSim(t *testing.T) *wasim.Server { return newSimWith(t, wasim.Options{}) }
+
+func newSimWith(t *testing.T, o wasim.Options) *wasim.Server {
 	t.Helper()
-	sim, err := wasim.New(wasim.Options{})
+	sim, err := wasim.New(o)
 	must(t, err)
 	must(t, sim.Listen("127.0.0.1:0"))
 	t.Cleanup(func() { must(t, sim.Close()) })
@@ -81,7 +83,11 @@ func newSim(t *testing.T) *wasim.Server {
 // newRig makes the parts; run starts them.
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	sim := newSim(t)
+	return newRigOn(t, newSim(t))
+}
+
+func newRigOn(t *testing.T, sim *wasim.Server) *rig {
+	t.Helper()
 	r := &rig{t: t, sim: sim, acc: sim.NewAccount("491515550100", "Shop"), path: filepath.Join(t.TempDir(), "whatsapp.db"), engine: outboxtest.NewFake()}
 	r.build(sim.URL(), sim.RootKey())
 	return r

@@ -160,7 +160,9 @@ func (c *Client) forgetAccount(reason string) {
 	c.status.set(api.LinkUnlinked, reason)
 	c.restricted.Forget()
 	c.silence.Forget()
+	c.rhythm = rhythm{}
 	c.directory.Forget()
+	c.timers.Forget()
 	c.status.note(noteSilence, "")
 	c.status.note(noteUnread, "")
 	c.alarms.clear(alarmAppState, alarmAppStateLost, alarmClosed)

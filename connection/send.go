@@ -134,7 +134,9 @@ func (c *Client) trySend(s *session, o *openSend, req compose.Request) (api.Send
 		if err := c.mayWriteTo(ctx, s, o.To); err != nil {
 			return api.SendResult{}, err
 		}
-		if o.Message, err = req.Build(ctx, c.sendEnv(o.To)); err != nil {
+		env := c.sendEnv(o.To)
+		env.Expires = c.expiry(ctx, s, o.To)
+		if o.Message, err = req.Build(ctx, env); err != nil {
 			return api.SendResult{}, err
 		}
 		o.send.MessageID = s.cli.GenerateMessageID()

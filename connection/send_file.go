@@ -17,7 +17,7 @@ import (
 // nothing unless it has read all. The same file under another path is the same content.
 func (c *Client) SendFile(ctx context.Context, in api.Send, content io.Reader, record ...outbox.SendRecorder) (api.SendResult, error) {
 	if in.File == nil {
-		return api.SendResult{}, api.Errorf(api.CodeInvalidArguments, "the request names no file")
+		return api.SendResult{}, api.Errorf(api.CodeInvalidArguments, "the request names no file").In("file")
 	}
 	req, err := compose.Parse(in)
 	if err != nil {

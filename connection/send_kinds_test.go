@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
@@ -204,6 +205,49 @@ func TestEditAndDelete(t *testing.T) {
 		if _, err := r.Send(ctx, c.in); api.CodeOf(err) != c.want {
 			t.Errorf("%s: got %v", name, err)
 		}
+	}
+}
+
+// The caption of an own medium is edited with its file, which stays what it was; what has none is
+// refused.
+func TestEditACaption(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	send := func(f api.File, content []byte) string {
+		t.Helper()
+		res, err := r.SendFile(ctx, api.Send{To: bob.PN(), File: &f}, bytes.NewReader(content))
+		must(t, err)
+		return res.MessageID
+	}
+	edit := func(id, text string) error {
+		_, err := r.Send(ctx, api.Send{To: bob.PN(), Edit: &api.Edit{MessageID: id, Text: text}})
+		return err
+	}
+	picture := send(api.File{Caption: "befor"}, aJPEG(t))
+	document := send(api.File{Name: "a.pdf"}, []byte("%PDF-1.7"))
+	voice := send(api.File{Kind: "voice"}, []byte("OggS\x00\x02"+strings.Repeat("\x00", 22)+"OpusHead"))
+	must(t, edit(picture, "before"))
+	must(t, edit(document, "read this"))
+	sent := received(t, bob, 1).Message.GetImageMessage()
+	got := received(t, bob, 4).Message.GetEditedMessage().GetMessage().GetProtocolMessage()
+	img := got.GetEditedMessage().GetImageMessage()
+	if got.GetKey().GetID() != picture || img.GetCaption() != "before" || img.GetDirectPath() != sent.GetDirectPath() || !bytes.Equal(img.GetMediaKey(), sent.GetMediaKey()) {
+		t.Errorf("the picture's edit arrived as %v", got)
+	}
+	got = received(t, bob, 5).Message.GetEditedMessage().GetMessage().GetProtocolMessage()
+	doc := got.GetEditedMessage().GetDocumentWithCaptionMessage().GetMessage().GetDocumentMessage()
+	if got.GetKey().GetID() != document || doc.GetCaption() != "read this" || doc.GetFileName() != "a.pdf" {
+		t.Errorf("the document's edit arrived as %v", got)
+	}
+	if b := r.bodies(translate.MessageUpdate, 0); !strings.Contains(b, `"caption":"before"`) || !strings.Contains(b, `"id":"`+picture+`"`) {
+		t.Errorf("told %s", b)
+	}
+	if err := edit(voice, "x"); api.CodeOf(err) != api.CodeInvalidArguments || !strings.Contains(err.Error(), "neither text nor caption") {
+		t.Errorf("a voice note: %v", err)
+	}
+	if err := edit(picture, strings.Repeat("x", 1025)); api.CodeOf(err) != api.CodeInvalidArguments {
+		t.Errorf("a caption that is too long: %v", err)
 	}
 }
 

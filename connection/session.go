@@ -143,6 +143,7 @@ func (c *Client) attach(s *session) *session {
 		told := c.in.handle(evt, stanza, from)
 		if told {
 			c.arrivals.Stored(stanza)
+			c.noteTimer(s, evt)
 		}
 		if _, isStar := evt.(*events.Star); isStar && !told {
 			c.starRefused.Store(true)
@@ -176,7 +177,7 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	cli.SetMediaHTTPClient(c.files)
 	s.cli, s.ctx, s.abort = cli, ctx, abort
 	s.hooks = guard.Hooks{
-		Turn: c.turn, Message: decryptions.OfMessage,
+		Turn: c.turn, Order: guard.NewOrder(), Message: decryptions.OfMessage,
 		Settings: func(ctx context.Context, n *waBinary.Node) { c.fetchAnnounced(ctx, s, n) },
 		Stanza:   func(n *waBinary.Node) { s.noteStanza(n); c.noteArrival(n) },
 		Notice:   c.arrivals.Handle,

@@ -51,3 +51,26 @@ func TestWhatASilentConnectionHeldBackIsTold(t *testing.T) {
 	})
 	eventually(t, "the message", func() bool { return slices.Contains(r.texts(), "held back") })
 }
+
+// What was learned of the account's silences is there after a restart, and goes with the account.
+func TestTheRhythmIsKept(t *testing.T) {
+	r := linkedRig(t)
+	at := time.Now().Add(-3 * time.Hour)
+	r.silence.Connected(at)
+	for range 12 {
+		at = at.Add(10 * time.Minute)
+		r.silence.Arrived(at)
+	}
+	learned := string(r.silence.Learned())
+	r.restart()
+	r.waitState(api.LinkConnected)
+	if got := string(r.silence.Learned()); got != learned || learned == "" {
+		t.Errorf("known after a restart: %s, want %s", got, learned)
+	}
+	r.acc.Unlink()
+	r.waitState(api.LinkUnlinked)
+	eventually(t, "a new device", func() bool {
+		kept, err := r.dev.Kept(t.Context(), rhythmName)
+		return err == nil && kept == nil
+	})
+}

@@ -120,6 +120,7 @@ func (w *connectionWatch) doubt(ctx context.Context, why liveness.Suspicion) {
 // lookForSilence asks WhatsApp, and has the connection made anew, when nothing has arrived for much
 // longer than usual.
 func (w *connectionWatch) lookForSilence(ctx context.Context) {
+	w.c.keepRhythm(false)
 	if !w.loggedIn || w.reconnecting || w.answer != nil {
 		return
 	}

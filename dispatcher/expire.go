@@ -139,9 +139,8 @@ func (d deps) createdSince(ctx context.Context, seq outbox.Seq, since time.Time)
 	if err != nil && !errors.Is(err, outbox.ErrCorrupt) {
 		return false
 	}
-	latest := d.now().Add(clockAhead)
-	at := ev.Head().Created(latest)
-	return !at.Before(since) && !at.After(latest)
+	h := ev.Head()
+	return !h.Stanza().Before(since) || !h.Time.Before(since) && !h.Time.After(d.now().Add(clockAhead))
 }
 
 // run expires what is old now that nothing is in flight.

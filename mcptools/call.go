@@ -32,6 +32,7 @@ type Backend interface {
 	Events(ctx context.Context, q api.EventQuery) (api.EventPage, error)
 	Event(ctx context.Context, ref string) (api.EventDetail, error)
 	Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error)
+	RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error)
 	StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error
 	Purge(ctx context.Context, in api.PurgeRequest) (api.PurgeResult, error)
 	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)
@@ -130,7 +131,7 @@ func (c *call) confirm(about, question, instead string) (api.Approval, error) {
 	case consent.Unasked:
 		return api.ApprovalAsk, &consent.Needed{Question: consent.About(about, question)}
 	case consent.Declined:
-		return api.ApprovalDeclined, api.Errorf(api.CodeApprovalDeclined, "The user did not agree, or was not reached in time, so nothing was done. He can do it himself with: %s", instead)
+		return api.ApprovalDeclined, api.Errorf(api.CodeApprovalDeclined, "The user did not agree, or was not reached in time, so nothing was done. He can do it himself with: `%s`", instead)
 	case consent.Approved:
 		return api.ApprovalGiven, nil
 	}
@@ -234,7 +235,7 @@ func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.Cal
 		return nil, "", &first.Question
 	}
 	e := s.explain(ctx, t, o.err)
-	if c.reached.Load() {
+	if c.reached.Load() && !e.NothingDone() {
 		switch e.Code {
 		case api.CodeServiceUnavail, api.CodeTimeout, api.CodeInternal:
 			e = w.unsure(e)

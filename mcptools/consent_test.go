@@ -210,15 +210,26 @@ func TestLoopingAgentIsStopped(t *testing.T) {
 	f := newFake()
 	s := start(t, optionsFor(f))
 	s.initialize()
-	limited := 0
-	for range changesPerMinute + 200 {
-		if r := s.call("whatsapp_webhook_unregister", `{"url":"wh_1"}`); r.IsError {
-			wantError(t, r, "rate_limited", true, "whatsapp_webhook_unregister", "600 times a minute")
-			limited++
+	for _, loop := range []struct {
+		tool, arguments string
+		perMinute       int
+	}{
+		{"whatsapp_webhook_unregister", `{"url":"wh_1"}`, webhooksPerMinute},
+		{"whatsapp_webhook_test", `{"url":"wh_1"}`, testsPerMinute},
+		{"whatsapp_connect", `{}`, linksPerMinute},
+		{"whatsapp_get_qr_code", `{}`, linksPerMinute},
+		{"whatsapp_send_reaction", `{"jid":"1","messageId":"2"}`, changesPerMinute},
+	} {
+		limited := 0
+		for range loop.perMinute + 200 {
+			if r := s.call(loop.tool, loop.arguments); r.IsError && strings.Contains(r.text(), "rate_limited") {
+				wantError(t, r, "rate_limited", true, loop.tool, fmt.Sprintf("%d times a minute", loop.perMinute))
+				limited++
+			}
 		}
-	}
-	if limited == 0 || limited > 200 {
-		t.Errorf("%d of %d calls were refused", limited, changesPerMinute+200)
+		if limited == 0 || limited > 200 {
+			t.Errorf("%s: %d of %d calls were refused", loop.tool, limited, loop.perMinute+200)
+		}
 	}
 	if r := s.call("whatsapp_webhook_list", `{}`); r.IsError {
 		t.Error(r.text())

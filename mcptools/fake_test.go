@@ -264,6 +264,11 @@ func (f *fake) Occurrences(_ context.Context, q api.OccurrenceQuery) (api.Occurr
 	return api.OccurrencePage{Cursor: "c8", Items: []api.Occurrence{{ID: "evt_7", Event: "message.received", Time: event(7).Time, Cursor: "c8", Data: []byte(`{"sequence":7,"preview":"a \u003cb\u003e"}`)}}}, nil
 }
 
+func (f *fake) RefuseSubscription(_ context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	f.record("RefuseSubscription %s to %s", in.Event, in.URL)
+	return api.RefusedSubscription{Message: "events go to no address that an MCP client names"}, nil
+}
+
 func (f *fake) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
 	if err := each(api.OccurrencePage{Cursor: "c7"}); err != nil {
 		return err

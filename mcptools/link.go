@@ -205,6 +205,7 @@ func (s *Server) connect() tool {
 		description: "Connect to WhatsApp again, after whatsapp_disconnect, after another program took the session, or without waiting for the next try.",
 		hints:       hints{idempotent: true, openWorld: true},
 		limit:       longCall,
+		perMinute:   linksPerMinute,
 		run:         s.runConnect,
 		unsure:      mayBeDone[noArguments]("The link may come up all the same: whatsapp_connection_status tells."),
 	})
@@ -232,6 +233,7 @@ func (s *Server) disconnect() tool {
 		description: "Close the link to WhatsApp until whatsapp_connect, or with logout unlink the account for good.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 		limit:       longCall,
+		perMinute:   linksPerMinute,
 		run:         s.runDisconnect,
 		unsure:      mayBeDone[disconnectInput]("It may go on: whatsapp_connection_status tells."),
 	})

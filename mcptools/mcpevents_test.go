@@ -245,8 +245,8 @@ func TestEventErrors(t *testing.T) {
 		{"events/poll", `{"name":"message.received","maxAgeMs":-1}`, -32602, "maxAgeMs"},
 		{"events/poll", `{"name":"message.received","_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01"}}`, -32022, "not supported"},
 		{"events/list", `{"cursor":"2"}`, -32602, "one page"},
-		{"events/subscribe", `{"name":"message.received","delivery":{"mode":"webhook","url":"https://evil.example/","secret":"whsec_x"}}`, -32014, "no address that a client names"},
-		{"events/unsubscribe", `{"name":"message.received"}`, -32014, "no address"},
+		{"events/subscribe", `{"name":"message.received","delivery":{"mode":"webhook","url":"https://evil.example/","secret":"whsec_x"}}`, -32014, "no address that an MCP client names"},
+		{"events/unsubscribe", `{"name":"message.received"}`, -32011, "no subscriptions"},
 		{"events/nonsense", `{}`, -32601, "no method"},
 		{"events/stream", `{"name":"nonsense"}`, -32011, "no event type"},
 	} {
@@ -255,6 +255,9 @@ func TestEventErrors(t *testing.T) {
 		if r.Error == nil || r.Error.Code != c.code || !strings.Contains(r.Error.Message, c.says) {
 			t.Errorf("%s %s: %s", c.method, c.params, r.raw)
 		}
+	}
+	if asked := b.recorded(); len(asked) != 1 || asked[0] != "RefuseSubscription message.received to https://evil.example/" {
+		t.Errorf("the service was told %q", asked)
 	}
 	for i, c := range []struct {
 		err  error
@@ -421,6 +424,9 @@ const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-
 // post sends a message; header is "Name: value" of what differs from a request as it should be.
 func (h *httpEvents) post(ctx context.Context, body string, header ...string) *http.Response {
 	h.t.Helper()
+	// a stream that does not end is a fault, and no wait for ever
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	h.t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, strings.NewReader(body))
 	if err != nil {
 		h.t.Fatal(err)
@@ -623,5 +629,19 @@ func TestOfficialClientPolls(t *testing.T) {
 	}
 	if err := <-served; err != nil {
 		t.Error(err)
+	}
+}
+
+// An id is free once its response has come. It was not, for a moment: of a hundred polls under one
+// id some were refused.
+func TestAnIDIsUsedAgain(t *testing.T) {
+	t.Parallel()
+	s := start(t, eventOptions(newEventBackend()))
+	s.initialize()
+	for range 300 {
+		s.send(`{"jsonrpc":"2.0","id":1,"method":"events/poll","params":{"name":"message.received"}}`)
+		if r := s.response("1"); r.Error != nil {
+			t.Fatalf("%s", r.raw)
+		}
 	}
 }

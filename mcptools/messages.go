@@ -118,7 +118,7 @@ func (s *Server) editMessage() tool {
 	return define(s, declaration[editInput, sendOutput]{
 		name:        "whatsapp_edit_message",
 		title:       "Edit own message",
-		description: "Put another text in the place of a text that this account sent within the last 15 minutes.",
+		description: "Put another text in the place of a text, or of the caption of a medium, that this account sent within the last 15 minutes.",
 		hints:       hints{destructive: true, idempotent: true, openWorld: true},
 		limit:       longCall,
 		run: func(ctx context.Context, c *call, in editInput) (sendOutput, error) {

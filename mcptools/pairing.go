@@ -17,9 +17,10 @@ func (s *Server) getQRCode() tool {
 		title: "Pair with QR code",
 		description: "Link a WhatsApp account with a QR code that the user scans, or, where images are not shown, " +
 			"with whatsapp_request_pairing_code.",
-		hints: hints{openWorld: true},
-		limit: longCall,
-		run:   s.runGetQRCode,
+		hints:     hints{openWorld: true},
+		limit:     longCall,
+		perMinute: linksPerMinute,
+		run:       s.runGetQRCode,
 	})
 }
 
@@ -30,6 +31,7 @@ func (s *Server) requestPairingCode() tool {
 		description: "Link a WhatsApp account with a code that the user types into the phone with this number.",
 		hints:       hints{openWorld: true},
 		limit:       longCall,
+		perMinute:   linksPerMinute,
 		run:         s.runRequestPairingCode,
 	})
 }

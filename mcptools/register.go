@@ -17,11 +17,12 @@ func (s *Server) webhookRegister() tool {
 		title: "Register webhook",
 		description: "Deliver WhatsApp events to a URL from now on, or update and resume a webhook whose URL is known, " +
 			"with arguments left out keeping their values.",
-		hints:  hints{destructive: true, idempotent: true, openWorld: true},
-		limit:  shortCall,
-		help:   map[string]string{"events": s.eventHelp()},
-		run:    s.runWebhookRegister,
-		unsure: mayBeDone[registerInput]("The webhook may be registered all the same: the same call again makes no second one, and whatsapp_webhook_list shows it."),
+		hints:     hints{destructive: true, idempotent: true, openWorld: true},
+		limit:     shortCall,
+		help:      map[string]string{"events": s.eventHelp()},
+		perMinute: webhooksPerMinute,
+		run:       s.runWebhookRegister,
+		unsure:    mayBeDone[registerInput]("The webhook may be registered all the same: the same call again makes no second one, and whatsapp_webhook_list shows it."),
 	})
 }
 
@@ -165,7 +166,7 @@ func (s *Server) credentials(in registerInput, req *api.PutWebhook) error {
 		return badArgument("Pass one of \"secret\" and \"generateSecret\".")
 	}
 	if in.Generate && s.opts.KeepSecret == nil {
-		return badArgument("No secret can be generated here: there is no place to keep it. The user can run `waoutbox webhook add %s --generate-secret`.", hideQuery(req.URL))
+		return badArgument("The argument \"generateSecret\" means nothing here: there is no place to keep a secret. The user can run `waoutbox webhook add %s --generate-secret`.", hideQuery(req.URL))
 	}
 	if in.Headers == nil {
 		return nil
@@ -178,7 +179,7 @@ func (s *Server) credentials(in registerInput, req *api.PutWebhook) error {
 	}
 	if len(*in.Headers) > 0 {
 		if s.opts.Headers == nil {
-			return badArgument("No headers can be set here. The user can run `waoutbox webhook add %s --header-file FILE`.", hideQuery(req.URL))
+			return badArgument("The argument \"headers\" means nothing here: none can be set. The user can run `waoutbox webhook add %s --header-file FILE`.", hideQuery(req.URL))
 		}
 		var err error
 		if values, err = s.opts.Headers(*in.Headers); err != nil {

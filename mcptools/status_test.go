@@ -89,6 +89,17 @@ func TestDisconnectAndConnectTools(t *testing.T) {
 	}
 	f.linkError = api.Retryf(api.CodeReplaced, "another program uses this session: stop the other one, then connect again")
 	wantError(t, s.call("whatsapp_connect", `{}`), "replaced", true, "another program")
+	// a service that is older than the tools says that it did nothing, and is believed
+	f.linkError = api.Errorf(api.CodeServiceUnavail, "the running waoutbox (version 0.0.9) does not know this operation, so nothing was done").Undone()
+	for _, tool := range []string{"whatsapp_disconnect", "whatsapp_connect"} {
+		r := s.call(tool, `{}`)
+		wantError(t, r, "service_unavailable", false, "does not know this operation, so nothing was done")
+		if strings.Contains(r.text(), "may") {
+			t.Errorf("%s: %s", tool, r.text())
+		}
+	}
+	f.linkError = api.Retryf(api.CodeServiceUnavail, "the connection to waoutbox was lost")
+	wantError(t, s.call("whatsapp_disconnect", `{}`), "service_unavailable", true, "It may go on")
 	f.linkError, f.status.Link = nil, api.Link{State: api.LinkUnlinked}
 	if r := s.call("whatsapp_connect", `{}`); r.IsError || !strings.Contains(fmt.Sprint(r.Content), "whatsapp_request_pairing_code") {
 		t.Errorf("without an account: %s", r.text())

@@ -38,6 +38,8 @@ type declaration[In, Out any] struct {
 	name, title, description string
 	hints                    hints
 	limit                    time.Duration // shortCall or longCall
+	// perMinute bounds how often it is called; 0: as other tools of its hints
+	perMinute int
 	// help describes the arguments whose description is made at run time, by name.
 	help map[string]string
 	// run does the work. It may run on for a moment after ctx has ended.
@@ -61,6 +63,7 @@ type tool struct {
 	name, title, description string
 	hints                    hints
 	limit                    time.Duration
+	perMinute                int
 	input, output            string // JSON schemas
 	// bind checks the arguments of a call and returns the work to be done with them.
 	bind func(arguments json.RawMessage) (work, *api.Error)
@@ -71,9 +74,18 @@ type tool struct {
 const (
 	readsPerMinute   = 6000
 	changesPerMinute = 600
+	// webhooks: each call is a record of the audit trail and a write that outlasts the session
+	webhooksPerMinute = 120
+	// what has somebody's server asked at once
+	testsPerMinute = 60
+	// the link: WhatsApp looks askance at who connects and pairs all the time
+	linksPerMinute = 30
 )
 
 func (t tool) callsPerMinute() int {
+	if t.perMinute > 0 {
+		return t.perMinute
+	}
 	if t.hints.readOnly {
 		return readsPerMinute
 	}
@@ -96,7 +108,7 @@ func define[In, Out any](s *Server, d declaration[In, Out]) tool {
 	input := sets.Of(reflect.TypeFor[In](), d.help)
 	output := sets.Of(reflect.TypeFor[Out](), nil)
 	return tool{
-		name: d.name, title: d.title, description: d.description, hints: d.hints, limit: d.limit,
+		name: d.name, title: d.title, description: d.description, hints: d.hints, limit: d.limit, perMinute: d.perMinute,
 		input: input.Text(), output: output.Text(),
 		bind: func(arguments json.RawMessage) (work, *api.Error) {
 			var in In

@@ -160,7 +160,7 @@ func TestBadArguments(t *testing.T) {
 		{"whatsapp_webhook_register", `{"url":"https://a.example","zzzzzzzz":1}`, "invalid_arguments", []string{`Unknown argument "zzzzzzzz". This tool takes`}},
 		{"whatsapp_webhook_register", `{"url":1.7}`, "invalid_arguments", []string{`"url" must be a string in quotes, not the number 1.7`}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example","secret":"x","generateSecret":true}`, "invalid_arguments", []string{"one of \"secret\" and \"generateSecret\""}},
-		{"whatsapp_webhook_register", `{"url":"https://a.example","generateSecret":true}`, "invalid_arguments", []string{"no place to keep it", "--generate-secret"}},
+		{"whatsapp_webhook_register", `{"url":"https://a.example","generateSecret":true}`, "invalid_arguments", []string{"no place to keep a secret", "--generate-secret"}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example?k=hunter2","headers":["Authorization"]}`, "invalid_arguments", []string{"--header-file"}},
 		{"whatsapp_webhook_register", `{"url":"https://a.example","headers":"Authorization: Bearer x"}`, "invalid_arguments", []string{"names only"}},
 		{"whatsapp_webhook_register", `{"url":""}`, "invalid_arguments", []string{`"url" must not be empty`}},

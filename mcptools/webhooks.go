@@ -60,6 +60,7 @@ func (s *Server) webhookUnregister() tool {
 		description: "Stop delivering to a webhook and keep what it has not received as dead letters.",
 		hints:       hints{destructive: true, idempotent: true},
 		limit:       shortCall,
+		perMinute:   webhooksPerMinute,
 		run:         s.runWebhookUnregister,
 		unsure:      mayBeDone[webhookInput]("The webhook may be removed all the same: whatsapp_webhook_list shows what is left."),
 	})
@@ -164,6 +165,7 @@ func (s *Server) webhookTest() tool {
 		description: "POST one test event to a webhook at once, signed like any delivery.",
 		hints:       hints{openWorld: true},
 		limit:       longCall,
+		perMinute:   testsPerMinute,
 		run:         s.runWebhookTest,
 	})
 }
@@ -218,6 +220,7 @@ func (s *Server) webhookPause() tool {
 		description: "Hold back everything for a webhook until whatsapp_webhook_resume, without losing any of it.",
 		hints:       hints{idempotent: true},
 		limit:       shortCall,
+		perMinute:   webhooksPerMinute,
 		run:         s.runWebhookPause,
 		unsure:      mayBeDone[webhookInput]("It may be paused all the same: whatsapp_webhook_list shows it."),
 	})
@@ -264,6 +267,7 @@ func (s *Server) webhookResume() tool {
 		description: "Let a webhook go on at once with what waits for it, whatever held it.",
 		hints:       hints{idempotent: true, openWorld: true},
 		limit:       shortCall,
+		perMinute:   webhooksPerMinute,
 		run:         s.runWebhookResume,
 		unsure:      mayBeDone[resumeInput]("It may go on all the same: whatsapp_webhook_list shows it."),
 	})

@@ -170,6 +170,12 @@ func (w worded) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.Occ
 	return inTools(w, out, err)
 }
 
+func (w worded) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	out, err := w.service.RefuseSubscription(ctx, in)
+	out.Message = w.say(out.Message)
+	return inTools(w, out, err)
+}
+
 func (w worded) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
 	_, err := inTools(w, struct{}{}, w.service.StreamOccurrences(ctx, q, each))
 	return err

@@ -59,10 +59,18 @@ type EventHead struct {
 	Corrupt bool
 }
 
-// Created returns when an event was created: its time, or WhatsApp's stanza time when that is
-// later, for then the clock of the machine was behind. A stanza time after latest is not believed.
-func (h EventHead) Created(latest time.Time) time.Time {
-	if s := time.Unix(int64(h.Stamp), 0); s.After(h.Time) && !s.After(latest) {
+// Stanza returns the stanza time that WhatsApp gave, zero for none.
+func (h EventHead) Stanza() time.Time {
+	if h.Stamp == 0 {
+		return time.Time{}
+	}
+	return time.Unix(int64(h.Stamp), 0)
+}
+
+// Created returns when an event was created: its time, or the stanza's when that is later, for then
+// the clock of the machine was behind. It may be in the future: then a clock is wrong.
+func (h EventHead) Created() time.Time {
+	if s := h.Stanza(); s.After(h.Time) {
 		return s
 	}
 	return h.Time

@@ -43,6 +43,8 @@ type Webhook struct {
 	PreviousUntil  time.Time `json:"previous_until,omitzero"`
 	// Schedule is the waits before attempts 1, 2, …, the first one 0; none = the default.
 	Schedule []time.Duration `json:"schedule,omitempty"`
+	// Temporary: somebody listens at it, and it is removed when that ends, or at the next start.
+	Temporary bool `json:"temporary,omitempty"`
 	// Filter is set while the webhook is removed: what it wanted, for when it is added again. The
 	// epochs do not keep that.
 	Filter *Filter `json:"filter,omitempty"`

@@ -8,5 +8,8 @@ import "io/fs"
 // inherited access list already keeps other users out.
 func tighten(string, fs.FileMode) error { return nil }
 
+// Tighten does nothing here, for the same reason.
+func Tighten(string) (changed, kept []string) { return nil, nil }
+
 // syncDir does nothing here: a directory cannot be opened for syncing, and NTFS journals renames.
 func syncDir(string) error { return nil }

@@ -8,6 +8,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"waoutbox/store"
@@ -26,13 +28,38 @@ func TestStateTightensLooseModes(t *testing.T) {
 }
 
 func TestStateRefusesWritableDirectory(t *testing.T) {
-	for _, m := range []fs.FileMode{0o770, 0o707, 0o777} {
+	for _, m := range []fs.FileMode{0o707, 0o777} {
 		dir := t.TempDir()
 		if err := os.Chmod(dir, m); err != nil {
 			t.Fatal(err)
 		}
 		refused(t, store.Writable, dir, dir, fmt.Sprintf("%04o", m))
 	}
+}
+
+// A volume that a container is given has modes of its own at every start: what its owner's group
+// could do is taken away, and nothing is refused.
+func TestAVolumeWithAGroupIsTightened(t *testing.T) {
+	dir := t.TempDir()
+	for name, m := range map[string]fs.FileMode{store.KeyFile: 0o660, store.ConfigFile: 0o664, store.OutboxFile: 0o600, store.LockFile: 0o660} {
+		if err := errors.Join(os.WriteFile(filepath.Join(dir, name), nil, m), os.Chmod(filepath.Join(dir, name), m)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, store.SecretsDir), 0o770), os.Chmod(filepath.Join(dir, store.SecretsDir), 0o770), os.Chmod(dir, 0o770|fs.ModeSetgid)); err != nil {
+		t.Fatal(err)
+	}
+	changed, kept := store.Tighten(dir)
+	slices.Sort(changed)
+	if got := strings.Join(changed, " "); got != ". config.json key lock secrets" || len(kept) > 0 {
+		t.Errorf("tightened: %s; kept: %v", got, kept)
+	}
+	for _, name := range []string{".", store.KeyFile, store.ConfigFile, store.OutboxFile, store.LockFile, store.SecretsDir} {
+		if m := mode(t, filepath.Join(dir, name)); m&0o077 != 0 {
+			t.Errorf("%s has mode %o", name, m)
+		}
+	}
+	openState(t, dir)
 }
 
 func TestStateRefusesOtherOwner(t *testing.T) {

@@ -27,7 +27,8 @@ const (
 )
 
 // DefaultDir is where the state lives when no flag names another place: $WAOUTBOX_STATE_DIR, else
-// the place the operating system goos keeps the state of programs in. It never returns a relative
+// $STATE_DIRECTORY, which systemd sets for a unit with StateDirectory=, else the place the
+// operating system goos keeps the state of programs in. It never returns a relative
 // path: the state must not depend on the working directory. Errors are of kind NotAbsolute or
 // NoPlace.
 func DefaultDir(goos string, getenv func(string) string) (string, error) {
@@ -36,6 +37,10 @@ func DefaultDir(goos string, getenv func(string) string) (string, error) {
 			return "", newError(NotAbsolute, dir, nil, "WAOUTBOX_STATE_DIR is %q: give it an absolute path", dir)
 		}
 		return dir, nil
+	}
+	// several are in a list
+	if dir, _, _ := strings.Cut(getenv("STATE_DIRECTORY"), ":"); goos != "windows" && absolute(goos, dir) {
+		return strings.TrimRight(dir, "/"), nil
 	}
 	switch goos {
 	case "windows": // not AppData: it is redirected for packaged apps, which would make two states
@@ -68,9 +73,9 @@ func absolute(goos, path string) bool {
 }
 
 // CheckDir reports why dir cannot be a state directory: Missing (wraps fs.ErrNotExist too),
-// NotDirectory, OtherOwner, Writable (it, or a directory above it, in which others could put
-// another one in its place), or System. It creates and changes nothing, so clients may call it
-// beside a living owner.
+// NotDirectory, OtherOwner, Writable (it by everybody, or a directory above it, in which others
+// could put another one in its place), or System. It creates and changes nothing, so clients may
+// call it beside a living owner.
 func CheckDir(dir string) error {
 	abs, err := filepath.Abs(dir)
 	if err == nil {
@@ -79,11 +84,12 @@ func CheckDir(dir string) error {
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, fs.ErrNotExist) {
-		return newError(Missing, dir, fs.ErrNotExist, "no state at %s", dir)
-	}
+	// First, because on Windows a file in its place is a path that does not exist.
 	if info, serr := os.Stat(dir); serr == nil && !info.IsDir() {
 		return newError(NotDirectory, dir, nil, "state directory %s is not a directory", dir)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return newError(Missing, dir, fs.ErrNotExist, "no state at %s", dir)
 	}
 	return privateError(err, dir, fmt.Sprintf("state directory %s cannot be used", dir))
 }

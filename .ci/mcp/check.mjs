@@ -52,21 +52,21 @@ try {
   } finally {
     proxy.stop();
   }
-  step('inspector');
+  step('TypeScript SDKs');
+  const clients = await runSDKs(service);
+  step('events');
+  const subscribers = await runEvents(service);
+  step('inspector'); // which links the account anew
   const inspected = await runInspector(service);
-  lines.push('## MCP Inspector', '', 'Its command line, over stdio (`waoutbox mcp`) and HTTP, on the list of tools and on every tool that only reads.', '',
+  lines.push('## MCP Inspector', '', 'Its command line, over stdio (`waoutbox mcp`) and HTTP, on the list of tools and on every tool: those that change something on a linked account of the simulator.', '',
     '| call | stdio | HTTP |', '|---|---|---|');
   for (const name of [...new Set(inspected.map((r) => r.name))]) {
     const [a, b] = ['stdio', 'HTTP'].map((over) => inspected.find((r) => r.name === name && r.over === over) ?? { result: 'absent' });
     lines.push(`| \`${name}\` | ${mark(a, `inspector ${name} over stdio`)} | ${mark(b, `inspector ${name} over HTTP`)} |`);
   }
-  step('TypeScript SDKs');
-  const clients = await runSDKs(service);
   lines.push('', '## TypeScript SDKs', '', 'List, results, errors, four calls at once, and a call that asks its user (elicitation), who declines.', '',
     '| client | over | protocol | result |', '|---|---|---|---|');
   for (const r of clients) lines.push(`| ${r.name} | ${r.over} | ${r.version} | ${mark(r, `${r.name} over ${r.over}`)} |`);
-  step('events');
-  const subscribers = await runEvents(service);
   lines.push('', '## The extension for events', '', 'See [MCP-EVENTS.md](MCP-EVENTS.md). The official Go SDK lists and polls in `go test ./mcptools`. The conformance suite has no scenarios for it.', '',
     '| client | over | protocol | what it does | result |', '|---|---|---|---|---|');
   for (const r of subscribers) lines.push(`| ${r.name} | ${r.over} | ${r.version} | ${r.did} | ${mark(r, `${r.name}, events over ${r.over}`)} |`);

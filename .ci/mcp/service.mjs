@@ -37,6 +37,8 @@ async function end(child) {
 export async function startService(dir) {
   const stateDir = path.join(dir, 'state');
   mkdirSync(stateDir, { mode: 0o700 });
+  const files = path.join(dir, 'files'); // what may be sent
+  mkdirSync(files);
   const wasim = path.join(dir, 'wasim'), waoutbox = path.join(dir, 'waoutbox');
   const started = [];
   const stop = async () => { for (const c of started.reverse()) await end(c); };
@@ -45,7 +47,8 @@ export async function startService(dir) {
     started.push(sim.child);
     const at = JSON.parse(sim.line);
     const control = (method, route, body) => execute(wasim, ['ctl', '--url', at.control_url, method, route, ...(body ? [JSON.stringify(body)] : [])]);
-    const service = await program(waoutbox, ['serve', '--state-dir', stateDir, '--whatsapp-url', at.url, '--whatsapp-root-key', at.root_key, '--http', '127.0.0.1:0', '--log-level', 'error'],
+    const service = await program(waoutbox, ['serve', '--state-dir', stateDir, '--whatsapp-url', at.url, '--whatsapp-root-key', at.root_key, '--http', '127.0.0.1:0',
+      '--webhook-policy', 'open', '--media-dirs', files, '--log-level', 'error'], // the Inspector cannot ask its user
       (l) => l.startsWith('http '));
     started.push(service.child);
     const url = service.line.split(/\s+/)[1];
@@ -72,7 +75,7 @@ export async function startService(dir) {
     let letter;
     for (const until = Date.now() + 30_000; !letter && Date.now() < until; await setTimeout(20)) [letter] = (await get('/v1/dead-letters')).items;
     if (!letter) throw new Error('the message did not become a dead letter');
-    return { control, waoutbox, stateDir, url, token, event: letter.event_id, letter: letter.id, stop };
+    return { control, waoutbox, stateDir, files, url, token, get, event: letter.event_id, letter: letter.id, stop };
   } catch (e) {
     await stop();
     throw e;

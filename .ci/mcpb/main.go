@@ -21,6 +21,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // source is where the templates are, seen from the root of the tree.
@@ -78,7 +80,27 @@ func stage(dir, program string) error {
 	if manifest["tools"], err = toolsOf(program); err != nil {
 		return err
 	}
+	if err := conforms(manifest, "manifest-0.3.json"); err != nil {
+		return err
+	}
 	return write(filepath.Join(dir, "manifest.json"), manifest)
+}
+
+// conforms checks a document against a schema that others published.
+func conforms(document any, name string) error {
+	schema, err := jsonschema.NewCompiler().Compile(filepath.Join(source, "schemas", name))
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(document) // its Go types are none of the checker's
+	if err != nil {
+		return err
+	}
+	plain, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
+	if err != nil {
+		return err
+	}
+	return schema.Validate(plain)
 }
 
 // versionOf asks a program for its version.
@@ -198,18 +220,21 @@ func server(dir, bundle, out string) error {
 	return write(out, entry)
 }
 
-// check holds server.json against what the registry's schema asks of one like this.
+// check holds server.json against the registry's schema, and what that does not ask.
 func check(entry, p map[string]any) error {
 	name, _ := entry["name"].(string)
 	description, _ := entry["description"].(string)
 	version, _ := entry["version"].(string)
 	identifier, _ := p["identifier"].(string)
 	sum, _ := p["fileSha256"].(string)
+	if err := conforms(entry, "server-2025-12-11.json"); err != nil {
+		return fmt.Errorf("server.json: %w", err)
+	}
 	switch {
-	case !serverName.MatchString(name) || len(name) > 200:
+	case !serverName.MatchString(name):
 		return fmt.Errorf("server.json: the name %q is none", name)
-	case description == "" || len(description) > 100:
-		return fmt.Errorf("server.json: the description has %d characters, and may have 100", len(description))
+	case description == "":
+		return errors.New("server.json: it has no description")
 	case version == "" || strings.ContainsAny(version, "^~<>=*x ") || version == "latest":
 		return fmt.Errorf("server.json: %q is not one version", version)
 	case !strings.HasPrefix(identifier, "https://") || !strings.HasSuffix(identifier, ".mcpb") || strings.Contains(identifier, "{"):

@@ -40,6 +40,7 @@ try {
   const root = new URL('/page/', link).href;
   await page.goto(root);
   want(await page.getByText('No session').isVisible(), 'a browser without a session is shown something else');
+  await look('no session');
   await page.goto(link);
   await page.waitForURL(root);
   await page.getByText('Not linked yet').waitFor();
@@ -50,7 +51,12 @@ try {
   step('a phone is linked');
   await page.getByRole('button', { name: 'Show the code' }).click();
   await page.locator('svg.qr').waitFor();
-  await look('link, with a code');
+  await page.getByLabel('The phone’s number').fill('+49 151 5550100');
+  await page.getByRole('button', { name: 'Get a code' }).click();
+  await page.locator('#code8').waitFor();
+  want(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/.test(await page.locator('#code8').innerText()), 'the code to type is ' + await page.locator('#code8').innerText());
+  want(await page.locator('svg.qr').isVisible(), 'the code to scan is gone beside the one to type');
+  await look('link, with codes');
   await picture('pair');
   const pair = spawn(path.join(dir, 'waoutbox'), ['pair', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: world.env });
   let scanned;
@@ -168,6 +174,15 @@ try {
   await dialog.getByRole('button', { name: 'Delete 2 for good' }).click();
   await page.getByText('Deleted 2 dead letters').waitFor();
   want((await world.json('status'))[0].dead === before - 2, 'there are not two less');
+
+  const gone = page.locator('#reasons tr').filter({ hasText: '410 Gone' });
+  await gone.getByRole('link', { name: 'Purge 1…' }).click();
+  await dialog.getByText('all 1 of: ').waitFor();
+  await dialog.getByRole('button', { name: 'Delete 1 for good' }).click();
+  await page.getByText('Deleted 1 dead letter').waitFor();
+  want((await world.json('status'))[0].dead === before - 3, 'more than the group is gone');
+  await page.locator('#reasons').getByRole('link', { name: /^\d+$/ }).first().click();
+  want(/url=wh_.*reason=|reason=.*url=wh_/.test(page.url()) && await page.locator('#letters tbody tr').count() > 0, 'a reason leads to ' + page.url());
 
   step('a secret is rotated, and shown once');
   await page.goto(root + 'webhooks/' + world.shop.id);

@@ -4,6 +4,7 @@ import { createHmac, randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { recipes } from './recipes.mjs';
+import { checkSecrets } from './secrets.mjs';
 import { Receiver, freePort, startService, until } from './service.mjs';
 
 const [dir, ...words] = process.argv.slice(2);
@@ -93,6 +94,17 @@ async function check(recipe, service) {
 }
 
 let failed = 0, left = [];
+if (!names.length) {
+  const service = await startService(dir, 'secrets');
+  try {
+    console.log(`secrets: the libraries take ${await checkSecrets(dir, service)} forms`);
+  } catch (e) {
+    failed++;
+    console.error(`secrets: FAILED: ${e.message}`);
+  } finally {
+    await service.stop();
+  }
+}
 for (const recipe of recipes.filter((r) => (names.length ? names.includes(r.name) : !r.large))) {
   const began = Date.now();
   const missing = await recipe.missing?.();

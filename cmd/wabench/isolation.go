@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -50,7 +51,9 @@ func isolationFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, err
 // healthy is what the healthy endpoints saw in one run.
 type healthy struct {
 	latencies
-	rate float64 // deliveries/s, all of them together
+	rate    float64 // deliveries/s, all of them together
+	commits float64 // a second, while latencies are taken
+	cpu     float64 // ms a second of the service, meanwhile
 }
 
 // measure runs A B A B …: all healthy, one bad, and takes every ratio within its pair.
@@ -83,12 +86,13 @@ func (x isolation) measure(ctx context.Context, b *bench) (report, error) {
 		"latency: from before the append to the POST's arrival, of the healthy endpoints only, at the given rate of events",
 		"rate: deliveries/s of the healthy endpoints together while a burst appended at once is delivered",
 		"limit: the run with all endpoints healthy right before or after it (they take turns in going first)",
+		"commits and processor time of the service: while latencies are taken, its warming up included; all POSTs to the bad endpoint among them",
 	}
 	return r, nil
 }
 
 func (x isolation) against(ctx context.Context, b *bench, endpoints int, bad, design string) ([]row, error) {
-	var p50, p99, rate [2]series // of all healthy, of one bad
+	var p50, p99, rate, commits, cpu [2]series // of all healthy, of one bad
 	for round := range b.rounds {
 		runs := []string{answerOK, bad}
 		if round%2 == 1 {
@@ -106,6 +110,7 @@ func (x isolation) against(ctx context.Context, b *bench, endpoints int, bad, de
 				i = 1
 			}
 			p50[i], p99[i], rate[i] = append(p50[i], h.p50), append(p99[i], h.p99), append(rate[i], h.rate)
+			commits[i], cpu[i] = append(commits[i], h.commits), append(cpu[i], h.cpu)
 		}
 	}
 	name := fmt.Sprintf("1 of %d: %s, the others' ", endpoints, bad)
@@ -113,6 +118,8 @@ func (x isolation) against(ctx context.Context, b *bench, endpoints int, bad, de
 		ratio(design, name+"p50", "ms", p50[1], p50[0], 1.5, 1.1, true),
 		ratio(design, name+"p99", "ms", p99[1], p99[0], 2, 1.2, true),
 		ratio(design, name+"rate", "deliveries/s", rate[1], rate[0], 0.9, 1, false),
+		ratio("", fmt.Sprintf("1 of %d: %s, commits", endpoints, bad), "/s", commits[1], commits[0], 0, 0, true),
+		ratio("", fmt.Sprintf("1 of %d: %s, processor time", endpoints, bad), "ms/s", cpu[1], cpu[0], 0, 0, true),
 	}, nil
 }
 
@@ -126,7 +133,9 @@ func (x isolation) once(ctx context.Context, b *bench, endpoints int, last strin
 	if err != nil {
 		return h, err
 	}
-	s, err := openService(ctx, b.newDir(), x.inFlight)
+	var commits atomic.Int64
+	counting := func(commit func() error) error { commits.Add(1); return commit() }
+	s, err := openServiceWith(ctx, b.newDir(), x.inFlight, around{commit: counting})
 	if err != nil {
 		return h, err
 	}
@@ -135,9 +144,13 @@ func (x isolation) once(ctx context.Context, b *bench, endpoints int, last strin
 		return h, err
 	}
 	s.run(ctx)
+	began, cpu := time.Now(), cpuTime()
+	commits.Store(0)
 	if h.latencies, err = x.latencies(ctx, b, s, good); err != nil {
 		return h, err
 	}
+	took := time.Since(began).Seconds()
+	h.commits, h.cpu = float64(commits.Load())/took, float64((cpuTime()-cpu).Microseconds())/1000/took
 	h.rate, err = x.burstRate(ctx, b, s, good)
 	return h, err
 }

@@ -42,6 +42,7 @@ type app struct {
 	// the events of the last hour, counted
 	arrivals *recent.Arrivals
 	meters   *metrics.Metrics
+	live     *liveView // for the terminal of `serve`
 	disp     *dispatcher.Dispatcher
 	log      *slog.Logger
 	hosts    *hosts.Policy
@@ -54,7 +55,7 @@ type app struct {
 //
 // An outbox that was lost is not begun anew, unless newOutbox says so.
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
-	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames()), arrivals: &recent.Arrivals{}}
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames()), arrivals: &recent.Arrivals{}, live: newLiveView()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())
@@ -70,7 +71,7 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if a.db, err = store.Open(a.state.Path(store.OutboxFile), opts); err != nil {
 		return nil, err
 	}
-	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: appendObservers{a.meters, a.arrivals}, Log: log}); err != nil {
+	if a.box, err = boltbox.Open(ctx, a.db, boltbox.Options{Observer: appendObservers{a.meters, a.arrivals, a.live}, Log: log}); err != nil {
 		return nil, err
 	}
 	sealed := func() (bool, error) { return a.somethingSealed(ctx) }
@@ -83,10 +84,16 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, Sealed: true, UserAgent: "waoutbox/" + version, Own: a.own, Log: log})
 	a.ends, a.recent = &replay.Ends{}, &recent.Recent{}
 	a.disp = dispatcher.New(dispatcher.Options{
-		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters}, Log: log, MaxInFlight: cfg.MaxInFlight,
+		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters, a.live}, Log: log, MaxInFlight: cfg.MaxInFlight,
 		Drain: max(cfg.DrainTimeout, 1), // 0 would be the default
 	})
 	return a, nil
+}
+
+// alive returns when the outbox can be read: a process that hangs does not get there.
+func (a *app) alive(ctx context.Context) error {
+	_, err := a.box.Newest(ctx)
+	return err
 }
 
 // proxy returns what the link goes through, nil for none. Credentials that stand in the settings'

@@ -145,7 +145,9 @@ func brokenRules(from, to string) (broken []string) {
 		say("connection/translate imports outbox and wajson only")
 	}
 	for _, alone := range []string{"connection/wajson", "connection/wasim", "connection/whatsappurl", "dispatcher/receiver"} {
-		if within(from, alone) && strings.HasPrefix(to, module) && !within(to, alone) {
+		// the simulator's phones have the same Signal library below them, with the same fault
+		mended := alone == "connection/wasim" && to == module+"/connection/sessions"
+		if within(from, alone) && strings.HasPrefix(to, module) && !within(to, alone) && !mended {
 			say(alone + " imports no other package of this project")
 		}
 	}

@@ -95,7 +95,7 @@ func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, m
 		e.next("waoutbox status")
 		return nil
 	}
-	t := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "WHO"}, term.Column{Name: "WHAT"}, term.Column{Name: "OF"}, term.Column{Name: "OUTCOME"})
+	t := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "WHO"}, term.Column{Name: "WHAT"}, term.Column{Name: "OF", Shrink: 12}, term.Column{Name: "OUTCOME", Shrink: 12})
 	for _, r := range all {
 		t.Row(e.clock(r.At), term.Clean(auditWho(r)), term.Clean(r.Operation), term.Clean(cmp.Or(r.Object, r.URL, term.None)), term.Clean(auditOutcome(r)))
 	}

@@ -39,7 +39,7 @@ func newBackupCmd(e *env) *cobra.Command {
 service runs or without it. Only its owner can read FILE; messages in it are readable as they are unless it has a
 passphrase.
 
-With a passphrase FILE is encrypted (age: age -d FILE | tar -x opens it too), and holds the key and the secrets
+With a passphrase FILE is encrypted (age: age --decrypt FILE | tar -x opens it too), and holds the key and the secrets
 as well: it is all that another machine needs. Without one the key is left out, so that the sealed secrets of webhooks
 stay sealed: keep the file key of the state directory somewhere else.
 
@@ -191,24 +191,31 @@ func writePrivate(path string, write func(io.Writer) error) (size int64, err err
 // copyOutbox returns what gives a command a copy of the outbox while the service runs: a file
 // beside it, which is gone when it is closed.
 func (a *app) copyOutbox(svc *admin.Service) func(context.Context) (io.ReadCloser, int64, error) {
-	return func(ctx context.Context) (_ io.ReadCloser, _ int64, err error) {
-		defer svc.Recorded(ctx, "backup", &err)
-		path := a.state.Path(store.OutboxFile) + store.CopySuffix
-		if err := a.db.CopyTo(ctx, path); err != nil {
-			return nil, 0, api.Errorf(api.CodeInternal, "%s", explain.State(err))
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, 0, err
-		}
-		// its name is not needed any more, and a second backup may be made meanwhile
-		removed := os.Remove(path)
-		info, err := f.Stat()
-		if err != nil {
-			return nil, 0, errors.Join(err, f.Close())
-		}
-		return &copyFile{f, path, removed != nil}, info.Size(), nil
+	return func(ctx context.Context) (content io.ReadCloser, bytes int64, err error) {
+		err = svc.Outside(ctx, "backup", func(ctx context.Context) (err error) {
+			content, bytes, err = a.openCopy(ctx)
+			return err
+		})
+		return content, bytes, err
 	}
+}
+
+func (a *app) openCopy(ctx context.Context) (io.ReadCloser, int64, error) {
+	path := a.state.Path(store.OutboxFile) + store.CopySuffix
+	if err := a.db.CopyTo(ctx, path); err != nil {
+		return nil, 0, api.Errorf(api.CodeInternal, "%s", explain.State(err))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, 0, err
+	}
+	// its name is not needed any more, and a second backup may be made meanwhile
+	removed := os.Remove(path)
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, errors.Join(err, f.Close())
+	}
+	return &copyFile{f, path, removed != nil}, info.Size(), nil
 }
 
 // copyFile is an open copy. Windows removes no open file.

@@ -80,7 +80,7 @@ func newConfigListCmd(e *env) *cobra.Command {
 				}
 				return nil
 			}
-			t := term.NewTable(term.Column{Name: "SETTING"}, term.Column{Name: "VALUE"}, term.Column{Name: "FROM"}, term.Column{Name: "MEANING"})
+			t := term.NewTable(term.Column{Name: "SETTING"}, term.Column{Name: "VALUE", Shrink: 10}, term.Column{Name: "FROM"}, term.Column{Name: "MEANING", Shrink: 16})
 			for _, v := range c.Values() {
 				shown := v.Shown
 				if shown == "" {

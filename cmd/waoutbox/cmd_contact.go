@@ -56,7 +56,7 @@ func (e *env) showFound(query string, res api.FoundRecipients) {
 		e.next("waoutbox group list")
 		return
 	}
-	t := term.NewTable(term.Column{Name: "NAME"}, term.Column{Name: "KIND"}, term.Column{Name: "PHONE"}, term.Column{Name: "JID"})
+	t := term.NewTable(term.Column{Name: "NAME", Shrink: 10}, term.Column{Name: "KIND"}, term.Column{Name: "PHONE"}, term.Column{Name: "JID"})
 	for _, r := range res.Items {
 		t.Row(cmp.Or(term.Clean(r.Name), "–"), string(r.Kind), cmp.Or(term.Clean(r.Phone), "–"), term.Clean(r.JID))
 	}

@@ -79,8 +79,8 @@ func (e *env) showSummary(groups []api.DeadLetterGroup, hooks []api.Webhook, run
 		e.sayNoDeadLetters(f)
 		return
 	}
-	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "REASON"}, term.Column{Name: "COUNT", Right: true},
-		term.Column{Name: "FIRST"}, term.Column{Name: "LAST"}, term.Column{Name: "URL"})
+	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "REASON", Shrink: 12}, term.Column{Name: "COUNT", Right: true},
+		term.Column{Name: "FIRST"}, term.Column{Name: "LAST"}, term.Column{Name: "URL", Shrink: 16})
 	var total, gone int64
 	var live, removed, lost []api.DeadLetterGroup
 	for _, g := range groups {
@@ -264,8 +264,8 @@ func (e *env) listDeadLetters(ctx context.Context, svc api.Service, filter api.D
 }
 
 func (e *env) deadLetterTable(letters []api.DeadLetter) {
-	t := term.NewTable(term.Column{Name: "ID"}, term.Column{Name: "EVENT"}, term.Column{Name: "CHAT"}, term.Column{Name: "TRIES", Right: true},
-		term.Column{Name: "LAST ERROR"}, term.Column{Name: "SINCE"}, term.Column{Name: "URL"})
+	t := term.NewTable(term.Column{Name: "ID"}, term.Column{Name: "EVENT"}, term.Column{Name: "CHAT", Shrink: 12}, term.Column{Name: "TRIES", Right: true},
+		term.Column{Name: "LAST ERROR", Shrink: 12}, term.Column{Name: "SINCE"}, term.Column{Name: "URL", Shrink: 16})
 	for _, l := range letters {
 		t.Row(term.Clean(l.ID), eventText(l), chatText(l.Chat), term.Count(int64(l.Attempts)), lastErrorText(l.LastError),
 			e.clock(l.FailedAt), shownURL(l.URL)+removedMark(l.Removed))

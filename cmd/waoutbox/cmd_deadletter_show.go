@@ -101,7 +101,7 @@ func deathText(d api.DeadLetter) string {
 }
 
 func (e *env) attempts(d api.DeadLetterDetail) {
-	t := term.NewTable(term.Column{Name: "#", Right: true}, term.Column{Name: "AT"}, term.Column{Name: "TOOK", Right: true}, term.Column{Name: "RESULT"})
+	t := term.NewTable(term.Column{Name: "#", Right: true}, term.Column{Name: "AT"}, term.Column{Name: "TOOK", Right: true}, term.Column{Name: "RESULT", Shrink: 16})
 	for _, a := range d.AttemptLog {
 		result := reasonText(a.Class)
 		if a.Status > 0 {

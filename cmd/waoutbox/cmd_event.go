@@ -204,9 +204,9 @@ func eventName(ev api.Event) string {
 }
 
 func (e *env) eventTable(items []api.Event) {
-	t := term.NewTable(term.Column{Name: "SEQUENCE", Right: true}, term.Column{Name: "AT"}, term.Column{Name: "EVENT"}, term.Column{Name: "CHAT"}, term.Column{Name: "ID"})
+	t := term.NewTable(term.Column{Name: "SEQUENCE", Right: true}, term.Column{Name: "AT"}, term.Column{Name: "EVENT"}, term.Column{Name: "CHAT", Shrink: 12}, term.Column{Name: "ID"})
 	for _, ev := range items {
-		t.Row(strconv.FormatUint(ev.Sequence, 10), e.clock(ev.Time), eventName(ev), chatText(ev.Chat), term.Clean(ev.ID))
+		t.Row(strconv.FormatUint(ev.Sequence, 10), e.clock(ev.Time), eventName(ev), chatOf(ev.Chat, ev.ChatAlt), term.Clean(ev.ID))
 	}
 	e.table(t, "")
 }

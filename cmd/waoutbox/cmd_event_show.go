@@ -48,7 +48,7 @@ func (e *env) showEvent(d api.EventDetail) {
 		e.printf("No webhook is registered.\n")
 		next = e.command("webhook add URL")
 	} else {
-		t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "STATE"}, term.Column{Name: "DETAIL"}, term.Column{Name: "URL"})
+		t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "STATE"}, term.Column{Name: "DETAIL", Shrink: 12}, term.Column{Name: "URL", Shrink: 16})
 		for _, w := range d.Deliveries {
 			t.Row(term.Clean(w.Webhook), e.deliveryState(w.State), e.deliveryText(w), shownURL(w.URL)+removedMark(w.Removed))
 			switch {

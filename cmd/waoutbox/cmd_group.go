@@ -52,7 +52,7 @@ func (e *env) showGroups(groups []api.Group) {
 		e.next("waoutbox status")
 		return
 	}
-	t := term.NewTable(term.Column{Name: "NAME"}, term.Column{Name: "MEMBERS", Right: true}, term.Column{Name: "ROLE"}, term.Column{Name: "JID"})
+	t := term.NewTable(term.Column{Name: "NAME", Shrink: 10}, term.Column{Name: "MEMBERS", Right: true}, term.Column{Name: "ROLE"}, term.Column{Name: "JID"})
 	for _, g := range groups {
 		t.Row(cmp.Or(term.Clean(g.Name), "–"), term.Count(int64(len(g.Members))), term.Clean(g.Role), term.Clean(g.JID))
 	}
@@ -150,7 +150,7 @@ func (e *env) showGroup(g api.Group) {
 			e.printf("  %s\n", line.text)
 		}
 	}
-	t := term.NewTable(term.Column{Name: "MEMBER"}, term.Column{Name: "ROLE"}, term.Column{Name: "PHONE"}, term.Column{Name: "JID"})
+	t := term.NewTable(term.Column{Name: "MEMBER", Shrink: 10}, term.Column{Name: "ROLE"}, term.Column{Name: "PHONE"}, term.Column{Name: "JID"})
 	for _, m := range g.Members {
 		name := cmp.Or(term.Clean(m.Name), "–")
 		if m.Me {

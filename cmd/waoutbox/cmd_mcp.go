@@ -75,7 +75,7 @@ func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) er
 // agent, with what its user can do.
 func (e *env) agentBackend(ctx context.Context, client mcptools.ClientInfo, noSpawn bool) (mcptools.Backend, error) {
 	c, err := daemon.Ensure(ctx, daemon.Options{
-		StateDir: e.stateDir, NoSpawn: noSpawn, Agent: control.Agent{Kind: api.CallerMCP, Name: client.Name, Version: client.Version, Build: version},
+		StateDir: e.stateDir, NoSpawn: noSpawn, Managed: e.startManaged, Agent: control.Agent{Kind: api.CallerMCP, Name: client.Name, Version: client.Version, Build: version},
 	})
 	switch {
 	case err == nil:

@@ -124,7 +124,7 @@ func (e *env) continuePairing(ctx context.Context, in api.ContinuePairing) error
 		}
 		switch step.Step {
 		case api.StepLinked:
-			e.linked(step)
+			e.linked(ctx, svc, step)
 		case api.StepConfirm:
 			e.printf("The phone shows a code. Is it %s?\n", step.Code)
 			e.next("waoutbox pair confirm")
@@ -147,24 +147,40 @@ func (e *env) cancelPairing(ctx context.Context) error {
 			e.printJSON(step)
 			return nil
 		}
-		e.cancelled(step)
+		e.cancelled(ctx, svc, step)
 		return nil
 	})
 }
 
 // cancelled says how a pairing ended that somebody wanted to give up.
-func (e *env) cancelled(step api.PairStep) {
+func (e *env) cancelled(ctx context.Context, link any, step api.PairStep) {
 	if step.Step == api.StepLinked {
 		e.printf("The phone was faster.\n")
-		e.linked(step)
+		e.linked(ctx, link, step)
 		return
 	}
 	e.printf("Pairing was given up: its codes are no longer valid, and no account is linked.\n")
 	e.next("waoutbox pair")
 }
 
-// linked is the end of every pairing that succeeded.
-func (e *env) linked(step api.PairStep) {
+// linked is the end of every pairing that succeeded: what follows depends on the webhooks that are
+// there, where link knows of them.
+func (e *env) linked(ctx context.Context, link any, step api.PairStep) {
 	e.printf("Linked as %s.\n", person(step.Account, step.Name))
-	e.next("waoutbox webhook add http://localhost:5678/webhook/whatsapp")
+	svc, ok := link.(interface {
+		Webhooks(ctx context.Context) ([]api.Webhook, error)
+	})
+	if !ok {
+		e.next("waoutbox status")
+		return
+	}
+	hooks, err := svc.Webhooks(ctx)
+	switch {
+	case err != nil:
+		e.next("waoutbox status")
+	case len(hooks) == 0:
+		e.next("waoutbox webhook add http://localhost:5678/webhook/whatsapp")
+	default:
+		e.webhooksNext(hooks)
+	}
 }

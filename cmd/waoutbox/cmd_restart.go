@@ -107,4 +107,5 @@ func (e *env) printRestarted(r restarted) {
 	default:
 		e.printf("Restarted: %s, before it was pid %d\n", now, r.Stopped.PID)
 	}
+	e.sayListener(r.Started)
 }

@@ -14,6 +14,7 @@ import (
 	"waoutbox/cmd/internal/admin"
 	"waoutbox/cmd/internal/backup"
 	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/rmtree"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/boltbox"
 	"waoutbox/store"
@@ -87,7 +88,7 @@ func (e *env) restore(ctx context.Context, f *os.File, passphrase string, yes bo
 	if err != nil {
 		return explain.Unusable(err, "the backup cannot be taken out of its file")
 	}
-	defer os.RemoveAll(staged) //nolint:errcheck // the next restore throws it away
+	defer rmtree.Remove(staged) //nolint:errcheck // the next restore throws it away
 	b, err := backup.Extract(f, passphrase, staged)
 	if err != nil {
 		return e.unfitBackup(f.Name(), err)
@@ -159,8 +160,9 @@ func (e *env) checkStaged(ctx context.Context, staged string, b backup.Backup) (
 // the same in two outboxes that came of one gets a new value here.
 func renewRestored(ctx context.Context, box *boltbox.Box) error {
 	svc := admin.New(admin.Options{Engine: box, Caller: ownCommand})
-	var none error
-	svc.Recorded(ctx, "restore", &none)
+	if err := svc.Outside(ctx, "restore", func(context.Context) error { return nil }); err != nil {
+		return err
+	}
 	return box.RenewState(ctx)
 }
 

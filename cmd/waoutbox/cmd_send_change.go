@@ -14,7 +14,7 @@ func newSendEditCmd(e *env) *cobra.Command {
 	var edit api.Edit
 	cmd := &cobra.Command{
 		Use:   "edit TO MESSAGE-ID TEXT|-",
-		Short: "Put another text in the place of an own one, within 15 minutes",
+		Short: "Put another text in the place of an own one, or of a caption, within 15 minutes",
 		Args:  arguments(3, 3, "a recipient, the id of an own message and the new text"),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			in.To, edit.MessageID = args[0], args[1]

@@ -10,11 +10,13 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"waoutbox/cmd/internal/alerts"
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/cmd/internal/garbage"
 	"waoutbox/cmd/internal/httpserver"
+	"waoutbox/cmd/internal/servicemanager"
 	"waoutbox/connection"
 	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
@@ -29,7 +31,7 @@ func newServeCmd(e *env) *cobra.Command {
 		Short: "Run the service in the foreground",
 		Long: `Owns the state, the WhatsApp link and the deliveries, until it is stopped. Logs to stderr; on a terminal,
 and started in the background, to serve.log beside the state (three files of 10 MiB). A terminal shows the
-QR code while no account is linked, and the link as it changes.`,
+QR code while no account is linked, the link as it changes, and one line for what arrives and for each delivery.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e.settings = givenSettings(cmd)
@@ -56,6 +58,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err := e.checkStateDir(); err != nil { // before anything in it is believed
 		return err
 	}
+	tightened, kept := store.Tighten(e.stateDir)
 	cfg, err := e.config()
 	if err != nil {
 		return err
@@ -63,6 +66,9 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	out := e.serveLog(starter != nil)
 	defer out.close()
 	log := newLogger(out, cfg)
+	if len(tightened)+len(kept) > 0 {
+		log.Warn("others could read or write parts of the state; they cannot any more", "made_private", tightened, "left", kept)
+	}
 	defer garbage.Bound(e.getenv)()
 	server, err := wire.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
 	if err != nil {
@@ -124,6 +130,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	svc := a.service(client, &info, files, web.alarms)
+	svc.RemoveTemporary(control.WithAgent(ctx, agent()))
 	ready := func() string { return a.notReady(ctx) }
 	meters := a.metrics(svc)
 	rotateToken := func(ctx context.Context) error { return svc.Outside(ctx, "http-token.rotate", web.rotate) }
@@ -133,7 +140,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return operator.link(ctx)
 	}
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
 	})
 	if operator, err = a.openPage(calls, info, web, e.home(e.stateDir)); err != nil {
 		return err
@@ -153,15 +160,25 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		log.Info("no account is linked: no events arrive until one is")
 	}
 	starter.Ready(info)
+	defer ignoreHangup(func() { log.Info("SIGHUP is ignored: settings count from the next start") })()
+	if err := servicemanager.Notify(e.getenv, servicemanager.Ready); err != nil {
+		log.Warn("the service manager was not told that the service is ready", "error", err)
+	}
+	defer servicemanager.Notify(e.getenv, servicemanager.Stopping) //nolint:errcheck // it sees the end of the process
 
 	parts := []part{ // stopped from the first to the last
 		{"whatsapp link", client.Run},
+		{"watchdog", func(ctx context.Context) error { return servicemanager.KeepAlive(ctx, e.getenv, a.alive) }},
 		{"replays", svc.Run},
 		{"samples", svc.RunSamples},
 		{"retention", keep.Run}, // its steps go through the lanes
 		{"dispatcher", a.disp.Run},
 		{"control", func(ctx context.Context) error { return calls.Serve(ctx, ln) }},
 		{"compaction", func(ctx context.Context) error { return a.db.RunCompaction(ctx, store.DefaultCompactPolicy()) }},
+	}
+	if cfg.AlertWebhook != "" {
+		told := alerts.New(alerts.Options{URL: cfg.AlertWebhook, Version: version, Client: a.sender.FetchClient(), Status: svc.Status, Log: log})
+		parts = append([]part{{"alerts", told.Run}}, parts...)
 	}
 	if files.kept != nil { // it ends before the link that it fetches by
 		parts = append([]part{{"kept media", files.kept.Run}}, parts...)
@@ -171,5 +188,5 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		front = append(front, part{"http", web.run})
 	}
 	parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), front...)
-	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client) })
+	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client, a.live) })
 }

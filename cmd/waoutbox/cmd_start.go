@@ -28,10 +28,7 @@ returns when it is ready. Settings given as flags are for this run; waoutbox con
 				}
 				if d := st.Daemon; d != nil {
 					e.printf("waoutbox %s runs (pid %d) on %s\n", term.Clean(d.Version), d.PID, e.home(e.stateDir))
-					if d.HTTP != nil && (d.HTTP.Insecure || d.HTTP.Reachable) {
-						e.printf("http       %s\n", term.Clean(d.HTTP.URL))
-						e.sayReachable(d.HTTP)
-					}
+					e.sayListener(d)
 				}
 				e.statusNext(st)
 				return nil
@@ -59,6 +56,15 @@ func (e *env) withStarted(cmd *cobra.Command, do func(ctx context.Context, svc a
 	}
 	e.daemonArgs = args
 	return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error { return do(cmd.Context(), svc) })
+}
+
+// sayListener says where the HTTP listener of a service that was started can be reached.
+func (e *env) sayListener(d *api.Daemon) {
+	if d.HTTP == nil {
+		return
+	}
+	e.printf("http       %s\n", term.Clean(d.HTTP.URL))
+	e.sayReachable(d.HTTP)
 }
 
 func newStopCmd(e *env) *cobra.Command {

@@ -12,24 +12,98 @@ import (
 )
 
 func newStatusCmd(e *env) *cobra.Command {
-	var check bool
+	var check, watch, alive bool
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the link, the backlog of every webhook, and what needs you",
 		Long: `Shows the whole state in one page. Without a daemon it is read from the state directory.
 
---check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running.`,
+--watch shows it again every two seconds, until it is interrupted; with --json one line each.
+
+--check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running. --alive is for what restarts a container:
+exit 0 when the service answers, whatever alarm is up, else 3.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m := modeState
-			if check {
+			if check || alive {
 				m = modeDaemon
+			}
+			if alive {
+				return e.alive(cmd.Context())
+			}
+			if watch && check {
+				return usagef("--check looks once, and --watch goes on: leave one of them out")
+			}
+			if watch {
+				return e.watchStatus(cmd.Context())
 			}
 			return e.withService(cmd.Context(), m, func(svc api.Service) error { return e.status(cmd.Context(), svc, check) })
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only tell whether all is well: exit 0 healthy, 1 alarm, 3 not running")
+	cmd.Flags().BoolVar(&alive, "alive", false, "only tell whether the service answers: exit 0, else 3")
+	cmd.Flags().BoolVar(&watch, "watch", false, "show it again and again")
 	return cmd
+}
+
+// alive says whether the service answers.
+func (e *env) alive(ctx context.Context) error {
+	b, err := e.connect(ctx, modeDaemon)
+	if err != nil {
+		return err
+	}
+	defer b.close() //nolint:errcheck // there is nothing in it that could be lost
+	d, err := b.daemon.Daemon(ctx)
+	if err != nil {
+		return err
+	}
+	if e.json {
+		e.printJSON(d)
+		return nil
+	}
+	e.printf("waoutbox %s runs (pid %d)\n", term.Clean(d.Version), d.PID)
+	return nil
+}
+
+// statusEvery is how often --watch looks.
+const statusEvery = 2 * time.Second
+
+// watchStatus shows the status until ctx ends, through a restart of the service.
+func (e *env) watchStatus(ctx context.Context) error {
+	tick := time.NewTicker(statusEvery)
+	defer tick.Stop()
+	for {
+		err := e.withService(ctx, modeState, func(svc api.Service) error {
+			st, err := svc.Status(ctx)
+			switch {
+			case err != nil:
+				return err
+			case e.json:
+				e.printJSON(st)
+				return nil
+			case e.live:
+				e.printf("\x1b[H\x1b[2J") // from the top, on an empty screen
+			}
+			e.printf("%s\n", time.Now().In(e.loc).Format(time.TimeOnly))
+			e.showStatus(st)
+			return nil
+		})
+		switch {
+		case ctx.Err() != nil:
+			return nil // interrupted, which is how it ends
+		case e.written.err != nil:
+			return e.written.err
+		case err != nil && api.CodeOf(err) != api.CodeServiceUnavail:
+			return err
+		case err != nil:
+			e.note("%v", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
 }
 
 func (e *env) status(ctx context.Context, svc api.Service, check bool) error {
@@ -74,6 +148,9 @@ func (e *env) showStatus(st api.Status) {
 	if d := st.Daemon; d != nil && d.HTTP != nil {
 		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
 		e.sayReachable(d.HTTP)
+	}
+	if st.EventStreams > 0 {
+		e.printf("agents     %s\n", term.Plural(int64(st.EventStreams), "stream of events is open", "streams of events are open"))
 	}
 	kept := term.Plural(st.Events, "event", "events") + " kept"
 	if st.CountsUnknown {
@@ -180,8 +257,25 @@ func (e *env) statusNext(st api.Status) {
 	case st.Dead > 0:
 		e.next("waoutbox deadletter")
 	default:
-		e.next("waoutbox webhook test %s", st.Webhooks[0].ID)
+		e.webhooksNext(st.Webhooks)
 	}
+}
+
+// webhooksNext says what to do about the webhooks that are there: one that fails first, then one
+// that is paused, else one is tried.
+func (e *env) webhooksNext(hooks []api.Webhook) {
+	for _, due := range []struct {
+		status  api.WebhookStatus
+		command string
+	}{{api.WebhookFailing, "show"}, {api.WebhookPaused, "resume"}, {api.WebhookActive, "test"}, {api.WebhookHeld, "show"}} {
+		for _, w := range hooks {
+			if w.Status == due.status {
+				e.next("waoutbox webhook %s %s", due.command, term.Clean(w.ID))
+				return
+			}
+		}
+	}
+	e.next("waoutbox webhook list")
 }
 
 func sumDead(hooks []api.Webhook) (n int64) {

@@ -251,7 +251,7 @@ func TestPairShowsOneCodeAfterTheOther(t *testing.T) {
 			t.Fatal(res)
 		}
 		for _, want := range []string{scanHint, "\n█ ▄▄▄▄▄ █", "code 1 of 6, renews in 60 s\n", "code 2 of 6, renews in 20 s\n",
-			"Linked as +491515550100 (Alice).\nNext: waoutbox webhook add "} {
+			"Linked as +491515550100 (Alice).\nNext: waoutbox webhook test "} {
 			if !strings.Contains(res.out, want) {
 				t.Errorf("%q is missing in\n%s", want, res.out)
 			}

@@ -31,6 +31,7 @@ type daemonControl interface {
 	Metrics(ctx context.Context) (string, error)
 	RotateHTTPToken(ctx context.Context) error
 	Outbox(ctx context.Context) (io.ReadCloser, int64, error)
+	Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error
 	Examine(ctx context.Context, in api.Examine) (api.Examination, error)
 	OpenPage(ctx context.Context) (api.PageLink, error)
 }
@@ -62,7 +63,7 @@ func (e *env) connectService(ctx context.Context, m mode) (backend, error) {
 		return backend{}, err
 	}
 	if m == modeSpawn {
-		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Agent: agent(), Env: append(os.Environ(), e.daemonEnv...)})
+		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Managed: e.startManaged, Agent: agent(), Env: append(os.Environ(), e.daemonEnv...)})
 		if err != nil {
 			return backend{}, err
 		}
@@ -117,6 +118,7 @@ func (e *env) warningsLog() *slog.Logger {
 
 // openState opens the state in this process.
 func (e *env) openState(ctx context.Context) (backend, error) {
+	store.Tighten(e.stateDir) // the service says so, a command need not
 	cfg, err := e.config()
 	if err != nil {
 		return backend{}, err

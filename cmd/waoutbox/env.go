@@ -38,6 +38,7 @@ type env struct {
 
 	style, errStyle term.Style
 	live            bool // stdout is a terminal
+	width           int  // its columns, 0 for anything else
 	stdinTerminal   bool // stdin is a terminal
 	interactive     bool // a person can be asked: stdin and stderr are terminals
 	loc             *time.Location
@@ -52,6 +53,7 @@ func newEnv(args []string, getenv func(string) string, stdin io.Reader, stdout, 
 		live: term.IsTerminal(stdout), stdinTerminal: term.IsTerminal(stdin), interactive: term.IsTerminal(stdin) && term.IsTerminal(stderr),
 		loc: time.Local, written: stickyWriter{w: stdout},
 	}
+	e.width, _ = term.Size(stdout)
 	e.connect = e.connectService
 	return e
 }
@@ -136,6 +138,7 @@ func (e *env) printJSON(v any) {
 
 // table prints an aligned table.
 func (e *env) table(t *term.Table, indent string) {
+	t.Fit(e.width)
 	_ = t.Write(&e.written, e.style, indent) // the writer remembers
 }
 

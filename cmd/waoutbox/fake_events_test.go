@@ -112,3 +112,21 @@ func (f *fakeService) ReplayEvents(_ context.Context, in api.ReplayEvents) (api.
 	res.Runs = append(res.Runs, run)
 	return res, err
 }
+
+func (f *fakeService) Occurrences(context.Context, api.OccurrenceQuery) (api.OccurrencePage, error) {
+	done, err := f.begin("Occurrences")
+	defer done()
+	return api.OccurrencePage{}, err
+}
+
+func (f *fakeService) StreamOccurrences(context.Context, api.OccurrenceQuery, func(api.OccurrencePage) error) error {
+	done, err := f.begin("StreamOccurrences")
+	defer done()
+	return err
+}
+
+func (f *fakeService) RefuseSubscription(context.Context, api.RefuseSubscription) (api.RefusedSubscription, error) {
+	done, err := f.begin("RefuseSubscription")
+	done()
+	return api.RefusedSubscription{}, err
+}

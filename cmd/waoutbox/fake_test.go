@@ -19,8 +19,6 @@ import (
 // fakeService is an in-memory api.Service: enough of one to show every output and every way a
 // command can fail. Replayed letters end after a while as fate says. Its clock is the bubble's.
 type fakeService struct {
-	api.Service // what no command asks
-
 	mu       sync.Mutex
 	status   api.Status
 	hooks    []api.Webhook
@@ -114,6 +112,18 @@ func (f *fakeService) Outbox(context.Context) (io.ReadCloser, int64, error) {
 	done, err := f.begin("Outbox")
 	defer done()
 	return io.NopCloser(strings.NewReader("")), 0, err
+}
+
+func (f *fakeService) Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error {
+	done, err := f.begin("Listen")
+	done()
+	if err == nil {
+		err = started(api.PutWebhookResult{Result: api.PutCreated, Webhook: api.Webhook{ID: "wh_7K2M", URL: in.URL, Events: []string{"*"}}, Secret: "whsec_aGVsbG8="})
+	}
+	if err == nil {
+		<-ctx.Done()
+	}
+	return err
 }
 
 func (f *fakeService) Examine(context.Context, api.Examine) (api.Examination, error) {
@@ -267,8 +277,9 @@ func (f *fakeService) RotateSecret(_ context.Context, in api.RotateSecret) (api.
 
 func (f *fakeService) Pair(_ context.Context, _ api.PairRequest, step func(api.PairStep) error) error {
 	done, err := f.begin("Pair")
-	defer done()
-	for _, s := range f.steps {
+	steps := f.steps
+	done() // what shows a step may ask for more
+	for _, s := range steps {
 		if serr := step(s); serr != nil {
 			return serr
 		}

@@ -139,6 +139,10 @@ func TestGolden(t *testing.T) {
 	}
 	for _, tt := range []goldenCase{
 		{"status", letters(23), "", "status"},
+		{"open", healthy, "", "open"},
+		{"open-print", healthy, "", "open --print"},
+		{"open-json", healthy, "", "open --json"},
+		{"open-not-running", notRunning, "", "open"},
 		{"status-healthy", healthy, "", "status"},
 		{"status-json", letters(1), "", "status --json"},
 		{"status-offline", offline(2), "", "status"},

@@ -73,6 +73,9 @@ func TestFlagsAndToolsInTextsExist(t *testing.T) {
 	flags["data-binary"] = true // curl's
 	flags["scope"] = true       // claude's
 	flags["decrypt"] = true     // age's
+	for _, name := range []string{"user", "now", "property", "value"} {
+		flags[name] = true // systemctl's and loginctl's
+	}
 	otherPrograms := regexp.MustCompile(`/cmd/(wasim|wabench)/`)
 	named := map[string]int{}
 	for _, text := range codeTexts(t, "../..") {

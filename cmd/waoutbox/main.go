@@ -21,6 +21,25 @@ func main() {
 	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 }
 
+// ignoreHangup has a SIGHUP do nothing from then on: there is nothing to read anew, and the
+// terminal that was closed is not needed. call is told of each.
+func ignoreHangup(call func()) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				call()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(hangups); close(done) }
+}
+
 // run executes one command line and returns its exit code. Everything it touches is a parameter, so
 // tests run the same code.
 func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"waoutbox/cmd/internal/control"
@@ -64,7 +65,16 @@ func (p *pageParts) link(context.Context) (api.PageLink, error) {
 	case at == nil:
 		at = p.own
 	}
-	return p.page.Link(at.URL()), nil
+	return p.page.Link(pageBase(at)), nil
+}
+
+// pageBase is how a browser calls a listener: where that has certificates, by a name that they may
+// be for.
+func pageBase(at *httpserver.Listener) string {
+	if hosts := at.Hosts(); at.TLS() && len(hosts) > 0 {
+		return fmt.Sprintf("https://%s:%d", hosts[0], at.Addr().Port())
+	}
+	return at.URL()
 }
 
 // run serves the listener of the page's own, if it comes to be, until ctx ends.

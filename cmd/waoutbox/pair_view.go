@@ -70,7 +70,7 @@ func (p *pairView) giveUp() {
 	switch {
 	case err != nil || p.e.json:
 	case step.Step == api.StepLinked, step.Error != nil && step.Error.Code == api.CodePairingCancelled:
-		p.e.cancelled(step)
+		p.e.cancelled(ctx, p.link, step)
 	}
 }
 
@@ -122,7 +122,7 @@ func (p *pairView) step(s api.PairStep) error {
 	case api.StepConfirm:
 		p.showConfirm(s)
 	case api.StepLinked:
-		e.linked(s)
+		e.linked(p.ctx, p.link, s)
 	}
 	return e.written.err // StepFailed: the error that follows says it
 }

@@ -102,6 +102,17 @@ func chatText(chat string) string {
 	return term.Clean(user[:4] + "…" + user[len(user)-4:] + "@" + server)
 }
 
+// chatOf is a chat in tables: a person's number as people write it, where one of its addresses has
+// it.
+func chatOf(chat, alt string) string {
+	for _, jid := range []string{chat, alt} {
+		if number, ok := strings.CutSuffix(jid, "@s.whatsapp.net"); ok && number != "" && strings.Trim(number, "0123456789") == "" {
+			return "+" + number
+		}
+	}
+	return chatText(chat)
+}
+
 func listText(items []string) string {
 	if len(items) == 0 {
 		return term.None
@@ -136,7 +147,7 @@ func (e *env) statusStyle(s api.WebhookStatus) string {
 
 // webhookTable is the table of `status` and `webhook list`.
 func (e *env) webhookTable(hooks []api.Webhook) {
-	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "URL"}, term.Column{Name: "EVENTS"}, term.Column{Name: "STATE"},
+	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "URL", Shrink: 16}, term.Column{Name: "EVENTS", Shrink: 8}, term.Column{Name: "STATE"},
 		term.Column{Name: "PENDING", Right: true}, term.Column{Name: "DEAD", Right: true}, term.Column{Name: "OLDEST", Right: true})
 	for _, w := range hooks {
 		pending, dead, oldest := countsOf(w)

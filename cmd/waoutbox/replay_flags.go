@@ -142,7 +142,7 @@ func (e *env) showStopped(stopped []api.ReplayRun) {
 func (e *env) showReplays(runs []api.ReplayRun) {
 	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "STATE"}, term.Column{Name: "DELIVERED", Right: true}, term.Column{Name: "FAILED", Right: true},
 		term.Column{Name: "QUEUED", Right: true}, term.Column{Name: "LEFT", Right: true}, term.Column{Name: "RATE", Right: true}, term.Column{Name: "TO GO", Right: true},
-		term.Column{Name: "STARTED"}, term.Column{Name: "URL"})
+		term.Column{Name: "STARTED"}, term.Column{Name: "URL", Shrink: 16})
 	for _, r := range runs {
 		toGo, per := term.None, term.None
 		if r.PerSecond > 0 {

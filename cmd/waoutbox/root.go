@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -46,10 +47,12 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 	}
 	group(root)
 	root.Annotations = stateless
+	root.Version = version
+	root.SetVersionTemplate("waoutbox {{.Version}}\n")
 	root.PersistentFlags().StringVar(&e.stateDir, "state-dir", "", "state directory (default $WAOUTBOX_STATE_DIR, else the platform's place)")
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON for programs: results on stdout, errors on stderr")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%s. See: %s --help", flagFault(err), cmd.CommandPath())
+		return usagef("%s See: %s --help", fullStop(flagFault(cmd, err)), cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.AddGroup(
@@ -63,9 +66,9 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 			root.AddCommand(c)
 		}
 	}
-	add(groupService, newServeCmd(e), newOpenCmd(e), newStartCmd(e), newStopCmd(e), newRestartCmd(e), newLogsCmd(e), newPairCmd(e), newUnpairCmd(e), newConnectCmd(e), newDisconnectCmd(e), newStatusCmd(e))
-	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e), newEventCmd(e))
-	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newContactCmd(e), newGroupCmd(e), newMediaCmd(e), newConfigCmd(e), newAuditCmd(e), newDoctorCmd(e), newBackupCmd(e), newRestoreCmd(e), newMetricsCmd(e), newHTTPTokenCmd(e), newVersionCmd(e), newCompletionCmd(e))
+	add(groupService, newServeCmd(e), newOpenCmd(e), newStartCmd(e), newStopCmd(e), newRestartCmd(e), newLogsCmd(e), newServiceCmd(e), newPairCmd(e), newUnpairCmd(e), newConnectCmd(e), newDisconnectCmd(e), newStatusCmd(e))
+	add(groupWebhooks, newWebhookCmd(e), newDeadLetterCmd(e), newEventCmd(e), newListenCmd(e))
+	add(groupMore, newDemoCmd(e), newMCPCmd(e), newSendCmd(e), newContactCmd(e), newGroupCmd(e), newMediaCmd(e), newConfigCmd(e), newAuditCmd(e), newDoctorCmd(e), newBackupCmd(e), newRestoreCmd(e), newMetricsCmd(e), newHTTPTokenCmd(e), newVersionCmd(e), newCompletionCmd(e), newManCmd(e))
 	help := newHelpCmd()
 	help.GroupID = groupMore
 	root.SetHelpCommand(help)
@@ -75,7 +78,10 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 }
 
 // flagFault says in words what is wrong with a flag.
-func flagFault(err error) string {
+func flagFault(cmd *cobra.Command, err error) string {
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		return err.Error() + nearFlag(cmd, unknown.GetSpecifiedName())
+	}
 	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
 		return fmt.Sprintf("--%s needs a value", missing.GetSpecifiedName())
 	}
@@ -91,6 +97,32 @@ func flagFault(err error) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("--%s %q is not %s", bad.GetFlag().Name, bad.GetValue(), want)
+}
+
+// fullStop ends a sentence, unless it is a question.
+func fullStop(s string) string {
+	if strings.HasSuffix(s, "?") {
+		return s
+	}
+	return strings.TrimSuffix(s, ".") + "."
+}
+
+// nearFlag names the flags that somebody may have meant by one that is not there.
+func nearFlag(cmd *cobra.Command, name string) string {
+	if name == "secret" && cmd.Flags().Lookup("secret-file") != nil {
+		return ". A command line is no place for a secret, every user here can read it: use --secret-file FILE, --secret-stdin or --generate-secret"
+	}
+	var longer, known []string
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		known = append(known, "--"+f.Name)
+		if strings.HasPrefix(f.Name, name) && len(name) > 2 {
+			longer = append(longer, "--"+f.Name)
+		}
+	})
+	if len(longer) > 0 {
+		return ". Did you mean " + strings.Join(longer, " or ") + "?"
+	}
+	return "." + strings.TrimSuffix(term.DidYouMean("--"+name, known), ".")
 }
 
 // group makes cmd a group of subcommands: alone it shows its help, and an unknown subcommand is an

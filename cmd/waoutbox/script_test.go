@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -28,6 +29,12 @@ func TestScripts(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
+		Condition: func(cond string) (bool, error) {
+			if cond == "root" {
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
 		Setup: func(env *testscript.Env) error {
 			home := filepath.Join(env.WorkDir, "home")
 			if err := os.Mkdir(home, 0o700); err != nil {
@@ -43,10 +50,15 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":    scriptExits,
-			"holdlock": scriptHoldLock,
-			"holddb":   scriptHoldDB,
-			"damage":   scriptDamage,
+			"exits":         scriptExits,
+			"holdlock":      scriptHoldLock,
+			"holddb":        scriptHoldDB,
+			"damage":        scriptDamage,
+			"until":         scriptUntil,
+			"testlisteners": scriptTestListeners,
+			"killservice":   scriptKillService,
+			"notifysocket":  scriptNotifySocket,
+			"hangup":        scriptHangup,
 		},
 	})
 }

@@ -13,9 +13,9 @@ import (
 const linkPoll = 500 * time.Millisecond
 
 // foreground tells the person at the terminal how the link is doing, until ctx ends: the QR code
-// while no account is linked, then every change. Without a terminal it says once what an unlinked
-// service waits for.
-func foreground(ctx context.Context, e *env, client *connection.Client) {
+// while no account is linked, then every change, event and delivery. Without a terminal it says
+// once what an unlinked service waits for.
+func foreground(ctx context.Context, e *env, client *connection.Client, live *liveView) {
 	if client.Link().Account == "" {
 		if !e.stdoutTerminal() {
 			e.printf("Not linked: no events arrive until an account is. Next: waoutbox pair\n")
@@ -26,12 +26,14 @@ func foreground(ctx context.Context, e *env, client *connection.Client) {
 		}
 	}
 	if e.stdoutTerminal() {
-		watchLink(ctx, e, client)
+		watchLink(ctx, e, client, live)
 	}
 }
 
-// watchLink prints the link's changes.
-func watchLink(ctx context.Context, e *env, client *connection.Client) {
+// watchLink prints the link's changes, and what arrives and where it goes.
+func watchLink(ctx context.Context, e *env, client *connection.Client, live *liveView) {
+	live.on.Store(true)
+	defer live.on.Store(false)
 	tick := time.NewTicker(linkPoll)
 	defer tick.Stop()
 	var shown api.LinkState
@@ -43,6 +45,8 @@ func watchLink(ctx context.Context, e *env, client *connection.Client) {
 		select {
 		case <-ctx.Done():
 			return
+		case l := <-live.lines:
+			e.sayLive(l, live.missed.Swap(0))
 		case <-tick.C:
 		}
 	}

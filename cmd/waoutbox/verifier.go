@@ -28,8 +28,16 @@ function verify(body, header, secret) {
 
 http.createServer((req, res) => {
   const chunks = [];
-  req.on('data', (c) => chunks.push(c));
+  let size = 0;
+  req.on('data', (c) => {
+    size += c.length;
+    if (size <= 2 << 20) chunks.push(c); // an event has at most 1 MiB
+  });
   req.on('end', () => {
+    if (size > 2 << 20) {
+      res.writeHead(413).end();
+      return;
+    }
     const body = Buffer.concat(chunks);
     if (!verify(body, req.headers['x-webhook-signature'], process.env.WEBHOOK_SECRET)) {
       res.writeHead(401).end();
@@ -58,7 +66,11 @@ def verify(body: bytes, header: str, secret: str) -> bool:
 
 class Receiver(BaseHTTPRequestHandler):
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        if length > 2 << 20:  # an event has at most 1 MiB
+            self.send_error(413)
+            return
+        body = self.rfile.read(length)
         ok = verify(body, self.headers.get("X-Webhook-Signature"), os.environ["WEBHOOK_SECRET"])
         self.send_response(200 if ok else 401)
         self.end_headers()

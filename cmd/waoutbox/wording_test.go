@@ -179,8 +179,8 @@ func TestWaysAreThere(t *testing.T) {
 }
 
 type listedTool struct {
-	Name        string
-	InputSchema struct{ Properties map[string]any }
+	Name, Description string
+	InputSchema       struct{ Properties map[string]any }
 }
 
 // listedTools are the tools as a client sees them.

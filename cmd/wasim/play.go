@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -27,7 +28,7 @@ var playPeople = [...]string{
 const playGuide = `A WhatsApp server on this machine, with Alice's phone, Bob, Carol and the group Team. No phone, no internet.
 
 In another terminal, a line each:
-  eval "$(wasim env)"                  waoutbox uses this server, and a state directory of its own
+  %-35s  waoutbox uses this server, and a state directory of its own
   waoutbox start
   waoutbox pair --json | wasim scan    Alice's phone scans the code
   wasim say Bob hello                  Bob writes
@@ -52,10 +53,18 @@ func play(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 type guide struct{ out io.Writer }
 
 func (g *guide) Write(b []byte) (int, error) {
-	if _, err := io.WriteString(g.out, playGuide); err != nil {
+	if _, err := fmt.Fprintf(g.out, playGuide, envCommand()); err != nil {
 		return 0, err
 	}
 	return len(b), nil
+}
+
+// envCommand is how a shell takes the settings that env prints.
+func envCommand() string {
+	if runtime.GOOS == "windows" {
+		return "wasim env | Invoke-Expression"
+	}
+	return `eval "$(wasim env)"`
 }
 
 // playURL is the control API to talk to: WASIM_URL, else that of `wasim play`.
@@ -82,7 +91,11 @@ func printEnv(ctx context.Context, args []string, getenv func(string) string, st
 	// A state belongs to one server: each run of the simulator has a key of its own, and so a
 	// directory.
 	dir := filepath.Join(os.TempDir(), "waoutbox-play-"+at.RootKey[:12])
-	_, err = fmt.Fprintf(stdout, "export WAOUTBOX_STATE_DIR='%s' WAOUTBOX_WHATSAPP_URL='%s' WAOUTBOX_WHATSAPP_ROOT_KEY='%s'\n", dir, at.URL, at.RootKey)
+	format := "export WAOUTBOX_STATE_DIR='%s' WAOUTBOX_WHATSAPP_URL='%s' WAOUTBOX_WHATSAPP_ROOT_KEY='%s'\n"
+	if runtime.GOOS == "windows" { // PowerShell
+		format = "$env:WAOUTBOX_STATE_DIR = '%s'; $env:WAOUTBOX_WHATSAPP_URL = '%s'; $env:WAOUTBOX_WHATSAPP_ROOT_KEY = '%s'\n"
+	}
+	_, err = fmt.Fprintf(stdout, format, dir, at.URL, at.RootKey)
 	return err
 }
 

@@ -14,7 +14,7 @@ type revoke struct{ api.Delete }
 func (r revoke) check() error { return CheckMessageID(r.MessageID) }
 
 func (r revoke) build(ctx context.Context, env Env) (*waE2E.Message, error) {
-	if _, err := env.findOwn(ctx, r.MessageID, "deleted"); err != nil {
+	if _, err := env.findOwn(ctx, r.MessageID, "deleted", "delete.message_id"); err != nil {
 		return nil, err
 	}
 	return &waE2E.Message{ProtocolMessage: &waE2E.ProtocolMessage{

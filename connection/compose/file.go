@@ -87,7 +87,7 @@ func (f file) build(ctx context.Context, env Env) (*waE2E.Message, error) {
 	case media.Image:
 		return &waE2E.Message{ImageMessage: &waE2E.ImageMessage{
 			URL: &at.URL, DirectPath: &at.DirectPath, MediaKey: s.Key, MediaKeyTimestamp: when, FileSHA256: s.Hash, FileEncSHA256: s.FileHash, FileLength: length,
-			Mimetype: &l.MIME, Caption: optional(f.Caption), Width: side(l.Width), Height: side(l.Height), JPEGThumbnail: l.Thumbnail, ContextInfo: info,
+			Mimetype: &l.MIME, Caption: optional(f.Caption), Width: known(l.Width), Height: known(l.Height), JPEGThumbnail: l.Thumbnail, ContextInfo: info,
 		}}, nil
 	case media.Video:
 		return &waE2E.Message{VideoMessage: &waE2E.VideoMessage{
@@ -97,7 +97,7 @@ func (f file) build(ctx context.Context, env Env) (*waE2E.Message, error) {
 	case media.Audio, media.Voice:
 		return &waE2E.Message{AudioMessage: &waE2E.AudioMessage{
 			URL: &at.URL, DirectPath: &at.DirectPath, MediaKey: s.Key, MediaKeyTimestamp: when, FileSHA256: s.Hash, FileEncSHA256: s.FileHash, FileLength: length,
-			Mimetype: &l.MIME, PTT: proto.Bool(s.Kind == media.Voice), ContextInfo: info,
+			Mimetype: &l.MIME, PTT: proto.Bool(s.Kind == media.Voice), Seconds: known(int(l.Seconds)), ContextInfo: info,
 		}}, nil
 	case media.Sticker:
 		return &waE2E.Message{StickerMessage: &waE2E.StickerMessage{
@@ -120,8 +120,8 @@ func (f file) build(ctx context.Context, env Env) (*waE2E.Message, error) {
 	return &waE2E.Message{DocumentWithCaptionMessage: &waE2E.FutureProofMessage{Message: doc}}, nil
 }
 
-// side is the width or height of a picture, absent when it is not known.
-func side(n int) *uint32 {
+// known is a number that is absent when it is 0, which stands for one that is not known.
+func known(n int) *uint32 {
 	if n == 0 {
 		return nil
 	}

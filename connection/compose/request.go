@@ -23,6 +23,8 @@ type Env struct {
 	Chat types.JID      // where it goes: a group, or the LID of a person where one is known
 	Self translate.Self // the account
 	Now  time.Time
+	// Expires is for how long messages of the chat stay.
+	Expires Expiry
 	// Find returns the newest stored event of a message of the chat, and false when there is none.
 	Find func(ctx context.Context, messageID string) (body []byte, ok bool)
 	// Parse reads a message as bodies show it.
@@ -96,7 +98,11 @@ func (r Request) Close() error {
 
 // Build makes the message. Errors are *api.Error, or those of ctx.
 func (r Request) Build(ctx context.Context, env Env) (*waE2E.Message, error) {
-	return r.kind.build(ctx, env)
+	m, err := r.kind.build(ctx, env)
+	if err == nil {
+		expire(m, env.Expires)
+	}
+	return m, err
 }
 
 // kindOf returns the one kind that a send asks for.

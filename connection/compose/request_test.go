@@ -147,14 +147,14 @@ func TestStoredMessages(t *testing.T) {
 		}
 	}
 	env.Find = func(context.Context, string) ([]byte, bool) {
-		return []byte(event(`"fromMe":true`, `{"imageMessage":{"caption":"x"}}`)), true
+		return []byte(event(`"fromMe":true`, `{"stickerMessage":{"mimetype":"image/webp"}}`)), true
 	}
 	req, err := Parse(api.Send{To: env.Chat.String(), Edit: &api.Edit{MessageID: "3A", Text: "x"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := req.Build(t.Context(), env); err == nil || !strings.Contains(err.Error(), "imageMessage") {
-		t.Errorf("an edit of a picture: %v", err)
+	if _, err := req.Build(t.Context(), env); err == nil || !strings.Contains(err.Error(), "stickerMessage") {
+		t.Errorf("an edit of a sticker: %v", err)
 	}
 	env.Now = env.Now.Add(21 * time.Minute)
 	if _, err := req.Build(t.Context(), env); err == nil || !strings.Contains(err.Error(), "21m") {

@@ -36,6 +36,8 @@ type Hooks struct {
 	// Notice, when set, runs what handles a notification, acknowledgement included; it returns when
 	// that does.
 	Notice func(n *waBinary.Node, handle func())
+	// Order, when set, has stanzas handled in the order in which it was told that they arrived.
+	Order *Order
 	// Turn has messages read one after the other; nil does not. All clients of a device share one.
 	Turn *Turn
 	// Message, when set, makes the context in which the library handles a message.
@@ -66,7 +68,7 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 	}
 	guarded := make(map[string]handler, len(*field))
 	for tag, next := range *field {
-		guarded[tag] = func(ctx context.Context, n *waBinary.Node) {
+		handle := func(ctx context.Context, n *waBinary.Node) {
 			defer recovered(h, tag, n, func() { refuse(ctx, cli, n) })
 			if tag == "success" {
 				h.Turn.connected()
@@ -99,6 +101,12 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 				lib.MaybeDeferredAck(ctx, n)(&cancelled)
 			default:
 				next(ctx, n)
+			}
+		}
+		guarded[tag] = handle
+		if h.Order != nil && h.Order.handle(tag) {
+			guarded[tag] = func(ctx context.Context, n *waBinary.Node) {
+				h.Order.run(n, func() { handle(ctx, n) })
 			}
 		}
 	}

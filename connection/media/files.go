@@ -46,7 +46,7 @@ func NewFiles(from Fetcher, kept Kept, log *slog.Logger) *Files {
 func (f *Files) Media(ctx context.Context, ev outbox.Event) (api.Media, error) {
 	ref, err := Find(ev.Body)
 	if err != nil {
-		return api.Media{}, api.Errorf(api.CodeInvalidArguments, "%s has no file: it is no message with an image, video, audio, document or sticker that could be fetched", ev.Key)
+		return api.Media{}, api.Errorf(api.CodeInvalidArguments, "%s has no file: it is no message with an image, video, audio, document or sticker that could be fetched", ev.Key).In("id")
 	}
 	out := api.Media{MediaInfo: api.MediaInfo{
 		Event: ev.Key, Message: ref.MessageID, Kind: string(ref.Kind), MIME: ref.MIME, FileName: ref.FileName, SHA256: hex.EncodeToString(ref.Hash),

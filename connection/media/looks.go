@@ -17,6 +17,7 @@ type Looks struct {
 	MIME string
 	// of pictures, 0 if unknown
 	Width, Height int
+	Seconds       uint32 // that a recording lasts, 0 if unknown
 	Animated      bool   // a sticker that moves
 	Thumbnail     []byte // of a picture, JPEG; may be absent
 }

@@ -36,10 +36,16 @@ func (s *Spool) Prepare(ctx context.Context, asked Asked, from io.Reader) (*Seal
 	if looks.Kind == Image {
 		first = append(first, head...)
 	}
-	out, err := s.Seal(ctx, looks.Kind, in, asked.Limit)
+	var length opusLength
+	content := io.Reader(in)
+	if looks.Kind == Voice || looks.Kind == Audio {
+		content = io.TeeReader(in, &length)
+	}
+	out, err := s.Seal(ctx, looks.Kind, content, asked.Limit)
 	if err != nil {
 		return nil, err
 	}
+	looks.Seconds = length.seconds()
 	out.Looks = looks
 	if looks.Kind == Image {
 		s.decoding.Lock()

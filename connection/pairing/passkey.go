@@ -75,10 +75,10 @@ func readResponse(copied string, request []byte) (*types.WebAuthnResponse, error
 	text = bytes.Trim(text, "'`\" \t\r\n")
 	var r types.WebAuthnResponse
 	if err := json.Unmarshal(text, &r); err != nil {
-		return nil, api.Errorf(api.CodeInvalidArguments, `the passkey's response is not the JSON the browser showed, which begins with { and ends with }: copy all of it`)
+		return nil, api.Errorf(api.CodeInvalidArguments, `the passkey's response is not the JSON the browser showed, which begins with { and ends with }: copy all of it`).In("passkey")
 	}
 	if len(r.RawID) == 0 || len(r.Response.ClientDataJSON) == 0 || len(r.Response.AuthenticatorData) == 0 || len(r.Response.Signature) == 0 {
-		return nil, api.Errorf(api.CodeInvalidArguments, "the passkey's response lacks rawId, clientDataJSON, authenticatorData or signature: run the script again and copy all of what it shows")
+		return nil, api.Errorf(api.CodeInvalidArguments, "the passkey's response lacks rawId, clientDataJSON, authenticatorData or signature: run the script again and copy all of what it shows").In("passkey")
 	}
 	var signed struct {
 		Type      string `json:"type"`
@@ -86,10 +86,10 @@ func readResponse(copied string, request []byte) (*types.WebAuthnResponse, error
 	}
 	var asked passkeyOptions
 	if err := json.Unmarshal(r.Response.ClientDataJSON, &signed); err != nil || signed.Type != "webauthn.get" {
-		return nil, api.Errorf(api.CodeInvalidArguments, "this is no passkey's response to a login: run the script again and copy all of what it shows")
+		return nil, api.Errorf(api.CodeInvalidArguments, "this is no passkey's response to a login: run the script again and copy all of what it shows").In("passkey")
 	}
 	if err := json.Unmarshal(request, &asked); err == nil && strings.TrimRight(signed.Challenge, "=") != asked.Challenge {
-		return nil, api.Errorf(api.CodeInvalidArguments, "this passkey's response belongs to an earlier request: run the script that is shown now")
+		return nil, api.Errorf(api.CodeInvalidArguments, "this passkey's response belongs to an earlier request: run the script that is shown now").In("passkey")
 	}
 	if r.Type == "" {
 		r.Type = "public-key"

@@ -221,7 +221,7 @@ func (p *Session) Continue(ctx context.Context, in api.ContinuePairing) (api.Pai
 	a := ask{confirm: in.Confirm}
 	switch {
 	case in.Cancel && (in.Confirm || in.Passkey != ""), !in.Cancel && in.Confirm == (in.Passkey != ""):
-		return api.PairStep{}, api.Errorf(api.CodeInvalidArguments, "give exactly one of passkey (the response that the browser showed), confirm and cancel")
+		return api.PairStep{}, api.Errorf(api.CodeInvalidArguments, "give exactly one of passkey (the response that the browser showed), confirm and cancel").In("passkey")
 	case in.Cancel:
 		return p.Cancel(ctx)
 	case !in.Confirm && waits.Step != api.StepPasskey:

@@ -81,7 +81,9 @@ func (w *Watch) Received(n *waBinary.Node) {
 	s := &stanza{node: n, generation: w.generation}
 	id := text(n, "id")
 	for _, old := range w.open[id] {
-		if sameStanza(old.node, n) { // it comes again
+		// It comes again, on another connection. One on the same is another: what its sender sent
+		// when it was asked for a message that could not be read, before that was acknowledged.
+		if sameStanza(old.node, n) && old.generation != w.generation {
 			w.forget(old)
 			s.before = old
 			if old.before != nil {
@@ -185,8 +187,8 @@ func (w *Watch) IsCommitted(n *waBinary.Node) bool {
 	return s != nil && s.committed
 }
 
-// message finds the open stanza of a message.
-func (w *Watch) message(info *types.MessageInfo) *stanza {
+// message finds the open stanza of a message: of several the oldest that nothing was told of.
+func (w *Watch) message(info *types.MessageInfo) (found *stanza) {
 	for _, s := range w.open[info.ID] {
 		from, participant := jid(s.node, "from"), jid(s.node, "participant")
 		sender := from
@@ -196,11 +198,17 @@ func (w *Watch) message(info *types.MessageInfo) *stanza {
 			}
 			sender = participant
 		}
-		if sender.User == info.Sender.User && sender.Device == info.Sender.Device {
+		if sender.User != info.Sender.User || sender.Device != info.Sender.Device {
+			continue
+		}
+		if s.told == 0 {
 			return s
 		}
+		if found == nil {
+			found = s
+		}
 	}
-	return nil
+	return found
 }
 
 // Missed returns what no event has told of the stanza that n acknowledges, and that stanza. Call it

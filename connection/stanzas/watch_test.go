@@ -94,7 +94,7 @@ func TestWhatStaysOpenIsForgotten(t *testing.T) {
 			w.Received(message("again"))
 		}
 	}
-	if len(w.open) > 41 || len(w.open["again"]) != 1 {
+	if len(w.open) > 41 || len(w.open["again"]) > 20 {
 		t.Errorf("%d ids are open, %d of the same stanza", len(w.open), len(w.open["again"]))
 	}
 	for range 100 {
@@ -113,6 +113,35 @@ func BenchmarkToldMessage(b *testing.B) {
 		w.Received(n)
 		w.Told(evt)
 		w.Sending(ack)
+	}
+}
+
+// TestSentAnewBeforeTheAcknowledgement: what the sender of an unreadable message sends when it is
+// asked for it is a stanza of its own, also when it comes before the first one is acknowledged.
+// Before, it was taken for the first one, and a placeholder stood before the message.
+func TestSentAnewBeforeTheAcknowledgement(t *testing.T) {
+	w := newWatching()
+	hidden := message("A")
+	hidden.Content = []waBinary.Node{{Tag: "enc", Attrs: waBinary.Attrs{"v": "2", "type": "msg", "decrypt-fail": "hide"}, Content: []byte{1}}}
+	ack := &waBinary.Node{Tag: "ack", Attrs: waBinary.Attrs{"id": "A", "class": "message", "to": bob}}
+	w.Received(&waBinary.Node{Tag: "success"})
+	w.Received(hidden)
+	w.Received(message("A"))
+	w.Sending(ack)
+	if len(w.found) != 1 || w.found[0].Event.(*events.UndecryptableMessage).DecryptFailMode != events.DecryptFailHide {
+		t.Errorf("found %+v, want what the first one is", w.found)
+	}
+	again := message("A")
+	w.Received(again) // and it came twice
+	for _, want := range []*waBinary.Node{w.open["A"][0].node, again} {
+		if of := w.Told(told("A")); of != want {
+			t.Errorf("the event comes from %p, want %p", of, want)
+		}
+	}
+	w.Sending(receiptFor("A"))
+	w.Sending(receiptFor("A"))
+	if len(w.found) != 1 || len(w.open) != 0 {
+		t.Errorf("found %v, open %v", w.found[1:], w.open)
 	}
 }
 

@@ -10,9 +10,9 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
-// window is how many stanzas may be unacknowledged on one connection. The
-// client queues 2048 and loses their order beyond that.
-const window = 500
+// defaultWindow is how many stanzas may be unacknowledged on one connection. The
+// library queues 2048 and loses their order beyond that.
+const defaultWindow = 500
 
 // Ack describes one stanza sent to the companion, acknowledged or pending.
 type Ack struct {
@@ -94,7 +94,7 @@ func (o *outbox) counts() map[string]int {
 
 // take returns the next stanza to send, nil when there is none or the window is
 // full.
-func (o *outbox) take() *stanza {
+func (o *outbox) take(window int) *stanza {
 	if len(o.again) > 0 {
 		st := o.again[0].Value.(*stanza)
 		o.again = o.again[1:]

@@ -25,7 +25,7 @@ func pushed(o *outbox, n int) []ackKey {
 
 // taken takes everything the outbox hands out now.
 func taken(o *outbox) (ids []string) {
-	for st := o.take(); st != nil; st = o.take() {
+	for st := o.take(defaultWindow); st != nil; st = o.take(defaultWindow) {
 		ids = append(ids, st.key.id)
 	}
 	return ids
@@ -38,7 +38,7 @@ func TestOutboxKeepsOrderWithinTheWindow(t *testing.T) {
 	next := 0
 	for next < len(list) {
 		got := taken(&o)
-		if len(got) == 0 || o.inflight > window {
+		if len(got) == 0 || o.inflight > defaultWindow {
 			t.Fatalf("took %d with %d in flight", len(got), o.inflight)
 		}
 		for _, id := range got {
@@ -80,20 +80,20 @@ func TestOutboxRewindsToTheUnacknowledged(t *testing.T) {
 func TestOutboxResendsAheadOfTheRest(t *testing.T) {
 	var o outbox
 	o.init()
-	list := pushed(&o, window+2)
+	list := pushed(&o, defaultWindow+2)
 	taken(&o)
 	again := numbered(7)
 	again.Attrs["again"] = "yes"
 	if !o.resend(list[7], again) {
 		t.Fatal("stanza 7 is not there")
 	}
-	if st := o.take(); st == nil || st.key != list[7] || st.node.Attrs["again"] != "yes" {
+	if st := o.take(defaultWindow); st == nil || st.key != list[7] || st.node.Attrs["again"] != "yes" {
 		t.Errorf("took %+v, want 7 once more although the window is full", st)
 	}
 	o.resend(list[8], numbered(8))
 	o.remove(list[8])
 	o.remove(list[9])
-	if got := fmt.Sprint(taken(&o)); got != fmt.Sprintf("[%d %d]", window, window+1) {
+	if got := fmt.Sprint(taken(&o)); got != fmt.Sprintf("[%d %d]", defaultWindow, defaultWindow+1) {
 		t.Errorf("took %s: a stanza acknowledged meanwhile must not be sent again", got)
 	}
 	if o.resend(list[8], numbered(8)) {

@@ -69,7 +69,7 @@ func (a *Account) pump(c *conn, d *device) {
 		}
 		var st *stanza
 		if !a.held {
-			st = d.out.take()
+			st = d.out.take(a.srv.window)
 		}
 		var node waBinary.Node
 		if st != nil {

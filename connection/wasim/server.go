@@ -1,6 +1,7 @@
 package wasim
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,14 +29,17 @@ var ErrClosed = errors.New("the simulator is closed")
 // Options configure a Server.
 type Options struct {
 	Log *slog.Logger // nil discards
+	// Window is how many stanzas may be unacknowledged on one connection; 0 is 500.
+	Window int
 }
 
 // Server is the simulated WhatsApp: accounts with their contacts and groups,
 // and the websocket their linked companions connect to. All methods are safe
 // for concurrent use.
 type Server struct {
-	log  *slog.Logger
-	keys *noise.Keys
+	log    *slog.Logger
+	window int
+	keys   *noise.Keys
 	// fewPreKeys is for this package's tests: a companion told of one prekey
 	// after pairing uploads 50 instead of 812, which is most of a test's time.
 	fewPreKeys bool
@@ -77,7 +81,7 @@ func newServer(o Options, root *keys.KeyPair) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{log: o.Log, keys: k, unlinked: make(map[*conn]struct{}), media: make(map[string]*Medium)}
+	s := &Server{log: o.Log, window: cmp.Or(o.Window, defaultWindow), keys: k, unlinked: make(map[*conn]struct{}), media: make(map[string]*Medium)}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
 }

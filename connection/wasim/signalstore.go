@@ -114,7 +114,7 @@ func (k *keyring) GetSubDeviceSessions(_ context.Context, name string) ([]uint32
 }
 
 func (k *keyring) StoreSession(_ context.Context, addr *protocol.SignalAddress, r *record.Session) error {
-	k.sessions[addr.String()] = r.Serialize()
+	k.sessions[addr.String()] = untried(r, k.sessions[addr.String()])
 	return nil
 }
 

@@ -3,6 +3,7 @@ package webhook
 import (
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 
 	"code.dny.dev/ssrf"
@@ -25,6 +26,7 @@ const (
 	whySpecial     = "in a range that is reserved for special purposes; nothing is sent there or fetched from there."
 	whyEmbedded    = "an address form that leads to a private or reserved address; write that address itself."
 	whyOwn         = "where waoutbox itself listens (the setting http); a webhook goes to another program."
+	whyNotLocal    = "not this machine, which localhost and the names below it stand for; write the name or the address that is meant."
 	whyPublicPlain = "a public address, and plain http would show the events to everyone on the way;" +
 		" use https, or allow it with --allow-insecure-http."
 )
@@ -139,6 +141,15 @@ type guard struct {
 	plain         bool // the URL is http
 	allowInsecure bool
 	own           *Own
+	// the name stands for this machine, as the policy for hosts believes: whatever it resolves to
+	thisMachine bool
+}
+
+// guardOf is the guard for a URL's host.
+func guardOf(host string, plain, allowInsecure bool, own *Own) guard {
+	host = strings.TrimSuffix(strings.ToLower(host), ".")
+	_, literal := netip.ParseAddr(host)
+	return guard{plain: plain, allowInsecure: allowInsecure, own: own, thisMachine: literal != nil && Endpoint{Host: host}.Loopback()}
 }
 
 // checkPort is check for an address with its port.
@@ -154,6 +165,9 @@ func (g guard) check(a netip.Addr) error {
 	public, err := checkAddr(a)
 	if err != nil {
 		return err
+	}
+	if g.thisMachine && !a.Unmap().IsLoopback() {
+		return &AddressError{a, whyNotLocal}
 	}
 	if g.plain && public && !g.allowInsecure {
 		return &AddressError{a, whyPublicPlain}

@@ -60,7 +60,7 @@ func newClient(w outbox.Webhook, userAgent string, m *machine, own *Own, resolve
 		}
 		port = "443"
 	}
-	g := guard{plain: u.Scheme == "http", allowInsecure: w.AllowInsecureHTTP, own: own}
+	g := guardOf(u.Hostname(), u.Scheme == "http", w.AllowInsecureHTTP, own)
 	address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 	c := &client{
 		raw: w.URL, allowInsecure: w.AllowInsecureHTTP, ca: bytes.Clone(w.CA), url: u, userAgent: userAgent,

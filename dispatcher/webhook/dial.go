@@ -60,18 +60,18 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 func (s *Sender) FetchClient() *http.Client {
 	dial := func(ctx context.Context, address string, tlsToo bool) (net.Conn, error) {
 		var config *tls.Config
+		host, _, err := net.SplitHostPort(address)
+		if err != nil {
+			return nil, err
+		}
 		if tlsToo {
-			host, _, err := net.SplitHostPort(address)
-			if err != nil {
-				return nil, err
-			}
 			roots, err := s.machine.trusted(nil)
 			if err != nil {
 				return nil, err
 			}
 			config = &tls.Config{ServerName: host, RootCAs: roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 		}
-		return newDialer(address, guard{plain: !tlsToo, own: s.opt.Own}, config, s.machine, nil).dial(ctx)
+		return newDialer(address, guardOf(host, !tlsToo, false, s.opt.Own), config, s.machine, nil).dial(ctx)
 	}
 	return &http.Client{
 		Transport: &http.Transport{

@@ -80,6 +80,9 @@ func TestBrokenResponses(t *testing.T) {
 		{"header without a colon", says(okHeader + "no colon\r\n\r\n"), outbox.ClassNetwork, 0},
 		{"header of 63 KiB", answering(okHeader + "X-Long: " + strings.Repeat("x", 63<<10) + "\r\nContent-Length: 0\r\n\r\n"), outbox.ClassOK, 200},
 		{"header of 65 KiB", says(okHeader + "X-Long: " + strings.Repeat("x", 65<<10) + "\r\n\r\n"), outbox.ClassNetwork, 0},
+		{"header of 250 lines", answering(okHeader + strings.Repeat("X: x\r\n", 250) + "Content-Length: 0\r\n\r\n"), outbox.ClassOK, 200},
+		{"header of 1,500 lines", says(okHeader + strings.Repeat("X: x\r\n", 1500) + "\r\n"), outbox.ClassNetwork, 0},
+		{"body of 9,000 lines", says(failHeader + "Content-Length: 9000\r\n\r\n" + strings.Repeat("\n", 9000)), outbox.ClassHTTP, 500},
 		{"half closed before the response", func(c net.Conn) { _ = c.(tcp).CloseWrite() }, outbox.ClassReset, 0},
 		{"half closed in the header", then(okHeader+"X-Half: ", tcp.CloseWrite), outbox.ClassReset, 0},
 		{"half closed after the response", then(okHeader+"Content-Length: 2\r\n\r\nok", halfCloses), outbox.ClassOK, 200},
@@ -87,6 +90,7 @@ func TestBrokenResponses(t *testing.T) {
 		{"reset in the body", then(failHeader+"Content-Length: 100\r\n\r\nhalf", resets), outbox.ClassHTTP, 500},
 		{"closed in the body", then(okHeader+"Content-Length: 100\r\n\r\nhalf", tcp.Close), outbox.ClassOK, 200},
 		{"ten informational ones first", answering(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 10) + okHeader + "Content-Length: 0\r\n\r\n"), outbox.ClassOK, 200},
+		{"70 informational ones first", says(strings.Repeat("HTTP/1.1 103 Early Hints\r\n\r\n", 70) + okHeader + "Content-Length: 0\r\n\r\n"), outbox.ClassNetwork, 0},
 		{"204 with a body", says("HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\nabc"), outbox.ClassOK, 204},
 		{"304 with a body", says("HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\nabc"), outbox.ClassRedirect, 304},
 	} {

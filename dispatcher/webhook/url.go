@@ -45,7 +45,7 @@ func (o *Own) CheckURL(raw string, allowInsecure bool) (normalised string, err e
 	if err != nil {
 		return normalised, nil
 	}
-	g := guard{plain: u.Scheme == "http", allowInsecure: allowInsecure, own: o}
+	g := guardOf(u.Hostname(), u.Scheme == "http", allowInsecure, o)
 	if err := g.checkPort(netip.AddrPortFrom(addr, portOf(u))); err != nil {
 		return "", err
 	}
@@ -73,7 +73,7 @@ func (o *Own) Resolve(ctx context.Context, normalised string, allowInsecure bool
 		return u.Hostname() + " does not resolve yet; until it does, what is sent there fails, and becomes dead letters after its last attempt." +
 			" They are kept and can be replayed.", nil
 	}
-	return judge(u, addrs, guard{plain: u.Scheme == "http", allowInsecure: allowInsecure, own: o})
+	return judge(u, addrs, guardOf(u.Hostname(), u.Scheme == "http", allowInsecure, o))
 }
 
 // judge applies the dial guard to what a name resolved to.

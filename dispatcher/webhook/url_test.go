@@ -144,7 +144,8 @@ func TestResolve(t *testing.T) {
 }
 
 // A name that is allowed while registering and points elsewhere when dialled is refused then: what
-// counts is the address.
+// counts is the address. The names below localhost stand for this machine, where the policy for
+// hosts lets everybody send, so they lead nowhere else.
 func TestGuardJudgesTheDialledAddress(t *testing.T) {
 	target := serve(t, func(http.ResponseWriter, *http.Request) {})
 	u, err := url.Parse(target)
@@ -152,9 +153,11 @@ func TestGuardJudgesTheDialledAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := sender(t)
-	s.resolver = testResolver(t, map[string]string{"good.example": "127.0.0.1", "cloud.example": "169.254.169.254", "any.example": "0.0.0.0"})
+	s.resolver = testResolver(t, map[string]string{"good.example": "127.0.0.1", "cloud.example": "169.254.169.254", "any.example": "0.0.0.0",
+		"n8n.localhost": "127.0.0.1", "evil.localhost": "10.0.0.7"})
 	for name, want := range map[string]outbox.Class{
 		"good.example": outbox.ClassOK, "cloud.example": outbox.ClassAddress, "any.example": outbox.ClassAddress,
+		"n8n.localhost": outbox.ClassOK, "evil.localhost": outbox.ClassAddress, "Evil.LOCALHOST": outbox.ClassAddress,
 	} {
 		raw := "http://" + name + ":" + u.Port() + "/hook"
 		if _, err := CheckURL(raw, false); err != nil {

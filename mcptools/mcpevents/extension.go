@@ -32,6 +32,7 @@ const (
 type Backend interface {
 	Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error)
 	StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error
+	RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error)
 }
 
 // Type is one type of events, as clients are told of it.
@@ -108,11 +109,30 @@ func (x *Extension) respond(ctx context.Context, r Request) (any, *failure) {
 		return x.poll(ctx, r, p)
 	case methodStream:
 		return nil, failed(mcp.INVALID_REQUEST, "A stream cannot be part of a batch: send its request alone.", nil)
-	case methodSubscribe, methodUnsubscribe:
-		return nil, failed(codeUnsupported, "This server sends events to no address that a client names. Use events/poll or events/stream, or ask the user for a webhook (whatsapp_webhook_register).",
-			map[string]any{"feature": "delivery.mode", "value": "webhook"})
+	case methodSubscribe:
+		return nil, x.refuse(ctx, r, p)
+	case methodUnsubscribe:
+		return nil, failed(codeNotFound, "There are no subscriptions: this server sends events to no address that a client names.", map[string]any{"kind": "subscription"})
 	}
 	return nil, failed(mcp.METHOD_NOT_FOUND, "There is no method "+short(r.Method)+".", nil)
+}
+
+// refuse refuses a subscription by which a client names an address for events. The service has it
+// on record; where it cannot be reached it is refused all the same.
+func (x *Extension) refuse(ctx context.Context, r Request, p params) *failure {
+	ctx, cancel := context.WithTimeout(ctx, callLimit)
+	defer cancel()
+	message := "This server sends events to no address that a client names. Use events/poll or events/stream."
+	if called, b, err := x.o.Open(ctx, p.client(r)); err == nil {
+		var to struct {
+			URL string `json:"url"`
+		}
+		_ = json.Unmarshal(p.Delivery, &to) // what is no address is recorded without one
+		if told, err := b.RefuseSubscription(called, api.RefuseSubscription{Event: p.Name, URL: to.URL}); err == nil {
+			message = told.Message
+		}
+	}
+	return failed(codeUnsupported, message, map[string]any{"feature": "delivery.mode", "value": "webhook"})
 }
 
 // begin reads the parameters of a request, and refuses it where too many come or its protocol

@@ -24,6 +24,7 @@ type params struct {
 	Cursor    *string         `json:"cursor"`
 	MaxAgeMs  *int64          `json:"maxAgeMs"`
 	MaxEvents *int64          `json:"maxEvents"`
+	Delivery  json.RawMessage `json:"delivery"`
 	Meta      struct {
 		Version string `json:"io.modelcontextprotocol/protocolVersion"`
 		Client  struct {

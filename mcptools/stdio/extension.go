@@ -112,13 +112,14 @@ func (x *extension) take(line []byte, inBatch bool) bool {
 	case <-x.ctx.Done():
 	}
 	x.work.Go(func() {
-		defer end()
 		response := x.events.Respond(ctx, r)
+		cancelled := ctx.Err() != nil && x.ctx.Err() == nil
+		end() // before the response: with that the id is free
 		select {
 		case <-x.places:
 		default:
 		}
-		if ctx.Err() != nil && x.ctx.Err() == nil && !inBatch {
+		if cancelled && !inBatch {
 			// cancelled: its client waits for nothing
 			x.out.open.remove(key)
 			return
@@ -183,7 +184,6 @@ func (x *extension) stream(key string, r mcpevents.Request) {
 		return
 	}
 	x.work.Go(func() {
-		defer end()
 		send := func(line []byte) error {
 			if ctx.Err() != nil { // nothing more of a stream that was cancelled
 				return ctx.Err()
@@ -191,7 +191,9 @@ func (x *extension) stream(key string, r mcpevents.Request) {
 			x.out.raw(append(line, '\n'))
 			return ctx.Err()
 		}
-		if last := x.events.Stream(ctx, r, send); last != nil {
+		last := x.events.Stream(ctx, r, send)
+		end() // before the response: with that the id is free
+		if last != nil {
 			x.out.raw(append(last, '\n'))
 		}
 	})

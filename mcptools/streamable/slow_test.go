@@ -1,13 +1,20 @@
 package streamable
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
+
+	"waoutbox/mcptools/mcpevents"
+	"waoutbox/outbox/api"
+
+	"github.com/mark3labs/mcp-go/server"
 )
 
 // A client that takes nothing ends its call, however much is to be sent, and holds no goroutine.
@@ -81,5 +88,55 @@ func TestStreamsHaveNoDeadline(t *testing.T) {
 	w.Flush()
 	if last := d.set[len(d.set)-1]; !last.IsZero() || !d.Flushed {
 		t.Errorf("after a message: %v", d.set)
+	}
+}
+
+// endless streams events for as long as they are taken.
+type endless struct{ ended chan error }
+
+func (endless) Occurrences(context.Context, api.OccurrenceQuery) (api.OccurrencePage, error) {
+	return api.OccurrencePage{}, nil
+}
+
+func (endless) RefuseSubscription(context.Context, api.RefuseSubscription) (api.RefusedSubscription, error) {
+	return api.RefusedSubscription{}, nil
+}
+
+func (e endless) StreamOccurrences(ctx context.Context, _ api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	page := api.OccurrencePage{Cursor: "c", Items: []api.Occurrence{{ID: "evt_1", Event: "message.received", Data: []byte(`{"pad":"` + strings.Repeat("x", 64<<10) + `"}`)}}}
+	for {
+		if err := each(page); err != nil || ctx.Err() != nil {
+			e.ended <- err
+			return err
+		}
+	}
+}
+
+// A client that takes nothing of a stream of events is dropped: the stream ends, and so does what
+// it reads from.
+func TestSubscriberThatDoesNotRead(t *testing.T) {
+	t.Parallel()
+	backend := endless{make(chan error, 1)}
+	events := mcpevents.New(mcpevents.Options{
+		Types: []mcpevents.Type{{Name: "message.received", Input: []byte(`{}`), Payload: []byte(`{}`)}}, Log: slog.New(slog.DiscardHandler),
+		Open: func(ctx context.Context, _ mcpevents.Client) (context.Context, mcpevents.Backend, error) {
+			return ctx, backend, nil
+		},
+	})
+	h := New(server.NewMCPServer("test", "1"), events, slog.New(slog.DiscardHandler))
+	h.patience = 50 * time.Millisecond
+	srv := httptest.NewServer(h)
+	defer func() { h.Close(); srv.Close() }()
+	conn, err := net.Dial("tcp", strings.TrimPrefix(srv.URL, "http://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	body := `{"jsonrpc":"2.0","id":1,"method":"events/stream","params":{"name":"message.received",` + modernMeta + `}}`
+	if _, err := fmt.Fprintf(conn, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nMcp-Protocol-Version: 2026-07-28\r\nMcp-Method: events/stream\r\nContent-Length: %d\r\n\r\n%s", len(body), body); err != nil {
+		t.Fatal(err)
+	}
+	if err := await(t, backend.ended); err == nil {
+		t.Error("an event was taken that nobody read")
 	}
 }

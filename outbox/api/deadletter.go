@@ -110,7 +110,7 @@ type DeadLetterGroup struct {
 	Removed bool   `json:"removed,omitempty"`
 	Reason  string `json:"reason"` // "503", "timeout", "unregistered", …
 	Count   int64  `json:"count"`
-	// when the first and the last of them died; not told of a webhook with very many
+	// when the first and the last of them died; not told where there are very many
 	First time.Time `json:"first,omitzero"`
 	Last  time.Time `json:"last,omitzero"`
 }

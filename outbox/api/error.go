@@ -69,6 +69,8 @@ type Error struct {
 	Field string `json:"field,omitempty"`
 	// how long to wait before the same call, where that is known
 	RetryAfterSeconds int `json:"retry_after_seconds,omitempty"`
+	// see Undone
+	nothingDone bool
 }
 
 func (e *Error) Error() string { return e.Message }
@@ -80,6 +82,16 @@ func (e *Error) In(field string) *Error {
 	}
 	return e
 }
+
+// Undone says that whoever asked found out by himself that the service did nothing, since it was
+// not reached or knows no such operation, and returns e. It does not cross the socket.
+func (e *Error) Undone() *Error {
+	e.nothingDone = true
+	return e
+}
+
+// NothingDone reports whether it is known that the service did nothing.
+func (e *Error) NothingDone() bool { return e.nothingDone }
 
 // Errorf makes an Error that is not retryable.
 func Errorf(code Code, format string, args ...any) *Error {

@@ -43,3 +43,14 @@ type OccurrencePage struct {
 	Truncated bool `json:"truncated,omitempty"`
 	More      bool `json:"more,omitempty"` // there may be more now
 }
+
+// RefuseSubscription is what an MCP client asked for in vain.
+type RefuseSubscription struct {
+	Event string `json:"event,omitempty"` // the event's name
+	URL   string `json:"url,omitempty"`
+}
+
+// RefusedSubscription is what it is told.
+type RefusedSubscription struct {
+	Message string `json:"message"`
+}

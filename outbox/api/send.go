@@ -60,7 +60,7 @@ type Contact struct {
 	VCard        string   `json:"vcard,omitempty"`
 }
 
-// Edit puts another text in the place of an own text of the last 15 minutes.
+// Edit puts another text in the place of an own text, or of a caption, of the last 15 minutes.
 type Edit struct {
 	MessageID string `json:"message_id"`
 	Text      string `json:"text"`

@@ -58,6 +58,9 @@ type Service interface {
 	// that says where it begins, and with an empty one whenever nothing came for a while, until ctx
 	// ends or each fails, with that error. The Limit and WaitSeconds of q mean nothing.
 	StreamOccurrences(ctx context.Context, q OccurrenceQuery, each func(OccurrencePage) error) error
+	// RefuseSubscription notes that an MCP client asked for events at an address that it names,
+	// which nobody may: whoever steers an agent would get every message. It returns the refusal.
+	RefuseSubscription(ctx context.Context, in RefuseSubscription) (RefusedSubscription, error)
 	// ReplayEvents begins a replay of past events in the service and returns at once; without a
 	// service it queues what fits.
 	ReplayEvents(ctx context.Context, in ReplayEvents) (StartReplayResult, error)

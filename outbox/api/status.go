@@ -75,6 +75,8 @@ type Status struct {
 	Media *MediaStatus `json:"media,omitempty"`
 	// the replays that run
 	Replays []ReplayRun `json:"replays,omitempty"`
+	// how many MCP clients have events streamed at the moment, a stream each
+	EventStreams int `json:"event_streams,omitempty"`
 	// what is pending and how many events are kept could not be read, as an alarm tells
 	CountsUnknown bool   `json:"counts_unknown,omitempty"`
 	Events        int64  `json:"events"` // events kept in the outbox

@@ -47,7 +47,9 @@ type Webhook struct {
 	// the dead letters of an outage that died for passing reasons are replayed once it is over
 	Redrive bool `json:"redrive,omitempty"`
 	// plain http to a public host
-	AllowInsecure        bool          `json:"allow_insecure_http,omitempty"`
+	AllowInsecure bool `json:"allow_insecure_http,omitempty"`
+	// somebody listens at it: it is removed when that ends
+	Temporary            bool          `json:"temporary,omitempty"`
 	Status               WebhookStatus `json:"status"`
 	Reason               string        `json:"reason,omitempty" sentence:"true"`
 	Pending              int64         `json:"pending"`

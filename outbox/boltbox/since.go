@@ -36,7 +36,7 @@ func (b *Box) FirstSince(ctx context.Context, from outbox.Seq, since time.Time) 
 		}
 		young := false
 		at, err := b.scanHeads(next, last, func(e storedEvent) bool {
-			created := e.head.Created(ahead)
+			created := e.head.Created()
 			if created.After(ahead) {
 				if old < e.seq {
 					old = b.oldBehind(e.seq, since, ahead)
@@ -82,7 +82,7 @@ func oldBehind(tx *bbolt.Tx, seq outbox.Seq, since, ahead time.Time) outbox.Seq 
 		}
 		at, _ := parseSeq(k)
 		h, err := outbox.DecodeEventHead(at, v)
-		switch created := h.Created(ahead); {
+		switch created := h.Created(); {
 		case err != nil || created.After(ahead):
 		case created.Before(since):
 			return at
@@ -100,8 +100,8 @@ func (b *Box) timeBefore(from outbox.Seq, ahead time.Time) (at time.Time) {
 		c.Seek(seqKey(from))
 		for k, v := c.Prev(); k != nil; k, v = c.Prev() {
 			seq, _ := parseSeq(k)
-			if h, err := outbox.DecodeEventHead(seq, v); err == nil && !h.Created(ahead).After(ahead) {
-				at = h.Created(ahead)
+			if h, err := outbox.DecodeEventHead(seq, v); err == nil && !h.Created().After(ahead) {
+				at = h.Created()
 				return nil
 			}
 		}

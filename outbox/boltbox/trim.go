@@ -181,7 +181,7 @@ func (t *trim) look(tx *bbolt.Tx, holders []stored, r seqRange, steps *int) (nex
 // old reports whether an event is so by its time, or by one behind it when its own is wrong.
 func (t *trim) old(tx *bbolt.Tx, e storedEvent) bool {
 	ahead := t.now.Add(wrongClock)
-	switch created := e.head.Created(ahead); {
+	switch created := e.head.Created(); {
 	case created.Before(t.before):
 		return true
 	case !created.After(ahead):

@@ -132,7 +132,7 @@ const wrongClock = time.Hour
 
 // wrong reports whether the time of an event says nothing, created when it was created if it does.
 func wrong(e outbox.Event) bool        { return created(e).After(time.Now().Add(wrongClock)) }
-func created(e outbox.Event) time.Time { return e.Head().Created(time.Now().Add(wrongClock)) }
+func created(e outbox.Event) time.Time { return e.Head().Created() }
 
 // oldBehind reports whether the first event behind e whose time can be was created before since.
 func oldBehind(all []outbox.Event, e outbox.Event, since time.Time) bool {

@@ -52,7 +52,7 @@ func forget(ctx context.Context, db *sql.DB) (err error) {
 // filled lists the tables of an account that have rows: the library's, without that of its schema's
 // version, and this program's own.
 func filled(ctx context.Context, conn *sql.Conn) (tables []string, err error) {
-	rows, err := conn.QueryContext(ctx, `SELECT name FROM sqlite_master WHERE type = 'table' AND (name LIKE 'whatsmeow\_%' ESCAPE '\' AND name <> 'whatsmeow_version' OR name IN (?, ?))`, restrictionTable, closedTable)
+	rows, err := conn.QueryContext(ctx, `SELECT name FROM sqlite_master WHERE type = 'table' AND (name LIKE 'whatsmeow\_%' ESCAPE '\' AND name <> 'whatsmeow_version' OR name IN (?, ?, ?))`, restrictionTable, closedTable, keptTable)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 )
@@ -73,12 +74,14 @@ func CheckDir(dir string) error {
 }
 
 // CheckFile returns an *Error for what belongs to another user, even for root (whose files would
-// then lie in somebody's reach), and for what group or others may write. info is of path.
+// then lie in somebody's reach), and for what everybody may write. What the owner's group may write
+// is taken: a container's volume is given such modes at every start, and they are taken away. info
+// is of path.
 func CheckFile(path string, info fs.FileInfo) error {
 	if uid := ownerOf(info); uid != os.Geteuid() {
 		return refuse(ErrOwner, path, "belongs to user %d and you are user %d", uid, os.Geteuid())
 	}
-	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+	if mode := info.Mode().Perm(); mode&0o002 != 0 {
 		return refuse(ErrWritable, path, "can be written by others (mode %04o)", mode)
 	}
 	return nil
@@ -99,10 +102,35 @@ func checkAbove(path string, info fs.FileInfo) error {
 	if mode.Perm()&0o020 != 0 && st.Gid != 0 && int(st.Gid) != ownGroup() {
 		others = true
 	}
-	if others && mode&fs.ModeSticky == 0 {
+	if others && mode&fs.ModeSticky == 0 && !isOwnVolume(mode, int(st.Gid), groups(), isMounted(path, st)) {
 		return refuse(ErrWritable, path, "can be written by others (mode %04o), who could put something else in the place of what is in it", mode.Perm())
 	}
 	return nil
+}
+
+// isOwnVolume reports whether a directory is one that a container is given for itself: it is
+// mounted there, its group is one of this process's (fsGroup), and nobody else writes to it.
+func isOwnVolume(mode fs.FileMode, gid int, groups []int, mounted bool) bool {
+	return mounted && mode.Perm()&0o002 == 0 && slices.Contains(groups, gid)
+}
+
+// groups returns the groups of this process; none when they cannot be told.
+func groups() []int {
+	list, err := os.Getgroups()
+	if err != nil {
+		return nil
+	}
+	return list
+}
+
+// isMounted reports whether a directory lies on another device than the one above it.
+func isMounted(path string, st *syscall.Stat_t) bool {
+	above, err := os.Lstat(filepath.Dir(path))
+	if err != nil {
+		return false
+	}
+	over, ok := above.Sys().(*syscall.Stat_t)
+	return ok && over.Dev != st.Dev
 }
 
 // ownGroup returns the group that this user alone is in, by the custom that it has his number; -1
@@ -127,8 +155,8 @@ func tighten(f *os.File, info fs.FileInfo) error {
 		return nil
 	}
 	err := f.Chmod(info.Mode().Perm() &^ 0o077)
-	if errors.Is(err, syscall.EROFS) {
-		return nil // it can neither be written nor be closed there
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, syscall.EPERM) {
+		return nil // it cannot be closed there: the disk keeps its modes
 	}
 	return err
 }

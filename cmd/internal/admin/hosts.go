@@ -93,7 +93,7 @@ func (s *Service) mayUnsign(ctx context.Context, r webhookRow, in api.PutWebhook
 	if s.asks(ctx).Kind != api.CallerMCP || len(r.cfg.Secret) == 0 || in.Secret == nil || *in.Secret != "" {
 		return nil
 	}
-	return api.Errorf(api.CodeInvalidSecret, "%s is signed, and no agent makes it unsigned: its receiver could not tell any more who sends. Leave the secret out, or give a new one; the user can remove it with: %s",
+	return api.Errorf(api.CodeInvalidSecret, "%s is signed, and no agent makes it unsigned: its receiver could not tell any more who sends. Leave the secret out, or give a new one; the user can remove it with: `%s`",
 		r.sub.ID, s.command("webhook", "add", string(r.sub.ID), "--no-secret"))
 }
 
@@ -102,11 +102,11 @@ func (s *Service) mayUnsign(ctx context.Context, r webhookRow, in api.PutWebhook
 func (s *Service) mayDestroy(ctx context.Context, approval api.Approval, what, command string) error {
 	switch {
 	case approval == api.ApprovalDeclined:
-		return api.Errorf(api.CodeApprovalDeclined, "the user did not agree to %s, or was not reached in time, so nothing was done. He can do it himself with: %s", what, command)
+		return api.Errorf(api.CodeApprovalDeclined, "the user did not agree to %s, or was not reached in time, so nothing was done. He can do it himself with: `%s`", what, command)
 	case s.asks(ctx).Kind != api.CallerMCP, approval == api.ApprovalGiven, s.o.Hosts.Mode() == api.PolicyOpen:
 		return nil
 	}
-	return api.Errorf(api.CodeApprovalDeclined, "this client cannot ask its user whether to %s, so nothing was done. He can do it himself with: %s", what, command)
+	return api.Errorf(api.CodeApprovalDeclined, "this client cannot ask its user whether to %s, so nothing was done. He can do it himself with: `%s`", what, command)
 }
 
 // checkHost applies the policy to a URL that somebody wants to register, where it is not the

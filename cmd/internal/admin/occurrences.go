@@ -264,3 +264,12 @@ func sequenceIn(cursor, state string) (outbox.Seq, bool) {
 	next := outbox.Seq(binary.BigEndian.Uint64(raw[1:9]))
 	return next, next > 0
 }
+
+// RefuseSubscription records that a client asked for events at an address, and returns what it is
+// told: only the user may have events sent somewhere, by a webhook.
+func (s *Service) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	var why error = api.Errorf(api.CodeHostNotAllowed, "events go to no address that an MCP client names. Poll for them or have them streamed; "+
+		"the user can have them sent to an address with: `%s`", s.command("webhook add URL"))
+	s.refused(ctx, &why, outbox.AuditEntry{Operation: "events.subscribe", URL: in.URL, Object: in.Event})
+	return api.RefusedSubscription{Message: why.Error()}, nil
+}

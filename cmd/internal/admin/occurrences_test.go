@@ -376,6 +376,9 @@ func TestStreamsAreBounded(t *testing.T) {
 		if err := one(); api.CodeOf(err) != api.CodeTooManyStreams {
 			t.Errorf("one too many: %v", err)
 		}
+		if n := s.streams.Load(); n != maxStreams {
+			t.Errorf("%d are open", n)
+		}
 		cancels[0]()
 		<-ended
 		if err := one(); !errors.Is(err, enough) {

@@ -142,7 +142,7 @@ func (s *Service) identity(url string) string {
 func (s *Service) lookUp(ctx context.Context, ref string) (r webhookRow, found bool, err error) {
 	ref = strings.TrimSpace(ref)
 	if ref == "" {
-		return webhookRow{}, false, api.Errorf(api.CodeInvalidArguments, "no webhook given: pass its URL or its id (wh_…)")
+		return webhookRow{}, false, api.Errorf(api.CodeInvalidArguments, "no webhook given: pass its URL or its id (wh_…)").In("webhook")
 	}
 	if strings.HasPrefix(ref, idPrefix) {
 		return s.rowByID(ctx, outbox.SubID(ref))

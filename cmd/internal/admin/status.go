@@ -13,7 +13,8 @@ import (
 
 // Status returns the whole state in one page: the link, the webhooks, and what needs a person.
 func (s *Service) Status(ctx context.Context) (api.Status, error) {
-	st := api.Status{Version: api.Version, Daemon: s.o.Daemon, Link: api.Link{State: api.LinkUnknown}, Alarms: []api.Alarm{}, StateDir: s.o.StateDir}
+	st := api.Status{Version: api.Version, Daemon: s.o.Daemon, Link: api.Link{State: api.LinkUnknown}, Alarms: []api.Alarm{}, StateDir: s.o.StateDir,
+		EventStreams: int(s.streams.Load())}
 	for _, run := range s.runsNow(ctx) {
 		if run.State == api.ReplayRunning {
 			st.Replays = append(st.Replays, run)
@@ -89,6 +90,9 @@ func faultAlarm(f outbox.Fault) api.Alarm {
 	}
 	if f.Cause == outbox.FaultSizeLimit {
 		a.Message += ". " + sizeAdvice
+	}
+	if f.Cause == outbox.FaultDiskLow {
+		a.Message += " (the setting min-free-bytes says how much). WhatsApp keeps what arrives; deliveries go on, and so does this by itself once there is room"
 	}
 	return a
 }

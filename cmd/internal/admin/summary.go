@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strconv"
@@ -21,18 +22,48 @@ func (s *Service) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter)
 	if err != nil {
 		return nil, err
 	}
+	byHook := make([]reasonGroups, len(rows))
+	exactly := s.keptGroups(ctx, rows, f, byHook)
 	out := []api.DeadLetterGroup{}
-	for _, r := range rows {
-		groups, err := s.summarise(ctx, r, f)
-		if err != nil {
-			return nil, err
+	for i, r := range rows {
+		if groups := byHook[i]; groups == nil || exactly[i] {
+			if byHook[i], err = s.summarise(ctx, r, f); err != nil {
+				return nil, err
+			}
 		}
-		out = append(out, groups.sorted()...)
+		out = append(out, byHook[i].sorted()...)
 	}
 	return out, nil
 }
 
-// summarise groups what f selects of one webhook.
+// keptGroups groups by the engine's own counts what these can tell of each row, nil otherwise, and
+// says whose letters are few enough to be read for their times: those of the smallest first, as
+// long as all of them together are.
+func (s *Service) keptGroups(ctx context.Context, rows []webhookRow, f api.DeadLetterFilter, byHook []reasonGroups) (exactly []bool) {
+	totals, order := make([]int64, len(rows)), []int{}
+	for i, r := range rows {
+		counts, kept := s.keptCounts(ctx, r, f)
+		if !kept {
+			continue
+		}
+		byHook[i] = reasonGroups{}
+		for reason, n := range counts {
+			byHook[i][reason] = &api.DeadLetterGroup{Webhook: string(r.sub.ID), URL: r.cfg.URL, Removed: r.sub.Removed, Reason: reason, Count: n}
+			totals[i] += n
+		}
+		order = append(order, i)
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(totals[a], totals[b]) })
+	exactly = make([]bool, len(rows))
+	left := int64(exactTimes)
+	for _, i := range order {
+		left -= totals[i]
+		exactly[i] = left >= 0
+	}
+	return exactly
+}
+
+// summarise groups what f selects of one webhook, and reads it for that.
 func (s *Service) summarise(ctx context.Context, r webhookRow, f api.DeadLetterFilter) (reasonGroups, error) {
 	groups := reasonGroups{}
 	if namesEvents(f) {
@@ -43,17 +74,6 @@ func (s *Service) summarise(ctx context.Context, r webhookRow, f api.DeadLetterF
 			groups.add(r, l.rec, 1)
 		}
 		return groups, nil
-	}
-	if counts, kept := s.keptCounts(ctx, r, f); kept {
-		total := int64(0)
-		for reason, n := range counts {
-			groups[reason] = &api.DeadLetterGroup{Webhook: string(r.sub.ID), URL: r.cfg.URL, Removed: r.sub.Removed, Reason: reason, Count: n}
-			total += n
-		}
-		if total > exactTimes {
-			return groups, nil
-		}
-		clear(groups)
 	}
 	for rec, err := range s.deadRecords(ctx, r) {
 		if err != nil {
@@ -66,8 +86,8 @@ func (s *Service) summarise(ctx context.Context, r webhookRow, f api.DeadLetterF
 	return groups, nil
 }
 
-// exactTimes is up to how many dead letters of a webhook the summary reads them to know when the
-// first and the last of each reason died. Above it their counts alone are told.
+// exactTimes is how many dead letters a summary reads at most to know when the first and the last
+// of each reason died. Of the webhooks above it the counts alone are told.
 const exactTimes = 10_000
 
 // keptCounts returns the engine's own counts by reason of what f selects of one webhook; false when

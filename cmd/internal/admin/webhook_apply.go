@@ -41,6 +41,19 @@ func checkPut(in api.PutWebhook, events []string) error {
 // of the webhook writes them all.
 const maxEpochs = 1000
 
+// changedFilterField names a part of the filter that a request gives.
+func changedFilterField(in api.PutWebhook) string {
+	switch {
+	case in.Events != nil:
+		return "events"
+	case in.Chats != nil:
+		return "chats"
+	case in.NotChats != nil:
+		return "not_chats"
+	}
+	return "kinds"
+}
+
 // applySettings writes the settings that in gives into r, which is before now, sealed, and a
 // generated secret into out. What in leaves out stays as it is.
 func (s *Service) applySettings(before webhookRow, r *webhookRow, in api.PutWebhook, out *api.PutWebhookResult) (warnings []string, err error) {
@@ -51,7 +64,7 @@ func (s *Service) applySettings(before webhookRow, r *webhookRow, in api.PutWebh
 	if !settings.SameFilter(filter, r.filter()) {
 		if len(r.sub.Epochs) >= maxEpochs {
 			return nil, api.Errorf(api.CodeInvalidArguments, "the filter of %s was changed %d times since the oldest event that it is still owed or has dead, the most is %d: "+
-				"deliver or discard those first (%s)", r.sub.ID, len(r.sub.Epochs), maxEpochs, s.command("webhook", "show", string(r.sub.ID)))
+				"deliver or discard those first (%s)", r.sub.ID, len(r.sub.Epochs), maxEpochs, s.command("webhook", "show", string(r.sub.ID))).In(changedFilterField(in))
 		}
 		// an epoch that begins with this write takes the place of another that does
 		r.sub.Epochs = append(slices.Clone(r.sub.Epochs), outbox.Epoch{Filter: filter})

@@ -26,6 +26,12 @@ const putTries = 3
 // before that withdraws the call, and nothing was changed. After the write there is a result: what
 // fails then is a warning in it, and the steps run to their end whether or not ctx does.
 func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (out api.PutWebhookResult, err error) {
+	return s.put(ctx, in, false)
+}
+
+// put is PutWebhook; a temporary webhook lasts as long as who listens at it. Registering its URL
+// makes it one like all others.
+func (s *Service) put(ctx context.Context, in api.PutWebhook, temporary bool) (out api.PutWebhookResult, err error) {
 	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.add", in.URL)) }()
 	if err := checkPut(in, s.o.EventNames); err != nil {
 		return api.PutWebhookResult{}, err
@@ -80,7 +86,10 @@ func (s *Service) PutWebhook(ctx context.Context, in api.PutWebhook) (out api.Pu
 	if out.Result, err = s.prepare(ctx, &r); err != nil {
 		return api.PutWebhookResult{}, err
 	}
-	r.cfg.URL, r.cfg.AllowInsecureHTTP = url.text, url.insecure
+	if temporary && out.Result == api.PutUpdated && !before.cfg.Temporary {
+		return api.PutWebhookResult{}, api.Errorf(api.CodeInvalidURL, "%s is the webhook %s already, which stays: listen at another port", url.text, r.sub.ID).In("url")
+	}
+	r.cfg.URL, r.cfg.AllowInsecureHTTP, r.cfg.Temporary = url.text, url.insecure, temporary
 	warnings, err := s.applySettings(before, &r, in, &out)
 	if err != nil {
 		return api.PutWebhookResult{}, err

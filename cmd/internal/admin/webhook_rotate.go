@@ -123,7 +123,7 @@ func checkRotation(in api.RotateSecret) (overlap time.Duration, err error) {
 func (s *Service) rotate(r *webhookRow, secret *string, overlap time.Duration, out *api.RotateSecretResult) (err error) {
 	if r.rotating() {
 		return api.Errorf(api.CodeInvalidArguments, "%s is being rotated already: the secret before is valid until %s. End that first, when every receiver knows the new one, with: %s",
-			r.sub.ID, r.cfg.PreviousUntil.UTC().Format(time.RFC3339), s.command("webhook", "rotate-secret", string(r.sub.ID), "--promote"))
+			r.sub.ID, r.cfg.PreviousUntil.UTC().Format(time.RFC3339), s.command("webhook", "rotate-secret", string(r.sub.ID), "--promote")).In("webhook")
 	}
 	r.endRotation()
 	if overlap > 0 {

@@ -55,7 +55,7 @@ func (s *Service) mayTrust(ctx context.Context, r webhookRow) (warning string, e
 		return "", nil
 	}
 	if s.asks(ctx).Kind != api.CallerCLI {
-		return "", api.Errorf(api.CodeInvalidArguments, "%s is held, and only the user can store it again: %v. He looks at it with: %s, and stores it again with: %s",
+		return "", api.Errorf(api.CodeInvalidArguments, "%s is held, and only the user can store it again: %v. He looks at it with: `%s`, and stores it again with: `%s`",
 			r.sub.ID, fault, s.command("webhook", "show", string(r.sub.ID)), s.addAgain(r.sub.ID)).In("url")
 	}
 	if !errors.Is(fault, outbox.ErrSeal) {

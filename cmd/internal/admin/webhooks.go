@@ -76,8 +76,8 @@ func (s *Service) webhook(ctx context.Context, r webhookRow, stats outbox.Stats)
 		NotChats: slices.Clone(f.NotChats), Kinds: slices.Clone(f.Kinds), CA: settings.DescribeCertificates(r.cfg.CA), Redrive: r.cfg.Redrive,
 		Headers: slices.Clone(r.cfg.HeaderNames), Signed: len(r.cfg.Secret) > 0, Ordered: !r.cfg.Unordered,
 		HoldAfter: r.cfg.HoldLimit(), MaxRate: r.cfg.MaxRate, Schedule: settings.ScheduleText(r.cfg.Schedule),
-		AllowInsecure: r.cfg.AllowInsecureHTTP,
-		Status:        api.WebhookStatus(lane.Status), Reason: lane.Reason,
+		AllowInsecure: r.cfg.AllowInsecureHTTP, Temporary: r.cfg.Temporary,
+		Status: api.WebhookStatus(lane.Status), Reason: lane.Reason,
 		Pending: counted.Pending, Dead: counted.Dead, CountsUnknown: !known || stats.CountsUnknown,
 		CreatedAt: r.cfg.CreatedAt, UpdatedAt: r.cfg.UpdatedAt,
 	}

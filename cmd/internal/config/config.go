@@ -24,6 +24,7 @@ type Config struct {
 	LogContent      bool   // whether debug lines hold what people wrote
 	LogFormat       string // text or json
 	MinFreeBytes    int64
+	AlertWebhook    string        // "" is none
 	Retain          time.Duration // delivered events; 0: no longer than until they are
 	RetainPending   time.Duration
 	RetainDead      time.Duration

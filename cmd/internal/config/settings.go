@@ -57,6 +57,7 @@ const (
 	KeyHTTPKey         = "http-tls-key"
 	KeyHTTPInsecure    = "http-insecure"
 	KeyHTTPHosts       = "http-hosts"
+	KeyAlertWebhook    = "alert-webhook"
 )
 
 // Limits of max-in-flight: at least one delivery must be possible, and 512 connections are what one
@@ -261,6 +262,13 @@ func Keys() []Setting {
 			Help:  "names besides its own by which the HTTP listener is called, separated by commas: waoutbox,wa.example.com",
 			check: func(v string) error { _, err := parseHosts(v); return err },
 			apply: func(c *Config, v string) (err error) { c.HTTPHosts, err = parseHosts(v); return err },
+		},
+		{
+			// its path or query may hold a token
+			Key: KeyAlertWebhook, Kind: KindURL, Env: envName(KeyAlertWebhook), Secret: true, show: alertShown,
+			Help:  "an https URL, or an http one in a private network, that is told when an alarm rises and when it is over; unset is none",
+			check: checkAlert,
+			apply: func(c *Config, v string) error { c.AlertWebhook = v; return nil },
 		},
 	}
 }

@@ -148,6 +148,10 @@ func (c *Client) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.Oc
 	return call(ctx, c, routeOccurrences, q)
 }
 
+func (c *Client) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	return call(ctx, c, routeRefuseSubscription, in)
+}
+
 func (c *Client) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return call(ctx, c, routeReplayEvents, in)
 }
@@ -314,7 +318,7 @@ func (c *Client) send(ctx context.Context, method, path string, body io.Reader) 
 // failed says why a request has no response.
 func (c *Client) failed(ctx context.Context, err error) error {
 	if d, ok := errors.AsType[*dialError](err); ok && ctx.Err() == nil {
-		return c.notReached(d)
+		return c.notReached(d).Undone()
 	}
 	return c.cutOff(ctx)
 }

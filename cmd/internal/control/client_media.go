@@ -16,7 +16,7 @@ import (
 // Media is api.Service's Media. It has no time limit of its own.
 func (c *Client) Media(ctx context.Context, ref string) (api.Media, error) {
 	if strings.Trim(ref, ". ") == "" {
-		return api.Media{}, api.Errorf(api.CodeInvalidArguments, "%q is no message: give the id of its event (evt_…), its sequence, or WhatsApp's id of it", ref)
+		return api.Media{}, api.Errorf(api.CodeInvalidArguments, "%q is no message: give the id of its event (evt_…), its sequence, or WhatsApp's id of it", ref).In("id")
 	}
 	resp, err := c.request(ctx, string(routeMedia), idRef{ref})
 	if err != nil {

@@ -163,8 +163,8 @@ func (c *Client) decodeFailure(resp *http.Response, body []byte) error {
 		if isOfEveryVersion(resp) {
 			return c.strange(resp)
 		}
-		return api.Errorf(api.CodeServiceUnavail, "the running waoutbox (version %s) does not know this operation, or not all that is asked for; this is version %s. "+
-			"Restart the service with this version: %s", orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), c.restart())
+		return api.Errorf(api.CodeServiceUnavail, "the running waoutbox (version %s) does not know this operation, or not all that is asked for, so nothing was done; this is version %s. "+
+			"Restart the service with this version: %s", orUnknown(resp.Header.Get(headerVersion)), orUnknown(c.agent.build()), c.restart()).Undone()
 	}
 	return f.Error
 }

@@ -143,6 +143,10 @@ func (f *recordingService) Event(ctx context.Context, ref string) (api.EventDeta
 func (f *recordingService) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return record[api.StartReplayResult](ctx, f, "ReplayEvents", in)
 }
+func (f *recordingService) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	return record[api.RefusedSubscription](ctx, f, "RefuseSubscription", in)
+}
+
 func (f *recordingService) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error) {
 	return record[api.OccurrencePage](ctx, f, "Occurrences", q)
 }
@@ -155,6 +159,9 @@ func (f *recordingService) StreamOccurrences(ctx context.Context, q api.Occurren
 	}
 	for range f.pages {
 		if err := each(page); err != nil {
+			if f.left != nil {
+				f.left <- err
+			}
 			return err
 		}
 	}
@@ -323,6 +330,9 @@ func fill(v reflect.Value, n *int) {
 		fill(v.Elem(), n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
+			if !v.Type().Field(i).IsExported() { // it does not cross
+				continue
+			}
 			fill(v.Field(i), n)
 			within(v.Field(i), v.Type().Field(i).Tag, *n)
 		}

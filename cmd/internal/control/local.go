@@ -77,6 +77,10 @@ func (l local) StopReplay(ctx context.Context, in api.StopReplay) ([]api.ReplayR
 	return change(ctx, l.server, in, l.Service.StopReplay)
 }
 
+func (l local) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
+	return change(ctx, l.server, in, l.Service.RefuseSubscription)
+}
+
 func (l local) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return change(ctx, l.server, in, l.Service.ReplayEvents)
 }

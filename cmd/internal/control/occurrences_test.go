@@ -3,9 +3,12 @@ package control
 import (
 	"context"
 	"errors"
+	"fmt"
 	"reflect"
 	"testing"
+	"time"
 
+	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/outbox/api"
 )
 
@@ -59,5 +62,43 @@ func TestStreamsOfOccurrences(t *testing.T) {
 	})
 	if api.CodeOf(err) != api.CodeServiceUnavail {
 		t.Errorf("with the daemon it ends with %v", err)
+	}
+}
+
+// A subscriber that takes no bytes is dropped after a while, however much there is for it.
+func TestASubscriberThatReadsNothingIsDropped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	ln, err := socket.Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	svc := &recordingService{pages: 1 << 30, left: make(chan error, 1)}
+	s := NewServer(ServerOptions{Service: svc, Stop: func() {}, Log: discardLog()})
+	s.patience = 50 * time.Millisecond
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, ln) }()
+	defer func() {
+		cancel()
+		if err := <-served; err != nil {
+			t.Error(err)
+		}
+	}()
+	_, conn, err := socket.Dial(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := fmt.Fprint(conn, "POST /v1/occurrences/stream HTTP/1.1\r\nHost: waoutbox\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-svc.left:
+		if err == nil {
+			t.Error("a page was taken that nobody read")
+		}
+	case <-time.After(2 * time.Minute):
+		t.Fatal("the stream goes on")
 	}
 }

@@ -77,6 +77,7 @@ func (s *Server) routes() {
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeOccurrences, svc.Occurrences)
+	mutate(s, routeRefuseSubscription, svc.RefuseSubscription)
 	mount(s, routeStreamOccurrences, s.handleOccurrences)
 	mutate(s, routeRecordSetting, svc.RecordSetting)
 	read(s, routeDaemon, func(context.Context, none) (api.Daemon, error) { return s.daemon, nil })
@@ -86,6 +87,9 @@ func (s *Server) routes() {
 	}
 	if s.copyOutbox != nil {
 		mount(s, routeOutbox, s.handleOutbox)
+	}
+	if s.listen != nil {
+		mount(s, routeListen, s.handleListen)
 	}
 	if s.examine != nil {
 		read(s, routeExamine, s.examine)

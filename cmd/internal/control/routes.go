@@ -76,6 +76,9 @@ const (
 	// what `doctor` asks for
 	routeExamine route[api.Examine, api.Examination] = "GET /v1/examination"
 
+	// the response is one JSON line; the webhook is there until the caller hangs up
+	routeListen route[api.PutWebhook, api.PutWebhookResult] = "POST /v1/listen"
+
 	// These two are a promise to every other version, older or newer: each serves them at these
 	// paths, without a body, and what they return only grows. By them a program finds out that
 	// another version runs, and replaces it.

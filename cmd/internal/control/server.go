@@ -17,7 +17,7 @@ import (
 )
 
 // ServerOptions is what a Server needs; all fields but Metrics, Health, RotateToken, CopyOutbox,
-// Examine and OpenPage are required.
+// Examine, Listen and OpenPage are required.
 type ServerOptions struct {
 	Service api.Service
 	Metrics http.Handler // serves GET /metrics; nil: there are none
@@ -26,6 +26,8 @@ type ServerOptions struct {
 	RotateToken func(context.Context) error
 	// returns a copy of the outbox, which ends when it is closed; nil: there is none
 	CopyOutbox func(context.Context) (content io.ReadCloser, bytes int64, err error)
+	// registers a webhook until the context ends; nil: there is none
+	Listen func(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error
 	// looks at what only the owner of the state sees; nil: there is none
 	Examine func(context.Context, api.Examine) (api.Examination, error)
 	// makes a link to the operator's page; nil: there is none
@@ -48,6 +50,7 @@ type Server struct {
 	health      http.Handler
 	rotateToken func(context.Context) error
 	copyOutbox  func(context.Context) (io.ReadCloser, int64, error)
+	listen      func(context.Context, api.PutWebhook, func(api.PutWebhookResult) error) error
 	examine     func(context.Context, api.Examine) (api.Examination, error)
 	openPage    func(context.Context) (api.PageLink, error)
 	daemon      api.Daemon
@@ -56,6 +59,7 @@ type Server struct {
 	socket      *routing
 	http        *routing             // without what is the daemon's own
 	check       func(net.Conn) error // whether a connection may be served
+	patience    time.Duration        // streamPatience but in tests
 
 	ofDaemon   bool // what is mounted is the daemon's own
 	operations []operation
@@ -78,7 +82,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, bodies: make(bodies, largeBodies)}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience, bodies: make(bodies, largeBodies)}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())

@@ -126,7 +126,7 @@ func fileSendOf(in api.Send) (fileSend, error) {
 		Kind: about.Kind, Caption: about.Caption, Name: about.Name, MIME: about.MIME}
 	in.File = &api.File{Kind: f.Kind, Caption: f.Caption, Name: f.Name, MIME: f.MIME}
 	if !reflect.DeepEqual(in, f.send()) || *about != *in.File {
-		return f, api.Errorf(api.CodeInvalidArguments, "a file that is sent beside the request is the whole message: leave text, path, URL and all other content out")
+		return f, api.Errorf(api.CodeInvalidArguments, "a file that is sent beside the request is the whole message: leave text, path, URL and all other content out").In("file")
 	}
 	return f, nil
 }

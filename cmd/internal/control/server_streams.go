@@ -82,8 +82,9 @@ func (l *lineWriter) write(v any) error {
 
 // The daemon's own for MCP subscribers: programs have GET /v1/events, with bodies.
 const (
-	routeOccurrences       route[api.OccurrenceQuery, api.OccurrencePage] = "POST /v1/occurrences"
-	routeStreamOccurrences route[api.OccurrenceQuery, occurrenceLine]     = "POST /v1/occurrences/stream"
+	routeOccurrences        route[api.OccurrenceQuery, api.OccurrencePage]         = "POST /v1/occurrences"
+	routeStreamOccurrences  route[api.OccurrenceQuery, occurrenceLine]             = "POST /v1/occurrences/stream"
+	routeRefuseSubscription route[api.RefuseSubscription, api.RefusedSubscription] = "POST /v1/occurrences/refuse"
 )
 
 // streamPatience is how long a subscriber may take no bytes of a stream: then it is dropped, and
@@ -109,7 +110,7 @@ func (s *Server) handleOccurrences(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	defer context.AfterFunc(s.open, cancel)()
 
-	lines := &lineWriter{w: w, patience: streamPatience}
+	lines := &lineWriter{w: w, patience: s.patience}
 	err := s.stream(ctx, in, func(page api.OccurrencePage) error { return lines.write(occurrenceLine{Page: &page}) })
 	if lines.err != nil || r.Context().Err() != nil {
 		return // the caller is gone

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -44,6 +45,35 @@ func TestWhatEveryVersionPromises(t *testing.T) {
 	}
 	if d, err := newer.RequestStop(t.Context()); err != nil || d.PID != 12 {
 		t.Errorf("a newer daemon that stops is %+v, %v", d, err)
+	}
+}
+
+// A service that is older than what calls it does nothing of what it does not know, and that is
+// said with both versions: of what was asked for nothing is left open.
+func TestAnOlderServiceDoesNothing(t *testing.T) {
+	for name, body := range map[string]string{
+		"an operation": `{"error":{"code":"unknown_route","message":"waoutbox 0.0.9 has no POST /v1/link/disconnect"}}`,
+		"a method":     `{"error":{"code":"method_not_allowed","message":"takes no POST"}}`,
+		"a field":      `{"error":{"code":"unknown_field","message":"unknown field cancel"}}`,
+	} {
+		c := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(headerVersion, "0.0.9")
+			w.WriteHeader(http.StatusNotFound)
+			fmt.Fprint(w, body)
+		})
+		_, closed := c.Disconnect(t.Context())
+		_, cancelled := c.ContinuePairing(t.Context(), api.ContinuePairing{Cancel: true})
+		for _, err := range []error{closed, cancelled} {
+			e, ok := errors.AsType[*api.Error](err)
+			if !ok || e.Code != api.CodeServiceUnavail || !e.NothingDone() || !strings.Contains(e.Message, "version 0.0.9") || !strings.Contains(e.Message, "nothing was done") {
+				t.Errorf("%s: %+v", name, err)
+			}
+		}
+	}
+	gone := NewClient(t.TempDir(), Agent{})
+	_, err := gone.Disconnect(t.Context())
+	if e, ok := errors.AsType[*api.Error](err); !ok || !e.NothingDone() {
+		t.Errorf("none is there: %+v", err)
 	}
 }
 

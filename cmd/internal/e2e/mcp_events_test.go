@@ -8,9 +8,12 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"waoutbox/outbox/api"
 )
 
 // subscriber is a client that speaks the extension for events to `waoutbox mcp`, as lines.
@@ -145,6 +148,9 @@ func TestSubscribers(t *testing.T) {
 			}
 		}
 	}
+	if out := r.mustRun("status"); !strings.Contains(out, "1 stream of events is open") {
+		t.Errorf("status: %s", out)
+	}
 	write(0, 20)
 	cursor := ""
 	for i := range 20 {
@@ -221,4 +227,59 @@ func (r *rig) waits(ctx context.Context, cursor string, write func()) {
 	if !strings.Contains(shown.Event.Body, "message 40") {
 		r.t.Errorf("the event is %+v", shown)
 	}
+}
+
+// A client whose cursor is of the time after a backup is told so once that is restored: the
+// positions that it names are given again, to other events.
+func TestSubscribersOfARestoredBackup(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.serve()
+	r.pair()
+	ctx := r.within(100 * time.Second)
+	bob := r.phone.NewContact("Bob", "491515550111")
+	poll := func(cursor string) eventMessage {
+		t.Helper()
+		s := r.subscriber()
+		s.send(`{"jsonrpc":"2.0","id":1,"method":"events/poll","params":{"name":"message.received","cursor":` + cursor + `}}`)
+		m := s.next()
+		if m.Error != nil {
+			t.Fatalf("poll after %s: %s", cursor, m.raw)
+		}
+		return m
+	}
+	write := func(text string) {
+		t.Helper()
+		if _, err := bob.SendText(ctx, text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := poll("null").Result.Cursor
+	file := filepath.Join(shortDir(t), "wa.backup")
+	r.mustRun("backup", file)
+	write("not in the backup")
+	var after string
+	r.until("the message can be polled", func() bool {
+		m := poll(fmt.Sprintf("%q", before))
+		after = m.Result.Cursor
+		return len(m.Result.Events) == 1 && !m.Result.Truncated
+	})
+	r.stop()
+	r.mustRun("restore", file, "--yes")
+	r.serve()
+	r.until("the link is up", func() bool { return r.status().Link.State == api.LinkConnected })
+	write("after the restore")
+	fresh := ""
+	for _, cursor := range []string{before, after} {
+		m := poll(fmt.Sprintf("%q", cursor))
+		if !m.Result.Truncated || m.Result.Cursor == cursor {
+			t.Errorf("a cursor of before is %s", m.raw)
+		}
+		fresh = m.Result.Cursor
+	}
+	write("and one more")
+	r.until("a message follows the new cursor", func() bool {
+		m := poll(fmt.Sprintf("%q", fresh))
+		return len(m.Result.Events) > 0 && !m.Result.Truncated
+	})
 }

@@ -113,6 +113,18 @@ func TestAgent(t *testing.T) {
 	if !image {
 		t.Error("no PNG in the result of whatsapp_get_qr_code")
 	}
+	// what it began it gives up, and begins again
+	var given struct{ Cancelled bool }
+	if a.call(ctx, &given, "whatsapp_get_qr_code", map[string]any{"cancel": true}); !given.Cancelled {
+		t.Error("the pairing was not given up")
+	}
+	if err := r.phone.ScanQR(ctx, qr.QRCode); err == nil {
+		t.Error("a code of a pairing that was given up links the account")
+	}
+	if res := a.call(ctx, nil, "whatsapp_get_qr_code", map[string]any{"cancel": true}); !res.IsError || !strings.HasPrefix(text(res), "not_waiting: ") || strings.Contains(text(res), "waoutbox pair") {
+		t.Errorf("without a pairing: %s", text(res))
+	}
+	a.call(ctx, &qr, "whatsapp_get_qr_code", nil)
 	if err := r.phone.ScanQR(ctx, qr.QRCode); err != nil {
 		t.Fatal(err)
 	}

@@ -27,8 +27,13 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// binary is the built program. It is set once in TestMain and never changes.
+// binary is the built program, or the one that programVar names. It is set once in TestMain and
+// never changes.
 var binary string
+
+// programVar names another program to test in the place of the one that is built here: .ci/windows
+// has one that runs the program for Windows.
+const programVar = "WAOUTBOX_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
 	os.Exit(testMain(m))
@@ -45,11 +50,16 @@ func testMain(m *testing.M) int {
 	if runtime.GOOS == "windows" {
 		binary += ".exe"
 	}
-	build := exec.Command("go", "build", "-o", binary, "waoutbox/cmd/waoutbox")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
-		return 1
+	if program := os.Getenv(programVar); program != "" {
+		binary = program
+		_ = os.Unsetenv(programVar) // it is no setting of the program
+	} else {
+		build := exec.Command("go", "build", "-o", binary, "waoutbox/cmd/waoutbox")
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			fmt.Fprintf(os.Stderr, "build the program under test: %v\n%s", err, out)
+			return 1
+		}
 	}
 	code := m.Run()
 	if err := goleak.Find(); code == 0 && err != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"syscall"
 
@@ -76,6 +77,9 @@ func setSecrets(key string) string {
 func advice(e *store.Error) string {
 	switch e.Kind {
 	case store.OtherOwner:
+		if info, err := os.Stat(e.Path); err == nil && info.IsDir() { // as a volume is
+			return ": name a place of your own with --state-dir, such as one below it, which is made: " + term.Quote(filepath.Join(e.Path, "waoutbox"))
+		}
 		return ": name a place of your own with --state-dir"
 	case store.Writable:
 		return ": run: chmod go-w " + term.Quote(e.Path)

@@ -120,6 +120,9 @@ func (l *Listener) URL() string {
 	return scheme + "://" + net.JoinHostPort(host, fmt.Sprint(l.at.Port()))
 }
 
+// Hosts are the names of the settings by which it is called besides its own.
+func (l *Listener) Hosts() []string { return l.settings.Hosts }
+
 // TLS reports whether connections are encrypted.
 func (l *Listener) TLS() bool { return l.certs != nil }
 

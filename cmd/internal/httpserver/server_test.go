@@ -1,6 +1,7 @@
 package httpserver
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 )
@@ -173,5 +175,38 @@ func (m *messages) Handle(_ context.Context, r slog.Record) error {
 
 func (m *messages) await(message string) {
 	for said := ""; said != message; said = <-m.said { // or until the test's time is over
+	}
+}
+
+// A request whose header is larger than anybody needs is refused before all of it is read, with the
+// token and without, and its connection ends; one just below the cap is served.
+func TestHeadersAreCapped(t *testing.T) {
+	t.Parallel()
+	var served atomic.Int32
+	r := start(t, Settings{}, Options{API: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { served.Add(1) })})
+	token := "Authorization: Bearer " + r.token + "\r\n"
+	large := strings.Repeat("x", maxHeaderBytes+8<<10)
+	responses := map[string]*bufio.Reader{} // all at once: each takes a moment to end
+	for name, raw := range map[string]string{
+		"one large header":      "GET /v1/x HTTP/1.1\r\nHost: localhost\r\n" + token + "X-Large: " + large + "\r\n\r\n",
+		"many headers":          "GET /v1/x HTTP/1.1\r\nHost: localhost\r\n" + token + strings.Repeat("X-Many: of them\r\n", len(large)/16) + "\r\n",
+		"a long target":         "GET /v1/x?q=" + large + " HTTP/1.1\r\nHost: localhost\r\n" + token + "\r\n",
+		"without the token":     "GET /v1/x HTTP/1.1\r\nHost: localhost\r\nX-Large: " + large + "\r\n\r\n",
+		"a header without end":  "GET /v1/x HTTP/1.1\r\nHost: localhost\r\n" + token + "X-Large: " + large,
+		"a request without end": large,
+	} {
+		_, responses[name] = r.dial(raw)
+	}
+	for name, in := range responses {
+		if all, err := io.ReadAll(in); !strings.HasPrefix(string(all), "HTTP/1.1 431 ") {
+			t.Errorf("%s: %.80q, %v", name, all, err)
+		}
+	}
+	if n := served.Load(); n != 0 {
+		t.Errorf("%d of them were served", n)
+	}
+	_, in := r.dial("GET /v1/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + token + "X-Large: " + strings.Repeat("x", maxHeaderBytes-1<<10) + "\r\n\r\n")
+	if all, err := io.ReadAll(in); !strings.HasPrefix(string(all), "HTTP/1.1 200 ") || served.Load() != 1 {
+		t.Errorf("just below the cap: %.80q, %v", all, err)
 	}
 }

@@ -28,7 +28,7 @@ type present struct {
 // shown are the metrics of the present.
 func shown() []description {
 	return []description{
-		linkState, alarms, countsKnown, eventsKept, databaseLive, databaseFree, databaseBytes, webhookState, pending, oldestPending, deadLetters, removedDead,
+		linkState, alarms, countsKnown, eventStreams, eventsKept, databaseLive, databaseFree, databaseBytes, webhookState, pending, oldestPending, deadLetters, removedDead,
 	}
 }
 
@@ -61,6 +61,7 @@ func (p *present) Collect(out chan<- prometheus.Metric) {
 	show(databaseBytes, float64(st.Bytes))
 	showOne(show, linkState, api.LinkStates(), st.Link.State)
 	showAlarms(show, st.Alarms)
+	show(eventStreams, float64(st.EventStreams))
 	left := st.Dead
 	for _, w := range st.Webhooks {
 		showOne(show, webhookState, api.WebhookStatuses(), w.Status, w.ID)

@@ -66,9 +66,13 @@ func leaps() []int64 {
 // leap sets the clock.
 func (w *world) leap(n int) {
 	w.machine.seconds.Store(leaps()[n])
-	if w.leapt.IsZero() {
-		w.leapt = time.Now()
+	if w.wrong.IsZero() {
+		w.wrong = time.Now()
 	}
+	w.low, w.high = min(w.low, leaps()[n]), max(w.high, leaps()[n])
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.model.leapt = time.Duration(w.high-w.low) * time.Second
 }
 
 // kept is an engine for retention, as large as it may be.
@@ -76,15 +80,15 @@ type kept struct{ outboxtest.Engine }
 
 func (kept) LiveBytes() int64 { return 0 }
 
-// retain removes what is old, beside the lanes. Nothing in a history is, by the true time.
-func (w *world) retain(ctx context.Context) error {
+// retention removes what is old, beside the lanes. Nothing in a history is, by the true time.
+func (w *world) retention() *retention.Retention {
 	var newest time.Time
-	if ev, err := w.eng.Newest(ctx); err == nil {
+	if ev, err := w.eng.Newest(context.Background()); err == nil {
 		newest = ev.Time
 	}
 	const month = 30 * 24 * time.Hour
 	p := retention.Policy{Delivered: 3 * 24 * time.Hour, Pending: month, Dead: month, Now: w.machine.now}
-	return retention.New(kept{w.eng}, w.disp, p, newest, nil).Run(ctx)
+	return retention.New(kept{w.eng}, w.disp, p, newest, nil)
 }
 
 // sent is a send that was settled.

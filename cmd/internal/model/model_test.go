@@ -27,7 +27,7 @@ type model struct {
 	run    int // how often the service was started
 	// writes of unknown outcome are made: what was delivered may be sent again by the next run
 	unsure bool
-	wall   func() time.Time // the clock of the machine
+	leapt  time.Duration // by how much the clock of the machine has been set at most
 }
 
 type modelEvent struct {
@@ -88,11 +88,10 @@ type modelDelivery struct {
 	replay    int
 	attempt   int
 	end       time.Time
-	wallEnd   time.Time // by the clock of the machine
-	delivered bool      // by its last attempt
-	final     bool      // its last attempt was
-	free      bool      // its last attempt cost nothing
-	ever      bool      // delivered by some attempt
+	delivered bool // by its last attempt
+	final     bool // its last attempt was
+	free      bool // its last attempt cost nothing
+	ever      bool // delivered by some attempt
 }
 
 type modelChat struct {
@@ -101,7 +100,7 @@ type modelChat struct {
 }
 
 func newModel() *model {
-	return &model{wall: time.Now, events: map[outbox.Seq]modelEvent{}, keys: map[string]outbox.Seq{}, hooks: map[outbox.SubID]*modelHook{}}
+	return &model{events: map[outbox.Seq]modelEvent{}, keys: map[string]outbox.Seq{}, hooks: map[outbox.SubID]*modelHook{}}
 }
 
 // fault notes a broken rule. mu is held.
@@ -311,8 +310,11 @@ func (m *model) numbered(id outbox.SubID, h *modelHook, seq outbox.Seq, d *model
 		say("follows another")
 	default:
 		// what is due is stored by the clock of the machine
-		due := d.run != m.run && !m.wall().Round(0).Before(d.wallEnd.Add(waits[attempt-1]))
-		if at := time.Now(); !due && at.Before(d.end.Add(waits[attempt-1])) {
+		wait := waits[attempt-1]
+		if d.run != m.run {
+			wait -= m.leapt
+		}
+		if at := time.Now(); at.Before(d.end.Add(wait)) {
 			say(fmt.Sprintf("comes %v after the one before", at.Sub(d.end)))
 		}
 	}
@@ -347,7 +349,7 @@ func (m *model) answered(id outbox.SubID, ev outbox.Event, delivered, rejected, 
 	defer m.mu.Unlock()
 	h := m.hooks[id]
 	d := h.seen[ev.Seq]
-	d.open, d.end, d.wallEnd, d.delivered, d.free = false, time.Now(), m.wall().Round(0), delivered, free
+	d.open, d.end, d.delivered, d.free = false, time.Now(), delivered, free
 	d.ever = d.ever || delivered
 	d.final = rejected || !delivered && d.attempt == len(schedule())
 	if c := h.chats[ev.Chat]; c != nil && c.open == ev.Seq {

@@ -44,7 +44,9 @@ type world struct {
 	clock time.Duration // by how much the time of new events is off
 	// by how much everybody's is; and when it was set first, by the true time
 	machine machineClock
-	leapt   time.Time
+	wrong   time.Time
+	low     int64 // the most that it was behind, and ahead
+	high    int64
 	sends   []sent
 	n       int
 	calls   sync.WaitGroup
@@ -103,7 +105,8 @@ func (w *world) start() {
 	go func() { done <- d.Run(ctx) }()
 	removes, stop := context.WithCancel(context.Background())
 	removed := make(chan error, 1)
-	go func() { removed <- w.retain(removes) }()
+	keep := w.retention() // before anything is appended
+	go func() { removed <- keep.Run(removes) }()
 	w.halt = func() {
 		stop()
 		err := <-removed
@@ -451,7 +454,7 @@ func (w *world) end() []string {
 		pass(time.Minute)
 	}
 	w.keptSends()
-	if !w.leapt.IsZero() && time.Since(w.leapt) >= 24*time.Hour { // the clock is believed
+	if !w.wrong.IsZero() && time.Since(w.wrong) >= 24*time.Hour { // the clock is believed
 		w.forgive()
 	}
 	w.restart()
@@ -468,7 +471,7 @@ func (w *world) end() []string {
 func newWorld(t *testing.T, dir string, slow bool) *world {
 	t.Helper()
 	w := &world{model: newModel(), path: filepath.Join(dir, store.OutboxFile), slow: slow}
-	w.unsure, w.wall = slow, w.machine.now
+	w.unsure = slow
 	w.open()
 	return w
 }

@@ -145,6 +145,10 @@ func (c *call) fail(err error) {
 
 // openSession turns a link into a session.
 func (s *Server) openSession(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet || r.Header.Get("Sec-Purpose") != "" || r.Header.Get("Purpose") != "" {
+		w.WriteHeader(http.StatusServiceUnavailable) // whoever only looks ahead does not use it up
+		return
+	}
 	cookie, began, ok := s.sessions.use(r.URL.Query().Get("k"))
 	if !ok {
 		if in, err := r.Cookie(cookieName(r)); err == nil && s.sessions.find(in.Value) != nil {

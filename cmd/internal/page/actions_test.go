@@ -1,7 +1,10 @@
 package page
 
 import (
+	"html"
 	"net/http"
+	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -53,6 +56,31 @@ func TestActions(t *testing.T) {
 		}
 		if _, again := b.get(tc.to); strings.Contains(again, `id="notice"`) {
 			t.Errorf("%s: what it did is shown twice", tc.path)
+		}
+	}
+}
+
+// TestTheFormOfAGroupIsAboutTheGroup: a button beside a reason leads to a form that selects that
+// webhook and reason, and nothing else, whatever it is called.
+func TestTheFormOfAGroupIsAboutTheGroup(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	_, text := b.get("deadletters")
+	found := regexp.MustCompile(`href="/page/(deadletters/(?:replay|purge)\?[^"]*reason[^"]*)"`).FindAllStringSubmatch(text, -1)
+	if len(found) != 4 { // of what is removed or gone there is nothing to replay
+		t.Fatalf("%d buttons beside the reasons", len(found))
+	}
+	for _, m := range found {
+		link := html.UnescapeString(m[1])
+		u, err := url.Parse(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, form := b.get(link)
+		for _, name := range []string{"url", "reason"} {
+			if want := `name="` + name + `" value="` + u.Query().Get(name) + `"`; u.Query().Get(name) == "" || !strings.Contains(form, want) {
+				t.Errorf("the form of %s has no %s", link, want)
+			}
 		}
 	}
 }

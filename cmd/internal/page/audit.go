@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"html/template"
 	"net/url"
 	"strings"
 
@@ -13,8 +14,8 @@ import (
 // audit: who changed what.
 type audit struct {
 	Rows    []auditRow
-	Older   string
-	Newest  string
+	Older   template.URL
+	Newest  template.URL
 	Who     []option
 	What    []option
 	Since   []option
@@ -73,11 +74,11 @@ func (c *call) audit() (shown, error) {
 		}
 	}
 	if c.input("cursor") != "" {
-		m.Newest = "?" + again.Encode()
+		m.Newest = queryOf(again)
 	}
 	if q.Cursor != "" {
 		again.Set("cursor", q.Cursor)
-		m.Older = "?" + again.Encode()
+		m.Older = queryOf(again)
 	}
 	return shown{Title: "Audit", Model: m}, nil
 }

@@ -1,9 +1,13 @@
 package page
 
 import (
+	"fmt"
+	"html/template"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"waoutbox/cmd/internal/page/view"
@@ -21,11 +25,12 @@ type deadLetters struct {
 	Letters  []letterRow
 	Matching int64 // how many the filter selects
 	Total    int64
+	Sorted   bool  // the newest first
 	First    int64 // number of the first that is shown
-	Older    string
-	Newest   string // back to the first page
-	Filter   string // what is selected, in words; "" without a filter
-	Query    string // the filter as a query, for the forms
+	Older    template.URL
+	Newest   template.URL // back to the first page
+	Filter   string       // what is selected, in words; "" without a filter
+	Query    template.URL // the filter as a query, for the forms
 	Fields   []field
 	Webhooks []option
 	Reasons  []option
@@ -50,7 +55,53 @@ type groupRow struct {
 	Gone         bool // cannot be replayed: the bodies are gone
 	Running      bool // a replay of the webhook runs
 	Add          string
-	Query        string // of its filter
+	Query        template.URL // of its filter
+}
+
+// groups are the summaries that were made last, by what they select: a page that is looked at asks
+// every second, and reads no letter while there are as many as before. Safe for concurrent use.
+type groups struct {
+	mu   sync.Mutex
+	made map[string]madeGroups
+}
+
+type madeGroups struct {
+	all  []api.DeadLetterGroup
+	dead int64
+	at   time.Time
+}
+
+// groupsLife is how long a summary is used again while the number of dead letters does not change:
+// as many may come as go.
+const groupsLife = 10 * time.Second
+
+// maxGroups bounds the summaries that are kept.
+const maxGroups = 32
+
+// summary returns the reasons of what f selects, for a stream those of a moment ago. dead is how
+// many letters there are now.
+func (c *call) summary(f api.DeadLetterFilter, dead int64) ([]api.DeadLetterGroup, error) {
+	if !f.Since.IsZero() {
+		f.Since = f.Since.Truncate(time.Minute)
+	}
+	key, k := fmt.Sprintf("%+v", f), &c.s.groups
+	k.mu.Lock()
+	made, known := k.made[key]
+	k.mu.Unlock()
+	if c.streaming && known && made.dead == dead && c.clock.Now.Sub(made.at) < groupsLife {
+		return made.all, nil
+	}
+	all, err := c.s.o.Service.DeadLetterSummary(c.ctx(), f)
+	if err != nil {
+		return nil, err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.made == nil || len(k.made) >= maxGroups {
+		k.made = map[string]madeGroups{}
+	}
+	k.made[key] = madeGroups{all, dead, c.clock.Now}
+	return all, nil
 }
 
 // letterRow is one dead letter.
@@ -83,13 +134,13 @@ func (c *call) deadLetters() (shown, error) {
 	m.Heading = term.Plural(st.Dead, "dead letter", "dead letters")
 	m.Lead = c.deadLead(st)
 	m.Replays = c.replayRows("")
-	all, err := c.s.o.Service.DeadLetterSummary(c.ctx(), api.DeadLetterFilter{})
+	all, err := c.summary(api.DeadLetterFilter{}, st.Dead)
 	if err != nil {
 		m.GroupErr = err.Error()
 	}
 	groups := all
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
-		if groups, err = c.s.o.Service.DeadLetterSummary(c.ctx(), f); err != nil {
+		if groups, err = c.summary(f, st.Dead); err != nil {
 			m.GroupErr = err.Error()
 		}
 	}
@@ -107,20 +158,59 @@ func (c *call) deadLetters() (shown, error) {
 // narrows reports whether a filter leaves anything out.
 func (c *call) narrows(f api.DeadLetterFilter) bool { return f.Narrows() || len(f.IDs) > 0 }
 
-// listLetters takes the page of the list that is asked for.
+// sortedLetters is up to how many dead letters are listed by the time they died, the newest first.
+// More of them are listed as they are stored, by webhook and the oldest first.
+const sortedLetters = 2000
+
+// newestLetters lists dead letters from the skipped ones on by the time they died; false where
+// there are too many for that.
+func (c *call) newestLetters(f api.DeadLetterFilter, skip int) (page api.DeadLetterPage, sorted bool, err error) {
+	var all []api.DeadLetter
+	for q := (api.DeadLetterQuery{DeadLetterFilter: f, Limit: 256}); ; {
+		list, err := c.s.o.Service.DeadLetters(c.ctx(), q)
+		if err != nil || list.Total > sortedLetters {
+			return page, false, err
+		}
+		page.Total, all = list.Total, append(all, list.Items...)
+		if q.Cursor = list.NextCursor; q.Cursor == "" || len(all) > sortedLetters {
+			break
+		}
+	}
+	slices.SortStableFunc(all, func(a, b api.DeadLetter) int { return b.FailedAt.Compare(a.FailedAt) })
+	all = all[min(skip, len(all)):]
+	page.Items = all[:min(len(all), lettersShown)]
+	if len(all) > lettersShown {
+		page.NextCursor = strconv.Itoa(skip + lettersShown)
+	}
+	return page, true, nil
+}
+
+// letterPage takes the page of the list that is asked for.
+func (c *call) letterPage(f api.DeadLetterFilter, cursor string) (page api.DeadLetterPage, sorted bool, err error) {
+	if skip, err := strconv.Atoi(cursor); cursor == "" || err == nil && skip > 0 {
+		if page, sorted, err := c.newestLetters(f, skip); err != nil || sorted {
+			return page, sorted, err
+		}
+		cursor = ""
+	}
+	page, err = c.s.o.Service.DeadLetters(c.ctx(), api.DeadLetterQuery{DeadLetterFilter: f, Limit: lettersShown, Cursor: cursor})
+	return page, false, err
+}
+
+// listLetters lists the page that is asked for.
 func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status) error {
 	cursor := c.input("cursor")
-	list, err := c.s.o.Service.DeadLetters(c.ctx(), api.DeadLetterQuery{DeadLetterFilter: f, Limit: lettersShown, Cursor: cursor})
+	list, sorted, err := c.letterPage(f, cursor)
 	if err != nil {
 		return err
 	}
-	m.Matching = list.Total
+	m.Matching, m.Sorted = list.Total, sorted
 	names := view.Names(st.Webhooks)
 	for _, l := range list.Items {
 		m.Letters = append(m.Letters, c.letterRow(l, names))
 	}
 	q := c.filterQuery()
-	m.Query = q.Encode()
+	m.Query = queryOf(q)
 	for name, values := range q {
 		m.Fields = append(m.Fields, field{name, values[0]})
 	}
@@ -131,7 +221,7 @@ func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status
 	if list.NextCursor != "" {
 		older := c.filterQuery()
 		older.Set("cursor", list.NextCursor)
-		m.Older = older.Encode()
+		m.Older = queryOf(older)
 	}
 	if cursor != "" {
 		m.Newest = m.Query
@@ -275,7 +365,7 @@ func (c *call) groupRows(groups []api.DeadLetterGroup, st api.Status) []groupRow
 		r := groupRow{
 			Webhook: g.Webhook, URL: g.URL, Name: names[g.Webhook], State: states[g.Webhook], Reason: g.Reason, Text: view.Reason(g.Reason), Hint: view.Hint(g.Reason, g.URL), Count: g.Count,
 			First: c.clock.Ago(g.First), Last: c.clock.Ago(g.Last), Removed: g.Removed, Gone: !api.Replayable(g.Reason), Running: running[g.Webhook],
-			Query: url.Values{"url": {g.Webhook}, "reason": {g.Reason}}.Encode(),
+			Query: queryOf(url.Values{"url": {g.Webhook}, "reason": {g.Reason}}),
 		}
 		if r.Name == "" {
 			r.Name = view.ShortName(g.URL)

@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"html/template"
 	"net/url"
 	"strings"
 	"time"
@@ -20,10 +21,10 @@ type events struct {
 	Took     string
 	Filter   bool
 	Words    string
-	Older    string // the query of what comes after; "" nothing does
-	Newest   string
-	Query    string
-	Replay   string // the query of the form that sends what was found again; "" there is none
+	Older    template.URL // the query of what comes after; "" nothing does
+	Newest   template.URL
+	Query    template.URL
+	Replay   template.URL // the query of the form that sends what was found again; "" there is none
 	Found    int
 	Replays  []replayRow
 	Events   []option
@@ -129,20 +130,20 @@ func (c *call) events() (shown, error) {
 			q.Set(name, v)
 		}
 	}
-	m.Query = q.Encode()
+	m.Query = queryOf(q)
 	if c.input("before") != "" {
 		m.Newest = m.Query
 	}
 	if next > 0 {
 		q.Set("before", uintText(next))
-		m.Older = q.Encode()
+		m.Older = queryOf(q)
 	}
 	if len(found) > 0 && len(st.Webhooks) > 0 {
 		again := url.Values{}
 		for _, ev := range found {
 			again.Add("id", uintText(ev.Sequence))
 		}
-		m.Replay = again.Encode()
+		m.Replay = queryOf(again)
 	}
 	return shown{Title: m.Heading, Model: m}, nil
 }

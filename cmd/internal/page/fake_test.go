@@ -126,11 +126,17 @@ func (f *fakeService) DeadLetterSummary(context.Context, api.DeadLetterFilter) (
 
 func (f *fakeService) DeadLetters(_ context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
 	page := api.DeadLetterPage{Total: int64(len(f.letters))}
-	for _, l := range f.letters {
-		page.Items = append(page.Items, l.DeadLetter)
+	from := 0
+	if q.Cursor != "" {
+		if _, err := fmt.Sscanf(q.Cursor, "from/%d", &from); err != nil {
+			return page, api.Errorf(api.CodeInvalidCursor, "cursor %q was not given by this listing", q.Cursor)
+		}
 	}
-	if q.Cursor == "" && len(q.IDs) == 0 {
-		page.NextCursor = "next/2"
+	for i := from; i < min(from+q.Limit, len(f.letters)); i++ {
+		page.Items = append(page.Items, f.letters[i].DeadLetter)
+	}
+	if from+q.Limit < len(f.letters) {
+		page.NextCursor = fmt.Sprintf("from/%d", from+q.Limit)
 	}
 	return page, f.fail
 }

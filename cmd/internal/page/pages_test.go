@@ -1,8 +1,12 @@
 package page
 
 import (
+	"fmt"
+	"html"
 	"net/http"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -13,7 +17,7 @@ import (
 // everyPath is every page there is, with and without filters.
 func everyPath() []string {
 	return []string{
-		"", "webhooks/wh_9QRT", "webhooks/wh_9QRT?failed=1", "deadletters", "deadletters?url=wh_9QRT&reason=503&since=1h&q=%2B49151", "deadletters?q=evt_7", "deadletters?cursor=x", "deadletters/dl_wh_9QRT_7",
+		"", "webhooks/wh_9QRT", "webhooks/wh_9QRT?failed=1", "deadletters", "deadletters?url=wh_9QRT&reason=503&since=1h&q=%2B49151", "deadletters?q=evt_7", "deadletters?cursor=from/0", "deadletters/dl_wh_9QRT_7",
 		"events", "events?q=text+of&outcome=dead&from=2026-01-01T00:00", "live", "live?outcome=failure&url=wh_9QRT", "audit", "audit?who=mcp&q=wh_", "link",
 		"webhooks/wh_9QRT/pause", "webhooks/wh_9QRT/resume", "webhooks/wh_9QRT/rotate-secret", "webhooks/wh_9QRT/remove", "deadletters/replay?all=1&url=wh_9QRT", "deadletters/replay?id=dl_wh_9QRT_7",
 		"deadletters/purge?all=1&url=wh_9QRT", "events/replay?id=7&id=8", "link/unpair",
@@ -31,6 +35,10 @@ var (
 func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
+	known := map[string]bool{}
+	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what") {
+		known[name] = true
+	}
 	for _, path := range everyPath() {
 		status, text := b.get(path)
 		if status != http.StatusOK || !strings.Contains(text, "<h1") || !strings.HasSuffix(strings.TrimSpace(text), "</html>") {
@@ -60,6 +68,17 @@ func TestEveryPage(t *testing.T) {
 		for _, m := range links.FindAllStringSubmatch(text, -1) {
 			if !strings.HasPrefix(m[1], Root) && !strings.HasPrefix(m[1], "#") && m[1] != "" {
 				t.Errorf("%s leads to %s", path, m[1])
+			}
+			u, err := url.Parse(html.UnescapeString(m[1]))
+			if err != nil {
+				t.Errorf("%s leads to %s: %v", path, m[1], err)
+				continue
+			}
+			// escaped once too often it would be another one, and the form would select all
+			for name := range u.Query() {
+				if !known[name] {
+					t.Errorf("%s leads to %s, with a field %q", path, m[1], name)
+				}
 			}
 		}
 	}
@@ -147,6 +166,53 @@ func TestWhatCannotBeRead(t *testing.T) {
 	for _, path := range []string{"webhooks/wh_NONE", "deadletters/dl_wh_9QRT_8", "nothing", "webhooks/wh_9QRT/nothing"} {
 		if status, text := b.get(path); status != http.StatusNotFound || !strings.Contains(text, "Not found") {
 			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
+
+// TestLettersAreListedNewestFirst: over all webhooks, page by page, as long as they are not too
+// many; then as they are stored, which is said. Each is on one page.
+func TestLettersAreListedNewestFirst(t *testing.T) {
+	t.Parallel()
+	next := regexp.MustCompile(`href="/page/deadletters\?([^"]*)#letters">Next page`)
+	shown := regexp.MustCompile(`name="id" value="(dl_wh_9QRT_\d+)"`)
+	for _, n := range []int{130, sortedLetters + 10} {
+		f := everything()
+		one := f.letters[0]
+		f.letters = nil
+		for i := range n {
+			one.ID, one.FailedAt = fmt.Sprintf("dl_wh_9QRT_%d", i), time.Now().Add(time.Duration(i*7%n)*time.Second-time.Hour*24)
+			f.letters = append(f.letters, one)
+		}
+		b := open(t, f)
+		seen, path := map[string]bool{}, "deadletters"
+		var order []string
+		for path != "" {
+			_, text := b.get(path)
+			if sorted := strings.Contains(text, "newest first, 50 a page"); sorted != (n <= sortedLetters) {
+				t.Fatalf("of %d: said to be sorted %v", n, sorted)
+			}
+			for _, m := range shown.FindAllStringSubmatch(text, -1) {
+				if seen[m[1]] {
+					t.Fatalf("%s is on two pages, the last %s", m[1], path)
+				}
+				seen[m[1]] = true
+				order = append(order, m[1])
+			}
+			m := next.FindStringSubmatch(text)
+			if path = ""; m != nil {
+				path = "deadletters?" + html.UnescapeString(m[1])
+			}
+		}
+		if len(seen) != n {
+			t.Errorf("of %d letters %d are listed", n, len(seen))
+		}
+		at := map[string]time.Time{}
+		for _, l := range f.letters {
+			at[l.ID] = l.FailedAt
+		}
+		if sorted := slices.IsSortedFunc(order, func(x, y string) int { return at[y].Compare(at[x]) }); sorted != (n <= sortedLetters) {
+			t.Errorf("%d letters are listed newest first: %v", n, sorted)
 		}
 	}
 }

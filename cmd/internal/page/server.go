@@ -74,6 +74,7 @@ type Server struct {
 	streams   chan struct{} // holds one element for each that is open
 
 	pairings pairings
+	groups   groups
 
 	ctx   context.Context // ends with Close
 	close context.CancelFunc

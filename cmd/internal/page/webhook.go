@@ -82,7 +82,7 @@ func (c *call) webhook() (shown, error) {
 		}
 	}
 	m.Attempts = m.Attempts[:min(len(m.Attempts), shownAttempts)]
-	if groups, err := c.s.o.Service.DeadLetterSummary(c.ctx(), api.DeadLetterFilter{Webhook: w.ID}); err != nil {
+	if groups, err := c.summary(api.DeadLetterFilter{Webhook: w.ID}, w.Dead); err != nil {
 		m.GroupErr = err.Error()
 	} else {
 		m.Groups = c.groupRows(groups, st)

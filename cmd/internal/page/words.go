@@ -1,10 +1,18 @@
 package page
 
 import (
+	"html/template"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 )
+
+// queryOf is a query as it stands in a link: template.URL, since a template would escape the signs
+// between its fields too.
+func queryOf(q url.Values) template.URL {
+	return template.URL(q.Encode()) //nolint:gosec // Encode escapes every name and value
+}
 
 func uintText(n uint64) string { return strconv.FormatUint(n, 10) }
 

@@ -46,14 +46,26 @@ func (b *Bar) Draw(done, total int64, note string) {
 	if note != "" {
 		text += "  " + note
 	}
+	title := b.title
+	if cols, _ := Size(b.w); cols > 0 { // a line that wraps is drawn again and again
+		title, text = fitBar(title, text, cols)
+	}
 	b.mu.Lock()
 	b.text = text
 	b.mu.Unlock()
 	if b.pw == nil {
 		b.begin()
 	}
+	b.tracker.UpdateMessage(title)
 	b.tracker.UpdateTotal(max(total, 1)) // 0 would be an unknown one
 	b.tracker.SetValue(min(max(done, 0), max(total, 1)))
+}
+
+// fitBar shortens what stands before and behind a bar so that all of it fits a line.
+func fitBar(title, text string, cols int) (shortTitle, shortText string) {
+	room := max(cols-barWidth-4, 0)
+	title = Middle(title, max(room-len([]rune(text)), 12))
+	return title, Short(text, max(room-len([]rune(title)), 0))
 }
 
 func (b *Bar) begin() {

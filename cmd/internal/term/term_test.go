@@ -245,3 +245,41 @@ func TestQRHoldsTheText(t *testing.T) {
 		}
 	}
 }
+
+// A table fits its terminal: the widest cells are shortened in their middle, ids and numbers never.
+func TestTableFits(t *testing.T) {
+	table := func() *Table {
+		tb := NewTable(Column{Name: "WEBHOOK"}, Column{Name: "URL", Shrink: 16}, Column{Name: "EVENTS", Shrink: 8}, Column{Name: "DEAD", Right: true})
+		tb.Row("wh_7K2M9QRT", "https://crm.example/"+strings.Repeat("hooks/", 20)+"wa", "message.received, message.sent", "1,932")
+		tb.Row("wh_9QRT7K2M", "http://localhost:5678/", "*", "0")
+		return tb
+	}
+	for _, width := range []int{0, 200, 80, 60, 10} {
+		var out strings.Builder
+		tb := table()
+		tb.Fit(width)
+		if err := tb.Write(&out, Style{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		got := out.String()
+		widest := 0
+		for line := range strings.Lines(got) {
+			widest = max(widest, len([]rune(strings.TrimRight(line, "\n"))))
+		}
+		if width >= 60 && widest > width || width == 0 && widest < 180 {
+			t.Errorf("in %d columns it takes %d:\n%s", width, widest, got)
+		}
+		for _, whole := range []string{"wh_7K2M9QRT", "wh_9QRT7K2M", "1,932", "https:", "wa "} {
+			if !strings.Contains(got, whole) {
+				t.Errorf("in %d columns %q is not in it:\n%s", width, whole, got)
+			}
+		}
+	}
+	if got := Middle("ü世界世界世界", 7); got != "ü世…世" && got != "ü世…界" {
+		t.Errorf("wide characters are cut to %q", got)
+	}
+	title, text := fitBar("replaying 23 to https://crm.example/hooks/wa/"+strings.Repeat("x", 80), "1,234/5,678  20/s  3 failed  2 m left", 80)
+	if n := len([]rune(title)) + len([]rune(text)) + barWidth + 4; n > 80 || !strings.Contains(text, "left") {
+		t.Errorf("a bar takes %d columns: %q %q", n, title, text)
+	}
+}

@@ -66,32 +66,43 @@ func readJournal(path string, take func(entry)) error {
 // writeJournal puts a file with these entries in the place of the one before, in one step, and
 // opens it for more.
 func writeJournal(path string, entries []entry) (*journal, error) {
-	j, err := beginJournal(path, entries)
-	if err != nil {
-		return nil, fmt.Errorf("write the journal of kept media: %w", err)
+	j := &journal{path: path}
+	if err := j.replace(entries); err != nil {
+		return nil, errors.Join(err, j.close())
 	}
 	return j, nil
 }
 
-func beginJournal(path string, entries []entry) (_ *journal, err error) {
+// replace puts a file with these entries in the place of this one, in one step. After an error the
+// journal goes on as it was, if its file can be opened again.
+func (j *journal) replace(entries []entry) error {
+	next, err := stageJournal(j.path, entries)
+	if err == nil {
+		// On Windows neither a file that is open can be renamed, nor another one put in its place.
+		err = j.close()
+		if err = errors.Join(err, os.Rename(next.path, j.path)); err != nil {
+			err = errors.Join(err, os.Remove(next.path))
+		} else {
+			j.size, j.lines = next.size, next.lines
+		}
+		file, openErr := os.OpenFile(j.path, os.O_RDWR, 0)
+		j.file, err = file, errors.Join(err, openErr)
+	}
+	if err != nil {
+		return fmt.Errorf("write the journal of kept media: %w", err)
+	}
+	return nil
+}
+
+// stageJournal writes a file with these entries beside path, and closes it.
+func stageJournal(path string, entries []entry) (*journal, error) {
 	file, err := os.CreateTemp(filepath.Dir(path), "journal-*") // 0600
 	if err != nil {
 		return nil, err
 	}
-	j := &journal{path: path, file: file}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, file.Close(), os.Remove(file.Name()))
-		}
-	}()
-	if err := j.append(entries...); err != nil {
-		return nil, err
-	}
-	if err := file.Sync(); err != nil {
-		return nil, err
-	}
-	if err := os.Rename(file.Name(), path); err != nil {
-		return nil, err
+	j := &journal{path: file.Name(), file: file}
+	if err := errors.Join(j.append(entries...), j.sync(), j.close()); err != nil {
+		return nil, errors.Join(err, os.Remove(j.path))
 	}
 	return j, nil
 }
@@ -116,4 +127,10 @@ func (j *journal) append(entries ...entry) error {
 
 func (j *journal) sync() error { return j.file.Sync() }
 
-func (j *journal) close() error { return j.file.Close() }
+// close closes the file. A journal whose file could not be opened has none.
+func (j *journal) close() error {
+	if j.file == nil {
+		return nil
+	}
+	return j.file.Close()
+}

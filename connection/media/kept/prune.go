@@ -68,13 +68,7 @@ func (s *Store) compact() error {
 	if s.journal.lines < slack+4*(len(s.holds)+len(s.wants)) {
 		return nil
 	}
-	next, err := writeJournal(s.journalPath(), s.entries())
-	if err != nil {
-		return err
-	}
-	old := s.journal
-	s.journal = next
-	return old.close()
+	return s.journal.replace(s.entries())
 }
 
 // makeRoom lets go of the oldest files until so many bytes more may be kept. It reports whether

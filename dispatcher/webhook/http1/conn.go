@@ -2,6 +2,7 @@ package http1
 
 import (
 	"bufio"
+	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -26,6 +27,7 @@ type conn struct {
 	keep  time.Duration // how long it may be
 
 	left    int   // what may still be read for this response
+	lines   int   // how many lines of a header may still be
 	tooLong error // what to say when it is more
 	failed  error // of the last read of this response
 
@@ -90,12 +92,12 @@ func emptyTLS(t *tls.Conn) bool {
 type source struct{ *conn }
 
 func (s source) Read(b []byte) (int, error) {
-	if s.left <= 0 {
+	if s.left <= 0 || s.lines <= 0 {
 		s.failed = s.tooLong
 		return 0, s.failed
 	}
 	n, err := s.net.Read(b[:min(len(b), s.left)])
-	s.left -= n
+	s.left, s.lines = s.left-n, s.lines-bytes.Count(b[:n], []byte{'\n'})
 	s.failed = err
 	return n, err
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"time"
@@ -16,6 +17,10 @@ const (
 	maxInline = 32 << 10
 	// framing is what the sizes of chunks and the trailers of a body may take.
 	framing = 4 << 10
+	// maxLines is how many lines the header of a response may have, informational ones before it
+	// included, and maxInformational how many of these: reading them is all that an endpoint can
+	// make us work.
+	maxLines, maxInformational = 256, 64
 	// afterFailure is how long a response is waited for when the request could not be written: an
 	// endpoint may refuse a body by closing, and have said why.
 	afterFailure = 250 * time.Millisecond
@@ -29,6 +34,7 @@ var (
 	ErrTLSAlert      = errors.New("a TLS alert arrived on a plain connection")
 	errHeaderTooLong = errors.New("the response's header is too long")
 	errBodyTooLong   = errors.New("the response's body is too long")
+	errInformational = errors.New("too many informational responses")
 )
 
 // Exchange is a response whose body may still be read. It has one caller, who must Close it.
@@ -115,12 +121,15 @@ func (x *Exchange) readHeader(hurry bool) error {
 	if hurry {
 		x.Hurry(afterFailure)
 	}
-	c.left, c.tooLong, c.failed = c.pool.opt.MaxHeader, errHeaderTooLong, nil
+	c.left, c.lines, c.tooLong, c.failed = c.pool.opt.MaxHeader, maxLines, errHeaderTooLong, nil
 	const alert, major = 0x15, 0x03 // RFC 8446, section 5.1
 	if b, err := c.in.Peek(2); err == nil && b[0] == alert && b[1] == major {
 		return ErrTLSAlert
 	}
-	for {
+	for informational := 0; ; informational++ {
+		if informational > maxInformational {
+			return errInformational
+		}
 		res, err := http.ReadResponse(c.in, c.request)
 		if err != nil {
 			// net/http judges a line that broke off as if it were whole.
@@ -131,7 +140,7 @@ func (x *Exchange) readHeader(hurry bool) error {
 		}
 		x.Status, x.Header, x.again = res.StatusCode, res.Header, mayFollow(res)
 		c.keep = keptFor(res.Header["Keep-Alive"], c.pool.opt.IdleTimeout)
-		c.left, c.tooLong = c.pool.opt.MaxBody+framing, errBodyTooLong
+		c.left, c.lines, c.tooLong = c.pool.opt.MaxBody+framing, math.MaxInt, errBodyTooLong
 		x.body = body{from: res.Body, ended: res.Body == http.NoBody}
 		if !x.body.ended {
 			x.Body = &x.body

@@ -86,6 +86,6 @@ func Ways() []Way {
 func Owners() []string {
 	return []string{
 		"start", "stop", "restart", "serve", "logs", "config set", "config get", "config unset", "webhook allow", "webhook disallow",
-		"http-token", "http-token rotate", "mcp", "version", "backup", "restore", "doctor",
+		"http-token", "http-token rotate", "mcp", "version", "backup", "restore", "doctor", "service install", "service uninstall", "service status", "listen", "open",
 	}
 }

@@ -41,6 +41,7 @@ var (
 )
 
 // replaced returns the sentence with what in returns for its commands; false leaves one as it is.
+// One in backquotes is for the user to run, whoever reads of it, and stays.
 func replaced(sentence string, in func(w Way, given []argument) (string, bool)) string {
 	var out strings.Builder
 	for {
@@ -51,6 +52,7 @@ func replaced(sentence string, in func(w Way, given []argument) (string, bool)) 
 		}
 		line := sentence[at[1]:]
 		w, given, rest, ok := parse(line)
+		ok = ok && !strings.HasSuffix(sentence[:at[0]], "`")
 		said := ""
 		if ok {
 			said, ok = in(w, given)

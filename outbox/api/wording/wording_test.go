@@ -30,7 +30,8 @@ func TestSentences(t *testing.T) {
 		},
 		{"waoutbox status says what to do", "whatsapp_connection_status says what to do", "GET /v1/status says what to do"},
 		{"scan a QR code instead (waoutbox pair)", "scan a QR code instead (whatsapp_get_qr_code)", "scan a QR code instead (POST /v1/link/code)"},
-		{"`waoutbox unpair`", "`whatsapp_disconnect (logout true)`", "`DELETE /v1/link`"},
+		{"log out with waoutbox unpair", "log out with whatsapp_disconnect (logout true)", "log out with DELETE /v1/link"},
+		{"The user did not agree. He can do it himself with: `waoutbox unpair`", "", ""},
 		{
 			"See why: waoutbox deadletter --url wh_1",
 			"See why: whatsapp_dead_letter_list (url wh_1)",

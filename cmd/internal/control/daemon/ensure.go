@@ -13,6 +13,7 @@ import (
 
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 	"waoutbox/store/private"
@@ -24,7 +25,9 @@ type Options struct {
 	Executable string   // "" is the running binary
 	Args       []string // further arguments of serve
 	NoSpawn    bool     // only look, never start
-	Agent      control.Agent
+	// has a service manager start the daemon, and reports false where none is to; nil: none is
+	Managed func(ctx context.Context) (bool, error)
+	Agent   control.Agent
 	// environment from which the daemon gets its few variables; nil is this process's
 	Env []string
 }
@@ -125,6 +128,9 @@ func start(ctx context.Context, c *control.Client, o Options) error {
 		if !free {
 			return err
 		}
+		if managed, err := startManaged(ctx, c, o); managed || err != nil {
+			return err
+		}
 		child, err := spawn(o)
 		if err != nil {
 			return err
@@ -145,6 +151,36 @@ func start(ctx context.Context, c *control.Client, o Options) error {
 		// good, a command is soon done.
 		if _, held, ownerErr := store.ReadOwner(o.StateDir); ownerErr != nil || !held {
 			return err
+		}
+	}
+}
+
+// startManaged has the service manager start the daemon where one is installed: a daemon beside it
+// would keep the state from it. It reports false where none is.
+func startManaged(ctx context.Context, c *control.Client, o Options) (managed bool, err error) {
+	if o.Managed == nil {
+		return false, nil
+	}
+	managed, err = o.Managed(ctx)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return managed, ctx.Err()
+	case err != nil:
+		return managed, api.Errorf(CodeStartFailed, "the installed service did not start: %v. What it says: %s", err, term.Command(o.StateDir, "service status"))
+	case !managed:
+		return false, nil
+	case len(o.Args) > 0:
+		return true, api.Errorf(api.CodeInvalidArguments, "the service is installed and was started without %s: keep settings with %s", o.Args[0], term.Command(o.StateDir, "config set")).In("args")
+	}
+	tick := time.NewTicker(pollInterval)
+	defer tick.Stop()
+	for {
+		if err = ping(ctx, c); err == nil || ctx.Err() != nil {
+			return true, err
+		}
+		select {
+		case <-ctx.Done():
+		case <-tick.C:
 		}
 	}
 }

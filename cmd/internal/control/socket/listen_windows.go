@@ -2,12 +2,9 @@ package socket
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"net"
 	"path/filepath"
-	"strings"
 
 	"github.com/Microsoft/go-winio"
 	"golang.org/x/sys/windows"
@@ -15,9 +12,8 @@ import (
 	"waoutbox/store"
 )
 
-// pipePath names the pipe of a state directory: the user's SID and a hash of the path, so that
-// neither users nor states collide. A pipe, because a unix socket made inside some agents' process
-// trees cannot be unlinked and poisons its path.
+// pipePath names the pipe of a state directory, and whose it is. A pipe, because a unix socket made
+// inside some agents' process trees cannot be unlinked and poisons its path.
 func pipePath(stateDir string) (path, sid string, err error) {
 	dir, err := filepath.Abs(stateDir)
 	if err != nil {
@@ -31,8 +27,7 @@ func pipePath(stateDir string) (path, sid string, err error) {
 		return "", "", fmt.Errorf("who runs this cannot be told: %w", err)
 	}
 	sid = user.User.Sid.String()
-	sum := sha256.Sum256([]byte(strings.ToLower(dir)))
-	return `\\.\pipe\waoutbox-` + sid + "-" + hex.EncodeToString(sum[:8]), sid, nil
+	return pipeName(sid, dir), sid, nil
 }
 
 // Listen opens the control pipe of a state directory, open to this user only. The caller holds the
@@ -46,8 +41,7 @@ func Listen(stateDir string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control pipe: %w", err)
 	}
-	// D:P: nothing inherited; all access for the user, and none over the network.
-	ln, err := winio.ListenPipe(path, &winio.PipeConfig{SecurityDescriptor: "D:P(D;;GA;;;NU)(A;;GA;;;" + sid + ")"})
+	ln, err := winio.ListenPipe(path, &winio.PipeConfig{SecurityDescriptor: pipeAccess(sid)})
 	if err != nil {
 		return nil, fmt.Errorf("control pipe %s: %w", path, err)
 	}

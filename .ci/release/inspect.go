@@ -1,0 +1,135 @@
+package main
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"debug/elf"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// inspect reads every file of a release as those who get it do.
+func inspect(dir string, files []string) error {
+	var errs []error
+	for _, name := range files {
+		path := filepath.Join(dir, name)
+		var err error
+		switch {
+		case strings.HasSuffix(name, ".tar.gz"):
+			err = readTar(path)
+		case strings.HasSuffix(name, ".zip"):
+			err = readZip(path)
+		case strings.HasSuffix(name, ".deb"):
+			err = readPackage(path)
+		case strings.HasSuffix(name, ".json"):
+			err = readMaterials(path)
+		case strings.HasSuffix(name, ".1.gz"):
+			err = readManual(path)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// readTar wants a static program in it.
+func readTar(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	z, err := gzip.NewReader(f)
+	if err != nil {
+		return err
+	}
+	r := tar.NewReader(z)
+	h, err := r.Next()
+	if err != nil || h.Name != "waoutbox" || h.Mode != 0o755 {
+		return fmt.Errorf("it begins with %+v, %v", h, err)
+	}
+	program, err := io.ReadAll(r)
+	if err != nil || !strings.Contains(path, "_linux_") {
+		return err
+	}
+	file, err := elf.NewFile(bytes.NewReader(program))
+	if err != nil {
+		return err
+	}
+	if libs, err := file.ImportedLibraries(); err != nil || len(libs) > 0 {
+		return fmt.Errorf("it is not static: %v, %v", libs, err)
+	}
+	return nil
+}
+
+func readZip(path string) error {
+	z, err := zip.OpenReader(path)
+	if err != nil {
+		return err
+	}
+	defer z.Close()
+	if len(z.File) < 2 || z.File[0].Name != "waoutbox.exe" {
+		return errors.New("there is no program in it")
+	}
+	return nil
+}
+
+// readPackage has dpkg look, where there is one.
+func readPackage(path string) error {
+	if _, err := exec.LookPath("dpkg-deb"); err != nil {
+		fmt.Println("NOT RUN: dpkg-deb is not on this machine")
+		return nil
+	}
+	out, err := exec.Command("dpkg-deb", "-c", path).CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "./usr/bin/waoutbox") {
+		return fmt.Errorf("%v: %s", err, out)
+	}
+	out, err = exec.Command("dpkg-deb", "-f", path, "Package").CombinedOutput()
+	if err != nil || strings.TrimSpace(string(out)) != "waoutbox" {
+		return fmt.Errorf("%v: %s", err, out)
+	}
+	return nil
+}
+
+func readMaterials(path string) error {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	var bill struct{ Components []struct{ PURL string } }
+	if err := json.Unmarshal(b, &bill); err != nil {
+		return err
+	}
+	for _, c := range bill.Components {
+		if strings.HasPrefix(c.PURL, "pkg:golang/go.etcd.io/bbolt@v") {
+			return nil
+		}
+	}
+	return errors.New("it has no bbolt")
+}
+
+// readManual has man read the page, where there is one.
+func readManual(path string) error {
+	if _, err := exec.LookPath("man"); err != nil {
+		fmt.Println("NOT RUN: man is not on this machine")
+		return nil
+	}
+	cmd := exec.Command("man", "-l", path)
+	cmd.Env = append(os.Environ(), "MANWIDTH=80", "LC_ALL=C.UTF-8")
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.Output()
+	if err != nil || errs.Len() > 0 || !strings.Contains(string(out), "WAOUTBOX") {
+		return fmt.Errorf("%v: %.500s", err, errs.String())
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package socket
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// One pipe for a directory however it is written, another one for another directory or user, and a
+// name that Windows takes.
+func TestPipeName(t *testing.T) {
+	const sid = "S-1-5-21-3623811015-3361044348-30300820-1013"
+	want := pipeName(sid, `C:\Users\Alice Ä\.waoutbox`)
+	if !regexp.MustCompile(`^\\\\\.\\pipe\\waoutbox-S-1-5-21-3623811015-3361044348-30300820-1013-[0-9a-f]{16}$`).MatchString(want) {
+		t.Errorf("the pipe is %s", want)
+	}
+	for _, same := range []string{
+		`c:\users\alice ä\.waoutbox`, `C:\USERS\ALICE Ä\.WAOUTBOX`, `C:/Users/Alice Ä/.waoutbox`, `C:\Users\Alice Ä\.waoutbox\`, `\\?\C:\Users\Alice Ä\.waoutbox`,
+	} {
+		if got := pipeName(sid, same); got != want {
+			t.Errorf("%s has the pipe %s, want %s", same, got, want)
+		}
+	}
+	if share := pipeName(sid, `\\server\share\state`); share != pipeName(sid, `\\?\UNC\server\share\state`) {
+		t.Errorf("a share has two pipes")
+	}
+	seen := map[string]string{want: "the first"}
+	for _, other := range []struct{ sid, dir string }{
+		{sid, `C:\Users\Alice Ä\.waoutbox2`}, {sid, `C:\Users\Alice Ä`}, {sid, `D:\Users\Alice Ä\.waoutbox`}, {sid, `\\server\share\state`},
+		{strings.TrimSuffix(sid, "3") + "4", `C:\Users\Alice Ä\.waoutbox`},
+	} {
+		got := pipeName(other.sid, other.dir)
+		if seen[got] != "" {
+			t.Errorf("%v has the pipe of %s", other, seen[got])
+		}
+		seen[got] = other.dir
+	}
+	longest := "S-1-281474976710655" + strings.Repeat("-4294967295", 15)
+	if n := len(pipeName(longest, `C:\`+strings.Repeat("x", 30_000))); n > maxPipeName {
+		t.Errorf("a pipe's name of %d characters", n)
+	}
+}
+
+// The pipe lets its user in, nobody else, and nobody from another machine: the refusal comes first.
+func TestPipeAccess(t *testing.T) {
+	const sid = "S-1-5-21-1-2-3-1013"
+	got := pipeAccess(sid)
+	if !strings.HasPrefix(got, "D:P") {
+		t.Errorf("%s inherits", got)
+	}
+	rules := regexp.MustCompile(`\(([^)]*)\)`).FindAllStringSubmatch(got, -1)
+	if len(rules) != 2 || rules[0][1] != "D;;GA;;;NU" || rules[1][1] != "A;;GA;;;"+sid {
+		t.Errorf("the rules are %q", rules)
+	}
+}

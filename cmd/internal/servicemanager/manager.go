@@ -1,0 +1,195 @@
+// Package servicemanager has the service started by the system: a unit of systemd, an agent of
+// launchd, or a task of Windows at the user's logon. It writes their files and calls their
+// commands; nothing of it runs as another user than who installs it, whose state it is.
+package servicemanager
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Errors of a system that cannot do it.
+var (
+	ErrUnsupported  = errors.New("there is no service manager for this system")
+	ErrNotInstalled = errors.New("it is not installed")
+)
+
+// Service is what is to be started for one state directory.
+type Service struct {
+	Executable string // absolute
+	StateDir   string // absolute
+	Default    bool   // it is the usual place, and gets the plain name
+	GOOS       string
+	UID        int // 0 installs for the system
+	Getenv     func(string) string
+	// runs a command of the service manager and returns what it printed; nil: as a process
+	Run func(ctx context.Context, name string, args ...string) (string, error)
+}
+
+// Status is how a service stands.
+type Status struct {
+	Name      string // as the manager calls it
+	File      string // what was written
+	Installed bool
+	Enabled   bool // it starts with the machine, or with the user's session
+	Running   bool
+	// the program that it starts, "" when it is not installed
+	Executable string
+	// it ends when the user logs out
+	NoLinger bool
+}
+
+// backend is one service manager.
+type backend interface {
+	name() string
+	file() string // "" keeps none
+	text() string
+	install(ctx context.Context) error
+	uninstall(ctx context.Context) error
+	start(ctx context.Context) error
+	status(ctx context.Context, st *Status)
+}
+
+// hash tells the names of several state directories apart.
+func (s Service) hash() string {
+	if s.Default {
+		return ""
+	}
+	sum := sha256.Sum256([]byte(s.StateDir))
+	return "-" + hex.EncodeToString(sum[:4])
+}
+
+func (s Service) run(ctx context.Context, name string, args ...string) (string, error) {
+	if s.Run != nil {
+		return s.Run(ctx, name, args...)
+	}
+	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	text := strings.TrimSpace(string(out))
+	if err != nil && text != "" {
+		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), firstLine(text))
+	} else if err != nil {
+		err = fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
+	}
+	return text, err
+}
+
+func firstLine(s string) string {
+	line, _, _ := strings.Cut(s, "\n")
+	return strings.TrimSpace(line)
+}
+
+func (s Service) backend() (backend, error) {
+	switch s.GOOS {
+	case "linux":
+		return systemd{s}, nil
+	case "darwin":
+		return launchd{s}, nil
+	case "windows":
+		return task{s}, nil
+	}
+	return nil, ErrUnsupported
+}
+
+// Install writes the file of the service and has it started now and from then on. What was
+// installed for this state directory before is replaced.
+func (s Service) Install(ctx context.Context) (Status, error) {
+	b, err := s.backend()
+	if err != nil {
+		return Status{}, err
+	}
+	if path := b.file(); path != "" {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // others may list it, as all of these
+			return Status{}, err
+		}
+		if err := os.WriteFile(path, []byte(b.text()), 0o644); err != nil { //nolint:gosec // it holds no secret
+			return Status{}, err
+		}
+	}
+	if err := b.install(ctx); err != nil {
+		return Status{}, err
+	}
+	return s.Status(ctx)
+}
+
+// Uninstall stops the service and takes its file away. The state stays.
+func (s Service) Uninstall(ctx context.Context) (Status, error) {
+	st, err := s.Status(ctx)
+	if err != nil {
+		return st, err
+	}
+	if !st.Installed {
+		return st, ErrNotInstalled
+	}
+	b, err := s.backend()
+	if err != nil {
+		return st, err
+	}
+	if err := b.uninstall(ctx); err != nil {
+		return st, err
+	}
+	if path := b.file(); path != "" {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return st, err
+		}
+	}
+	if again, ok := b.(interface{ forgotten(context.Context) }); ok {
+		again.forgotten(ctx)
+	}
+	return st, nil
+}
+
+// Start has the manager start the service, and reports false when it is not installed.
+func (s Service) Start(ctx context.Context) (installed bool, err error) {
+	st, err := s.Status(ctx)
+	if errors.Is(err, ErrUnsupported) || err == nil && !st.Installed {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	b, err := s.backend()
+	if err != nil {
+		return false, err
+	}
+	return true, b.start(ctx)
+}
+
+// Status looks at what is installed.
+func (s Service) Status(ctx context.Context) (Status, error) {
+	b, err := s.backend()
+	if err != nil {
+		return Status{}, err
+	}
+	st := Status{Name: b.name(), File: b.file()}
+	if st.File != "" {
+		_, err := os.Stat(st.File)
+		st.Installed = err == nil
+		if err != nil {
+			return st, nil
+		}
+	}
+	b.status(ctx, &st)
+	return st, nil
+}
+
+// executableIn returns what stands in a file of a service before the state directory's flag.
+func executableIn(path, before, after string) string {
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return ""
+	}
+	_, rest, _ := strings.Cut(string(b), before)
+	exe, _, found := strings.Cut(rest, after)
+	if !found {
+		return ""
+	}
+	return exe
+}

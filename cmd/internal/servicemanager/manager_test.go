@@ -1,0 +1,204 @@
+package servicemanager
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// calls records what a service manager is asked, and says what it says.
+type calls struct {
+	all   []string
+	says  map[string]string
+	fails string // a word of the call that fails
+}
+
+func (c *calls) run(_ context.Context, name string, args ...string) (string, error) {
+	line := strings.Join(append([]string{name}, args...), " ")
+	c.all = append(c.all, line)
+	if c.fails != "" && strings.Contains(line, c.fails) {
+		return "", errors.New("it says no")
+	}
+	for word, text := range c.says {
+		if strings.Contains(line, word) {
+			return text, nil
+		}
+	}
+	return "", nil
+}
+
+func service(t *testing.T, goos string, c *calls) Service {
+	t.Helper()
+	home := t.TempDir()
+	return Service{Executable: `/opt/my "wa"/100%/waoutbox`, StateDir: "/srv/a <b> $HOME", GOOS: goos, UID: 1000, Run: c.run,
+		Getenv: func(name string) string { return map[string]string{"HOME": home, "USER": "alice"}[name] }}
+}
+
+func TestALifeOfAService(t *testing.T) {
+	t.Parallel()
+	for goos, want := range map[string][]string{
+		"linux":   {"--user daemon-reload", "--user enable waoutbox-", "--user restart waoutbox-", "--user start waoutbox-", "--user disable --now waoutbox-"},
+		"darwin":  {"launchctl bootout gui/1000/waoutbox-", "launchctl bootstrap gui/1000 ", "launchctl kickstart gui/1000/waoutbox-"},
+		"windows": {"schtasks /Create /F /SC ONLOGON", "schtasks /Run /TN waoutbox-", "schtasks /Delete /F /TN waoutbox-"},
+	} {
+		t.Run(goos, func(t *testing.T) {
+			t.Parallel()
+			c := &calls{says: map[string]string{"is-enabled": "enabled", "is-active": "active", "launchctl print": "\tstate = running", "Linger": "no", "schtasks /Query": "<Task></Task>"}}
+			s := service(t, goos, c)
+			if goos != "windows" { // whose task stands in no file
+				if st, err := s.Status(t.Context()); err != nil || st.Installed {
+					t.Fatalf("at first: %+v, %v", st, err)
+				}
+				if installed, err := s.Start(t.Context()); installed || err != nil {
+					t.Errorf("one that is not installed was started: %v, %v", installed, err)
+				}
+				if _, err := s.Uninstall(t.Context()); !errors.Is(err, ErrNotInstalled) {
+					t.Errorf("uninstalled before it was installed: %v", err)
+				}
+			}
+			st, err := s.Install(t.Context())
+			if err != nil || !st.Installed || !st.Enabled || goos != "windows" && !st.Running || st.NoLinger != (goos == "linux") {
+				t.Fatalf("installed: %+v, %v", st, err)
+			}
+			if goos == "linux" && st.Executable != s.Executable {
+				t.Errorf("it starts %q", st.Executable)
+			}
+			if installed, err := s.Start(t.Context()); !installed || err != nil {
+				t.Errorf("started: %v, %v", installed, err)
+			}
+			if _, err := s.Uninstall(t.Context()); err != nil {
+				t.Error(err)
+			}
+			if _, err := os.Stat(st.File); err == nil {
+				t.Errorf("%s was left", st.File)
+			}
+			for _, w := range want {
+				if !slices.ContainsFunc(c.all, func(line string) bool { return strings.Contains(line, w) }) {
+					t.Errorf("nothing was asked like %q: %q", w, c.all)
+				}
+			}
+		})
+	}
+}
+
+// What a path has in it is a path in the file too, and no word of another language.
+func TestPathsStandAsTheyAre(t *testing.T) {
+	t.Parallel()
+	c := &calls{}
+	unit := systemd{service(t, "linux", c)}.text()
+	if want := `ExecStart="/opt/my \"wa\"/100%%/waoutbox" --state-dir "/srv/a <b> $$HOME" serve`; !strings.Contains(unit, want) {
+		t.Errorf("the unit lacks %s:\n%s", want, unit)
+	}
+	plist := launchd{service(t, "darwin", c)}.text()
+	if want := "<string>/srv/a &lt;b&gt; $HOME</string>"; !strings.Contains(plist, want) {
+		t.Errorf("the agent lacks %s:\n%s", want, plist)
+	}
+	for _, w := range []string{"Type=notify", "WatchdogSec=", "Restart=on-failure", "RestartPreventExitStatus=2", "WantedBy=default.target"} {
+		if !strings.Contains(unit, w) {
+			t.Errorf("the unit lacks %s", w)
+		}
+	}
+	usual, other := service(t, "linux", c), service(t, "linux", c)
+	usual.Default = true
+	if (systemd{usual}).name() != "waoutbox.service" || (systemd{other}).name() == "waoutbox.service" {
+		t.Errorf("names: %s, %s", systemd{usual}.name(), systemd{other}.name())
+	}
+	root := usual
+	root.UID = 0
+	if f := (systemd{root}).file(); f != "/etc/systemd/system/waoutbox.service" || !strings.Contains(systemd{root}.text(), "multi-user.target") {
+		t.Errorf("root's is %s", f)
+	}
+}
+
+func TestAManagerThatFails(t *testing.T) {
+	t.Parallel()
+	c := &calls{fails: "enable"}
+	if _, err := service(t, "linux", c).Install(t.Context()); err == nil {
+		t.Error("nobody was told")
+	}
+	if _, err := service(t, "plan9", c).Install(t.Context()); !errors.Is(err, ErrUnsupported) {
+		t.Errorf("plan9: %v", err)
+	}
+}
+
+// The manager is told over its socket, and the watchdog hears nothing of a process that hangs.
+func TestNotify(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // there is no systemd
+	}
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "notify")
+	ln, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	hear := func() string {
+		t.Helper()
+		b := make([]byte, 100)
+		if err := ln.SetReadDeadline(time.Now().Add(time.Minute)); err != nil {
+			t.Fatal(err)
+		}
+		n, err := ln.Read(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b[:n])
+	}
+	env := map[string]string{"NOTIFY_SOCKET": path, "WATCHDOG_USEC": "20000"}
+	getenv := func(name string) string { return env[name] }
+	if err := Notify(getenv, Ready); err != nil || hear() != Ready {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	asked, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- KeepAlive(ctx, getenv, func(context.Context) error { asked <- struct{}{}; <-release; return nil })
+	}()
+	<-asked
+	if err := ln.SetReadDeadline(time.Unix(1, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ln.Read(make([]byte, 1)); err == nil {
+		t.Error("the watchdog heard of a process that hangs")
+	}
+	release <- struct{}{}
+	if got := hear(); got != Watchdog {
+		t.Errorf("it heard %q", got)
+	}
+	<-asked
+	stop()
+	release <- struct{}{}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	env["WATCHDOG_PID"] = "1"
+	if every := WatchdogEvery(getenv); every != 0 {
+		t.Errorf("another process's watchdog is told every %s", every)
+	}
+	env["NOTIFY_SOCKET"] = ""
+	if err := Notify(getenv, Ready); err != nil {
+		t.Errorf("without a manager: %v", err)
+	}
+}
+
+// On Windows a query that succeeds and says nothing is no task: under Wine every service was
+// installed.
+func TestATaskThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := service(t, "windows", &calls{})
+	if st, err := s.Status(t.Context()); err != nil || st.Installed || st.Enabled {
+		t.Errorf("%+v, %v", st, err)
+	}
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+
+	"waoutbox/cmd/internal/term"
+)
+
+// eventDigest is as much of an event's body as a person who watches wants to see: whom it is of,
+// and the text of a message. Everything in it was written by strangers.
+func eventDigest(body []byte) string {
+	var ev struct {
+		Data struct {
+			Messages []struct {
+				Key struct {
+					RemoteJID, RemoteJIDAlt, ParticipantAlt string
+				}
+				PushName string
+				Message  map[string]json.RawMessage
+			}
+			Connection string
+			ID         string
+			Action     string
+		}
+	}
+	if json.Unmarshal(body, &ev) != nil {
+		return ""
+	}
+	d := ev.Data
+	if len(d.Messages) == 0 {
+		return shownText(strings.TrimSpace(strings.Join([]string{d.ID, d.Action, d.Connection}, " ")))
+	}
+	m := d.Messages[0]
+	who := m.Key.RemoteJID
+	for _, other := range []string{m.Key.RemoteJIDAlt, m.Key.ParticipantAlt} {
+		if strings.HasSuffix(other, "@s.whatsapp.net") {
+			who = other
+		}
+	}
+	out := shownText(person(who, m.PushName))
+	if text := textOf(m.Message); text != "" {
+		out += ": " + shownText(text)
+	}
+	return out
+}
+
+// textOf is the text of a message, or the name of what it has instead.
+func textOf(message map[string]json.RawMessage) string {
+	var text string
+	if json.Unmarshal(message["conversation"], &text) == nil {
+		return text
+	}
+	var part struct{ Text, Caption string }
+	for name, raw := range message {
+		if name == "messageContextInfo" || json.Unmarshal(raw, &part) != nil {
+			continue
+		}
+		if part.Text != "" {
+			return part.Text
+		}
+		return strings.TrimSpace("[" + strings.TrimSuffix(name, "Message") + "] " + part.Caption)
+	}
+	return ""
+}
+
+// shownText cleans and shortens what somebody else wrote.
+func shownText(s string) string {
+	return term.Clean(term.Short(strings.Join(strings.Fields(s), " "), 60))
+}
