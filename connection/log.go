@@ -102,6 +102,7 @@ func (l libraryLog) line(level slog.Level, format string, args []any) {
 	if !l.log.Enabled(ctx, level) {
 		return
 	}
+	format = strings.ReplaceAll(format, "%p", "%v") // an address says nothing to anybody
 	var text string
 	switch {
 	case level > slog.LevelDebug:

@@ -12,6 +12,7 @@ import (
 )
 
 func main() {
+	forbidDumps()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // the first signal drains, a second one kills
 	// Only net/http writes there: what an endpoint sends without being asked, which may be an echo

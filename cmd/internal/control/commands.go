@@ -13,7 +13,7 @@ import (
 
 // handleOutbox streams a copy of the outbox to a command that makes a backup.
 func (s *Server) handleOutbox(w http.ResponseWriter, r *http.Request) {
-	if err := readRequest(w, r, string(routeOutbox), &none{}); err != nil {
+	if err := s.readRequest(w, r, string(routeOutbox), &none{}); err != nil {
 		s.writeError(w, err)
 		return
 	}
@@ -57,7 +57,7 @@ func (c *Client) Examine(ctx context.Context, in api.Examine) (api.Examination, 
 // its process ends too, or until the daemon stops.
 func (s *Server) handleListen(w http.ResponseWriter, r *http.Request) {
 	var in api.PutWebhook
-	if err := readRequest(w, r, string(routeListen), &in); err != nil {
+	if err := s.readRequest(w, r, string(routeListen), &in); err != nil {
 		s.writeError(w, err)
 		return
 	}

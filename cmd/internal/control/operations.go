@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
 	"strconv"
@@ -128,7 +127,7 @@ func mutate[In, Out any](s *Server, path route[In, Out], run func(context.Contex
 func handle[In, Out any](s *Server, path route[In, Out], run func(context.Context, In) (Out, error)) {
 	mount(s, path, func(w http.ResponseWriter, r *http.Request) {
 		var in In
-		if err := readRequest(w, r, string(path), &in); err != nil {
+		if err := s.readRequest(w, r, string(path), &in); err != nil {
 			s.writeError(w, err)
 			return
 		}
@@ -143,15 +142,18 @@ func handle[In, Out any](s *Server, path route[In, Out], run func(context.Contex
 
 // readRequest reads the whole request before the operation starts: only then does net/http watch
 // for the caller going away.
-func readRequest(w http.ResponseWriter, r *http.Request, pattern string, in any) *api.Error {
+func (s *Server) readRequest(w http.ResponseWriter, r *http.Request, pattern string, in any) *api.Error {
 	ctl := http.NewResponseController(w)
 	// a connection without deadlines still ends with its caller
 	_ = ctl.SetReadDeadline(time.Now().Add(bodyTimeout))
-	raw, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBytes))
+	raw, err := s.bodies.read(r.Context(), http.MaxBytesReader(w, r.Body, maxRequestBytes), r.ContentLength)
 	_ = ctl.SetReadDeadline(time.Time{})
 	if err != nil {
 		if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 			return api.Errorf(codeTooLarge, "the request is larger than %d bytes; send less at once", maxRequestBytes)
+		}
+		if errors.Is(err, errBodiesWait) {
+			return api.Retryf(api.CodeServiceUnavail, "%d %v; try again", largeBodies, errBodiesWait)
 		}
 		return api.Retryf(api.CodeInvalidArguments, "the request did not arrive whole; try again")
 	}

@@ -71,6 +71,8 @@ type Server struct {
 	mutating  context.Context // ends when a stop has waited long enough for the mutations
 	cutWrites context.CancelFunc
 
+	bodies bodies // of every call
+
 	mu              sync.Mutex
 	closed          bool // no call may begin
 	mutationsClosed bool // and none of those that have begun may become a mutation
@@ -80,7 +82,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience, bodies: make(bodies, largeBodies)}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())

@@ -18,7 +18,7 @@ var openAPI string
 
 // handleOpenAPI describes the operations to programs.
 func (s *Server) handleOpenAPI(w http.ResponseWriter, r *http.Request) {
-	if err := readRequest(w, r, string(routeOpenAPI), &none{}); err != nil {
+	if err := s.readRequest(w, r, string(routeOpenAPI), &none{}); err != nil {
 		s.writeError(w, err)
 		return
 	}

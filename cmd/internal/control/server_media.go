@@ -25,7 +25,7 @@ const mediaChunk = 64 << 10
 // header that no program saves by.
 func (s *Server) handleMedia(w http.ResponseWriter, r *http.Request) {
 	var in idRef
-	if err := readRequest(w, r, string(routeMedia), &in); err != nil {
+	if err := s.readRequest(w, r, string(routeMedia), &in); err != nil {
 		s.writeError(w, err)
 		return
 	}

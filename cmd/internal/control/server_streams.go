@@ -15,7 +15,7 @@ import (
 // daemon stops.
 func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 	var in api.PairRequest
-	if err := readRequest(w, r, string(routePair), &in); err != nil {
+	if err := s.readRequest(w, r, string(routePair), &in); err != nil {
 		s.writeError(w, err)
 		return
 	}
@@ -102,7 +102,7 @@ type occurrenceLine struct {
 // the daemon stops.
 func (s *Server) handleOccurrences(w http.ResponseWriter, r *http.Request) {
 	var in api.OccurrenceQuery
-	if err := readRequest(w, r, string(routeStreamOccurrences), &in); err != nil {
+	if err := s.readRequest(w, r, string(routeStreamOccurrences), &in); err != nil {
 		s.writeError(w, err)
 		return
 	}

@@ -15,6 +15,7 @@ import (
 
 // running is a server over a real socket with a fake service behind it.
 type running struct {
+	server *Server
 	dir    string
 	client *Client
 	stop   context.CancelFunc // begins to stop
@@ -42,6 +43,7 @@ func startServerWith(t *testing.T, dir string, o ServerOptions) *running {
 	}
 	r := &running{dir: dir, client: NewClient(dir, Agent{Kind: api.CallerCLI, Name: "cli", Version: "0.2.0"}), stop: cancel, done: make(chan struct{})}
 	s := NewServer(o)
+	r.server = s
 	go func() { r.err = s.Serve(ctx, ln); close(r.done) }()
 	t.Cleanup(func() {
 		cancel()
