@@ -424,6 +424,9 @@ const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-
 // post sends a message; header is "Name: value" of what differs from a request as it should be.
 func (h *httpEvents) post(ctx context.Context, body string, header ...string) *http.Response {
 	h.t.Helper()
+	// a stream that does not end is a fault, and no wait for ever
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	h.t.Cleanup(cancel)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, strings.NewReader(body))
 	if err != nil {
 		h.t.Fatal(err)

@@ -51,7 +51,12 @@ try {
   step('a phone is linked');
   await page.getByRole('button', { name: 'Show the code' }).click();
   await page.locator('svg.qr').waitFor();
-  await look('link, with a code');
+  await page.getByLabel('The phone’s number').fill('+49 151 5550100');
+  await page.getByRole('button', { name: 'Get a code' }).click();
+  await page.locator('#code8').waitFor();
+  want(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/.test(await page.locator('#code8').innerText()), 'the code to type is ' + await page.locator('#code8').innerText());
+  want(await page.locator('svg.qr').isVisible(), 'the code to scan is gone beside the one to type');
+  await look('link, with codes');
   await picture('pair');
   const pair = spawn(path.join(dir, 'waoutbox'), ['pair', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: world.env });
   let scanned;

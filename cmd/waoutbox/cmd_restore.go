@@ -14,6 +14,7 @@ import (
 	"waoutbox/cmd/internal/admin"
 	"waoutbox/cmd/internal/backup"
 	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/rmtree"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/boltbox"
 	"waoutbox/store"
@@ -87,7 +88,7 @@ func (e *env) restore(ctx context.Context, f *os.File, passphrase string, yes bo
 	if err != nil {
 		return explain.Unusable(err, "the backup cannot be taken out of its file")
 	}
-	defer os.RemoveAll(staged) //nolint:errcheck // the next restore throws it away
+	defer rmtree.Remove(staged) //nolint:errcheck // the next restore throws it away
 	b, err := backup.Extract(f, passphrase, staged)
 	if err != nil {
 		return e.unfitBackup(f.Name(), err)

@@ -24,12 +24,12 @@ func (r restored) PutSession(ctx context.Context, address string, session []byte
 	if err != nil {
 		return fmt.Errorf("read a session again: %w", err)
 	}
-	return r.SessionStore.PutSession(ctx, address, Restore(session, before))
+	return r.SessionStore.PutSession(ctx, address, restore(session, before))
 }
 
-// Restore returns a record with those sessions of the record before as they were that are not the
+// restore returns a record with those sessions of the record before as they were that are not the
 // present one. Where the present one is that of before no other was tried.
-func Restore(session, before []byte) []byte {
+func restore(session, before []byte) []byte {
 	if len(before) == 0 {
 		return session
 	}

@@ -39,7 +39,7 @@ func TestRestore(t *testing.T) {
 		"not to be read":    {[]byte{0xff}, serialized(1, 2), serialized(1, 2)},
 		"not to be written": {serialized(1, 2), []byte{0xff}, []byte{0xff}},
 	} {
-		if got := Restore(tt.after, tt.before); !bytes.Equal(got, tt.want) {
+		if got := restore(tt.after, tt.before); !bytes.Equal(got, tt.want) {
 			t.Errorf("%s: %x, want %x", name, got, tt.want)
 		}
 	}

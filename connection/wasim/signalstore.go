@@ -16,8 +16,6 @@ import (
 
 	"go.mau.fi/whatsmeow/store"
 	"go.mau.fi/whatsmeow/util/keys"
-
-	"waoutbox/connection/sessions"
 )
 
 // keyring is the Signal state of one simulated device, in memory. Sessions are
@@ -116,8 +114,7 @@ func (k *keyring) GetSubDeviceSessions(_ context.Context, name string) ([]uint32
 }
 
 func (k *keyring) StoreSession(_ context.Context, addr *protocol.SignalAddress, r *record.Session) error {
-	// as after a failed decryption: sessions that were tried in vain stay as they were
-	k.sessions[addr.String()] = sessions.Restore(r.Serialize(), k.sessions[addr.String()])
+	k.sessions[addr.String()] = untried(r, k.sessions[addr.String()])
 	return nil
 }
 

@@ -13,12 +13,12 @@ func TestArrivals(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var a Arrivals
 		a.Appended(make([]outbox.Event, 3), 0)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		a.Appended(make([]outbox.Event, 2), 0)
 		if got := a.Counts(time.Now()); len(got) != Minutes || got[Minutes-1] != 2 || got[Minutes-2] != 3 || got[0] != 0 {
 			t.Errorf("after a minute: %v", got)
 		}
-		time.Sleep(Minutes * time.Minute)
+		<-time.After(Minutes * time.Minute)
 		a.Appended(make([]outbox.Event, 1), 0)
 		if got := a.Counts(time.Now()); got[Minutes-1] != 1 || sum(got) != 1 {
 			t.Errorf("after an hour: %v", got)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"waoutbox/cmd/internal/rmtree"
 	"waoutbox/store"
 )
 
@@ -33,7 +34,7 @@ const (
 // its path. What a crash left there is thrown away. The state must be owned.
 func Staged(dir string) (string, error) {
 	path := filepath.Join(dir, stagedDir)
-	if err := os.RemoveAll(path); err != nil {
+	if err := rmtree.Remove(path); err != nil {
 		return "", err
 	}
 	return path, os.Mkdir(path, 0o700)
@@ -112,7 +113,7 @@ func end(dir string, now time.Time, step func(string)) (replaced string, err err
 		}
 		step(StepKept)
 	}
-	if err := os.RemoveAll(from); err != nil {
+	if err := rmtree.Remove(from); err != nil {
 		return replaced, err
 	}
 	return replaced, store.SyncDir(dir)

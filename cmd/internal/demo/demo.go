@@ -11,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"waoutbox/cmd/internal/rmtree"
 )
 
 // limit bounds a run: `demo --once` must end within 40 s whatever happens.
@@ -53,7 +55,7 @@ func Run(ctx context.Context, o Options) (sum Summary, err error) {
 	if err != nil {
 		return sum, fmt.Errorf("make a temporary directory for the demo: %w", err)
 	}
-	defer func() { err = errors.Join(err, removeAll(base)) }()
+	defer func() { err = errors.Join(err, rmtree.Remove(base)) }()
 	once, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	s, err := newSetup(filepath.Join(base, "state"), o)

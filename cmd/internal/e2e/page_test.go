@@ -94,7 +94,7 @@ func TestPage(t *testing.T) {
 		t.Errorf("on record: %v", by)
 	}
 
-	stream, err := client.Get(base + "/page/stream?of=overview") //nolint:bodyclose // closed below
+	stream, err := client.Get(base + "/page/stream?of=overview")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,21 +16,21 @@ func TestALinkIsUsedOnce(t *testing.T) {
 	link := s.Link(base)
 	client := &http.Client{}
 	defer client.CloseIdleConnections()
-	get := func(url string) *http.Response {
+	get := func(url string) (int, []*http.Cookie) {
 		t.Helper()
 		resp, err := client.Get(url)
 		if err != nil {
 			t.Fatal(err)
 		}
 		resp.Body.Close()
-		return resp
+		return resp.StatusCode, resp.Cookies()
 	}
-	if resp := get(base + Root); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) != 0 {
-		t.Errorf("without a session: %d", resp.StatusCode)
+	if status, cookies := get(base + Root); status != http.StatusUnauthorized || len(cookies) != 0 {
+		t.Errorf("without a session: %d", status)
 	}
 	for _, wrong := range []string{"open", "open?k=", "open?k=" + secret()} {
-		if resp := get(base + Root + wrong); resp.StatusCode != http.StatusUnauthorized {
-			t.Errorf("%s: %d", wrong, resp.StatusCode)
+		if status, _ := get(base + Root + wrong); status != http.StatusUnauthorized {
+			t.Errorf("%s: %d", wrong, status)
 		}
 	}
 	for name, value := range map[string]string{"Sec-Purpose": "prefetch;prerender", "Purpose": "prefetch", "": ""} {
@@ -50,19 +50,19 @@ func TestALinkIsUsedOnce(t *testing.T) {
 			t.Errorf("who only looks ahead (%q): %d", name, resp.StatusCode)
 		}
 	}
-	resp := get(link.URL)
-	if resp.StatusCode != http.StatusOK || len(resp.Cookies()) != 1 {
-		t.Fatalf("the link: %d with %d cookies", resp.StatusCode, len(resp.Cookies()))
+	status, cookies := get(link.URL)
+	if status != http.StatusOK || len(cookies) != 1 {
+		t.Fatalf("the link: %d with %d cookies", status, len(cookies))
 	}
-	c := resp.Cookies()[0]
+	c := cookies[0]
 	if !c.HttpOnly || c.SameSite != http.SameSiteStrictMode || c.Path != Root || c.Domain != "" || c.MaxAge <= 0 || !strings.HasSuffix(c.Name, base[strings.LastIndexByte(base, ':')+1:]) {
 		t.Errorf("the cookie is %v", c)
 	}
 	if strings.Contains(link.URL, c.Value) {
 		t.Error("the cookie is the link's secret, which stands in a history")
 	}
-	if resp := get(link.URL); resp.StatusCode != http.StatusUnauthorized || len(resp.Cookies()) != 0 {
-		t.Errorf("the link, used again: %d", resp.StatusCode)
+	if status, cookies := get(link.URL); status != http.StatusUnauthorized || len(cookies) != 0 {
+		t.Errorf("the link, used again: %d", status)
 	}
 }
 
@@ -76,7 +76,7 @@ func TestSessionsEnd(t *testing.T) {
 		if got := time.Until(until); got != linkLife {
 			t.Errorf("a link lives for %v", got)
 		}
-		time.Sleep(linkLife)
+		<-time.After(linkLife)
 		if _, _, ok := s.use(token); ok {
 			t.Error("an old link opens a session")
 		}
@@ -85,11 +85,11 @@ func TestSessionsEnd(t *testing.T) {
 		if !ok || s.find(cookie) != one {
 			t.Fatal("a link opens no session")
 		}
-		time.Sleep(sessionLife - time.Second)
+		<-time.After(sessionLife - time.Second)
 		if s.find(cookie) == nil {
 			t.Error("a session ended early")
 		}
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		if s.find(cookie) != nil {
 			t.Error("a session goes on after its time")
 		}
@@ -100,7 +100,7 @@ func TestSessionsEnd(t *testing.T) {
 			token, _ := s.link()
 			cookie, _, _ := s.use(token)
 			cookies = append(cookies, cookie)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		for i, c := range cookies {
 			if (s.find(c) != nil) != (i >= 3) {
@@ -111,7 +111,7 @@ func TestSessionsEnd(t *testing.T) {
 		for range maxLinks + 2 {
 			token, _ := s.link()
 			tokens = append(tokens, token)
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		for i, token := range tokens {
 			if _, _, ok := s.use(token); ok != (i >= 2) {

@@ -100,7 +100,7 @@ func (c *call) remove() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := "It is not known any more."
+	var text string
 	switch {
 	case !res.Removed:
 		text = "It was removed before."

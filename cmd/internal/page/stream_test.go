@@ -20,7 +20,7 @@ type reading struct {
 // stream opens a stream, as the page's script does.
 func (b *browser) stream(path string) *reading {
 	b.t.Helper()
-	resp, err := b.http.Get(b.base + Root + path)
+	resp, err := b.http.Get(b.base + Root + path) //nolint:bodyclose // end closes it
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func TestALifeOfAService(t *testing.T) {
 	} {
 		t.Run(goos, func(t *testing.T) {
 			t.Parallel()
-			c := &calls{says: map[string]string{"is-enabled": "enabled", "is-active": "active", "launchctl print": "\tstate = running", "Linger": "no"}}
+			c := &calls{says: map[string]string{"is-enabled": "enabled", "is-active": "active", "launchctl print": "\tstate = running", "Linger": "no", "schtasks /Query": "<Task></Task>"}}
 			s := service(t, goos, c)
 			if goos != "windows" { // whose task stands in no file
 				if st, err := s.Status(t.Context()); err != nil || st.Installed {
@@ -190,5 +190,15 @@ func TestNotify(t *testing.T) {
 	env["NOTIFY_SOCKET"] = ""
 	if err := Notify(getenv, Ready); err != nil {
 		t.Errorf("without a manager: %v", err)
+	}
+}
+
+// On Windows a query that succeeds and says nothing is no task: under Wine every service was
+// installed.
+func TestATaskThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := service(t, "windows", &calls{})
+	if st, err := s.Status(t.Context()); err != nil || st.Installed || st.Enabled {
+		t.Errorf("%+v, %v", st, err)
 	}
 }

@@ -40,7 +40,9 @@ func (t task) start(ctx context.Context) error {
 
 func (t task) status(ctx context.Context, st *Status) {
 	out, err := t.run(ctx, "schtasks", "/Query", "/TN", t.name(), "/XML")
-	st.Installed, st.Enabled = err == nil, err == nil && !strings.Contains(out, "<Enabled>false</Enabled>")
+	// Where there are no tasks (Wine), the command says nothing and succeeds.
+	st.Installed = err == nil && strings.TrimSpace(out) != ""
+	st.Enabled = st.Installed && !strings.Contains(out, "<Enabled>false</Enabled>")
 	if st.Installed {
 		st.Executable = t.Executable
 	}

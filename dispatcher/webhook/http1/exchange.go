@@ -20,7 +20,7 @@ const (
 	// maxLines is how many lines the header of a response may have, informational ones before it
 	// included, and maxInformational how many of these: reading them is all that an endpoint can
 	// make us work.
-	maxLines, maxInformational = 1000, 64
+	maxLines, maxInformational = 256, 64
 	// afterFailure is how long a response is waited for when the request could not be written: an
 	// endpoint may refuse a body by closing, and have said why.
 	afterFailure = 250 * time.Millisecond

@@ -100,7 +100,7 @@ func (m *Message) read(event string, data json.RawMessage) {
 	case "group.update":
 		m.readGroup(first)
 	case "presence.update":
-		for _, p := range object(sub(first, "presences")) {
+		for _, p := range sub(first, "presences") {
 			if o, ok := p.(object); ok {
 				m.Kind = cmp.Or(map[string]string{"available": "online", "unavailable": "offline", "composing": "typing", "paused": "stopped typing"}[text(o, "lastKnownPresence")],
 					text(o, "lastKnownPresence"))

@@ -1,4 +1,4 @@
-package demo
+package rmtree
 
 import (
 	"os"
@@ -7,7 +7,7 @@ import (
 )
 
 // The demo ended with "unlinkat … serve.log: Invalid function" where os.RemoveAll cannot delete.
-func TestRemoveEach(t *testing.T) {
+func TestEach(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "base")
 	for _, d := range []string{"", "state/media/a", "state/media/b"} {
@@ -18,13 +18,13 @@ func TestRemoveEach(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := removeEach(dir); err != nil {
+	if err := each(dir); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(dir); !os.IsNotExist(err) {
 		t.Errorf("it is still there: %v", err)
 	}
-	if err := removeAll(dir); err != nil {
+	if err := Remove(dir); err != nil {
 		t.Errorf("of what is not there: %v", err)
 	}
 }
