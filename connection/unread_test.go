@@ -76,7 +76,8 @@ func TestWhatCanNeverBeReadKeepsNothing(t *testing.T) {
 		must(t, err)
 		eventually(t, "the text", func() bool { return slices.Contains(r.texts(), strconv.Itoa(i)) })
 	}
-	if got := r.statuses()[before:]; len(got) > 0 {
+	// that the present one has brought what waited may be told by now
+	if got := slices.DeleteFunc(r.statuses()[before:], func(s string) bool { return s == "caught up" }); len(got) > 0 {
 		t.Errorf("the connection was made anew: %q", got)
 	}
 	r.acc.ClearFaults()

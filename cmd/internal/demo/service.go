@@ -152,6 +152,9 @@ func (s *service) output(ctx context.Context, stdin io.Reader, args ...string) (
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil { // it was killed for that, which only looks like a failure of its own
+			err = ctx.Err()
+		}
 		return "", fmt.Errorf("waoutbox %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
