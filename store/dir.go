@@ -73,7 +73,7 @@ func absolute(goos, path string) bool {
 }
 
 // CheckDir reports why dir cannot be a state directory: Missing (wraps fs.ErrNotExist too),
-// NotDirectory, OtherOwner, Writable (it by everybody, or a directory above it, in which others
+// NotDirectory, OtherOwner, Writable (it, or a directory above it, in which others
 // could put another one in its place), or System. It creates and changes nothing, so clients may
 // call it beside a living owner.
 func CheckDir(dir string) error {

@@ -74,14 +74,13 @@ func CheckDir(dir string) error {
 }
 
 // CheckFile returns an *Error for what belongs to another user, even for root (whose files would
-// then lie in somebody's reach), and for what everybody may write. What the owner's group may write
-// is taken: a container's volume is given such modes at every start, and they are taken away. info
-// is of path.
+// then lie in somebody's reach), and for what group or others may write: store.Tighten comes
+// before, for a container's volume is given such modes at every start. info is of path.
 func CheckFile(path string, info fs.FileInfo) error {
 	if uid := ownerOf(info); uid != os.Geteuid() {
 		return refuse(ErrOwner, path, "belongs to user %d and you are user %d", uid, os.Geteuid())
 	}
-	if mode := info.Mode().Perm(); mode&0o002 != 0 {
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
 		return refuse(ErrWritable, path, "can be written by others (mode %04o)", mode)
 	}
 	return nil

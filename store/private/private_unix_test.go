@@ -114,7 +114,7 @@ func TestModesOfFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "file")
-	for mode, want := range map[fs.FileMode]fs.FileMode{0o600: 0o600, 0o644: 0o600, 0o640: 0o600, 0o400: 0o400, 0o444: 0o400, 0o755: 0o700, 0o622: 0, 0o660: 0o600, 0o666: 0, 0o602: 0} {
+	for mode, want := range map[fs.FileMode]fs.FileMode{0o600: 0o600, 0o644: 0o600, 0o640: 0o600, 0o400: 0o400, 0o444: 0o400, 0o755: 0o700, 0o622: 0, 0o660: 0, 0o666: 0, 0o602: 0} {
 		if err := errors.Join(os.WriteFile(path, []byte("x"), 0o600), os.Chmod(path, mode)); err != nil {
 			t.Fatal(err)
 		}
