@@ -31,9 +31,17 @@ func tighten(path string, want fs.FileMode) error {
 // them, as on a volume whose modes are fixed. What everybody may write is left to those that refuse
 // it. It may run beside a living owner.
 func Tighten(dir string) (changed, kept []string) {
-	entries, err := os.ReadDir(dir)
+	about, err := os.Stat(dir)
 	if err != nil {
 		return nil, nil // whoever uses it says what is wrong
+	}
+	// In a directory of somebody else, or of everybody, a name may lead elsewhere a moment later.
+	if st, ok := about.Sys().(*syscall.Stat_t); !ok || int(st.Uid) != os.Geteuid() || about.Mode().Perm()&0o002 != 0 {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, nil
 	}
 	names := []string{"."}
 	for _, entry := range entries {

@@ -50,7 +50,12 @@ func (e *env) config() (config.Config, error) {
 // checkStateDir refuses a directory that others can write, or that is none, before anything in it
 // is believed; one that is not there yet is fine. A restore that was cut off is finished first.
 func (e *env) checkStateDir() error {
-	if err := store.CheckDir(e.stateDir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err := store.CheckDir(e.stateDir)
+	if errors.Is(err, store.Writable) { // by a group, as a volume is given: taken away, or refused
+		store.Tighten(e.stateDir)
+		err = store.CheckDir(e.stateDir)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return explain.State(err)
 	}
 	return e.finishRestore()
