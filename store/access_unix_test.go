@@ -62,6 +62,18 @@ func TestAVolumeWithAGroupIsTightened(t *testing.T) {
 	openState(t, dir)
 }
 
+// In a directory that everybody writes to, nothing is touched: a name there may lead elsewhere.
+func TestADirectoryOfOthersIsLeftAlone(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, store.KeyFile)
+	if err := errors.Join(os.WriteFile(path, nil, 0o660), os.Chmod(path, 0o660), os.Chmod(dir, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if changed, kept := store.Tighten(dir); len(changed)+len(kept) > 0 || mode(t, path) != 0o660 {
+		t.Errorf("changed %v, kept %v, the file has mode %o", changed, kept, mode(t, path))
+	}
+}
+
 func TestStateRefusesOtherOwner(t *testing.T) {
 	dir := "/" // belongs to root, whom nobody else is
 	if os.Geteuid() == 0 {

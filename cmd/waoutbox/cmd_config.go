@@ -51,7 +51,7 @@ func (e *env) config() (config.Config, error) {
 // is believed; one that is not there yet is fine. A restore that was cut off is finished first.
 func (e *env) checkStateDir() error {
 	err := store.CheckDir(e.stateDir)
-	if errors.Is(err, store.Writable) { // by its group: a container's volume
+	if errors.Is(err, store.Writable) { // by a group, as a volume is given: taken away, or refused
 		store.Tighten(e.stateDir)
 		err = store.CheckDir(e.stateDir)
 	}

@@ -55,10 +55,10 @@ QR code while no account is linked, the link as it changes, and one line for wha
 // hand.
 func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) (err error) {
 	began := time.Now()
+	tightened, kept := store.Tighten(e.stateDir)
 	if err := e.checkStateDir(); err != nil { // before anything in it is believed
 		return err
 	}
-	tightened, kept := store.Tighten(e.stateDir)
 	cfg, err := e.config()
 	if err != nil {
 		return err
