@@ -20,11 +20,6 @@ func (f *passphraseFlags) add(fl *pflag.FlagSet, use string) {
 	fl.BoolVar(&f.ask, "passphrase", false, use+" a passphrase that is typed, or read from stdin")
 }
 
-// given reports whether there is to be a passphrase.
-func (f *passphraseFlags) given(fl *pflag.FlagSet) bool {
-	return f.ask || fl.Changed("passphrase-file")
-}
-
 // read returns the passphrase, "" when none was asked for. One that is new is typed twice.
 func (f *passphraseFlags) read(e *env, fl *pflag.FlagSet, isNew bool) (string, error) {
 	switch {

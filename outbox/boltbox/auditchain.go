@@ -51,12 +51,11 @@ func decodeLink(at, v []byte) (l link, err error) {
 func addLink(tx *bbolt.Tx, key []byte, a outbox.Audit) error {
 	bucket := tx.Bucket([]byte(bucketAuditChain))
 	c := bucket.Cursor()
-	at, v := c.Seek([]byte{byte(a.Kind) + 1})
-	if at == nil {
-		at, v = c.Last()
-	} else {
-		at, v = c.Prev()
+	step := c.Prev // the last link lies before the next kind's first
+	if at, _ := c.Seek([]byte{byte(a.Kind) + 1}); at == nil {
+		step = c.Last
 	}
+	at, v := step()
 	number, last := uint64(0), link{}
 	if len(at) == linkKeySize && at[0] == byte(a.Kind) {
 		number = binary.BigEndian.Uint64(at[1:])

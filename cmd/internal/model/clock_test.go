@@ -47,7 +47,7 @@ func TestLeap(t *testing.T) {
 		pass(time.Minute)
 		for _, d := range []time.Duration{0, time.Second, -time.Second, 1000 * time.Hour, -1000 * time.Hour} {
 			then := leap(time.Now(), d)
-			if got := then.Round(0).Sub(time.Now()); got != d || then.UnixNano() != time.Now().Add(d).UnixNano() {
+			if got := time.Until(then.Round(0)); got != d || then.UnixNano() != time.Now().Add(d).UnixNano() {
 				t.Errorf("after %v it is off by %v", d, got)
 			}
 			if got, since := then.Sub(began), time.Since(began); got != time.Minute || since != time.Minute {
