@@ -18,6 +18,23 @@ func TestRandomNoticesDoNotVanish(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(31, 32))
 	bob, team := parsed(t, r.bob.LID()), parsed(t, r.group.JID())
 	now := fmt.Sprint(time.Now().Unix())
+	for name, attrs := range map[string]waBinary.Attrs{
+		"a receipt":            {"from": bob, "t": now},
+		"without a time":       {"from": bob},
+		"with a word as time":  {"from": bob, "t": "now"},
+		"from a word":          {"from": "word", "t": now},
+		"to a word":            {"from": bob, "t": now, "recipient": "word"},
+		"a member's":           {"from": team, "t": now, "participant": bob},
+		"of a word in a group": {"from": team, "t": now, "participant": "word"},
+	} {
+		attrs["id"], attrs["type"] = r.id(), "read"
+		before := len(r.events())
+		must(t, r.acc.SendStanza(ctx, tag("receipt", attrs, nil)))
+		must(t, r.acc.WaitDrained(ctx))
+		if got := len(r.events()) - before; got != 1 {
+			t.Errorf("%s: %d events", name, got)
+		}
+	}
 	some := func(attrs waBinary.Attrs) waBinary.Attrs { // each attribute may be missing
 		for name := range attrs {
 			if rnd.IntN(5) == 0 {

@@ -100,6 +100,13 @@ func (c *Client) refusedAsRestricted(ctx context.Context, to types.JID) *api.Err
 	return api.Retryf(api.CodeAccountRestricted, "WhatsApp refused the message (%s); it was not sent: the account may not write to this recipient %s", restrictedCode, why.When())
 }
 
+// noteWriter has whoever writes in a direct chat be written to again.
+func (c *Client) noteWriter(evt any) {
+	if m, ok := evt.(*events.Message); ok && !m.Info.IsFromMe && !m.Info.IsGroup {
+		c.restricted.Wrote(m.Info.Chat.ToNonAD().String(), m.Info.SenderAlt.ToNonAD().String())
+	}
+}
+
 // bannedUntil is the end of a ban in words, for a sentence about it.
 func (c *Client) bannedUntil(left time.Duration) string {
 	if left <= 0 {

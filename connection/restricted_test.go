@@ -103,6 +103,14 @@ func TestARefusalShowsARestriction(t *testing.T) {
 	if got := r.timelocks(); len(got) != 1 || !got[0] {
 		t.Errorf("events of restrictions %v", got)
 	}
+
+	// whoever writes is no stranger, and can be answered at once
+	ctx := bounded(t)
+	sendAll(t, func() (string, error) { return eve.SendText(ctx, "hello") })
+	r.waitTexts("hello")
+	if err := sendTo(t, r, eve); err != nil || len(eve.Received()) != 1 {
+		t.Errorf("an answer: %v, received %v", err, eve.Received())
+	}
 	r.restricted.Now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	if r.hasAlarm(alarmRestricted) {
 		t.Error("the alarm outlives the restriction")

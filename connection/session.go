@@ -139,6 +139,7 @@ func (c *Client) attach(s *session) *session {
 			c.noteAccount(s, evt)
 		}
 		c.media.Note(evt)
+		c.noteWriter(evt)
 		stanza := c.arrivals.Told(evt)
 		told := c.in.handle(evt, stanza, from)
 		if told {

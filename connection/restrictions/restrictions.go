@@ -60,6 +60,16 @@ func (r *Restrictions) Refused(chat string) (isNew bool) {
 	return isNew
 }
 
+// Wrote notes that whoever these chats are with has written: no stranger any more, so WhatsApp may
+// take a message that it refused before.
+func (r *Restrictions) Wrote(chats ...string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, chat := range chats {
+		delete(r.refused, chat)
+	}
+}
+
 // Refusal is why nothing is sent to a chat.
 type Refusal struct {
 	Until time.Time

@@ -55,7 +55,8 @@ func TestAnnounced(t *testing.T) {
 	}
 }
 
-// Who was refused stays refused, known or not; everybody else is judged as a stranger or not.
+// Who was refused stays refused, known or not, until they write; everybody else is judged as a
+// stranger or not.
 func TestRefused(t *testing.T) {
 	c := newClock()
 	if !c.Refused(alice) || c.Refused(alice) {
@@ -67,6 +68,13 @@ func TestRefused(t *testing.T) {
 	if _, active := c.Active(); !active {
 		t.Error("nothing is active")
 	}
+	c.Wrote(bob, alice)
+	c.refused(t, alice, known, false)
+	c.refused(t, bob, stranger, true)
+	if c.Refused(alice) {
+		t.Error("a refusal while the restriction lasts is news")
+	}
+	c.refused(t, alice, known, true)
 	c.now = c.now.Add(Unknown)
 	c.refused(t, alice, known, false)
 	c.refused(t, bob, stranger, false)

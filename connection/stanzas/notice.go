@@ -11,12 +11,16 @@ import (
 )
 
 // missedReceipt returns what of a receipt no event has told: the library leaves out a reader it
-// cannot read, and refuses a receipt without an id or a sender.
+// cannot read, and refuses a receipt that lacks an id, a time or a sender, or has another address
+// that is none.
 func missedReceipt(n *waBinary.Node) []Found {
 	lost := []Found{{Event: placeholderOf(n), Placeholder: true, Lost: "a receipt could not be read"}}
 	from := jid(n, "from")
+	if from.IsEmpty() || !addressed(n) {
+		return lost
+	}
 	if !hasMembers(from) || !jid(n, "participant").IsEmpty() {
-		if from.IsEmpty() || text(n, "id") == "" {
+		if _, err := strconv.ParseInt(text(n, "t"), 10, 64); err != nil || text(n, "id") == "" {
 			return lost
 		}
 		if list, ok := n.GetOptionalChildByTag("list"); ok {
@@ -43,6 +47,18 @@ func missedReceipt(n *waBinary.Node) []Found {
 		}
 	}
 	return nil
+}
+
+// addressed reports whether the library takes the addresses of a receipt for such.
+func addressed(n *waBinary.Node) bool {
+	for _, name := range []string{"from", "participant", "recipient"} {
+		if v, has := n.Attrs[name]; has {
+			if _, is := v.(types.JID); !is {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // missedNotice returns what of a group's notification no event has told. The library refuses all of
