@@ -2,6 +2,7 @@ package translate
 
 import (
 	"context"
+	"strings"
 
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
@@ -91,6 +92,9 @@ func (t *Translator) callTerminate(ctx context.Context, evt *events.CallTerminat
 		return nil, nil
 	}
 	k := key{id: evt.CallID, sender: t.address(ctx, evt.CallCreator, evt.CallCreatorAlt)}
+	if k.id == "" { // another call than every other
+		k.id = strings.ToUpper(strings.TrimPrefix(unique().key, idPrefix))
+	}
 	k.chat = k.sender
 	switch from := BareJID(evt.From); from {
 	case k.sender.jid:

@@ -220,6 +220,16 @@ func TestMissedCalls(t *testing.T) {
 	}
 }
 
+// A call without an id gets one of its own: each is told, and its key names it.
+func TestMissedCallsWithoutAnID(t *testing.T) {
+	f := newFixture()
+	evt := &events.CallTerminate{Reason: "timeout", BasicCallMeta: types.BasicCallMeta{From: aliceLID, CallCreator: aliceLID, Timestamp: second(0)}}
+	first, second := f.must(t, evt)[0], f.must(t, evt)[0]
+	if first.Key == second.Key || first.Message == "" || first.Message == second.Message || strings.Contains(string(first.Body), `"id":""`) {
+		t.Errorf("%s %s\n%s %s", first.Key, first.Body, second.Key, second.Body)
+	}
+}
+
 func TestRingingIsBounded(t *testing.T) {
 	var r ringingCalls
 	for i := range 10 * maxRinging {
