@@ -38,7 +38,7 @@ func newListenCmd(e *env) *cobra.Command {
 its signatures as a receiver would. The webhook is there as long as this runs: however it ends, it is removed, and so is what
 waits for it. PORT is a free one unless it is given.
 
---status answers with another status, to see what a receiver that fails gets.`,
+--status is what it returns instead of 200, to see what a receiver that fails gets.`,
 		Example: `  waoutbox listen
   waoutbox listen 5678 --event message.received --json`,
 		Args: arguments(0, 1, "at most a port"),

@@ -21,7 +21,7 @@ func newStatusCmd(e *env) *cobra.Command {
 --watch shows it again every two seconds, until it is interrupted; with --json one line each.
 
 --check is for monitoring: exit 0 healthy, 1 an alarm is up, 3 not running. --alive is for what restarts a container:
-exit 0 when the service answers, whatever alarm is up, else 3.`,
+exit 0 when the service responds, whatever alarm is up, else 3.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			m := modeState
@@ -41,12 +41,12 @@ exit 0 when the service answers, whatever alarm is up, else 3.`,
 		},
 	}
 	cmd.Flags().BoolVar(&check, "check", false, "only tell whether all is well: exit 0 healthy, 1 alarm, 3 not running")
-	cmd.Flags().BoolVar(&alive, "alive", false, "only tell whether the service answers: exit 0, else 3")
+	cmd.Flags().BoolVar(&alive, "alive", false, "only tell whether the service responds: exit 0, else 3")
 	cmd.Flags().BoolVar(&watch, "watch", false, "show it again and again")
 	return cmd
 }
 
-// alive says whether the service answers.
+// alive says whether the service responds.
 func (e *env) alive(ctx context.Context) error {
 	b, err := e.connect(ctx, modeDaemon)
 	if err != nil {

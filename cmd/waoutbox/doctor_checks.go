@@ -190,7 +190,7 @@ func (d *examining) service(ctx context.Context) (running bool) {
 	case err == nil && info.Version != version:
 		d.add("service", findingWarning, fmt.Sprintf("runs (pid %d) as version %s, and this program is %s", info.PID, info.Version, version), d.e.command("restart"))
 	case err == nil:
-		d.add("service", findingOK, fmt.Sprintf("runs (pid %d, up for %s) and answers on its socket", info.PID, since(info.StartedAt)), "")
+		d.add("service", findingOK, fmt.Sprintf("runs (pid %d, up for %s) and responds on its socket", info.PID, since(info.StartedAt)), "")
 	case lockErr != nil:
 		d.add("service", findingProblem, lockErr.Error(), "")
 	case owned:

@@ -86,7 +86,7 @@ func printEnv(ctx context.Context, args []string, getenv func(string) string, st
 	}
 	var at wasim.Info
 	if err := json.Unmarshal(response, &at); err != nil || len(at.RootKey) != 64 {
-		return fmt.Errorf("no simulator answers at %s: %s", playURL(getenv), response)
+		return fmt.Errorf("no simulator responds at %s: %s", playURL(getenv), response)
 	}
 	// A state belongs to one server: each run of the simulator has a key of its own, and so a
 	// directory.

@@ -59,7 +59,7 @@ func (e *episode) inProcess(kind string, length time.Duration) {
 		}
 	})
 	p := &process{
-		life: life{Number: e.number, Kind: kind, State: filepath.Join(e.dir, "state"), Base: e.r.url, Again: e.writeAgain()},
+		life: life{Number: e.number, Kind: kind, State: filepath.Join(e.dir, "state"), Base: e.r.url, Again: e.writeAgain(), Cursors: e.l.cursors()},
 		out:  out, rnd: rand.New(rand.NewPCG(1, uint64(e.number))),
 	}
 	// A stop may come before the lanes have started.
