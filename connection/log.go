@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -108,7 +110,7 @@ func (l libraryLog) line(level slog.Level, format string, args []any) {
 	case level > slog.LevelDebug:
 		text = fmt.Sprintf(format, shortened(args)...)
 	case l.content:
-		text = fmt.Sprintf(format, withoutPairing(args)...)
+		text = fmt.Sprintf(format, withoutPointers(withoutPairing(args))...)
 	default:
 		text = fmt.Sprintf(format, withoutContent(args)...)
 	}
@@ -135,6 +137,17 @@ func withoutPairing(args []any) []any {
 	return args
 }
 
+// withoutPointers replaces what would be read where it lies, as textOf does.
+func withoutPointers(args []any) []any {
+	out := slices.Clone(args)
+	for i, a := range args {
+		if _, isNode := a.(*waBinary.Node); !isNode && reflect.ValueOf(a).Kind() == reflect.Pointer {
+			out[i] = plain(textOf(a))
+		}
+	}
+	return out
+}
+
 // plain prints as it is, whatever the verb.
 type plain string
 
@@ -157,10 +170,22 @@ func shortened(args []any) []any {
 		case bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64, time.Duration, time.Time:
 			out[i] = a
 		default:
-			out[i] = plain(masked(fmt.Sprint(a)))
+			out[i] = plain(masked(textOf(a)))
 		}
 	}
 	return out
+}
+
+// textOf is a value's text, and of what it points to only the type: the library goes on writing it.
+func textOf(a any) string {
+	switch a.(type) {
+	case error, fmt.Stringer:
+		return fmt.Sprint(a)
+	}
+	if reflect.ValueOf(a).Kind() == reflect.Pointer {
+		return fmt.Sprintf("%T", a)
+	}
+	return fmt.Sprint(a)
 }
 
 // ids match what names a message or a request.

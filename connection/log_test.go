@@ -70,3 +70,23 @@ func TestDebugLinesHoldNoContent(t *testing.T) {
 		t.Errorf("with content asked for there is none:\n%s", whole)
 	}
 }
+
+// What the library names by its address it goes on writing: a line that printed it read it at the
+// same time.
+func TestLogsReadNothingThatIsBeingWritten(t *testing.T) {
+	type socket struct{ state string }
+	for _, content := range []bool{false, true} {
+		for _, level := range []slog.Level{slog.LevelDebug, slog.LevelWarn} {
+			var out bytes.Buffer
+			log := newLibraryLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelDebug})), content, nil)
+			write := log.Debugf
+			if level == slog.LevelWarn {
+				write = log.Warnf
+			}
+			write("read pump starting %p", &socket{"being written"})
+			if got := out.String(); strings.Contains(got, "written") || !strings.Contains(got, "*connection.socket") {
+				t.Errorf("content %v, %v: %s", content, level, got)
+			}
+		}
+	}
+}
