@@ -138,6 +138,15 @@ func (c *call) confirm(about, question, instead string) (api.Approval, error) {
 	return api.ApprovalNone, nil
 }
 
+// refusedBy returns the service's error for what its user declined, where it has one: its command
+// names the state directory.
+func refusedBy(service, declined error) error {
+	if api.CodeOf(service) == api.CodeApprovalDeclined {
+		return service
+	}
+	return declined
+}
+
 // note adds a line for the model after the result.
 func (c *call) note(format string, a ...any) {
 	c.more = append(c.more, textContent(fmt.Sprintf(format, a...)))

@@ -189,7 +189,10 @@ type readInput struct {
 	MessageKeys []messageKey `json:"messageKeys" doc:"1 to 256 messages, as key in their events names them"`
 }
 
+// messageKey is the key of an event, which agents pass as they have it.
 type messageKey struct {
+	_ struct{} `ignored:"fromMe,remoteJidAlt,participantAlt,addressingMode,server_id"`
+
 	RemoteJID   string `json:"remoteJid"`
 	ID          string `json:"id" max:"128"`
 	Participant string `json:"participant,omitempty" doc:"author, in a group; absent: looked up"`

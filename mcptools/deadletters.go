@@ -247,9 +247,9 @@ func (s *Server) runDeadLetterPurge(ctx context.Context, c *call, in deadLetterP
 	if err != nil {
 		return out, err
 	}
-	if declined != nil { // the service records it
-		_, _ = b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, Approval: approval})
-		return out, declined
+	if declined != nil { // the service records it, and names the command in full
+		_, err := b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, Approval: approval})
+		return out, refusedBy(err, declined)
 	}
 	got, err := b.Purge(ctx, api.PurgeRequest{DeadLetterFilter: which, DryRun: in.DryRun, Approval: approval})
 	if err != nil {

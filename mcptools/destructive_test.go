@@ -72,7 +72,7 @@ func TestDestructiveToolsAsk(t *testing.T) {
 		if n := f.declined.Load(); n != told {
 			t.Errorf("%s %v: the service was told %d times that the user declined, want %d", c.tool, c.arguments, n, told)
 		}
-		if !c.done && (!strings.HasPrefix(text, "approval_declined: ") || !strings.Contains(text, "waoutbox deadletter purge ") && !strings.Contains(text, "waoutbox unpair")) {
+		if !c.done && (!strings.HasPrefix(text, "approval_declined: ") || !strings.Contains(text, "waoutbox --state-dir /s deadletter purge ") && !strings.Contains(text, "waoutbox --state-dir /s unpair")) {
 			t.Errorf("%v: %s", c.arguments, text)
 		}
 	}

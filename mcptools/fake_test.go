@@ -194,7 +194,7 @@ func (f *fake) ContinuePairing(_ context.Context, in api.ContinuePairing) (api.P
 func (f *fake) Unpair(_ context.Context, in api.UnpairRequest) (api.UnpairResult, error) {
 	if in.Approval == api.ApprovalDeclined {
 		f.declined.Add(1)
-		return api.UnpairResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree")
+		return api.UnpairResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree: `waoutbox --state-dir /s unpair`")
 	}
 	if in.Approval == api.ApprovalGiven {
 		f.agreed.Add(1)
@@ -287,7 +287,7 @@ func (f *fake) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, eac
 func (f *fake) Purge(_ context.Context, in api.PurgeRequest) (api.PurgeResult, error) {
 	if in.Approval == api.ApprovalDeclined { // only that is recorded
 		f.declined.Add(1)
-		return api.PurgeResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree")
+		return api.PurgeResult{}, api.Errorf(api.CodeApprovalDeclined, "the user did not agree: `waoutbox --state-dir /s deadletter purge ID...`")
 	}
 	if in.Approval == api.ApprovalGiven {
 		f.agreed.Add(1)

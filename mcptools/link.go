@@ -256,9 +256,9 @@ func (s *Server) runDisconnect(ctx context.Context, c *call, in disconnectInput)
 	if err != nil {
 		return out, err
 	}
-	if declined != nil { // the service records it
-		_, _ = b.Unpair(ctx, api.UnpairRequest{Approval: approval})
-		return out, declined
+	if declined != nil { // the service records it, and names the command in full
+		_, err := b.Unpair(ctx, api.UnpairRequest{Approval: approval})
+		return out, refusedBy(err, declined)
 	}
 	if !in.Logout {
 		if _, err := b.Disconnect(ctx); err != nil {

@@ -91,7 +91,7 @@ func TestCalls(t *testing.T) {
 			`{"success":true,"messageId":"3EB0","timestamp":"2026-11-24T09:00:00Z"}`},
 		{"whatsapp_find_recipient", `{"query":"bob"}`, []string{"FindRecipients bob limit=0"},
 			`{"items":[{"jid":"2048@lid","name":"` + cut(strings.Repeat("x", 200), maxName) + `","kind":"contact","phone":"+15550100123"}],"total":7}`},
-		{"whatsapp_read_messages", `{"messageKeys":[{"remoteJid":"1@g.us","id":"3A","participant":"2048@lid"},{"remoteJid":"2048@lid","id":"3B"}]}`,
+		{"whatsapp_read_messages", `{"messageKeys":[{"remoteJid":"1@g.us","id":"3A","participant":"2048@lid"},{"remoteJid":"2048@lid","remoteJidAlt":"49151@s.whatsapp.net","fromMe":false,"id":"3B","addressingMode":"lid"}]}`,
 			[]string{"MarkRead [{1@g.us 3A 2048@lid} {2048@lid 3B }]"}, `{"success":true}`},
 		{"whatsapp_subscribe_presence", `{"jid":"+1 555"}`, []string{"WatchPresence +1 555"}, ""},
 		{"whatsapp_dead_letter_list", `{}`, []string{"DeadLetters webhook= event= since= limit=20 cursor="},

@@ -23,7 +23,7 @@ type AuditKind uint8
 
 const (
 	AuditChange  AuditKind = iota // something was changed
-	AuditSend                     // a message was sent
+	AuditSend                     // a message was sent or marked as read, or a presence is watched
 	AuditRefusal                  // what was asked for was not done
 	auditKinds
 )

@@ -28,7 +28,7 @@ const (
 	whyOwn         = "where waoutbox itself listens (the setting http); a webhook goes to another program."
 	whyNotLocal    = "not this machine, which localhost and the names below it stand for; write the name or the address that is meant."
 	whyPublicPlain = "a public address, and plain http would show the events to everyone on the way;" +
-		" use https, or allow it with --allow-insecure-http."
+		" use https, or allow it with: waoutbox webhook add URL --allow-insecure-http."
 )
 
 // refusal is a range that nothing is sent to, and who says what it is.

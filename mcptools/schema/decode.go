@@ -54,6 +54,9 @@ func (s *Schema) readObject(path string, raw json.RawMessage, into reflect.Value
 	}
 	for _, name := range slices.Sorted(maps.Keys(given)) {
 		p, known := s.Properties.find(name)
+		if !known && slices.Contains(s.ignored, name) {
+			continue
+		}
 		if !known {
 			return badArgument("Unknown argument %q.%s %s",
 				within+short(name), DidYouMean(name, s.names()), s.takes(path))

@@ -28,7 +28,8 @@ type Schema struct {
 	Maximum     *int   `json:"maximum,omitempty"`
 	Description string `json:"description,omitempty"`
 
-	set Set // what Enum lists, with the words for a value that is not in it
+	ignored []string // properties that are not listed, and are passed over
+	set     Set      // what Enum lists, with the words for a value that is not in it
 }
 
 // Properties keep the order of the struct's fields: it is the order in which a model reads them.
@@ -88,8 +89,9 @@ type Sets map[reflect.Type]Set
 
 // Of makes the schema of a Go type from its fields' tags: `json` names a property, which is
 // required unless the tag says omitempty or omitzero; `doc` describes it; `max` bounds a string's
-// characters; `range:"1,100"` a number. help replaces the `doc` of properties whose description is
-// made at run time.
+// characters; `range:"1,100"` a number. The blank field's `ignored` names what clients send besides
+// because they have it, and what is passed over. help replaces the `doc` of properties whose
+// description is made at run time.
 //
 // It panics on a type that the schemas here have no word for, which every test would show.
 func (e Sets) Of(t reflect.Type, help map[string]string) *Schema {
@@ -121,6 +123,10 @@ func (e Sets) objectOf(t reflect.Type, help map[string]string) *Schema {
 	described := 0
 	for _, f := range reflect.VisibleFields(t) {
 		if f.Anonymous { // its fields follow
+			continue
+		}
+		if f.Name == "_" {
+			s.ignored = strings.Split(f.Tag.Get("ignored"), ",")
 			continue
 		}
 		name, options, _ := strings.Cut(f.Tag.Get("json"), ",")

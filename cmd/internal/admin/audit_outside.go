@@ -16,6 +16,7 @@ import (
 // that it was begun.
 type outside struct {
 	service *Service
+	kind    outbox.AuditKind
 	key     outbox.AuditKey // of the first half
 	entry   outbox.AuditEntry
 	// why it could not be written before the change; the change is made all the same
@@ -26,9 +27,14 @@ type outside struct {
 // or a program's change is refused. The owner of the state is at its command line, and mends what
 // is wrong with the same commands: his is made, and the log says that it may not be on record.
 func (s *Service) beginOutside(ctx context.Context, e outbox.AuditEntry) (*outside, error) {
-	o := &outside{service: s, entry: e}
+	return s.beginKind(ctx, outbox.AuditChange, e)
+}
+
+// beginKind is beginOutside for records of another kind.
+func (s *Service) beginKind(ctx context.Context, kind outbox.AuditKind, e outbox.AuditEntry) (*outside, error) {
+	o := &outside{service: s, kind: kind, entry: e}
 	e.Begun = true
-	a, err := s.record(ctx, outbox.AuditChange, e)
+	a, err := s.record(ctx, kind, e)
 	if err == nil {
 		a.Tag &^= 1
 		o.key = a.AuditKey
@@ -61,7 +67,7 @@ func (o *outside) ended(ctx context.Context, err *error, fill func(e *outbox.Aud
 }
 
 func (o *outside) complete(ctx context.Context, e outbox.AuditEntry) {
-	a, err := o.service.record(ctx, outbox.AuditChange, e)
+	a, err := o.service.record(ctx, o.kind, e)
 	if err != nil {
 		o.service.o.Log.WarnContext(ctx, "a record of the audit trail could not be made", "operation", e.Operation, "error", err)
 		return

@@ -38,6 +38,14 @@ func (l *watchedLink) ContinuePairing(context.Context, api.ContinuePairing) (api
 	l.during()
 	return api.PairStep{Step: api.StepFailed}, l.err
 }
+func (l *watchedLink) MarkRead(_ context.Context, in api.MarkRead) (api.MarkReadResult, error) {
+	l.during()
+	return api.MarkReadResult{Marked: len(in.Messages)}, l.err
+}
+func (l *watchedLink) WatchPresence(context.Context, api.WatchPresence) (api.WatchPresenceResult, error) {
+	l.during()
+	return api.WatchPresenceResult{}, l.err
+}
 
 // Whatever is changed outside the outbox is on record before it is changed: a process that ends in
 // between leaves who began it. Afterwards the same record says what came of it.
@@ -50,6 +58,12 @@ func TestAChangeOutsideIsRecordedBeforeIt(t *testing.T) {
 		},
 		"link.cancel-pairing": func(r *rig, _ func(), _ error) error {
 			return errorOf(r.ContinuePairing(t.Context(), api.ContinuePairing{Cancel: true}))
+		},
+		"message.read": func(r *rig, _ func(), _ error) error {
+			return errorOf(r.MarkRead(t.Context(), api.MarkRead{Messages: []api.MessageRef{{Chat: "1@lid", ID: "3A"}, {Chat: "1@lid", ID: "3B"}}}))
+		},
+		"presence.watch": func(r *rig, _ func(), _ error) error {
+			return errorOf(r.WatchPresence(t.Context(), api.WatchPresence{Of: "1@lid"}))
 		},
 		"http-token.rotate": func(r *rig, during func(), err error) error {
 			return r.Outside(t.Context(), "http-token.rotate", func(context.Context) error { during(); return err })

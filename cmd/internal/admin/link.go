@@ -123,12 +123,31 @@ func (s *Service) Send(ctx context.Context, in api.Send) (out api.SendResult, er
 	return s.o.Link.Send(ctx, in, s.sendRecorder(ctx, in))
 }
 
-// MarkRead sends read receipts.
-func (s *Service) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadResult, error) {
-	if err := s.noLink(); err != nil {
-		return api.MarkReadResult{}, err
+// MarkRead sends read receipts, which the senders see: they are recorded among what is sent.
+func (s *Service) MarkRead(ctx context.Context, in api.MarkRead) (out api.MarkReadResult, err error) {
+	e := outbox.AuditEntry{Operation: "message.read", Result: plural(int64(len(in.Messages)), "message")}
+	for i, m := range in.Messages {
+		if i > 0 && m.Chat != e.Object {
+			e.Object = "several chats"
+			break
+		}
+		e.Object = m.Chat
 	}
+	o, err := s.beginSent(ctx, e)
+	if err != nil {
+		return out, err
+	}
+	defer o.ended(ctx, &err, nil)
 	return s.o.Link.MarkRead(ctx, in)
+}
+
+// beginSent begins the record of something that is not stored with what is sent.
+func (s *Service) beginSent(ctx context.Context, e outbox.AuditEntry) (*outside, error) {
+	if err := s.noLink(); err != nil {
+		s.refused(ctx, &err, e)
+		return nil, err
+	}
+	return s.beginKind(ctx, outbox.AuditSend, e)
 }
 
 // Typing shows the account as typing in a chat.
@@ -140,10 +159,12 @@ func (s *Service) Typing(ctx context.Context, in api.Typing) (api.TypingResult, 
 }
 
 // WatchPresence subscribes to a person's presence.
-func (s *Service) WatchPresence(ctx context.Context, in api.WatchPresence) (api.WatchPresenceResult, error) {
-	if err := s.noLink(); err != nil {
-		return api.WatchPresenceResult{}, err
+func (s *Service) WatchPresence(ctx context.Context, in api.WatchPresence) (out api.WatchPresenceResult, err error) {
+	o, err := s.beginSent(ctx, outbox.AuditEntry{Operation: "presence.watch", Object: in.Of})
+	if err != nil {
+		return out, err
 	}
+	defer o.ended(ctx, &err, nil)
 	return s.o.Link.WatchPresence(ctx, in)
 }
 

@@ -3,6 +3,7 @@ package httpserver
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -153,6 +154,41 @@ func TestRefusedBodyIsNotWaitedFor(t *testing.T) {
 	all, err := io.ReadAll(in)
 	if err != nil || !strings.HasPrefix(string(all), "HTTP/1.1 401 ") {
 		t.Errorf("%q, %v", all, err)
+	}
+}
+
+// Who sends more than is taken, and reads nothing before all is sent, gets the response all the
+// same: too large, or a wrong token.
+func TestWhoSendsTooMuchIsTold(t *testing.T) {
+	t.Parallel()
+	r := start(t, Settings{}, Options{API: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		if _, err := io.ReadAll(http.MaxBytesReader(w, q.Body, 1<<20)); err != nil {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+		}
+	})}, func(s *Server) { s.limit.denied = time.Minute })
+	const size = 24 << 20
+	for _, tt := range []struct {
+		name, token, head, before, after string
+		status                           int
+	}{
+		{"too large", r.token, fmt.Sprintf("Content-Length: %d", size), "", "", http.StatusRequestEntityTooLarge},
+		{"too large, in chunks", r.token, "Transfer-Encoding: chunked", fmt.Sprintf("%x\r\n", size), "\r\n0\r\n\r\n", http.StatusRequestEntityTooLarge},
+		{"a wrong token", "waoutbox_wrong", fmt.Sprintf("Content-Length: %d", size), "", "", http.StatusUnauthorized},
+	} {
+		conn, in := r.dial("POST /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + tt.token + "\r\n" + tt.head + "\r\n\r\n")
+		if _, err := io.WriteString(conn, tt.before+strings.Repeat("x", size)+tt.after); err != nil {
+			t.Errorf("%s: the body could not be sent: %v", tt.name, err)
+			continue
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		resp.Body.Close()
+		if resp.StatusCode != tt.status {
+			t.Errorf("%s: %d, want %d", tt.name, resp.StatusCode, tt.status)
+		}
 	}
 }
 

@@ -24,18 +24,37 @@ func (s *Server) withDeadlines(next http.Handler) http.Handler {
 		if body.broken.Load() || w.Header().Get("Connection") == "close" {
 			_ = ctl.SetReadDeadline(time.Now().Add(s.limit.denied))
 		}
+		if body.left(r.ContentLength) {
+			_ = ctl.SetReadDeadline(time.Now().Add(s.limit.denied))
+			_ = ctl.Flush() // the response comes before it
+			_, _ = io.Copy(io.Discard, body)
+		}
 	})
 }
 
-// watchedBody notes whether a body broke off.
+// takenByHTTP is how much of a body that no handler read net/http reads itself before it ends the
+// connection. A client that is still sending then loses the response: most read none before they
+// have sent everything.
+const takenByHTTP = 256 << 10
+
+// watchedBody notes whether a body broke off, and whether it was read to its end.
 type watchedBody struct {
 	io.ReadCloser
-	broken atomic.Bool
+	broken, ended atomic.Bool
+}
+
+// left reports whether a body of that length, -1 for an unknown one, may have more to come than
+// net/http reads.
+func (b *watchedBody) left(length int64) bool {
+	return !b.ended.Load() && !b.broken.Load() && (length < 0 || length > takenByHTTP)
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
-	if err != nil && !errors.Is(err, io.EOF) {
+	switch {
+	case errors.Is(err, io.EOF):
+		b.ended.Store(true)
+	case err != nil:
 		b.broken.Store(true)
 	}
 	return n, err

@@ -38,7 +38,7 @@ func Ways() []Way {
 			Command: "webhook add",
 			Tool:    "whatsapp_webhook_register", Arguments: map[string]string{"": toolWebhook, "--generate-secret": "generateSecret true"},
 			Route: "POST /v1/webhooks", Fields: map[string]string{
-				"": "url", "--generate-secret": "generate_secret true", "--no-secret": "secret \"\"", "--secret-file": "secret", "--ca-file": "ca", "--header-file": "headers",
+				"": "url", "--generate-secret": "generate_secret true", "--no-secret": "secret \"\"", "--allow-insecure-http": "allow_insecure_http true", "--secret-file": "secret", "--ca-file": "ca", "--header-file": "headers",
 			},
 		},
 		{Command: "webhook remove", Tool: "whatsapp_webhook_unregister", Arguments: map[string]string{"": toolWebhook}, Route: "DELETE /v1/webhooks/{webhook}", Fields: map[string]string{"": routeWebhook}},

@@ -51,6 +51,10 @@ func TestSentences(t *testing.T) {
 			"waoutbox webhook add wh_1 --generate-secret", "whatsapp_webhook_register (url wh_1, generateSecret true)",
 			`POST /v1/webhooks with {"url":"wh_1","generate_secret":true}`,
 		},
+		{
+			"use https, or allow it with: waoutbox webhook add URL --allow-insecure-http.", "use https, or allow it with: waoutbox webhook add URL --allow-insecure-http.",
+			`use https, or allow it with: POST /v1/webhooks with {"allow_insecure_http":true}.`,
+		},
 		{"waoutbox webhook remove URL", "whatsapp_webhook_unregister", "DELETE /v1/webhooks/{webhook}"},
 		{
 			"look for it with waoutbox event list --chat 4915@s.whatsapp.net",
