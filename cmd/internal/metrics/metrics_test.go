@@ -109,7 +109,7 @@ func TestValues(t *testing.T) {
 	if !strings.Contains(text, `version="1.2.3"} 1`) || !strings.Contains(text, "\ngo_goroutines ") {
 		t.Error("no build, or no Go runtime")
 	}
-	for _, secret := range []string{"crm", "hunter2", "4915", "Alice", "@"} {
+	for _, secret := range []string{"crm", "hunter2", "491515550100", "Alice", "@"} {
 		if strings.Contains(text, secret) {
 			t.Errorf("%q is shown", secret)
 		}
