@@ -141,10 +141,12 @@ func TestAStarIsToldBeforeItIsNoted(t *testing.T) {
 // before it is noted.
 func TestAKeyThatComesLate(t *testing.T) {
 	r, bob := starringRig(t)
-	r.restart() // the library had the key in memory
-	r.waitState(api.LinkConnected)
+	r.stop() // the library has the key in memory, and reads it anew at its next start
 	r.exec(`CREATE TABLE kept AS SELECT * FROM whatsmeow_app_state_sync_keys`)
 	r.exec(`DELETE FROM whatsmeow_app_state_sync_keys`)
+	r.build(r.sim.URL(), r.sim.RootKey())
+	r.run()
+	r.waitState(api.LinkConnected)
 	r.star(bob, "B")
 	eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmAppState) })
 	r.exec(`INSERT INTO whatsmeow_app_state_sync_keys SELECT * FROM kept`)
