@@ -115,8 +115,9 @@ func (l *ledger) saw(name, before, after string, truncated bool, list string) {
 	switch {
 	case before != from(s.cursor):
 		l.fault("the %s goes on at %d, and not at %d", name, low, position(s.cursor))
-	case before == "-":
-		s.start, low = high, high
+	case before == "-": // from the moment of the call on: what came in the meantime is in the page
+		low = first(list, high)
+		s.start = low
 	case high < low:
 		l.fault("the %s goes back from %d to %d", name, low, high)
 	}
@@ -141,6 +142,18 @@ func (l *ledger) saw(name, before, after string, truncated bool, list string) {
 		s.got[seq], last = true, seq
 		l.named(seq, key)
 	}
+}
+
+// first is the number of the first event of a page in a line, or otherwise when it has none.
+func first(list string, otherwise outbox.Seq) outbox.Seq {
+	item, _, _ := strings.Cut(strings.TrimPrefix(list, "=,"), ",")
+	var seq outbox.Seq
+	if _, number, _ := strings.Cut(item, "="); number != "" {
+		if _, err := fmt.Sscan(number, &seq); err == nil {
+			return seq
+		}
+	}
+	return otherwise
 }
 
 // cursors are what the subscribers go on with.
