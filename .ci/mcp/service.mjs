@@ -8,30 +8,9 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { end, program } from '../program.mjs';
 
 const execute = promisify(execFile);
-
-// program starts a program and returns it with the first line it prints that fits.
-async function program(file, args, fits) {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let log = '';
-  child.stderr.on('data', (b) => { log = (log + b).slice(-8192); });
-  const ended = once(child, 'exit').then(([code]) => { throw new Error(`${path.basename(file)} ended with ${code}: ${log}`); });
-  ended.catch(() => {}); // one that was ended by us is no failure
-  const line = await Promise.race([ended, (async () => {
-    for await (const line of createInterface({ input: child.stdout })) if (fits(line)) return line;
-    throw new Error(`${path.basename(file)} did not start: ${log}`);
-  })()]);
-  child.stdout.resume();
-  return { child, line };
-}
-
-async function end(child) {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
-}
 
 // startService returns how the service is reached, and stop.
 export async function startService(dir) {

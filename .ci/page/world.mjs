@@ -1,38 +1,16 @@
 // The program under test: the simulator, the service linked to it, and receivers that accept, refuse,
 // throttle and are gone, so that every state of the page is there.
-import { spawn, execFile } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
 import path from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { end, program } from '../program.mjs';
 
 const execute = promisify(execFile);
 
-// program starts a program and returns it with the first line it prints that fits.
-async function program(file, args, fits, env) {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'], env });
-  let log = '';
-  child.stderr.on('data', (b) => { log = (log + b).slice(-8192); });
-  const ended = once(child, 'exit').then(([code]) => { throw new Error(`${path.basename(file)} ended with ${code}: ${log}`); });
-  ended.catch(() => {}); // one that was ended by us is no failure
-  const line = await Promise.race([ended, (async () => {
-    for await (const line of createInterface({ input: child.stdout })) if (fits(line)) return line;
-    throw new Error(`${path.basename(file)} did not start: ${log}`);
-  })()]);
-  child.stdout.resume();
-  return { child, line };
-}
-
-async function end(child) {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill('SIGTERM');
-  await exited;
-}
-
-// receiver answers with what answer() says: a status, headers, a body.
+// receiver returns what answer() says: a status, headers, a body.
 async function receiver(answer) {
   const server = http.createServer((req, res) => {
     req.resume();

@@ -8,6 +8,7 @@ import path from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
+import { end, program } from '../program.mjs';
 
 const execute = promisify(execFile);
 const patience = 60_000; // until something that must happen is given up
@@ -19,27 +20,6 @@ export async function until(what, check, limit = patience) {
     if (found) return found;
     if (Date.now() > end) throw new Error(`${what}: not within ${limit / 1000} s`);
   }
-}
-
-async function program(file, args, fits) {
-  const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  let log = '';
-  child.stderr.on('data', (b) => { log = (log + b).slice(-8192); });
-  const ended = once(child, 'exit').then(([code]) => { throw new Error(`${path.basename(file)} ended with ${code}: ${log}`); });
-  ended.catch(() => {}); // one that was ended by us is no failure
-  const line = await Promise.race([ended, (async () => {
-    for await (const line of createInterface({ input: child.stdout })) if (fits(line)) return line;
-    throw new Error(`${path.basename(file)} did not start: ${log}`);
-  })()]);
-  child.stdout.resume();
-  return { child, line };
-}
-
-async function end(child, signal) {
-  if (child.exitCode !== null || child.signalCode !== null) return;
-  const exited = once(child, 'exit');
-  child.kill(signal);
-  await exited;
 }
 
 // startService returns the command line, the simulator's control API, and stop.

@@ -69,7 +69,7 @@ type endpoint struct {
 // openEndpoint listens on a free loopback port; an endpoint that refuses has one that is closed
 // again.
 func openEndpoint(answer string) (*endpoint, error) {
-	if !answers(answer) {
+	if !isResponse(answer) {
 		return nil, fmt.Errorf("%q is no answer of an endpoint", answer)
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -82,7 +82,7 @@ func openEndpoint(answer string) (*endpoint, error) {
 		close(e.done)
 		return e, l.Close()
 	}
-	if slices.Contains(hostileAnswers(), answer) {
+	if slices.Contains(hostileResponses(), answer) {
 		return e, e.serveHostile(l, aHostile(answer))
 	}
 	go func() {
@@ -92,13 +92,13 @@ func openEndpoint(answer string) (*endpoint, error) {
 	return e, nil
 }
 
-// answers reports whether answer is one of an endpoint.
-func answers(answer string) bool {
+// isResponse reports whether an endpoint can be told to respond so.
+func isResponse(answer string) bool {
 	switch answer {
 	case answerOK, answer503, answerHang, answerRefuse, answerThrottle:
 		return true
 	}
-	return slices.Contains(hostileAnswers(), answer)
+	return slices.Contains(hostileResponses(), answer)
 }
 
 // serveHostile has each connection served by serve, and counts them.

@@ -78,8 +78,8 @@ func aHostile(answer string) func(net.Conn) {
 	return each(failed + empty + "HTTP/1.1 200 OK\r\n" + empty) // answerSecond
 }
 
-// hostileAnswers are those of the comparison, all but hanging, failing and refusing ones.
-func hostileAnswers() []string {
+// hostileResponses are those of the comparison, all but hanging, failing and refusing ones.
+func hostileResponses() []string {
 	return []string{answerSlowHeader, answerByte, answerEndless, answerGzipBomb, answerReset, answerRedirect, answerChunks, answerTLS,
 		answer1xx, answer101, answerHugeHeader, answerEarly, answerSecond}
 }

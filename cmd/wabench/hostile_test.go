@@ -23,7 +23,7 @@ func TestHostileEndpoints(t *testing.T) {
 		answer1xx: {outbox.ClassNetwork, 0}, answer101: {outbox.ClassHTTP, http.StatusSwitchingProtocols},
 		answerEarly: {outbox.ClassHTTP, 500}, answerSecond: {outbox.ClassHTTP, 500},
 	}
-	for _, answer := range hostileAnswers() {
+	for _, answer := range hostileResponses() {
 		t.Run(answer, func(t *testing.T) {
 			t.Parallel()
 			e, err := openEndpoint(answer)

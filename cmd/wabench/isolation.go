@@ -37,11 +37,11 @@ func isolationFlags(fs *flag.FlagSet) func(context.Context, *bench) (report, err
 	fs.DurationVar(&x.paced, "for", 4*time.Second, "how long latencies are taken in each run")
 	fs.IntVar(&x.burst, "burst", 2000, "events appended at once to take the healthy endpoints' rate")
 	fs.IntVar(&x.inFlight, "max-in-flight", 16, "attempts at once for each webhook")
-	all := append([]string{answerHang, answer503, answerRefuse}, hostileAnswers()...)
+	all := append([]string{answerHang, answer503, answerRefuse}, hostileResponses()...)
 	fs.StringVar(&bad, "bad", strings.Join(all, ","), "what the bad endpoint does")
 	return func(ctx context.Context, b *bench) (report, error) {
 		x.bad = strings.Split(bad, ",")
-		if x.endpoints < 2 || min(x.rate, x.pairRate) < 1 || x.burst < 2 || slices.ContainsFunc(x.bad, func(a string) bool { return a == answerOK || !answers(a) }) {
+		if x.endpoints < 2 || min(x.rate, x.pairRate) < 1 || x.burst < 2 || slices.ContainsFunc(x.bad, func(a string) bool { return a == answerOK || !isResponse(a) }) {
 			return report{}, fmt.Errorf("isolation needs 2 endpoints, a rate, a burst and bad answers: %w", errUsage)
 		}
 		return x.measure(ctx, b)

@@ -134,7 +134,7 @@ func TestCertificatesThatDoNotDo(t *testing.T) {
 	}
 }
 
-// n8n answers 200 to everything while it migrates its database at a start: what it got then its
+// n8n returns 200 to everything while it migrates its database at a start: what it got then its
 // workflows have never seen. Before, such an event counted as delivered.
 func TestN8nThatStartsHasTakenNothing(t *testing.T) {
 	const starting = "n8n is starting up. Please wait"

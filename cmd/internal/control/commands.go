@@ -1,7 +1,6 @@
 package control
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"io"
@@ -82,21 +81,12 @@ func (s *Server) handleListen(w http.ResponseWriter, r *http.Request) {
 // or when the daemon ends, which is an error. It has no time limit of its own.
 func (c *Client) Listen(ctx context.Context, in api.PutWebhook, started func(api.PutWebhookResult) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel() // which is how the daemon is told
-	resp, err := c.request(ctx, string(routeListen), in)
+	defer cancel() // also ends the daemon's side of the stream
+	resp, lines, err := c.openLines(ctx, string(routeListen), in)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		raw, err := io.ReadAll(io.LimitReader(resp.Body, maxLineBytes))
-		if err != nil {
-			return c.cutOff(ctx)
-		}
-		return c.decodeFailure(resp, raw)
-	}
-	lines := bufio.NewScanner(resp.Body)
-	lines.Buffer(nil, maxLineBytes)
 	var out api.PutWebhookResult
 	if !lines.Scan() || json.Unmarshal(lines.Bytes(), &out) != nil {
 		return c.unreadable(resp)

@@ -45,7 +45,7 @@ type Listener struct {
 	serving sync.WaitGroup
 }
 
-// New makes a receiver on ln that answers with status. show is called for one delivery at a time,
+// New makes a receiver on ln that responds with status. show is called for one delivery at a time,
 // before it is answered.
 func New(ln net.Listener, status int, show func(Delivery)) *Listener {
 	l := &Listener{ln: ln, status: status, show: show}
