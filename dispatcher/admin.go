@@ -287,8 +287,9 @@ func (d *Dispatcher) DeadLetterBacklog(ctx context.Context, id outbox.SubID) (n 
 }
 
 // Sync tells that a subscription was added, changed or removed: its lane appears, rereads its
-// configuration, or dead-letters the backlog and ends. That happens whether or not ctx ends; Sync
-// returns when it has happened, or ctx ends. Without Run it does nothing.
+// configuration, or dead-letters the backlog, after which it ends. That happens whether or not ctx
+// ends; Sync returns when it is reread or the backlog is dead, or ctx ends. Without Run it does
+// nothing.
 func (d *Dispatcher) Sync(ctx context.Context, id outbox.SubID) error {
 	if _, _, err := d.sync(ctx, id); err != nil {
 		return fmt.Errorf("sync %s: %w", id, err)

@@ -338,8 +338,10 @@ func (r *rig) letters() (n int) {
 	return n
 }
 
-// hasLane reports whether a lane of the subscription runs.
+// hasLane reports whether a lane of the subscription runs once all has come to rest: a removed one
+// replies as soon as its backlog is dead, and its goroutine ends after that.
 func (r *rig) hasLane(id outbox.SubID) bool {
+	synctest.Wait()
 	r.d.mu.Lock()
 	defer r.d.mu.Unlock()
 	return r.d.supervisors[id] != nil
