@@ -125,7 +125,7 @@ func (l *leaks) searchCommands(hook, dead api.Webhook) {
 		owner    []string // secrets that the owner is shown there
 		commands []string
 	}{
-		{leakContent(), nil, []string{"status", "metrics", "webhook list", "doctor", "config get", "config get --json", "version --json", "http-token", "open --json", "deadletter", "audit --verify --json"}},
+		{leakContent(), nil, []string{"status", "metrics", "webhook list", "doctor", "config list", "config list --json", "version --json", "http-token", "open --json", "deadletter", "audit --verify --json"}},
 		// which have the whole URL for their owner
 		{leakContent(), []string{leakQuery}, []string{"status --json", "doctor --json", "webhook list --json", "webhook show " + hook.ID, "webhook show " + dead.ID + " --json", "deadletter --json", "deadletter replay --status --json"}},
 		// to whom something was sent is on record, what is not
