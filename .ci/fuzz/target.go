@@ -66,13 +66,18 @@ func find(ctx context.Context, words []string) (targets []*target, err error) {
 	return targets, nil
 }
 
-// build makes one test program a package, in dir.
-func build(ctx context.Context, targets []*target, dir string) error {
+// build makes one test program a package, in dir; blind without what tells which code was reached.
+func build(ctx context.Context, targets []*target, dir string, blind bool) error {
+	command := []string{"test", "-c", "-fuzz=Fuzz"}
+	if blind {
+		command = command[:2]
+	}
 	built := map[string]string{}
 	for _, t := range targets {
 		if built[t.pkg] == "" {
 			built[t.pkg] = filepath.Join(dir, strconv.Itoa(len(built))+".test")
-			if _, err := output(exec.CommandContext(ctx, "go", "test", "-c", "-fuzz=Fuzz", "-o", built[t.pkg], t.pkg)); err != nil {
+			args := append(slices.Clone(command), "-o", built[t.pkg], t.pkg)
+			if _, err := output(exec.CommandContext(ctx, "go", args...)); err != nil {
 				return err
 			}
 		}
