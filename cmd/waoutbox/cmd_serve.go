@@ -171,6 +171,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		{"watchdog", func(ctx context.Context) error { return servicemanager.KeepAlive(ctx, e.getenv, a.alive) }},
 		{"replays", svc.Run},
 		{"samples", svc.RunSamples},
+		{"subscriptions", svc.RunSubscriptions},
 		{"retention", keep.Run}, // its steps go through the lanes
 		{"dispatcher", a.disp.Run},
 		{"control", func(ctx context.Context) error { return calls.Serve(ctx, ln) }},
