@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"waoutbox/dispatcher/pace"
+	"waoutbox/dispatcher/repeats"
 	"waoutbox/dispatcher/scheduler"
 	"waoutbox/outbox"
 )
@@ -52,6 +53,7 @@ type lane struct {
 	unstored  bool // state differs from the stored one
 	outage    pace.Outage
 	throttle  pace.Throttle
+	failures  repeats.Failures // of attempts, for the log
 	rate      pace.Rate
 	redrive   redrive
 	holds     backoff.BackOff // waits after our own trouble; reset by any response
