@@ -52,7 +52,7 @@ func (t *Table) shorten(indent int) {
 	for i, c := range t.cols {
 		widths[i] = text.StringWidthWithoutEscSequences(c.Name)
 		for _, row := range t.rows {
-			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:errcheck,forcetypeassert // Row made it
+			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:forcetypeassert // Row made it
 		}
 		total += widths[i] + gap
 	}
@@ -71,7 +71,7 @@ func (t *Table) shorten(indent int) {
 	for _, row := range t.rows {
 		for i := range row {
 			if t.cols[i].Shrink > 0 {
-				row[i] = Middle(row[i].(string), widths[i]) //nolint:errcheck,forcetypeassert // Row made it
+				row[i] = Middle(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
 			}
 		}
 	}
