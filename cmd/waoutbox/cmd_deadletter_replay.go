@@ -167,7 +167,7 @@ func (e *env) showDryRun(res api.StartReplayResult, one, many string) {
 	w := &watchedReplays{runs: res.Runs}
 	s := w.sum()
 	if e.json {
-		e.printJSON(api.ReplayResult{Queued: s.Total, Remaining: res.Removed, Missing: append([]string{}, res.Missing...), Unreplayable: res.Unreplayable})
+		e.printJSON(api.ReplayResult{Queued: s.Total, Remaining: res.Removed, Missing: append([]string{}, res.Missing...), Unreplayable: res.Unreplayable, Note: leftOutText(res)})
 		return
 	}
 	var urls []string

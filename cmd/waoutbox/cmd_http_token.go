@@ -17,6 +17,8 @@ import (
 type httpTokenLine struct {
 	Path string `json:"path"`
 	URL  string `json:"url,omitempty"` // of the listener, where one runs
+	// of a change: what was not done besides
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func newHTTPTokenCmd(e *env) *cobra.Command {
@@ -115,6 +117,7 @@ func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
 		_ = b.close()
 	}
 	if e.json {
+		line.Warnings = e.remarks
 		e.printJSON(line)
 		return nil
 	}

@@ -75,6 +75,8 @@ type clientConfig struct {
 	Command []string        `json:"command,omitempty"` // the client's own, that adds it
 	Written bool            `json:"written"`
 	Backup  string          `json:"backup,omitempty"`
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error {
@@ -113,6 +115,7 @@ func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error
 		return e.writeClient(c, entry, out)
 	}
 	if e.json {
+		out.Warnings = e.remarks
 		e.printJSON(out)
 		return nil
 	}
@@ -169,6 +172,7 @@ func (e *env) writeClient(c mcpclients.Client, entry mcpclients.Entry, out clien
 	}
 	switch {
 	case e.json:
+		out.Warnings = e.remarks
 		e.printJSON(out)
 		return nil
 	case !w.Changed:

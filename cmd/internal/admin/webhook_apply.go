@@ -96,6 +96,9 @@ func (s *Service) applySettings(before webhookRow, r *webhookRow, in api.PutWebh
 			warnings = append(warnings, "the certificates (ca-file) are used for https only, and this URL is plain http")
 		}
 	}
+	if w := testURL(r.cfg.URL); w != "" {
+		warnings = append(warnings, w)
+	}
 	weak, err := s.applySecret(r, in, out)
 	if err != nil {
 		return nil, err
@@ -215,4 +218,17 @@ func (s *Service) sealHeaders(all map[string]string, id outbox.SubID) (sealed []
 		return nil, nil, api.Errorf(api.CodeInternal, "the custom headers could not be sealed, so nothing was changed: %v", err)
 	}
 	return sealed, settings.HeaderNames(all), nil
+}
+
+// testURL warns of the URL that n8n's editor shows first: events that come while nobody tests are
+// answered with 404.
+func testURL(url string) string {
+	const test = "/webhook-test/"
+	before, after, found := strings.Cut(url, test)
+	if !found {
+		return ""
+	}
+	after, _, _ = strings.Cut(after, "?") // it often holds a token
+	return "this is a test URL of n8n, which takes one event and only while its editor listens. Activate the workflow and add its production URL instead: " +
+		before + "/webhook/" + after
 }

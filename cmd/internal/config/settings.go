@@ -229,7 +229,7 @@ func Keys() []Setting {
 		},
 		{
 			Key: KeyWebhookHosts, Kind: KindHosts, Env: envName(KeyWebhookHosts),
-			Help:  "hosts that agents and programs may send events to: a.example,*.b.example,192.168.1.5:5678; this machine always",
+			Help:  "hosts that agents and programs may send events to, with commas: a.example,*.b.example; this machine always",
 			check: func(v string) error { _, err := hosts.Parse(v); return err },
 			apply: func(c *Config, v string) (err error) { c.WebhookHosts, err = hosts.Parse(v); return err },
 		},
