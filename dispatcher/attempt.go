@@ -220,8 +220,7 @@ func (l *lane) finish(a *attempt) {
 	}
 	outcome := Classify(a.res)
 	if outcome != Delivered && a.res.Status == 0 && l.attempts.Err() != nil {
-		outcome = NotAttempted // cut off by us: it will be sent again under the same number
-		l.scheduler.Release(a.d)
+		l.scheduler.Release(a.d) // cut off by us: it will be sent again under the same number
 		l.attempted(a, OutcomeNotAttempted, 0)
 		return
 	}
