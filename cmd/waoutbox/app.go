@@ -81,7 +81,13 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if err := a.sealWebhooks(ctx); err != nil { // the next start tries again
 		log.Error("not all webhooks' settings could be sealed: those without a seal are held", "error", err)
 	}
-	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, Sealed: true, UserAgent: "waoutbox/" + version, Own: a.own, Log: log})
+	bodies, err := leaseBodiesOf(ctx, a.box)
+	if err != nil { // its cursors are of no log: clients are told that they may miss something
+		log.Error("the id of the log of events cannot be read", "error", err)
+	}
+	a.sender = webhook.New(webhook.Options{
+		Unseal: a.keys.unseal, Sealed: true, UserAgent: "waoutbox/" + version, Own: a.own, Occurrence: bodies.occurrence, Cursor: bodies.cursor, Log: log,
+	})
 	a.ends, a.recent = &replay.Ends{}, &recent.Recent{}
 	a.disp = dispatcher.New(dispatcher.Options{
 		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters, a.live}, Log: log, MaxInFlight: cfg.MaxInFlight,
