@@ -95,9 +95,18 @@ func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, m
 		e.next("waoutbox status")
 		return nil
 	}
-	t := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "WHO"}, term.Column{Name: "WHAT"}, term.Column{Name: "OF", Shrink: 12}, term.Column{Name: "OUTCOME", Shrink: 12})
+	t := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "WHO"}, term.Column{Name: "WHAT"}, term.Column{Name: "OF", Shrink: 12}, term.Column{Name: "OUTCOME", Shrink: 12, Prose: true})
+	objects := make([]string, 0, len(all))
 	for _, r := range all {
-		t.Row(e.clock(r.At), term.Clean(auditWho(r)), term.Clean(r.Operation), term.Clean(cmp.Or(r.Object, r.URL, term.None)), term.Clean(auditOutcome(r)))
+		objects = append(objects, r.Object)
+	}
+	names := e.namesOf(ctx, svc, objects...)
+	for _, r := range all {
+		object := term.Clean(cmp.Or(r.Object, r.URL, term.None))
+		if strings.Contains(r.Object, "@") {
+			object = names.text(r.Object, "")
+		}
+		t.Row(e.clock(r.At), term.Clean(auditWho(r)), term.Clean(r.Operation), object, term.Clean(auditOutcome(r)))
 	}
 	e.table(t, "")
 	if older {

@@ -21,6 +21,8 @@ type configLine struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
+	// of a change: what is still in its way
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func newConfigCmd(e *env) *cobra.Command {
@@ -81,11 +83,11 @@ func newConfigListCmd(e *env) *cobra.Command {
 			}
 			if e.json {
 				for _, v := range c.Values() {
-					e.printJSON(configLine{v.Setting.Key, v.Shown, string(v.Source)})
+					e.printJSON(configLine{Key: v.Setting.Key, Value: v.Shown, Source: string(v.Source)})
 				}
 				return nil
 			}
-			t := term.NewTable(term.Column{Name: "SETTING"}, term.Column{Name: "VALUE", Shrink: 10}, term.Column{Name: "FROM"}, term.Column{Name: "MEANING", Shrink: 16})
+			t := term.NewTable(term.Column{Name: "SETTING"}, term.Column{Name: "VALUE", Shrink: 10}, term.Column{Name: "FROM"}, term.Column{Name: "MEANING", Shrink: 16, Prose: true})
 			for _, v := range c.Values() {
 				shown := v.Shown
 				if shown == "" {
@@ -120,7 +122,7 @@ func newConfigGetCmd(e *env) *cobra.Command {
 					continue
 				}
 				if e.json {
-					e.printJSON(configLine{v.Setting.Key, v.Shown, string(v.Source)})
+					e.printJSON(configLine{Key: v.Setting.Key, Value: v.Shown, Source: string(v.Source)})
 				} else {
 					e.printf("%s\n", v.Shown)
 				}
@@ -226,15 +228,13 @@ func (e *env) configChanged(key string, live bool) error {
 		}
 		line := fileLine(key, value, ok)
 		if e.json {
+			line.Warnings = append(e.remarks, hint)
 			e.printJSON(line)
-		} else {
-			e.printf("%s = %s  (%s)\n", key, term.Clean(cmp.Or(line.Value, "unset")), line.Source)
+			return nil
 		}
+		e.printf("%s = %s  (%s)\n", key, term.Clean(cmp.Or(line.Value, "unset")), line.Source)
 		e.note("note: %s", hint)
-		if !e.json {
-			return e.nextPartner()
-		}
-		return nil
+		return e.nextPartner()
 	}
 	c, err := e.config()
 	if err != nil {
@@ -248,17 +248,19 @@ func (e *env) configChanged(key string, live bool) error {
 		if v.Setting.Key != key {
 			continue
 		}
-		if e.json {
-			e.printJSON(configLine{key, v.Shown, string(v.Source)})
-			return nil
-		}
 		shown := v.Shown
 		if shown == "" {
 			shown = "unset"
 		}
-		e.printf("%s = %s  (%s)\n", key, term.Clean(shown), v.Source)
+		if !e.json {
+			e.printf("%s = %s  (%s)\n", key, term.Clean(shown), v.Source)
+		}
 		if v.Source == config.SourceEnv {
 			e.note("note: %s is set in the environment and wins over config.json.", v.Setting.Env)
+		}
+		if e.json {
+			e.printJSON(configLine{key, v.Shown, string(v.Source), e.remarks})
+			return nil
 		}
 	}
 	if unfit != nil {

@@ -26,6 +26,13 @@ esac
 now=$(date +%s)
 `
 
+// curlScript is `deadletter show --curl --json`.
+type curlScript struct {
+	ID     string   `json:"id"`
+	Script string   `json:"script"`
+	Notes  []string `json:"notes,omitempty"`
+}
+
 // showCurl prints a script that repeats the request. The secret never leaves the state directory:
 // whoever runs the script sets it.
 func (e *env) showCurl(d api.DeadLetterDetail) {
@@ -44,12 +51,17 @@ func (e *env) showCurl(d api.DeadLetterDetail) {
 		fmt.Fprintf(&b, " \\\n  -H %s", h)
 	}
 	b.WriteString(" \\\n  --data-binary @-\n")
-	e.printf("%s", b.String())
+	if !e.json {
+		e.printf("%s", b.String())
+	}
 	if d.Signed {
 		e.note("note: it signs with $%s, which you set: the secret is not shown. Needs openssl", secretVariable)
 	}
 	if len(d.Headers) > 0 {
 		e.note("note: write the values of the webhook's own headers in place of VALUE: %s", term.Clean(strings.Join(d.Headers, ", ")))
+	}
+	if e.json {
+		e.printJSON(curlScript{d.ID, b.String(), e.remarks})
 	}
 }
 

@@ -34,9 +34,7 @@ func (tt goldenCase) run(t *testing.T) {
 			f := tt.fake()
 			res := invoke(t, f, tt.stdin, strings.Fields(tt.args)...)
 			compareGolden(t, tt.name, fmt.Sprintf("$ waoutbox %s\n%s--- stderr\n%s--- exit %d\n", tt.args, res.out, res.err, res.code))
-			if res.code != exitUsage {
-				runNext(t, f, res)
-			}
+			runNext(t, f, res)
 		})
 	})
 }

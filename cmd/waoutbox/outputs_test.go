@@ -60,8 +60,10 @@ func TestOutputsOfRefusalsAndHints(t *testing.T) {
 				// the bubble's clock starts at midnight; noon has a today
 				// in a synctest bubble it takes no time
 				<-time.After(12 * time.Hour) //nolint:forbidigo
-				res := invoke(t, tt.fake(), "", strings.Fields(tt.args)...)
+				f := tt.fake()
+				res := invoke(t, f, "", strings.Fields(tt.args)...)
 				compareGolden(t, tt.name, fmt.Sprintf("$ waoutbox %s\n%s--- stderr\n%s--- exit %d\n", tt.args, res.out, res.err, res.code))
+				runNext(t, f, res)
 			})
 		})
 	}

@@ -165,11 +165,11 @@ func TestTruncated(t *testing.T) {
 	s.arrive("message.received", "1@lid", 3)
 	after := s.want(api.OccurrenceQuery{Cursor: first.Cursor, Limit: 2}, "1 2", false, true)
 	for _, bad := range []string{"x", "!", first.Cursor + "AA", base64.RawURLEncoding.EncodeToString([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x00fake-0")),
-		cursorOf("fake-0", 5), cursorOf("another", 2), "AAAA"} {
+		outbox.Position("fake-0", 5), outbox.Position("another", 2), "AAAA"} {
 		page := s.want(api.OccurrenceQuery{Cursor: bad}, "", true, false)
 		s.want(api.OccurrenceQuery{Cursor: page.Cursor}, "", false, false)
 	}
-	s.want(api.OccurrenceQuery{Cursor: cursorOf("fake-0", 4)}, "", false, false)
+	s.want(api.OccurrenceQuery{Cursor: outbox.Position("fake-0", 4)}, "", false, false)
 
 	trim := func(want int) {
 		t.Helper()

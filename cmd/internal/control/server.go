@@ -146,7 +146,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // of a body that no handler reads; who reads it sets another
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
-	s.serveCall(w, r, agentOf(r.Header), next)
+	agent := agentOf(r.Header)
+	agent.Principal = api.PrincipalLocal // nobody else reaches this socket
+	s.serveCall(w, r, agent, next)
 }
 
 // ofOwner reports whether a call is how the daemon's owner finds and ends it, however many programs

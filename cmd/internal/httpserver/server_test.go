@@ -83,8 +83,8 @@ func TestNobodyKeepsAConnectionWithoutTheToken(t *testing.T) {
 	}
 }
 
-// More connections than may be wait for one to end: of many that are there at the same time, so many
-// are served at once and the others one after another.
+// More connections than may be wait for one to end: of many that are there at the same time, so
+// many are served at once and the others one after another.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most, clients = 2, 10

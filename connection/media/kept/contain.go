@@ -9,8 +9,8 @@ import (
 	"waoutbox/outbox"
 )
 
-// find returns the medium of an event. What a message says of it was written by its sender: one that
-// cannot be read is none, and the log is read on.
+// find returns the medium of an event. What a message says of it was written by its sender: one
+// that cannot be read is none, and the log is read on.
 func (s *Store) find(ev outbox.Event) (ref media.Ref, err error) {
 	err = s.contain(func() (err error) {
 		ref, err = media.Find(ev.Body)
