@@ -115,8 +115,8 @@ func (c *Client) send(s *session, o *openSend, req compose.Request) {
 	close(o.done)
 }
 
-// containSend makes the error of a panic: what somebody asked to be sent ends no other send, and
-// the service neither. The message may have left before.
+// containSend makes the error of a panic: what somebody asked to be sent ends no other send, nor
+// the service. The message may have left before.
 func (c *Client) containSend(s *session, o *openSend, req compose.Request) (result api.SendResult, err error) {
 	defer func() {
 		if p := recover(); p != nil {

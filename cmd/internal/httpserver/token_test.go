@@ -41,7 +41,8 @@ func TestToken(t *testing.T) {
 	if got, err := token.matches(given); got || err != nil {
 		t.Errorf("the one before: %v, %v", got, err)
 	}
-	long := given + strings.Repeat(" ", maxToken) // the file is read up to a bound each time
+	// the file is read up to a bound, at every request
+	long := given + strings.Repeat(" ", maxToken)
 	if err := os.WriteFile(token.Path(), []byte(long), 0o600); err != nil {
 		t.Fatal(err)
 	}
