@@ -271,7 +271,7 @@ func (e *env) configChanged(key string, live bool) error {
 		e.next("waoutbox webhook allow")
 		return nil
 	}
-	e.next("a running service takes it at its next start: %s", e.command("restart"))
+	e.next("waoutbox restart   (a running service takes it at its next start)")
 	return nil
 }
 
