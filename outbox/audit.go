@@ -79,7 +79,9 @@ type AuditEntry struct {
 	Caller        string `json:"caller"`           // cli, mcp, http or service
 	Client        string `json:"client,omitempty"` // the name the caller's program gives itself
 	ClientVersion string `json:"version,omitempty"`
-	Operation     string `json:"operation"`
+	// as whom an MCP client was let in that has events sent somewhere
+	Principal string `json:"principal,omitempty"`
+	Operation string `json:"operation"`
 	// what it was done to: an id, a host, a recipient
 	Object string `json:"object,omitempty"`
 	URL    string `json:"url,omitempty"` // without its query

@@ -98,6 +98,14 @@ func (endless) Occurrences(context.Context, api.OccurrenceQuery) (api.Occurrence
 	return api.OccurrencePage{}, nil
 }
 
+func (endless) Subscribe(context.Context, api.Subscribe) (api.Subscribed, error) {
+	return api.Subscribed{}, nil
+}
+
+func (endless) Unsubscribe(context.Context, api.Unsubscribe) (api.Unsubscribed, error) {
+	return api.Unsubscribed{}, nil
+}
+
 func (endless) RefuseSubscription(context.Context, api.RefuseSubscription) (api.RefusedSubscription, error) {
 	return api.RefusedSubscription{}, nil
 }

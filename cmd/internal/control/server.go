@@ -136,7 +136,9 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 { // of a body that no handler reads; who reads it sets another
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
-	s.serveCall(w, r, agentOf(r.Header), s.socket)
+	agent := agentOf(r.Header)
+	agent.Principal = api.PrincipalLocal // nobody else reaches this socket
+	s.serveCall(w, r, agent, s.socket)
 }
 
 // serveCall is around every call: who calls, what it took, and a panic stays in its call.

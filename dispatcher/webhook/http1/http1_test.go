@@ -24,7 +24,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // patience is how long a test waits for what must happen soon.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // endpoint is a listener whose connections the test handles, byte by byte.
 type endpoint struct {
