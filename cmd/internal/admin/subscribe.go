@@ -107,7 +107,7 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 	if w.filter, err = s.occurrenceFilter(api.OccurrenceQuery{Events: []string{in.Event}, Chats: in.Chats, NotChats: in.NotChats, Kinds: in.Kinds}); err != nil {
 		return w, err
 	}
-	if w.arguments, err = leases.Canonical(in.Arguments); err != nil {
+	if w.arguments, err = leases.Canonical(json.RawMessage(in.Arguments)); err != nil {
 		return w, err
 	}
 	if w.secret, err = leases.Secret(in.Secret); err != nil {
@@ -161,7 +161,10 @@ func (s *Service) mayReach(ctx context.Context, at subscriptionTarget) error {
 	if at.listed {
 		return nil
 	}
-	return s.o.Public(ctx, at.url)
+	if err := s.o.Public(ctx, at.url); err != nil {
+		return api.Errorf(api.CodeHostNotAllowed, "%s, where events are sent only if the user names it. Allow it with: %s", err, s.command("webhook", "allow", at.host))
+	}
+	return nil
 }
 
 // agreed returns when the endpoint agreed to what the caller has sent there: it is asked unless it
