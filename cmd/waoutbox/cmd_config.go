@@ -305,12 +305,23 @@ func fileLine(key, value string, ok bool) configLine {
 // addSettingFlags gives cmd a flag for every setting.
 func addSettingFlags(cmd *cobra.Command) {
 	for _, s := range config.Keys() {
-		cmd.Flags().String(s.Key, "", s.Help+" [$"+s.Env+"]")
+		usage := s.Help + " [$" + s.Env + "]"
 		if s.Kind == config.KindBool {
+			cmd.Flags().Var(new(switchValue), s.Key, usage)
 			cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
+			continue
 		}
+		cmd.Flags().String(s.Key, "", usage)
 	}
 }
+
+// switchValue is what was given for a setting that is on or off, whatever it is: config reads it.
+// The help shows it as every flag that needs no value.
+type switchValue string
+
+func (v *switchValue) Set(text string) error { *v = switchValue(text); return nil }
+func (v *switchValue) String() string        { return string(*v) }
+func (v *switchValue) Type() string          { return "bool" }
 
 // givenSettings returns the settings that were given as flags.
 func givenSettings(cmd *cobra.Command) map[string]string {

@@ -79,7 +79,9 @@ func (e *env) doctor(ctx context.Context, network bool) error {
 		default:
 			e.printf("\n%s\n", e.style.Green("All is well."))
 		}
-		e.next("waoutbox status")
+		if problems == 0 {
+			e.next("waoutbox status")
+		}
 	}
 	if problems > 0 {
 		return &resultError{exitFailed}
@@ -130,7 +132,7 @@ func (e *env) quarantine(ctx context.Context) (err error) {
 		e.printJSON(map[string]string{"moved": aside, "reason": why.Error()})
 		return nil
 	}
-	e.printf("Moved to %s\n  it is %s\n", e.home(aside), term.Clean(why.Error()))
+	e.printf("Moved to %s\n  %s\n", e.home(aside), term.Clean(why.Error()))
 	e.printf("  Without a backup, an empty one: %s\n", e.command("serve --new-outbox"))
 	e.next("waoutbox restore FILE")
 	return nil
