@@ -30,8 +30,11 @@ type LeaseState struct {
 	FailedSince time.Time
 	Throttled   bool // the receiver said that it gets too much, or to come later
 	RetryAfter  time.Duration
-	// Truncated: events were lost since the last refresh, which has not been told yet.
+	// Truncated: events were lost since the last refresh, which has not been told yet. Lost is one
+	// above the last that ever was, 0 for none: a client whose cursor is below it may not have
+	// heard.
 	Truncated bool
+	Lost      outbox.Seq
 	// OwnUntil: outbox.OwnLimit messages of the account itself were delivered lately, and the next
 	// ones wait until then; zero if they do not.
 	OwnUntil time.Time
@@ -273,7 +276,7 @@ func (l *lane) leaseState(now time.Time, s LaneState) LeaseState {
 	width, perSecond := l.throttle.Bounds()
 	out := LeaseState{
 		Active: s.Status == StatusActive && !l.outage.Holding(), LastDelivery: l.lease.delivered, LastError: l.lease.failed, FailedSince: l.lease.since,
-		Throttled: width > 0 || perSecond > 0, Truncated: l.state.lease.lost > 0,
+		Throttled: width > 0 || perSecond > 0, Truncated: l.state.lease.truncated(), Lost: l.state.lease.lost,
 	}
 	if g := l.state.gate; !g.open(now) && (g.Kind == GateRetryAfter || g.Kind == GateThrottled) {
 		out.Throttled, out.RetryAfter = true, g.Until.Sub(now)
@@ -307,13 +310,13 @@ func refreshed(ctx context.Context, o *operation) (res taskResult) {
 	if err != nil {
 		return taskResult{err: err}
 	}
-	lost := outbox.Seq(0)
+	lost, truncated := outbox.Seq(0), false
 	l := o.lane
 	if ended := o.inLoop(func() {
 		if err = l.configure(sub); err == nil && !l.leased() {
 			err = errNoLease
 		}
-		lost = l.state.lease.lost
+		lost, truncated = l.state.lease.lost, l.state.lease.truncated()
 	}); ended != nil || err != nil {
 		return taskResult{err: errors.Join(ended, err)}
 	}
@@ -324,7 +327,7 @@ func refreshed(ctx context.Context, o *operation) (res taskResult) {
 		}
 		return out
 	})
-	if lost > 0 {
+	if truncated {
 		res.n = 1
 	}
 	return res

@@ -14,10 +14,11 @@ type leaseBytes struct {
 	held   bool
 	failed string
 	since  time.Time
-	// events below lost were lost, and no refresh has told that yet; 0 for none. from is the first
-	// of them, 0 once the receiver has taken a gap envelope; gap: one is to be sent
+	// events below lost were lost, 0 for none; told: a refresh has said so since. from is the first
+	// of them, 0 once that was told or the receiver has taken a gap envelope; gap: one is to be
+	// sent
 	lost, from outbox.Seq
-	gap        bool
+	told, gap  bool
 	// when the last messages of the account itself were delivered, unix ns, oldest first
 	own [outbox.OwnLimit]int64
 }
@@ -28,6 +29,7 @@ const leaseSize = 1 + 1 + 8 + 8 + 8 + 8*outbox.OwnLimit
 const (
 	leaseHeld = 1 << iota
 	leaseGap
+	leaseTold
 )
 
 // leaseErrors are the words of outbox.LeaseError by what is stored of them, which only grows.
@@ -42,6 +44,9 @@ func (l leaseBytes) append(b []byte) []byte {
 	}
 	if l.gap {
 		flags |= leaseGap
+	}
+	if l.told {
+		flags |= leaseTold
 	}
 	for i, w := range leaseErrors() {
 		if w == l.failed {
@@ -60,7 +65,7 @@ func (l leaseBytes) append(b []byte) []byte {
 // decodeLease reads leaseSize bytes.
 func decodeLease(b []byte) leaseBytes {
 	n := func(at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
-	l := leaseBytes{held: b[0]&leaseHeld != 0, gap: b[0]&leaseGap != 0, since: fromUnixNano(int64(n(2))), lost: outbox.Seq(n(10)), from: outbox.Seq(n(18))}
+	l := leaseBytes{held: b[0]&leaseHeld != 0, gap: b[0]&leaseGap != 0, told: b[0]&leaseTold != 0, since: fromUnixNano(int64(n(2))), lost: outbox.Seq(n(10)), from: outbox.Seq(n(18))}
 	if words := leaseErrors(); int(b[1]) < len(words) {
 		l.failed = words[b[1]]
 	}
@@ -81,17 +86,20 @@ func (l leaseBytes) withLost(first, last outbox.Seq) leaseBytes {
 	if l.from == 0 || first < l.from {
 		l.from = first
 	}
-	l.lost, l.gap = max(l.lost, last+1), true
+	l.lost, l.told, l.gap = max(l.lost, last+1), false, true
 	return l
 }
 
 // toldLost notes that the client was told that events below seq are lost.
 func (l leaseBytes) toldLost(seq outbox.Seq) leaseBytes {
 	if l.lost <= seq {
-		l.lost, l.from, l.gap = 0, 0, false
+		l.told, l.from, l.gap = true, 0, false
 	}
 	return l
 }
+
+// truncated reports whether something was lost that no refresh has told.
+func (l leaseBytes) truncated() bool { return l.lost > 0 && !l.told }
 
 // gapTold notes that the receiver has responded to a gap envelope for what is lost below seq, and
 // whether it took it.

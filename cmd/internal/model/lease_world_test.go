@@ -351,7 +351,8 @@ func (w *leaseWorld) endLease(reason string) {
 	w.checkDead(id, reason)
 }
 
-// checkDead looks at what the end of a lease left: nothing pending, and the backlog with its reason.
+// checkDead looks at what the end of a lease left: nothing pending, and the backlog with its
+// reason.
 func (w *leaseWorld) checkDead(id outbox.SubID, reason string) {
 	ctx := context.Background()
 	if reason == "" {
