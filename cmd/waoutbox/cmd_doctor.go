@@ -32,6 +32,12 @@ type doctorFinding struct {
 	Mend    string `json:"mend,omitempty"` // what to do, often a command
 }
 
+// quarantinedLine is `doctor --quarantine --json`.
+type quarantinedLine struct {
+	Moved  string `json:"moved"`  // where the damaged file is now
+	Reason string `json:"reason"` // what is wrong with it
+}
+
 func newDoctorCmd(e *env) *cobra.Command {
 	var offline, quarantine bool
 	cmd := &cobra.Command{
@@ -168,7 +174,7 @@ func (e *env) setAside(why error, paths ...string) error {
 	aside := paths[0] + suffix
 	reason, _ := parted(why.Error())
 	if e.json {
-		e.printJSON(map[string]string{"moved": aside, "reason": reason})
+		e.printJSON(quarantinedLine{aside, reason})
 		return nil
 	}
 	e.printf("Moved to %s\n  %s\n", e.home(aside), term.Clean(reason))

@@ -242,12 +242,3 @@ func (r *occurrences) page(ctx context.Context) (api.OccurrencePage, error) {
 	page.Cursor = outbox.Position(r.state, r.from)
 	return page, nil
 }
-
-// RefuseSubscription records that a client asked for events at an address, and returns what it is
-// told: only the user may have events sent somewhere, by a webhook.
-func (s *Service) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
-	var why error = api.Errorf(api.CodeHostNotAllowed, "events go to no address that an MCP client names. Poll for them or have them streamed; "+
-		"the user can have them sent to an address with: `%s`", s.command("webhook add URL"))
-	s.refused(ctx, &why, outbox.AuditEntry{Operation: "events.subscribe", URL: in.URL, Object: in.Event})
-	return api.RefusedSubscription{Message: why.Error()}, nil
-}

@@ -149,6 +149,9 @@ func (s *Service) isSecret(r webhookRow, secret string) bool {
 // sealedFault says what of a webhook cannot be opened, why, and what to do; "" when all can.
 // Nothing is sent to such a webhook.
 func (s *Service) sealedFault(r webhookRow) string {
+	if r.cfg.Lease != nil {
+		return s.sealedLeaseFault(r)
+	}
 	for _, part := range []struct {
 		what, undone, flag string
 		sealed             []byte
@@ -172,6 +175,19 @@ func (s *Service) sealedFault(r webhookRow) string {
 		return fmt.Sprintf("whether its settings are the ones that were stored cannot be told, and nothing is sent: %v: %s", err, s.addAgain(r.sub.ID))
 	}
 	return ""
+}
+
+// sealedLeaseFault is sealedFault for what an MCP client subscribed: its user cannot store it
+// again.
+func (s *Service) sealedLeaseFault(r webhookRow) string {
+	_, err := s.o.Unseal(r.cfg.Secret, outbox.SecretContext(r.sub.ID))
+	if err == nil {
+		err = s.checkSeal(r)
+	}
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("what is stored of it cannot be used, and nothing is sent: %v: %s, and its client subscribes again", err, s.command("webhook", "remove", string(r.sub.ID)))
 }
 
 // othersHeld warns of the other webhooks whose secret or headers cannot be opened: whoever sets one
