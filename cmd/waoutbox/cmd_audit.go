@@ -118,10 +118,14 @@ func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, m
 
 // auditWho names a caller: an agent and a program by their own names.
 func auditWho(r api.AuditRecord) string {
-	if r.Client == "" {
-		return r.Caller
+	as := ""
+	if r.Principal != "" && r.Caller == api.CallerMCP {
+		as = " (" + r.Principal + ")"
 	}
-	return strings.TrimSpace(r.Caller + " " + r.Client + " " + r.ClientVersion)
+	if r.Client == "" {
+		return r.Caller + as
+	}
+	return strings.TrimSpace(r.Caller+" "+r.Client+" "+r.ClientVersion) + as
 }
 
 // auditOutcome says in words how it ended.
