@@ -220,8 +220,7 @@ func (l *lane) finish(a *attempt) {
 	}
 	outcome := Classify(a.res)
 	if outcome != Delivered && a.res.Status == 0 && l.attempts.Err() != nil {
-		outcome = NotAttempted // cut off by us: it will be sent again under the same number
-		l.scheduler.Release(a.d)
+		l.scheduler.Release(a.d) // cut off by us: it will be sent again under the same number
 		l.attempted(a, OutcomeNotAttempted, 0)
 		return
 	}
@@ -325,7 +324,7 @@ func (l *lane) deadLetter(a *attempt, spent int, log []byte) {
 	l.state, l.unstored = l.state.died(a, l.hook.HoldLimit()), true
 	l.outage.Died(l.state.deaths, a.end)
 	l.log.LogAttrs(context.Background(), slog.LevelError, "dead letter",
-		slog.String("subscription", string(l.id)), slog.Uint64("sequence", uint64(a.d.Seq)), slog.String("event_id", a.req.Event.Key),
+		slog.String("subscription", string(l.id)), slog.String("url", bareURL(l.hook.URL)), slog.Uint64("sequence", uint64(a.d.Seq)), slog.String("event_id", a.req.Event.Key),
 		slog.String("event", a.req.Event.Name), slog.Int("attempts", spent), slog.String("reason", deadReason(a.res)), slog.String("error", a.res.Message))
 }
 
@@ -376,11 +375,19 @@ func (d deps) observe(tell func(Observer)) {
 	}
 }
 
-// logAttempt writes the one line of an attempt. Debug when delivered at the first try, info
-// otherwise.
+// logAttempt writes the one line of an attempt: debug when delivered at the first try, info when
+// later. One that failed is a warning when it is the first of its kind, and then once a minute with
+// the number of those between, which are debug.
 func (l *lane) logAttempt(a *attempt, outcome string, nextIn time.Duration) {
-	level := slog.LevelInfo
-	if outcome == OutcomeDelivered && a.req.Attempt == 1 {
+	level, repeated := slog.LevelInfo, 0
+	switch {
+	case outcome != OutcomeDelivered:
+		level = slog.LevelDebug
+		log, left := l.failures.Failed(fmt.Sprint(a.res.Class, a.res.Status), a.end)
+		if log {
+			level, repeated = slog.LevelWarn, left
+		}
+	case a.req.Attempt == 1:
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
@@ -389,10 +396,16 @@ func (l *lane) logAttempt(a *attempt, outcome string, nextIn time.Duration) {
 	}
 	l.log.LogAttrs(ctx, level, "delivery attempted",
 		slog.String("event_id", a.req.Event.Key), slog.String("event", a.req.Event.Name), slog.String("subscription", string(l.id)),
-		slog.Uint64("sequence", uint64(a.d.Seq)), slog.Int("attempt", a.req.Attempt), slog.Int("of", len(l.waits())),
+		slog.String("url", bareURL(l.hook.URL)), slog.Uint64("sequence", uint64(a.d.Seq)), slog.Int("attempt", a.req.Attempt), slog.Int("of", len(l.waits())),
 		slog.Int("replay", a.req.Replay), slog.String("outcome", outcome), slog.String("class", string(a.res.Class)),
-		slog.Int("status", a.res.Status), slog.String("error", a.res.Message), slog.Duration("took", a.end.Sub(a.start)),
-		slog.Duration("next_in", nextIn))
+		slog.Int("status", a.res.Status), slog.String("error", a.res.Message), slog.Duration("took", a.end.Sub(a.start).Round(100*time.Microsecond)),
+		slog.Duration("next_in", nextIn.Round(time.Millisecond)), slog.Int("repeated", repeated))
+}
+
+// bareURL is a webhook's URL without its query, which may hold a token.
+func bareURL(url string) string {
+	bare, _, _ := strings.Cut(url, "?")
+	return bare
 }
 
 // Outcome is what an attempt means for its delivery.

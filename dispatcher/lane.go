@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"waoutbox/dispatcher/pace"
+	"waoutbox/dispatcher/repeats"
 	"waoutbox/dispatcher/scheduler"
 	"waoutbox/outbox"
 )
@@ -53,6 +54,7 @@ type lane struct {
 	outage    pace.Outage
 	throttle  pace.Throttle
 	lease     leaseLane
+	failures  repeats.Failures // of attempts, for the log
 	rate      pace.Rate
 	redrive   redrive
 	holds     backoff.BackOff // waits after our own trouble; reset by any response

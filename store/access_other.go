@@ -13,3 +13,7 @@ func Tighten(string) (changed, kept []string) { return nil, nil }
 
 // syncDir does nothing here: a directory cannot be opened for syncing, and NTFS journals renames.
 func syncDir(string) error { return nil }
+
+func notMade(err error, dir string) *Error {
+	return systemError(err, dir, "state directory "+dir+" cannot be created")
+}

@@ -3,6 +3,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -23,16 +24,33 @@ func tighten(path string, want fs.FileMode) error {
 	if info.Mode().Perm()&^want == 0 {
 		return nil
 	}
-	if err := os.Chmod(path, info.Mode().Perm()&want); err != nil && info.Mode().Perm()&0o002 != 0 {
+	if err := os.Chmod(path, info.Mode().Perm()&want); err != nil && info.Mode().Perm()&0o002 != 0 && !private.InVolume(path) {
 		return systemError(err, path, path+" cannot be made private")
 	}
 	return nil // a disk that keeps its modes: Tighten tells of it
 }
 
+// notMade is err, met while the directory dir was made.
+func notMade(err error, dir string) *Error {
+	what := fmt.Sprintf("state directory %s cannot be created", dir)
+	for at := filepath.Dir(dir); errors.Is(err, fs.ErrPermission); at = filepath.Dir(at) {
+		if info, serr := os.Stat(at); serr == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok {
+				return newError(Forbidden, dir, err, "%s: %s belongs to user %d (mode %04o) and you are user %d", what, at, st.Uid, info.Mode().Perm(), os.Geteuid())
+			}
+		}
+		if at == filepath.Dir(at) {
+			break
+		}
+	}
+	return systemError(err, dir, what)
+}
+
 // Tighten takes from the state directory, and from what lies directly in it, every permission of
 // group and others, and returns the names of what had some and a sentence about each that keeps
-// them, as on a volume whose modes are fixed. What everybody may write is left to those that refuse
-// it, and so is a directory of other things than a state. It may run beside a living owner.
+// them, as on a volume whose modes are fixed. Outside of a container's volume, what everybody may
+// write is left to those that refuse it, and so is anywhere a directory of other things than a
+// state. It may run beside a living owner.
 func Tighten(dir string) (changed, kept []string) {
 	abs, err := filepath.Abs(dir)
 	if err == nil {
@@ -63,12 +81,12 @@ func Tighten(dir string) (changed, kept []string) {
 		}
 		st, ok := info.Sys().(*syscall.Stat_t)
 		loose := info.Mode().Perm() & 0o077
-		if !ok || int(st.Uid) != os.Geteuid() || loose == 0 || loose&0o002 != 0 {
+		if !ok || int(st.Uid) != os.Geteuid() || loose == 0 || loose&0o002 != 0 && !private.InVolume(path) {
 			continue
 		}
 		err = os.Chmod(path, info.Mode().Perm()&0o700)
 		if after, serr := os.Lstat(path); err != nil || serr == nil && after.Mode().Perm()&0o077 != 0 {
-			kept = append(kept, fmt.Sprintf("%s stays readable by others (mode %04o): this disk keeps its modes", path, info.Mode().Perm()))
+			kept = append(kept, fmt.Sprintf("%s stays open to others (mode %04o): this disk keeps its modes", path, info.Mode().Perm()))
 			continue
 		}
 		changed = append(changed, name)

@@ -104,7 +104,7 @@ func MakeDir(dir string) error {
 	err := CheckDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return systemError(err, dir, fmt.Sprintf("state directory %s cannot be created", dir))
+			return notMade(err, dir)
 		}
 		err = CheckDir(dir)
 	}

@@ -43,6 +43,7 @@ const (
 	NotDirectory Kind = "not a directory"
 	OtherOwner   Kind = "it belongs to another user"
 	Writable     Kind = "others can write it"
+	Forbidden    Kind = "this user may not make it"
 	Irregular    Kind = "something else is in the place of a file"
 	InUse        Kind = "open in another program"
 	Lost         Kind = "the database is lost"

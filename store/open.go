@@ -121,7 +121,11 @@ func refusal(path string, err error) error {
 	if errors.Is(err, errForeign) || errors.Is(err, errCutOff) || errors.Is(err, errIncomplete) || damaged(err) {
 		kind = Damaged
 	}
-	return newError(kind, path, err, "outbox %s cannot be used and was left as it is: %s", path, Reason(err))
+	reason := Reason(err)
+	if p, ok := errors.AsType[*panicError](err); ok && !p.fault {
+		reason = fmt.Sprintf("its pages are damaged (%v)", p.value)
+	}
+	return newError(kind, path, err, "outbox %s cannot be used and was left as it is: %s", path, reason)
 }
 
 // damaged reports that reading the file ended in a fault or in a complaint of bbolt.

@@ -24,6 +24,7 @@ import (
 // options are the flags.
 type options struct {
 	atOnce int
+	blind  bool
 	within time.Duration
 	keep   int
 	table  string
@@ -47,6 +48,7 @@ func main() {
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("fuzz", flag.ContinueOnError)
 	flags.IntVar(&o.atOnce, "at-once", 2, "how many targets run at a time, each on one processor")
+	flags.BoolVar(&o.blind, "blind", false, "do not look which code an input reaches: the programs are those of go test, and are not built anew")
 	flags.DurationVar(&o.within, "within", 0, "how long all of it may run, building left out; each target gets its share, and DURATION at most")
 	flags.IntVar(&o.keep, "keep", 0, "copy up to so many of the inputs that were found into testdata of each target")
 	flags.StringVar(&o.table, "table", "", "a file for the table, which is written every minute too")
@@ -79,8 +81,13 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	temp, err := memory(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	began := time.Now()
-	if err := build(ctx, targets, dir); err != nil {
+	if err := build(ctx, targets, dir, o.blind); err != nil {
 		return err
 	}
 	if o.within > 0 {
@@ -99,7 +106,7 @@ func run(ctx context.Context, o options) (err error) {
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
-			t.run(ctx, o.each)
+			t.run(ctx, o.each, temp)
 			if o.keep > 0 {
 				t.keep(o.keep)
 			}
@@ -119,6 +126,15 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	return errors.Join(err, context.Cause(ctx))
+}
+
+// memory is a directory for temporary files, in memory where the system has one there: many targets
+// write files and have them synced.
+func memory(dir string) (string, error) {
+	if temp, err := os.MkdirTemp("/dev/shm", "fuzz-"); err == nil {
+		return temp, nil
+	}
+	return os.MkdirTemp(dir, "temp-")
 }
 
 // writeEveryMinute keeps the table of a run that goes on in a file.

@@ -66,13 +66,18 @@ func find(ctx context.Context, words []string) (targets []*target, err error) {
 	return targets, nil
 }
 
-// build makes one test program a package, in dir.
-func build(ctx context.Context, targets []*target, dir string) error {
+// build makes one test program a package, in dir; blind without what tells which code was reached.
+func build(ctx context.Context, targets []*target, dir string, blind bool) error {
+	command := []string{"test", "-c", "-fuzz=Fuzz"}
+	if blind {
+		command = command[:2]
+	}
 	built := map[string]string{}
 	for _, t := range targets {
 		if built[t.pkg] == "" {
 			built[t.pkg] = filepath.Join(dir, strconv.Itoa(len(built))+".test")
-			if _, err := output(exec.CommandContext(ctx, "go", "test", "-c", "-fuzz=Fuzz", "-o", built[t.pkg], t.pkg)); err != nil {
+			args := append(slices.Clone(command), "-o", built[t.pkg], t.pkg)
+			if _, err := output(exec.CommandContext(ctx, "go", args...)); err != nil {
 				return err
 			}
 		}
@@ -95,15 +100,15 @@ func output(cmd *exec.Cmd) (string, error) {
 // input smaller.
 const grace = 2 * time.Minute
 
-// run searches for a time.
-func (t *target) run(ctx context.Context, d time.Duration) {
+// run searches for a time, with temporary files below temp.
+func (t *target) run(ctx context.Context, d time.Duration, temp string) {
 	before := t.inputs()
 	limited, cancel := context.WithTimeout(ctx, d+grace)
 	defer cancel()
 	cmd := exec.CommandContext(limited, t.binary, "-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.fuzztime="+d.String(), "-test.fuzzminimizetime=10s",
 		"-test.parallel=1", "-test.fuzzcachedir="+t.cache, "-test.timeout=0")
 	cmd.Dir = t.dir
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "TMPDIR="+temp)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it then says how far it came
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Stdout, cmd.Stderr = t, t

@@ -189,7 +189,7 @@ func (e *env) showDryRun(res api.StartReplayResult, one, many string) {
 		e.note("another replay of %s runs (%s)", term.Clean(busy.Webhook), replayCounts(busy))
 	}
 	e.leftOut(res)
-	e.next("the same without --dry-run")
+	e.nextWithout("--dry-run")
 }
 
 // revivals are the commands that bring removed webhooks back.

@@ -123,7 +123,7 @@ func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error
 	if out.Command != nil {
 		e.printf("Its own command does the same:\n  %s\n", commandLine(out.Command))
 	}
-	e.next("waoutbox mcp config %s --write puts it there%s; then %s", c.Name, flagsAgain(o), c.After)
+	e.next("waoutbox mcp config %s%s --write   (puts it there; then %s)", c.Name, flagsAgain(o), c.After)
 	return nil
 }
 
@@ -139,7 +139,7 @@ func flagsAgain(o configOptions) string {
 	if flags == nil {
 		return ""
 	}
-	return " (with " + strings.Join(flags, " ") + ")"
+	return " " + strings.Join(flags, " ")
 }
 
 func commandLine(words []string) string {

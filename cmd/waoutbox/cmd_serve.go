@@ -22,6 +22,7 @@ import (
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 	"waoutbox/store/device"
+	"waoutbox/store/private"
 )
 
 func newServeCmd(e *env) *cobra.Command {
@@ -66,8 +67,11 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	out := e.serveLog(starter != nil)
 	defer out.close()
 	log := newLogger(out, cfg)
-	if len(tightened)+len(kept) > 0 {
-		log.Warn("others could read or write parts of the state; they cannot any more", "made_private", tightened, "left", kept)
+	if len(tightened) > 0 {
+		log.Warn("others could read or write parts of the state; they cannot any more", "made_private", tightened)
+	}
+	for _, what := range append(kept, private.Given(e.stateDir)...) {
+		log.Warn("others may reach the state: see that nobody else is given this volume", "what", what)
 	}
 	defer garbage.Bound(e.getenv)()
 	server, err := wire.CheckServer(cfg.WhatsAppURL, cfg.WhatsAppRootKey)
@@ -79,6 +83,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	log = a.log
 	proxy, err := a.proxy(e.configPath(), cfg)
 	if err != nil {
 		return usageError(err)

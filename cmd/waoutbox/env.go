@@ -160,6 +160,23 @@ func (e *env) next(format string, args ...any) {
 	e.printf("%s %s\n", e.style.Bold("Next:"), text)
 }
 
+// nextWithout prints the command line that was typed, without a flag, as the next one.
+func (e *env) nextWithout(flag string) {
+	var words []string
+	for i := 0; i < len(e.args); i++ {
+		switch name, _, hasValue := strings.Cut(e.args[i], "="); {
+		case name == flag:
+		case name == "--state-dir": // every command that is printed names it
+			if !hasValue {
+				i++
+			}
+		default:
+			words = append(words, term.Quote(e.args[i]))
+		}
+	}
+	e.next("waoutbox %s", strings.Join(words, " "))
+}
+
 // note prints a remark on stderr, where it disturbs no pipe. With --json nothing but an error is
 // there: the remark is kept for the results that have a place for it.
 func (e *env) note(format string, args ...any) {

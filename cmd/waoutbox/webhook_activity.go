@@ -24,10 +24,18 @@ func (e *env) showRecent(w api.Webhook, line func(name, text string)) {
 // lastErrors names the webhooks whose last request failed.
 func (e *env) lastErrors(hooks []api.Webhook) {
 	for _, w := range hooks {
-		if a := w.LastError; a != nil && (w.LastSuccess == nil || w.LastSuccess.At.Before(a.At)) {
+		if a := lastFailed(w); a != nil {
 			e.printf("%s: last request %s ago: %s\n", term.Clean(w.ID), since(a.At), attemptText(*a))
 		}
 	}
+}
+
+// lastFailed returns the last request of a webhook if it failed, else nil.
+func lastFailed(w api.Webhook) *api.RecentAttempt {
+	if a := w.LastError; a != nil && (w.LastSuccess == nil || w.LastSuccess.At.Before(a.At)) {
+		return a
+	}
+	return nil
 }
 
 // attemptText says how an attempt ended.

@@ -227,7 +227,7 @@ func TestACopyThatIsStopped(t *testing.T) {
 	} {
 		dst := open(t, filepath.Join(t.TempDir(), "copy"))
 		o := compact.Options{}
-		if want == boom {
+		if errors.Is(want, boom) {
 			o.Step = func() error { return boom }
 		}
 		c, err := compact.Begin(src, opened(t, path), dst, o)

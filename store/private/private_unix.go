@@ -21,15 +21,52 @@ const maxLinks = 40
 
 // CheckDir returns nil when dir is a directory of this user into which nobody else writes, and when
 // nobody but root could put another in its place: whoever owns a directory above it, or can write
-// into one that is not sticky, could, and so could the owner of a link on the way. Errors: an
-// *Error, or the system's; fs.ErrNotExist when dir is not there. It changes nothing.
-func CheckDir(dir string) error { return checkDir(dir, 0o022) }
+// into one that is not sticky, could, and so could the owner of a link on the way. In the volume of
+// a container, in which there are no others, owners above it and modes are taken as they are: Given
+// names them. Errors: an *Error, or the system's; fs.ErrNotExist when dir is not there. It changes
+// nothing.
+func CheckDir(dir string) error { return checkDir(dir, 0o022, ignore) }
 
 // CheckVolume is CheckDir for a directory that the group may write still, as a container is given.
-func CheckVolume(dir string) error { return checkDir(dir, 0o002) }
+func CheckVolume(dir string) error { return checkDir(dir, 0o002, ignore) }
 
-// checkDir is CheckDir, with the modes that are too much for the directory itself.
-func checkDir(dir string, loose fs.FileMode) error {
+// Given returns a sentence about each directory that CheckDir accepts for dir only since it is in
+// the volume of a container.
+func Given(dir string) []string {
+	var all []string
+	_ = checkDir(dir, 0o022, func(e *Error) { all = append(all, e.Error()) }) // CheckDir says it
+	return all
+}
+
+// MayMake reports whether this user may make the directory dir, which is not there, and CheckDir
+// would accept it.
+func MayMake(dir string) bool {
+	if !errors.Is(CheckDir(dir), fs.ErrNotExist) {
+		return false
+	}
+	const write = 2
+	for at := filepath.Dir(dir); ; at = filepath.Dir(at) {
+		if _, err := os.Lstat(at); err == nil || at == filepath.Dir(at) {
+			return syscall.Access(at, write) == nil
+		}
+	}
+}
+
+func ignore(*Error) {}
+
+// checkDir is CheckDir, with the modes that are too much for the directory itself. It tells given
+// of what it accepts in the volume of a container.
+func checkDir(dir string, loose fs.FileMode, given func(*Error)) error {
+	accept := func(e *Error, above bool) error {
+		switch {
+		case e == nil:
+			return nil
+		case (above || e.Kind == ErrWritable) && InVolume(e.Path):
+			given(e)
+			return nil
+		}
+		return e
+	}
 	if !filepath.IsAbs(dir) {
 		return fmt.Errorf("%s is no absolute path", dir)
 	}
@@ -43,9 +80,9 @@ func checkDir(dir string, loose fs.FileMode) error {
 			if !info.IsDir() {
 				return &fs.PathError{Op: "open", Path: at, Err: syscall.ENOTDIR}
 			}
-			return checkOwn(at, info, loose)
+			return accept(checkOwn(at, info, loose), false)
 		}
-		if err := checkAbove(at, info); err != nil {
+		if err := accept(checkAbove(at, info), true); err != nil {
 			return err
 		}
 		name := rest[0]
@@ -82,9 +119,14 @@ func checkDir(dir string, loose fs.FileMode) error {
 // CheckFile returns an *Error for what belongs to another user, even for root (whose files would
 // then lie in somebody's reach), and for what group or others may write: store.Tighten comes
 // before, for a container's volume is given such modes at every start. info is of path.
-func CheckFile(path string, info fs.FileInfo) error { return checkOwn(path, info, 0o022) }
+func CheckFile(path string, info fs.FileInfo) error {
+	if e := checkOwn(path, info, 0o022); e != nil && (e.Kind == ErrOwner || !InVolume(path)) {
+		return e
+	}
+	return nil
+}
 
-func checkOwn(path string, info fs.FileInfo, loose fs.FileMode) error {
+func checkOwn(path string, info fs.FileInfo, loose fs.FileMode) *Error {
 	if uid := ownerOf(info); uid != os.Geteuid() {
 		return refuse(ErrOwner, path, "belongs to user %d and you are user %d", uid, os.Geteuid())
 	}
@@ -95,7 +137,7 @@ func checkOwn(path string, info fs.FileInfo, loose fs.FileMode) error {
 }
 
 // checkAbove judges a directory above one of ours.
-func checkAbove(path string, info fs.FileInfo) error {
+func checkAbove(path string, info fs.FileInfo) *Error {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
 		return nil
@@ -130,8 +172,8 @@ func groups() []int {
 	return list
 }
 
-// isMounted reports whether a directory lies on another device than the one above it.
-func isMounted(path string, st *syscall.Stat_t) bool {
+// onAnotherDevice reports whether a directory lies on another device than the one above it.
+func onAnotherDevice(path string, st *syscall.Stat_t) bool {
 	above, err := os.Lstat(filepath.Dir(path))
 	if err != nil {
 		return false

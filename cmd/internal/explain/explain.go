@@ -12,6 +12,7 @@ import (
 
 	"waoutbox/cmd/internal/term"
 	"waoutbox/store"
+	"waoutbox/store/private"
 )
 
 // UnusableError says in one sentence why the state, or a file in it, cannot be used and how to mend
@@ -77,10 +78,18 @@ func setSecrets(key string) string {
 func advice(e *store.Error) string {
 	switch e.Kind {
 	case store.OtherOwner:
-		if info, err := os.Stat(e.Path); err == nil && info.IsDir() { // as a volume is
-			return ": name a place of your own with --state-dir, such as one below it, which is made: " + term.Quote(filepath.Join(e.Path, "waoutbox"))
+		if below := filepath.Join(e.Path, "waoutbox"); private.MayMake(below) { // as a volume is
+			return ": name a place of your own with --state-dir, such as one below it, which is made: " + term.Quote(below)
+		}
+		if private.InVolume(e.Path) {
+			return fmt.Sprintf(": run it as that user, or give this one all of it: chown -R %d %s", os.Geteuid(), term.Quote(e.Path))
 		}
 		return ": name a place of your own with --state-dir"
+	case store.Forbidden:
+		if private.InContainer() {
+			return fmt.Sprintf(". Give that directory to user %d (chown where the volume is kept; in Kubernetes with fsGroup), or name another place with --state-dir", os.Geteuid())
+		}
+		return fmt.Sprintf(". Name another place with --state-dir, or have it made: sudo install -d -m 700 -o %d %s", os.Geteuid(), term.Quote(e.Path))
 	case store.Writable:
 		return ": run: chmod go-w " + term.Quote(e.Path)
 	case store.Irregular:

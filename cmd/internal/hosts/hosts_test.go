@@ -145,7 +145,7 @@ func TestChange(t *testing.T) {
 	step := func(pattern string, disallow, want bool, list, kept string) {
 		t.Helper()
 		changed, _, err := p.Change(pattern, disallow)
-		if err != fail || changed != want || p.List().String() != list || stored.String() != kept {
+		if !errors.Is(err, fail) || changed != want || p.List().String() != list || stored.String() != kept {
 			t.Errorf("%s, disallow %t: changed %t, %v, list %s, kept %s", pattern, disallow, changed, err, p.List(), stored)
 		}
 	}

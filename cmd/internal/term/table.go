@@ -80,9 +80,9 @@ func (t *Table) shorten(indent int) {
 		for i := range row {
 			switch {
 			case t.cols[i].Shrink > 0 && t.cols[i].Prose:
-				row[i] = End(row[i].(string), widths[i]) //nolint:errcheck,forcetypeassert // Row made it
+				row[i] = End(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
 			case t.cols[i].Shrink > 0:
-				row[i] = Middle(row[i].(string), widths[i]) //nolint:errcheck,forcetypeassert // Row made it
+				row[i] = Middle(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
 			}
 		}
 	}
@@ -94,7 +94,7 @@ func (t *Table) widths() []int {
 	for i, c := range t.cols {
 		widths[i] = text.StringWidthWithoutEscSequences(c.Name)
 		for _, row := range t.rows {
-			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:errcheck,forcetypeassert // Row made it
+			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:forcetypeassert // Row made it
 		}
 	}
 	return widths
