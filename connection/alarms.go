@@ -67,6 +67,13 @@ func (a *alarms) raise(code, message string) (isNew bool) {
 	return a.put(code, message)
 }
 
+// raiseSince is raise for what was noticed before, by an earlier process.
+func (a *alarms) raiseSince(code, message string, since time.Time) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.open[code] = api.Alarm{Code: code, Message: message, Since: since.UTC()}
+}
+
 // happened is raise for what is over already: the alarm ends by itself a day after the last time.
 func (a *alarms) happened(code, message string) (isNew bool) {
 	a.mu.Lock()

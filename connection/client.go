@@ -230,6 +230,7 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 	c.restoreRestriction(ctx)
 	c.restoreRhythm(ctx)
 	c.restoreClosed(ctx, dev)
+	c.restoreLoggedOut(ctx, dev)
 	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
 	for {
@@ -253,6 +254,7 @@ func (c *Client) startOver(ctx context.Context) *session {
 		dev, err := c.o.Device.Renew(ctx)
 		if err == nil {
 			c.alarms.clear(alarmDevice)
+			c.keepLoggedOut(ctx)
 			s := c.openSession(c.link, c.guardDevice(dev))
 			c.finishUnpairing("")
 			return s
@@ -344,6 +346,7 @@ func (c *Client) Look(ctx context.Context) error {
 		return fmt.Errorf("read whether an account is linked: %w", err)
 	}
 	c.showDevice(dev)
+	c.restoreLoggedOut(ctx, dev)
 	return nil
 }
 

@@ -24,6 +24,10 @@ type Device interface {
 	// SetClosed keeps it. Renew forgets it.
 	Closed(ctx context.Context) (since time.Time, err error)
 	SetClosed(ctx context.Context, since time.Time) error
+	// LoggedOut returns why and since when the account that was linked is no longer, the zero time
+	// if there was none, and SetLoggedOut keeps it. Renew forgets it.
+	LoggedOut(ctx context.Context) (reason string, since time.Time, err error)
+	SetLoggedOut(ctx context.Context, reason string, since time.Time) error
 	// Kept returns what Keep stored under a name, nil if nothing was. Renew forgets it.
 	Kept(ctx context.Context, name string) (value []byte, err error)
 	Keep(ctx context.Context, name string, value []byte) error

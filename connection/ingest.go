@@ -287,7 +287,7 @@ func refusalText(err error) string {
 	if errors.Is(err, outbox.ErrFull) {
 		return "The outbox is full, so WhatsApp is not acknowledged and keeps the messages. Another alarm says of what: its disk, or max-size. When there is room it goes on by itself."
 	}
-	return "The outbox refuses events (" + masked(err.Error()) + "), so WhatsApp is not acknowledged and keeps the messages. It is tried again; if this stays, see the log and restart the service."
+	return "The outbox refuses events (" + masked(err.Error()) + "), so WhatsApp is not acknowledged and keeps the messages. It is tried again by itself. Another alarm says what to do, where something is to be done; if there is none and this stays, see the log."
 }
 
 // retryAppend appends events whose stanza is acknowledged whatever the handler returns: it tries

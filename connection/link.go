@@ -174,10 +174,43 @@ func (c *Client) forgetAccount(reason string) {
 // loggedOut forgets who was linked.
 func (c *Client) loggedOut(reason string) sessionEnd {
 	c.log.Error("logged out of WhatsApp", "reason", reason)
-	c.alarms.raise(alarmLoggedOut, "The account is no longer linked: "+reason+". Link it again: waoutbox pair.")
+	c.alarms.raise(alarmLoggedOut, loggedOutText(reason))
 	c.forgetAccount(reason)
 	c.failPairing(api.Errorf(api.CodePairingUnavail, "the account was logged out right after linking (%s): link again with waoutbox pair", reason))
 	return endLoggedOut
+}
+
+func loggedOutText(reason string) string {
+	return "The account is no longer linked: " + reason + ". Link it again: waoutbox pair"
+}
+
+// keepLoggedOut keeps over restarts that the account was logged out, once its device is forgotten.
+func (c *Client) keepLoggedOut(ctx context.Context) {
+	if !c.alarms.up(alarmLoggedOut) {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), appendTimeout)
+	defer cancel()
+	link := c.status.read()
+	if err := c.o.Device.SetLoggedOut(ctx, link.Reason, link.Since); err != nil {
+		c.log.Warn("why no account is linked is not kept over a restart", "error", masked(err.Error()))
+	}
+}
+
+// restoreLoggedOut takes up what was kept.
+func (c *Client) restoreLoggedOut(ctx context.Context, dev *store.Device) {
+	if dev.ID != nil {
+		return
+	}
+	reason, since, err := c.o.Device.LoggedOut(ctx)
+	if err != nil {
+		c.log.Warn("why no account is linked is not known", "error", masked(err.Error()))
+		return
+	}
+	if !since.IsZero() {
+		c.alarms.raiseSince(alarmLoggedOut, loggedOutText(reason), since)
+		c.status.setSince(api.LinkUnlinked, reason, since)
+	}
 }
 
 // unreachable says why connecting failed.

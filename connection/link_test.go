@@ -229,9 +229,25 @@ func TestLogoutAndPairAgain(t *testing.T) {
 			if got := r.statuses(); !slices.Contains(got, "disconnected 401") {
 				t.Errorf("connection events %q", got)
 			}
+			// Before, a restart knew of no account, and that one had been logged out was not told.
+			eventually(t, "the device is forgotten", func() bool {
+				_, since, err := r.dev.LoggedOut(t.Context())
+				return err == nil && !since.IsZero()
+			})
+			r.stop()
+			r.restart()
+			eventually(t, "the alarm after a restart", func() bool { return r.hasAlarm(alarmLoggedOut) })
+			if now := r.Link(); now.State != api.LinkUnlinked || now.Reason != link.Reason || !now.Since.Equal(link.Since) {
+				t.Errorf("after a restart: %+v, before it %+v", now, link)
+			}
 			r.pair()
 			if r.hasAlarm(alarmLoggedOut) {
 				t.Error("the alarm outlives the new link")
+			}
+			r.stop()
+			r.restart()
+			if r.waitState(api.LinkConnected); r.hasAlarm(alarmLoggedOut) {
+				t.Error("the alarm comes back with the next restart")
 			}
 			bob := r.acc.NewContact("Bob", "15550100123")
 			sendAll(t, func() (string, error) { return bob.SendText(bounded(t), "hello again") })

@@ -41,11 +41,11 @@ func newRelay(t *testing.T, to string) *relay {
 	var wg sync.WaitGroup
 	wg.Go(func() { r.serve(&wg) })
 	t.Cleanup(func() {
-		ln.Close() //nolint:errcheck // the test is over
+		ln.Close()
 		r.mu.Lock()
 		for _, c := range r.conns {
-			c.a.Close() //nolint:errcheck // the test is over
-			c.b.Close() //nolint:errcheck // the test is over
+			c.a.Close()
+			c.b.Close()
 		}
 		r.mu.Unlock()
 		wg.Wait()
@@ -61,7 +61,7 @@ func (r *relay) serve(wg *sync.WaitGroup) {
 		}
 		b, err := net.Dial("tcp", r.to)
 		if err != nil {
-			a.Close() //nolint:errcheck // there is nobody to pass it on to
+			a.Close()
 			continue
 		}
 		c := &relayed{a: a, b: b}
@@ -84,13 +84,13 @@ func (c *relayed) pass(from, to net.Conn) {
 			continue
 		}
 		if err != nil && !dead {
-			to.Close() //nolint:errcheck // its other end is gone
+			to.Close()
 		}
 		if err != nil {
 			return
 		}
 		if _, err := to.Write(buf[:n]); err != nil {
-			from.Close() //nolint:errcheck // its other end is gone
+			from.Close()
 			return
 		}
 	}

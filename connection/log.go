@@ -163,10 +163,10 @@ func shortened(args []any) []any {
 		case *waBinary.Node:
 			out[i] = plain("no stanza")
 			if n != nil {
-				out[i] = plain(fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"]))
+				out[i] = plain(named(*n))
 			}
 		case waBinary.Node:
-			out[i] = plain(fmt.Sprintf("<%s id=%v>", n.Tag, n.Attrs["id"]))
+			out[i] = plain(named(n))
 		case bool, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64, time.Duration, time.Time:
 			out[i] = a
 		default:
@@ -174,6 +174,15 @@ func shortened(args []any) []any {
 		}
 	}
 	return out
+}
+
+// named is a stanza's tag and its id, which its sender may have chosen.
+func named(n waBinary.Node) string {
+	id := "…"
+	if text, ok := n.Attrs["id"].(string); ok && ids.MatchString(text) {
+		id = text
+	}
+	return fmt.Sprintf("<%s id=%s>", n.Tag, id)
 }
 
 // textOf is a value's text, and of what it points to only the type: the library goes on writing it.

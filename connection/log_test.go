@@ -15,7 +15,7 @@ import (
 func TestLibraryLogMasksAboveDebug(t *testing.T) {
 	var out bytes.Buffer
 	log := newLibraryLog(slog.New(slog.NewTextHandler(&out, &slog.HandlerOptions{Level: slog.LevelInfo})).With("component", "connection"), false, nil).Sub("Recv").Sub("Queue")
-	node := &waBinary.Node{Tag: "message", Attrs: waBinary.Attrs{"id": "3EB0A", "notify": "Bob Example", "from": "15550100123@s.whatsapp.net"}}
+	node := &waBinary.Node{Tag: "message", Attrs: waBinary.Attrs{"id": "3EB0ABCDEF012345", "notify": "Bob Example", "from": "15550100123@s.whatsapp.net"}}
 	log.Infof("Successfully paired %s", "15550100999:3@s.whatsapp.net")
 	log.Warnf("Node handling took %s for %s", "6s", node)
 	log.Errorf("Unknown stanza: %v", *node)
@@ -26,7 +26,7 @@ func TestLibraryLogMasksAboveDebug(t *testing.T) {
 			t.Errorf("the log shows %q:\n%s", secret, got)
 		}
 	}
-	for _, want := range []string{"level=INFO", "level=WARN", "level=ERROR", "message id=3EB0A", "Recv/Queue", "Successfully paired"} {
+	for _, want := range []string{"level=INFO", "level=WARN", "level=ERROR", "message id=3EB0ABCDEF012345", "Recv/Queue", "Successfully paired"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the log lacks %q:\n%s", want, got)
 		}

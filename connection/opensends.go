@@ -34,8 +34,9 @@ type Sends interface {
 	Unsettled(ctx context.Context) ([]outbox.Send, error)
 }
 
-// receiptLimit is how long a send of unknown outcome waits for a receipt: as long as WhatsApp keeps
-// messages for a phone that is off.
+// receiptLimit is how old a send of unknown outcome may be when a process starts, to go on waiting
+// for a receipt: as long as WhatsApp keeps messages for a phone that is off. While a process runs
+// it gives up none.
 const receiptLimit = 30 * 24 * time.Hour
 
 // openSend is a send that is not settled.

@@ -245,7 +245,7 @@ func TestPairingAfterACutAtEveryStanza(t *testing.T) {
 			r.run()
 			for _, side := range []fault.Side{fault.Server, fault.Companion} {
 				cuts := 0
-				for n := 0; n < 40; n++ { // far more than a flow has
+				for n := range 40 { // far more than a flow has
 					r.sim.ClearFaults()
 					must(t, r.sim.Fault(fault.Fault{From: side, Skip: n, Effect: fault.CutBefore}))
 					_, err := f.link(r)

@@ -42,6 +42,13 @@ func (s *status) set(state api.LinkState, reason string) {
 	s.link.State, s.link.Reason = state, reason
 }
 
+// setSince is set for what began earlier, before this process.
+func (s *status) setSince(state api.LinkState, reason string, since time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.link.State, s.link.Reason, s.link.Since = state, reason, since
+}
+
 // setReason changes the reason only.
 func (s *status) setReason(reason string) {
 	s.mu.Lock()

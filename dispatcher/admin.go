@@ -120,7 +120,9 @@ func (d *Dispatcher) Pause(ctx context.Context, id outbox.SubID, reason string, 
 // outage is over only with the next 2xx: what is redriven then is not forgotten.
 func (d *Dispatcher) Resume(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
 	res := d.do(ctx, id, recorded(audit, func(_ context.Context, o *operation) taskResult {
-		return taskResult{err: o.setState(func(s laneBytes) laneBytes { return laneBytes{down: s.down, failed: s.failed, redrive: s.redrive} })}
+		return taskResult{err: o.setState(func(s laneBytes) laneBytes {
+			return laneBytes{down: s.down, failed: s.failed, redrive: s.redrive, lease: s.lease.recovered()}
+		})}
 	}))
 	if res.err != nil {
 		return fmt.Errorf("resume %s: %w", id, res.err)
@@ -140,7 +142,7 @@ func (d *Dispatcher) SkipToNow(ctx context.Context, id outbox.SubID, audit ...ou
 		res.n, res.err = o.whileQuiet(ctx, func(ctx context.Context) (int, error) {
 			n, err := skipBacklog(ctx, o)
 			if err == nil {
-				err = o.setState(func(laneBytes) laneBytes { return laneBytes{} })
+				err = o.setState(func(s laneBytes) laneBytes { return laneBytes{lease: s.lease.recovered()} })
 			}
 			return n, err
 		})

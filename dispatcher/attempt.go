@@ -50,6 +50,12 @@ func (l *lane) startAttempts(now time.Time) {
 			}
 			return
 		}
+		if _, full := l.ownFull(now); full {
+			return
+		}
+		if l.lease.gapping || l.state.lease.gap && l.mayStart(now, slots) && l.tellGap() {
+			return
+		}
 		d := l.scheduler.Start(now, slots)
 		if d == nil && l.outage.Holding() && !now.Before(l.outage.ProbeAt()) {
 			if d = l.scheduler.Probe(now); d != nil {
@@ -64,9 +70,13 @@ func (l *lane) startAttempts(now time.Time) {
 		}
 		l.rate.Spend(now)
 		l.begun++
+		l.lease.gapTried = false
 		a := &attempt{d: d, logged: d.Retry(), read: d.Event() == nil}
 		a.req = Request{Sub: l.id, Webhook: l.hook, Binding: l.binding, Attempt: d.Attempts() + 1, Replay: d.Replay()}
 		a.req.Event.Seq = d.Seq
+		if l.leased() {
+			a.req.Watermark = l.scheduler.Lowest()
+		}
 		a.number, a.others = l.throttle.Begin(now), l.scheduler.InFlight()-1
 		if !a.read {
 			a.req.Event = *d.Event()
@@ -77,6 +87,14 @@ func (l *lane) startAttempts(now time.Time) {
 			l.wg.Go(func() { l.makeAttempts(a) })
 		}
 	}
+}
+
+// mayStart reports whether an attempt could start now.
+func (l *lane) mayStart(now time.Time, slots int) bool {
+	if due, ok := l.scheduler.NextStart(slots); ok && !due.After(now) {
+		return true
+	}
+	return l.outage.Holding() && !now.Before(l.outage.ProbeAt()) && l.scheduler.MayProbe(now)
 }
 
 // makeAttempts makes an attempt, and others that start while it has nothing to do: a goroutine
@@ -195,13 +213,18 @@ func (l *lane) finish(a *attempt) {
 	case a.never != "":
 		l.redrive.ended(a.d.Seq, true)
 		l.scheduler.DeadLetter(a.d, a.d.Attempts(), a.never, l.now(), a.log)
+		l.loses(a.d.Seq + 1)
 		l.ended(DeliveryEnd{Sub: l.id, Seq: a.d.Seq, Count: 1, Replay: a.req.Replay, Dead: true, Reason: a.never})
 		l.log.Error("dead letter", "subscription", l.id, "sequence", a.d.Seq, "reason", a.never, "attempts", a.d.Attempts())
 		return
 	}
 	outcome := Classify(a.res)
 	if outcome != Delivered && a.res.Status == 0 && l.attempts.Err() != nil {
-		outcome = NotAttempted // cut off by us: it will be sent again under the same number
+		l.scheduler.Release(a.d) // cut off by us: it will be sent again under the same number
+		l.attempted(a, OutcomeNotAttempted, 0)
+		return
+	}
+	if outcome != Delivered && l.outdatedAttempt(a) {
 		l.scheduler.Release(a.d)
 		l.attempted(a, OutcomeNotAttempted, 0)
 		return
@@ -215,7 +238,8 @@ func (l *lane) finish(a *attempt) {
 			l.log.Info("a delivery succeeded after dead letters", "subscription", l.id, "dead_letters_in_a_row", l.state.deaths)
 		}
 		l.recovered(a.end)
-		l.outage.Over()
+		l.leaseDelivered(a.end)
+		l.over(a.end)
 		l.throttle.Accepted(a.number, l.slots(), a.end)
 		l.attempted(a, OutcomeDelivered, 0)
 		l.ended(DeliveryEnd{Sub: l.id, Seq: a.d.Seq, Count: 1, Replay: a.req.Replay, Class: a.res.Class})
@@ -227,6 +251,7 @@ func (l *lane) finish(a *attempt) {
 		l.endHolds()
 		if throttled(a.res) && !l.throttle.Costs(a.number, a.others) {
 			l.scheduler.Release(a.d)
+			l.leaseFailed(a)
 			l.slowDown(a)
 			l.attempted(a, OutcomeThrottled, max(0, l.state.gate.Until.Sub(a.end)))
 			return
@@ -241,16 +266,21 @@ func (l *lane) recordFailure(a *attempt, outcome Outcome) {
 	spent := a.req.Attempt
 	log := l.addToLog(a)
 	l.outage.Failed(spent)
+	l.leaseFailed(a)
 	ended := OutcomeRetry
 	wait, more := l.waits().after(spent)
-	if outcome == Retry && more {
+	switch {
+	case outcome == Retry && more && !(l.leased() && refused(a.res)):
 		l.scheduler.Fail(a.d, a.end.Add(wait), log)
-	} else {
+	case l.leased() && !refused(a.res) && l.persists(log):
+		wait = 0
+		l.stay(a, log)
+	default:
 		wait, ended = 0, OutcomeDead
 		l.deadLetter(a, spent, log)
 	}
 	wait = max(wait, l.slowDown(a))
-	if outcome == Reject {
+	if outcome == Reject && !l.leased() {
 		l.setGate(Gate{Kind: GatePaused, Since: a.end,
 			Reason: "the endpoint answered 410 Gone: it does not want events any more. Resume the webhook when it does"}, a.end)
 	}
@@ -294,7 +324,7 @@ func (l *lane) deadLetter(a *attempt, spent int, log []byte) {
 	l.state, l.unstored = l.state.died(a, l.hook.HoldLimit()), true
 	l.outage.Died(l.state.deaths, a.end)
 	l.log.LogAttrs(context.Background(), slog.LevelError, "dead letter",
-		slog.String("subscription", string(l.id)), slog.Uint64("sequence", uint64(a.d.Seq)), slog.String("event_id", a.req.Event.Key),
+		slog.String("subscription", string(l.id)), slog.String("url", bareURL(l.hook.URL)), slog.Uint64("sequence", uint64(a.d.Seq)), slog.String("event_id", a.req.Event.Key),
 		slog.String("event", a.req.Event.Name), slog.Int("attempts", spent), slog.String("reason", deadReason(a.res)), slog.String("error", a.res.Message))
 }
 
@@ -345,11 +375,19 @@ func (d deps) observe(tell func(Observer)) {
 	}
 }
 
-// logAttempt writes the one line of an attempt. Debug when delivered at the first try, info
-// otherwise.
+// logAttempt writes the one line of an attempt: debug when delivered at the first try, info when
+// later. One that failed is a warning when it is the first of its kind, and then once a minute with
+// the number of those between, which are debug.
 func (l *lane) logAttempt(a *attempt, outcome string, nextIn time.Duration) {
-	level := slog.LevelInfo
-	if outcome == OutcomeDelivered && a.req.Attempt == 1 {
+	level, repeated := slog.LevelInfo, 0
+	switch {
+	case outcome != OutcomeDelivered:
+		level = slog.LevelDebug
+		log, left := l.failures.Failed(fmt.Sprint(a.res.Class, a.res.Status), a.end)
+		if log {
+			level, repeated = slog.LevelWarn, left
+		}
+	case a.req.Attempt == 1:
 		level = slog.LevelDebug
 	}
 	ctx := context.Background()
@@ -358,10 +396,16 @@ func (l *lane) logAttempt(a *attempt, outcome string, nextIn time.Duration) {
 	}
 	l.log.LogAttrs(ctx, level, "delivery attempted",
 		slog.String("event_id", a.req.Event.Key), slog.String("event", a.req.Event.Name), slog.String("subscription", string(l.id)),
-		slog.Uint64("sequence", uint64(a.d.Seq)), slog.Int("attempt", a.req.Attempt), slog.Int("of", len(l.waits())),
+		slog.String("url", bareURL(l.hook.URL)), slog.Uint64("sequence", uint64(a.d.Seq)), slog.Int("attempt", a.req.Attempt), slog.Int("of", len(l.waits())),
 		slog.Int("replay", a.req.Replay), slog.String("outcome", outcome), slog.String("class", string(a.res.Class)),
-		slog.Int("status", a.res.Status), slog.String("error", a.res.Message), slog.Duration("took", a.end.Sub(a.start)),
-		slog.Duration("next_in", nextIn))
+		slog.Int("status", a.res.Status), slog.String("error", a.res.Message), slog.Duration("took", a.end.Sub(a.start).Round(100*time.Microsecond)),
+		slog.Duration("next_in", nextIn.Round(time.Millisecond)), slog.Int("repeated", repeated))
+}
+
+// bareURL is a webhook's URL without its query, which may hold a token.
+func bareURL(url string) string {
+	bare, _, _ := strings.Cut(url, "?")
+	return bare
 }
 
 // Outcome is what an attempt means for its delivery.
@@ -405,6 +449,12 @@ const statusRequestTimeout = 408
 
 // statusGone is the one status that ends a subscription: the endpoint says it will never be back.
 const statusGone = 410
+
+// What the receivers of leases say besides: the body is too large for them, and not yet.
+const (
+	statusTooLarge = 413
+	statusTooEarly = 425
+)
 
 // Classify says what a result means. Everything that is neither a 2xx, nor our own failure, nor 410
 // may pass later.

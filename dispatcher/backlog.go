@@ -20,7 +20,7 @@ func (d deps) deadLetterBacklog(ctx context.Context, sub outbox.Subscription) (n
 	if err != nil {
 		return 0, fmt.Errorf("dead-letter the backlog of %s: %w", sub.ID, err)
 	}
-	now := d.now()
+	now, reason := d.now(), removedFor(sub)
 	for len(pending) > 0 {
 		if ctx.Err() != nil {
 			return n, fmt.Errorf("dead-letter the backlog of %s: %w", sub.ID, ctx.Err())
@@ -34,7 +34,7 @@ func (d deps) deadLetterBacklog(ctx context.Context, sub outbox.Subscription) (n
 					return n, fmt.Errorf("dead-letter the backlog of %s: %w", sub.ID, err)
 				}
 			}
-			r.State, r.Reason, r.At, r.Due = outbox.Dead, ReasonUnregistered, now, time.Time{}
+			r.State, r.Reason, r.At, r.Due = outbox.Dead, reason, now, time.Time{}
 			c.Set = append(c.Set, r)
 		}
 		if err := commitRepeatedly(ctx, d.src, c); err != nil {
@@ -43,13 +43,21 @@ func (d deps) deadLetterBacklog(ctx context.Context, sub outbox.Subscription) (n
 		d.endedUnsent(c)
 		n += len(step)
 	}
-	unread, err := d.deadLetterUnread(ctx, sub, next, now)
+	unread, err := d.deadLetterUnread(ctx, sub, next, reason, now)
 	return n + unread, err
+}
+
+// removedFor returns the reason of the dead letters that a removed subscription leaves.
+func removedFor(sub outbox.Subscription) string {
+	if hook, err := outbox.DecodeWebhook(sub.Config); err == nil && hook.Lease != nil && hook.Lease.Ended != "" {
+		return hook.Lease.Ended
+	}
+	return ReasonUnregistered
 }
 
 // deadLetterUnread makes one run of everything owed from next up to the cut, where the
 // match-nothing epoch begins.
-func (d deps) deadLetterUnread(ctx context.Context, sub outbox.Subscription, next outbox.Seq, now time.Time) (int, error) {
+func (d deps) deadLetterUnread(ctx context.Context, sub outbox.Subscription, next outbox.Seq, reason string, now time.Time) (int, error) {
 	if len(sub.Epochs) == 0 {
 		return 0, nil
 	}
@@ -57,7 +65,7 @@ func (d deps) deadLetterUnread(ctx context.Context, sub outbox.Subscription, nex
 	if next >= cut {
 		return 0, nil
 	}
-	run, err := unreadRun(ctx, d.src, sub.ID, next, cut-1, ReasonUnregistered, now)
+	run, err := unreadRun(ctx, d.src, sub.ID, next, cut-1, reason, now)
 	if err != nil {
 		return 0, fmt.Errorf("dead-letter the backlog of %s: %w", sub.ID, err)
 	}

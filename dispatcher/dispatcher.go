@@ -234,6 +234,9 @@ func (d *Dispatcher) Redrives() map[outbox.SubID]Redrive {
 	return out
 }
 
+// Lease returns what the lane of a lease last showed of it; the zero value of anything else.
+func (d *Dispatcher) Lease(id outbox.SubID) LeaseState { return d.State(id).Lease }
+
 // State returns what the lane of id last showed. Its Status is "" while Run does not run or the
 // lane loads. A subscription without a lane while Run runs is held: nothing is delivered to it.
 func (d *Dispatcher) State(id outbox.SubID) LaneState {

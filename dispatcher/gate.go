@@ -68,24 +68,31 @@ type laneBytes struct {
 	// the outages whose letters are to be replayed; while there are none, until is when the last
 	// delivery died since the last 2xx: later than the end of the outage, if the clock was set back
 	redrive span
+	lease   leaseBytes // of a lease, else zero
 }
 
 const (
-	laneVersion = 3
+	laneVersion  = 4 // of a lease
+	laneOrdinary = 3 // of everything else
 	// maxReason bounds a stored reason and a stored error, in bytes each.
 	maxReason = 256
 )
 
 // encode renders the lane's state: version, kind, until (unix ns), wait (ns), since (unix ns),
 // deaths, failing since (unix ns), down since (unix ns), failed (0 or 1), redrive from and until
-// (unix ns), length of the reason, reason, last error. Version 2 has neither down nor failed nor
+// (unix ns), what a lease has, length of the reason, reason, last error. Version 3, written of
+// everything but a lease, has nothing of a lease; version 2 has neither down nor failed nor
 // redrive; version 1 ends with deaths and reason.
 func (l laneBytes) encode() []byte {
 	g := l.gate
 	if g.Kind == GateHeld || g.Kind == GateThrottled {
 		g = Gate{}
 	}
-	b := append(make([]byte, 0, laneHead+len(g.Reason)+len(l.lastError)), laneVersion, byte(g.Kind))
+	version := byte(laneOrdinary)
+	if l.lease != (leaseBytes{}) {
+		version = laneVersion
+	}
+	b := append(make([]byte, 0, laneHead+leaseSize+len(g.Reason)+len(l.lastError)), version, byte(g.Kind))
 	b = binary.LittleEndian.AppendUint64(b, uint64(unixNano(g.Until)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(g.Wait))
 	b = binary.LittleEndian.AppendUint64(b, uint64(unixNano(g.Since)))
@@ -98,6 +105,9 @@ func (l laneBytes) encode() []byte {
 	}
 	b = binary.LittleEndian.AppendUint64(b, uint64(unixNano(l.redrive.from)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(unixNano(l.redrive.until)))
+	if version == laneVersion {
+		b = l.lease.append(b)
+	}
 	reason := clamp(g.Reason, maxReason)
 	b = binary.LittleEndian.AppendUint16(b, uint16(len(reason)))
 	b = append(b, reason...)
@@ -105,8 +115,8 @@ func (l laneBytes) encode() []byte {
 }
 
 const (
-	// laneHead1, laneHead2 and laneHead are the fixed part of encoded lane bytes, of versions 1 and
-	// 2 and now.
+	// laneHead1, laneHead2 and laneHead are the fixed part of encoded lane bytes, of versions 1, 2
+	// and 3; a lease has leaseSize more.
 	laneHead1 = 2 + 3*8 + 4
 	laneHead2 = laneHead1 + 8 + 2
 	laneHead  = laneHead2 + 8 + 1 + 2*8
@@ -115,7 +125,7 @@ const (
 // errLaneDamaged: the bytes are of a known version and make no sense.
 var errLaneDamaged = errors.New("decode lane state: it is damaged")
 
-// decodeLane reads what encode wrote, also in versions 1 and 2. No bytes are an open gate. A
+// decodeLane reads what encode wrote, in each of its versions. No bytes are an open gate. A
 // version it does not know is refused rather than misread.
 func decodeLane(b []byte) (laneBytes, error) {
 	if len(b) == 0 {
@@ -137,8 +147,11 @@ func decodeLane(b []byte) (laneBytes, error) {
 		return l, nil
 	}
 	head := laneHead
-	if b[0] == 2 {
+	switch b[0] {
+	case 2:
 		head = laneHead2
+	case laneVersion:
+		head = laneHead + leaseSize
 	}
 	if len(b) < head {
 		return laneBytes{}, errLaneDamaged
@@ -153,6 +166,9 @@ func decodeLane(b []byte) (laneBytes, error) {
 		const at = laneHead1 + 8
 		l.down, l.failed = fromUnixNano(n(at)), b[at+8] != 0
 		l.redrive = span{from: fromUnixNano(n(at + 9)), until: fromUnixNano(n(at + 17))}
+	}
+	if b[0] == laneVersion {
+		l.lease = decodeLease(b[laneHead-2 : head-2])
 	}
 	return l, nil
 }
@@ -203,6 +219,7 @@ type LaneState struct {
 	Full       bool      // the reader stands still: too many unfinished deliveries
 	FullSince  time.Time // since when it does, whatever Status shows; zero if it does not
 	Redrive    Redrive
+	Lease      LeaseState // of a lease, else zero
 }
 
 // Failure tells of a lane whose last deliveries all became dead letters. The zero value is none.
@@ -217,12 +234,16 @@ func DecodeLaneState(lane []byte, hook outbox.Webhook) (LaneState, error) {
 	if err != nil {
 		return LaneState{}, err
 	}
-	return l.state(time.Now(), hook.HoldLimit()), nil
+	s := l.state(time.Now(), hook.HoldLimit())
+	if hook.Lease != nil {
+		s.Lease = LeaseState{Active: s.Status == StatusActive, LastError: l.lease.failed, FailedSince: l.lease.since, Truncated: l.lease.lost > 0}
+	}
+	return s, nil
 }
 
-// failing reports whether so many deliveries died in a row that new ones are held back. A limit of
-// 0 never does.
-func (l laneBytes) failing(limit int) bool { return limit > 0 && l.deaths >= limit }
+// failing reports whether so many deliveries died in a row that new ones are held back, or one of a
+// lease has spent its schedule. A limit of 0 never does.
+func (l laneBytes) failing(limit int) bool { return l.lease.held || limit > 0 && l.deaths >= limit }
 
 // died returns the state after one more dead letter.
 func (l laneBytes) died(a *attempt, limit int) laneBytes {
@@ -249,7 +270,7 @@ func (l laneBytes) died(a *attempt, limit int) laneBytes {
 // recovered returns the state after a 2xx at now: the letters of an outage are to be redriven when
 // the webhook wants that. The gate stays.
 func (l laneBytes) recovered(now time.Time, redrive bool) laneBytes {
-	out, last := laneBytes{gate: l.gate, redrive: l.redrive}, now
+	out, last := laneBytes{gate: l.gate, redrive: l.redrive, lease: l.lease.recovered()}, now
 	if l.redrive.empty() {
 		out.redrive, last = span{}, later(now, l.redrive.until)
 	}
@@ -266,6 +287,9 @@ func (l laneBytes) state(now time.Time, limit int) LaneState {
 		s.Failure = Failure{Since: l.failingSince, LastError: l.lastError}
 		s.Status, s.Since = StatusFailing, l.failingSince
 		s.Reason = fmt.Sprintf("%d deliveries in a row failed, the last one with: %s", l.deaths, l.lastError)
+		if l.lease.held {
+			s.Reason = fmt.Sprintf("a delivery spent its schedule, with: %s. It stays, and new events wait until one succeeds", l.lastError)
+		}
 	}
 	switch {
 	case l.gate.open(now) || l.gate.Kind == GateThrottled:

@@ -12,6 +12,7 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"waoutbox/dispatcher/pace"
+	"waoutbox/dispatcher/repeats"
 	"waoutbox/dispatcher/scheduler"
 	"waoutbox/outbox"
 )
@@ -52,6 +53,8 @@ type lane struct {
 	unstored  bool // state differs from the stored one
 	outage    pace.Outage
 	throttle  pace.Throttle
+	lease     leaseLane
+	failures  repeats.Failures // of attempts, for the log
 	rate      pace.Rate
 	redrive   redrive
 	holds     backoff.BackOff // waits after our own trouble; reset by any response
@@ -161,6 +164,7 @@ func (l *lane) configure(sub outbox.Subscription) error {
 		return fmt.Errorf("lane %s: %w", l.id, err)
 	}
 	l.hook = hook
+	l.beginLease(l.now())
 	l.scheduler.SetUnordered(hook.Unordered)
 	l.outage.SetLimit(hook.HoldLimit())
 	l.rate.Set(hook.MaxRate, l.now())
@@ -216,6 +220,8 @@ func (l *lane) run(ctx context.Context) error {
 			l.take(f, l.now())
 		case call := <-l.calls:
 			call()
+		case g := <-l.lease.gaps:
+			l.gapTold(g)
 		case <-l.inbox.wake:
 		case <-timer.C:
 		case <-stopping:
@@ -247,18 +253,30 @@ func (l *lane) wake(now time.Time) (at time.Time, ok bool) {
 			at, ok = t, true
 		}
 	}
+	if end, ok := l.lease.term.At(now); ok && !l.draining && !l.offline {
+		if now.Before(end) {
+			consider(end)
+		}
+	}
 	switch {
-	case l.draining || l.offline || l.skipping || l.settler.failure != nil:
+	case l.draining || l.offline || l.skipping || l.settler.failure != nil || l.lease.term.Over(now):
 	case !l.state.gate.open(now):
 		if l.state.gate.Kind != GatePaused {
 			consider(l.state.gate.Until)
 		}
 	case l.awaitsSettlement(now): // the end of one is told
+	case l.lease.gapping: // as is the end of this
 	default:
 		if !l.state.redrive.empty() && l.redrive.retry.After(now) {
 			consider(l.redrive.retry)
 		}
 		allowed := l.allowed(now)
+		if until, full := l.ownFull(now); full {
+			if until.IsZero() { // one in flight ends first
+				break
+			}
+			allowed = later(allowed, until)
+		}
 		if t, ok := l.scheduler.NextStart(l.width()); ok {
 			consider(later(t, allowed))
 		}
@@ -293,7 +311,7 @@ func (l *lane) allowed(now time.Time) time.Time { return later(l.rate.Next(now),
 
 // working reports whether attempts may start.
 func (l *lane) working(now time.Time) bool {
-	return !l.draining && !l.offline && !l.skipping && l.settler.failure == nil && l.state.gate.open(now)
+	return !l.draining && !l.offline && !l.skipping && l.settler.failure == nil && l.state.gate.open(now) && !l.lease.term.Over(now)
 }
 
 // full reports whether the reader stands still: from the limit on, until some of the deliveries are
@@ -340,6 +358,7 @@ func (l *lane) publish(now time.Time) {
 	}
 	s.Unfinished, s.InFlight, s.Full = l.scheduler.Unfinished(), l.scheduler.InFlight(), l.full(now)
 	s.FullSince = l.fullSince
+	s.Lease = l.leaseState(now, s)
 	l.showRedrive(now)
 	s.Redrive = l.redrive.shown
 	if s.Status == StatusActive {
@@ -350,6 +369,11 @@ func (l *lane) publish(now time.Time) {
 			s.Reason = fmt.Sprintf("the endpoint takes less than there is (429, or 503 with Retry-After): about %.2g a second for now", perSecond)
 		case width > 0:
 			s.Reason = fmt.Sprintf("the endpoint takes less than there is (429, or 503 with Retry-After): at most %d at once for now", width)
+		case s.Lease.Ended:
+			s.Reason = "its lease has ended, nothing is sent any more"
+		case !s.Lease.OwnUntil.IsZero():
+			s.Reason = fmt.Sprintf("%d messages of this account were delivered within %v, the next one waits until %s", outbox.OwnLimit,
+				outbox.OwnWindow, s.Lease.OwnUntil.UTC().Format(time.RFC3339))
 		case !l.state.redrive.empty() && !l.outage.Holding():
 			s.Reason = fmt.Sprintf("the dead letters of the outage that began at %s are replayed", l.state.redrive.from.UTC().Format(time.RFC3339))
 		case l.outage.Holding():

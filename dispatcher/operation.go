@@ -145,8 +145,8 @@ func (o *operation) setState(change func(laneBytes) laneBytes) error {
 		l.state = change(l.state) // attempts may have ended meanwhile
 		l.unstored = l.state != stored
 		l.endHolds()
-		if l.state.deaths == 0 {
-			l.outage.Over()
+		if l.state.deaths == 0 && !l.state.lease.held {
+			l.over(l.now())
 		}
 	})
 }

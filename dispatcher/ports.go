@@ -81,6 +81,9 @@ type Request struct {
 	Event   outbox.Event
 	Attempt int // from 1 within the schedule
 	Replay  int // 0, or how often the delivery was replayed
+	// of a lease: the lowest sequence that it has not finished, this one or one below. It is never
+	// above an event that was neither delivered nor became a dead letter on disk
+	Watermark outbox.Seq
 }
 
 // Result is how an attempt ended, in words the dispatcher needs; it knows no HTTP.

@@ -71,7 +71,7 @@ func newRedrive() redrive { return redrive{waits: pace.Waits()} }
 
 // recovered takes a 2xx, or a test that succeeded: an outage is over.
 func (l *lane) recovered(now time.Time) {
-	if l.state.deaths == 0 && l.state.down.IsZero() {
+	if l.state.deaths == 0 && l.state.down.IsZero() && !l.state.lease.held {
 		return
 	}
 	before := l.state

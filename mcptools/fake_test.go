@@ -264,6 +264,24 @@ func (f *fake) Occurrences(_ context.Context, q api.OccurrenceQuery) (api.Occurr
 	return api.OccurrencePage{Cursor: "c8", Items: []api.Occurrence{{ID: "evt_7", Event: "message.received", Time: event(7).Time, Cursor: "c8", Data: []byte(`{"sequence":7,"preview":"a \u003cb\u003e"}`)}}}, nil
 }
 
+func (f *fake) SubscriptionOffer(context.Context) (api.SubscriptionOffer, error) {
+	return api.SubscriptionOffer{Webhooks: true}, nil
+}
+
+func (f *fake) Subscribe(_ context.Context, in api.Subscribe) (api.Subscribed, error) {
+	ttl := "default"
+	if in.TTLMillis != nil {
+		ttl = fmt.Sprint(*in.TTLMillis)
+	}
+	f.record("Subscribe %s %s chats %v to %s after %q, ttl %s, no expiry %v", in.Event, in.Arguments, in.Chats, in.URL, in.Cursor, ttl, in.NoExpiry)
+	return api.Subscribed{ID: "sub_1", Cursor: "c7", Ends: time.UnixMilli(1_700_000_000_123)}, nil
+}
+
+func (f *fake) Unsubscribe(_ context.Context, in api.Unsubscribe) (api.Unsubscribed, error) {
+	f.record("Unsubscribe %s %s from %s", in.Event, in.Arguments, in.URL)
+	return api.Unsubscribed{}, nil
+}
+
 func (f *fake) RefuseSubscription(_ context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
 	f.record("RefuseSubscription %s to %s", in.Event, in.URL)
 	return api.RefusedSubscription{Message: "events go to no address that an MCP client names"}, nil

@@ -31,7 +31,7 @@ func serveHTTPEvents(t *testing.T, b Backend) *httpEvents {
 const modernMeta = `"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{},"io.modelcontextprotocol/clientInfo":{"name":"t","version":"1"}}`
 
 // post sends a message; header is "Name: value" of what differs from a request as it should be.
-func (h *httpEvents) post(ctx context.Context, body string, header ...string) *http.Response {
+func (h *httpEvents) post(ctx context.Context, body string, header ...string) httpResponse {
 	h.t.Helper()
 	// a stream that does not end is a fault, and no wait for ever
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
@@ -51,19 +51,27 @@ func (h *httpEvents) post(ctx context.Context, body string, header ...string) *h
 		h.t.Fatal(err)
 	}
 	h.t.Cleanup(func() { resp.Body.Close() })
-	return resp
+	return httpResponse{resp.StatusCode, resp.Header, bufio.NewReader(resp.Body)}
 }
 
-func (h *httpEvents) modern(ctx context.Context, method, params string, header ...string) *http.Response {
+func (h *httpEvents) modern(ctx context.Context, method, params string, header ...string) httpResponse {
 	h.t.Helper()
 	body := fmt.Sprintf(`{"jsonrpc":"2.0","id":"m","method":%q,"params":{%s,%s}}`, method, params, modernMeta)
 	return h.post(ctx, body, append([]string{"Mcp-Protocol-Version: 2026-07-28", "Mcp-Method: " + method}, header...)...)
 }
 
-func bodyOf(t *testing.T, resp *http.Response) string {
+// httpResponse is what came back. Its body is closed when the test is over.
+type httpResponse struct {
+	status int
+	header http.Header
+	body   *bufio.Reader
+}
+
+// rest reads the body to its end.
+func (r httpResponse) rest(t *testing.T) string {
 	t.Helper()
 	var b strings.Builder
-	if _, err := bufio.NewReader(resp.Body).WriteTo(&b); err != nil {
+	if _, err := r.body.WriteTo(&b); err != nil {
 		t.Fatal(err)
 	}
 	return b.String()
@@ -76,16 +84,16 @@ func TestEventsOverHTTP(t *testing.T) {
 	b := newEventBackend()
 	h := serveHTTPEvents(t, b)
 	resp := h.modern(t.Context(), "server/discover", `"x":1`)
-	if raw := bodyOf(t, resp); resp.StatusCode != 200 || !strings.Contains(raw, `"events":{}`) || !strings.Contains(raw, `"io.modelcontextprotocol/events":{}`) {
-		t.Errorf("discover: %d %s", resp.StatusCode, raw)
+	if raw := resp.rest(t); resp.status != 200 || !strings.Contains(raw, `"events":{}`) || !strings.Contains(raw, `"io.modelcontextprotocol/events":{}`) {
+		t.Errorf("discover: %d %s", resp.status, raw)
 	}
 	resp = h.modern(t.Context(), "events/list", `"x":1`)
-	if raw := bodyOf(t, resp); resp.StatusCode != 200 || !strings.Contains(raw, `"delivery":["poll","push"]`) || resp.Header.Get("Content-Type") != "application/json" {
-		t.Errorf("list: %d %s", resp.StatusCode, raw)
+	if raw := resp.rest(t); resp.status != 200 || !strings.Contains(raw, `"delivery":["poll","push"]`) || resp.header.Get("Content-Type") != "application/json" {
+		t.Errorf("list: %d %s", resp.status, raw)
 	}
 	resp = h.modern(t.Context(), "events/poll", `"name":"message.received"`)
-	if raw := bodyOf(t, resp); resp.StatusCode != 200 || !strings.Contains(raw, `"eventId":"evt_7"`) {
-		t.Errorf("poll: %d %s", resp.StatusCode, raw)
+	if raw := resp.rest(t); resp.status != 200 || !strings.Contains(raw, `"eventId":"evt_7"`) {
+		t.Errorf("poll: %d %s", resp.status, raw)
 	}
 	for _, c := range []struct {
 		what, method, params string
@@ -101,14 +109,14 @@ func TestEventsOverHTTP(t *testing.T) {
 		{"an unknown type", "events/stream", `"name":"nonsense"`, nil, 200, "-32011"},
 	} {
 		resp := h.modern(t.Context(), c.method, c.params, c.header...)
-		if raw := bodyOf(t, resp); resp.StatusCode != c.status || !strings.Contains(raw, c.says) || !strings.Contains(raw, `"id":"m"`) {
-			t.Errorf("%s: %d %s", c.what, resp.StatusCode, raw)
+		if raw := resp.rest(t); resp.status != c.status || !strings.Contains(raw, c.says) || !strings.Contains(raw, `"id":"m"`) {
+			t.Errorf("%s: %d %s", c.what, resp.status, raw)
 		}
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	resp = h.modern(ctx, "events/stream", `"name":"message.received","cursor":"c7"`)
-	frames := bufio.NewReader(resp.Body)
+	frames := resp.body
 	next := func() wire {
 		t.Helper()
 		for {
@@ -121,8 +129,8 @@ func TestEventsOverHTTP(t *testing.T) {
 			}
 		}
 	}
-	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
-		t.Fatalf("stream: %d %v", resp.StatusCode, resp.Header)
+	if resp.status != 200 || resp.header.Get("Content-Type") != "text/event-stream" {
+		t.Fatalf("stream: %d %v", resp.status, resp.header)
 	}
 	next().is(t, `"m"`, "active")
 	b.pages <- occurrencePage("c9", false, 7)
@@ -137,7 +145,7 @@ func TestEventsOverHTTP(t *testing.T) {
 	}
 
 	resp = h.modern(t.Context(), "events/stream", `"name":"message.received"`)
-	frames = bufio.NewReader(resp.Body)
+	frames = resp.body
 	next().is(t, `"m"`, "active")
 	h.stop()
 	next().is(t, `"m"`, "terminated")
@@ -152,15 +160,15 @@ func TestEventsOverHTTPWithSessions(t *testing.T) {
 	t.Parallel()
 	h := serveHTTPEvents(t, newEventBackend())
 	resp := h.post(t.Context(), initializeLine)
-	session := "Mcp-Session-Id: " + resp.Header.Get("Mcp-Session-Id")
-	if raw := bodyOf(t, resp); !strings.Contains(raw, `"events":{}`) || !strings.Contains(raw, `"io.modelcontextprotocol/events":{}`) {
+	session := "Mcp-Session-Id: " + resp.header.Get("Mcp-Session-Id")
+	if raw := resp.rest(t); !strings.Contains(raw, `"events":{}`) || !strings.Contains(raw, `"io.modelcontextprotocol/events":{}`) {
 		t.Errorf("initialize: %s", raw)
 	}
 	ask := func(method, params string, status int, says string, header ...string) {
 		t.Helper()
 		resp := h.post(t.Context(), fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":%s}`, method, params), header...)
-		if raw := bodyOf(t, resp); resp.StatusCode != status || !strings.Contains(raw, says) {
-			t.Errorf("%s: %d %s, want %d %s", method, resp.StatusCode, raw, status, says)
+		if raw := resp.rest(t); resp.status != status || !strings.Contains(raw, says) {
+			t.Errorf("%s: %d %s, want %d %s", method, resp.status, raw, status, says)
 		}
 	}
 	ask("events/list", `{}`, 200, `"delivery":["poll"]`, session)

@@ -86,7 +86,7 @@ func eventOptions(b Backend) Options {
 	o := optionsFor(b)
 	messages := json.RawMessage(`{"type":"object","properties":{"chats":{"type":"array"},"notChats":{"type":"array"},"kinds":{"type":"array"}},"additionalProperties":false}`)
 	o.EventTypes = []mcpevents.Type{
-		{Name: "message.received", Description: "A message", Input: messages, Payload: json.RawMessage(`{"type":"object"}`)},
+		{Name: "message.received", Description: "A message", Input: messages, Payload: json.RawMessage(`{"type":"object"}`), Webhook: true},
 		{Name: "connection.update", Description: "The link", Input: json.RawMessage(`{"type":"object","properties":{},"additionalProperties":false}`), Payload: json.RawMessage(`{"type":"object"}`)},
 	}
 	return o
@@ -238,8 +238,6 @@ func TestEventErrors(t *testing.T) {
 		{"events/poll", `{"name":"message.received","maxAgeMs":-1}`, -32602, "maxAgeMs"},
 		{"events/poll", `{"name":"message.received","_meta":{"io.modelcontextprotocol/protocolVersion":"2099-01-01"}}`, -32022, "not supported"},
 		{"events/list", `{"cursor":"2"}`, -32602, "one page"},
-		{"events/subscribe", `{"name":"message.received","delivery":{"mode":"webhook","url":"https://evil.example/","secret":"whsec_x"}}`, -32014, "no address that an MCP client names"},
-		{"events/unsubscribe", `{"name":"message.received"}`, -32011, "no subscriptions"},
 		{"events/nonsense", `{}`, -32601, "no method"},
 		{"events/stream", `{"name":"nonsense"}`, -32011, "no event type"},
 	} {
@@ -249,7 +247,7 @@ func TestEventErrors(t *testing.T) {
 			t.Errorf("%s %s: %s", c.method, c.params, r.raw)
 		}
 	}
-	if asked := b.recorded(); len(asked) != 1 || asked[0] != "RefuseSubscription message.received to https://evil.example/" {
+	if asked := b.recorded(); len(asked) != 0 {
 		t.Errorf("the service was told %q", asked)
 	}
 	for i, c := range []struct {

@@ -72,6 +72,9 @@ type Options struct {
 	// EventTypes are the types of events that clients may poll for or have streamed, each with the
 	// schemas of its arguments and of its payload. None: the extension for events is not offered.
 	EventTypes []mcpevents.Type
+	// EventWebhooks reports whether clients may have events sent to URLs that they name, as far as
+	// is known without starting the service. Nil: they may not.
+	EventWebhooks func(ctx context.Context) bool
 	// ReadOnly registers only the tools that change nothing.
 	ReadOnly bool
 	// DownloadDir is where downloaded files are saved, for a day; "" saves none.
@@ -128,7 +131,7 @@ func New(o Options) *Server {
 	}
 	if len(o.EventTypes) > 0 {
 		describe = append(describe, server.WithExtensions(map[string]any{mcpevents.Key: map[string]any{}}))
-		s.events = mcpevents.New(mcpevents.Options{Types: o.EventTypes, Open: s.openForEvents, Log: log})
+		s.events = mcpevents.New(mcpevents.Options{Types: o.EventTypes, Open: s.openForEvents, Webhooks: o.EventWebhooks, ReadOnly: o.ReadOnly, Log: log})
 	}
 	s.mcp = server.NewMCPServer("waoutbox", o.Version, describe...)
 	for _, t := range s.tools() {

@@ -32,6 +32,15 @@ func Bind(s Subscription, w Webhook) (Binding, error) {
 	if w.Filter != nil {
 		kept = *w.Filter
 	}
+	var lease []byte
+	if w.Lease != nil {
+		one := *w.Lease
+		one.Ends, one.VerifiedAt = one.Ends.UTC().Round(0), one.VerifiedAt.UTC().Round(0)
+		var err error
+		if lease, err = json.Marshal(one); err != nil {
+			return "", fmt.Errorf("bind the lease of a webhook: %w", err)
+		}
+	}
 	settings, err := json.Marshal(struct { // its members and their order never change
 		URL           string
 		AllowInsecure bool
@@ -43,9 +52,10 @@ func Bind(s Subscription, w Webhook) (Binding, error) {
 		HeaderNames   []string
 		Removed       bool
 		Kept          [4][]string
+		Lease         string `json:",omitempty"` // nothing of an ordinary webhook
 	}{
 		w.URL, w.AllowInsecureHTTP, string(w.CA), hex.EncodeToString(w.Secret), hex.EncodeToString(w.PreviousSecret), w.PreviousUntil.UTC(), hex.EncodeToString(w.Headers),
-		noneIsEmpty(w.HeaderNames), s.Removed, kept.lists(),
+		noneIsEmpty(w.HeaderNames), s.Removed, kept.lists(), string(lease),
 	})
 	if err != nil {
 		return "", fmt.Errorf("bind the settings of a webhook: %w", err)

@@ -32,6 +32,17 @@ func ResolveEpochs(s Subscription, at Seq) (Subscription, error) {
 	return s, nil
 }
 
+// StartAt returns a new subscription, whose epochs are resolved, as one that begins at whole where
+// it would begin below: from there on nothing was removed. s is not changed.
+func StartAt(s Subscription, whole Seq) Subscription {
+	s.Epochs = CloneEpochs(s.Epochs)
+	for len(s.Epochs) > 1 && s.Epochs[1].From <= whole {
+		s.Epochs = s.Epochs[1:]
+	}
+	s.Epochs[0].From = max(s.Epochs[0].From, whole)
+	return s
+}
+
 // PruneEpochs returns the epochs of s without the leading ones that end at or below below: nothing
 // there is unread or part of a run any more. The epoch in force stays, and of a removed
 // subscription the last one that matches something, so that a revival finds its filter

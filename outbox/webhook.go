@@ -45,6 +45,9 @@ type Webhook struct {
 	Schedule []time.Duration `json:"schedule,omitempty"`
 	// Temporary: somebody listens at it, and it is removed when that ends, or at the next start.
 	Temporary bool `json:"temporary,omitempty"`
+	// Lease is set for what an MCP client subscribed, nil for an ordinary webhook. Its secret is
+	// Secret, the one before a refresh PreviousSecret.
+	Lease *Lease `json:"lease,omitempty"`
 	// Filter is set while the webhook is removed: what it wanted, for when it is added again. The
 	// epochs do not keep that.
 	Filter *Filter `json:"filter,omitempty"`
@@ -58,9 +61,10 @@ type Webhook struct {
 // DefaultHoldAfter is HoldAfter of a webhook that says nothing about it.
 const DefaultHoldAfter = 20
 
-// HoldLimit returns after how many dead letters in a row new events are held back, 0 for never.
+// HoldLimit returns after how many dead letters in a row new events are held back, 0 for never. A
+// lease always has a limit.
 func (w Webhook) HoldLimit() int {
-	if w.HoldAfter == nil {
+	if w.HoldAfter == nil || w.Lease != nil && *w.HoldAfter <= 0 {
 		return DefaultHoldAfter
 	}
 	return max(0, *w.HoldAfter)

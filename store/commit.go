@@ -40,7 +40,7 @@ func (db *DB) run() {
 		if committed {
 			continue
 		}
-		if check := db.recheckFreeSpace(); check > 0 && (wait == 0 || check < wait) {
+		if check := db.recheck(); check > 0 && (wait == 0 || check < wait) {
 			wait = check
 		}
 		var due <-chan time.Time

@@ -36,7 +36,8 @@ const (
 // unless the error is of kind Closed. One call at a time: another is refused with Busy.
 //
 // Other errors: kind Full (the copy needs more space than the disk has, and nothing was done),
-// Busy, ctx's, or what could not be read or written, which is a fault until a later call succeeds.
+// Busy, Displaced (another file is in its place, and stays), ctx's, or what could not be read or
+// written, which is a fault until a later call succeeds.
 func (db *DB) Compact(ctx context.Context) error {
 	if !db.compactOne.TryLock() {
 		return newError(Busy, db.path, nil, "%s is being compacted already", db.path)
@@ -61,7 +62,7 @@ func (db *DB) compacted(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
-	if e, ok := errors.AsType[*Error](err); ok && (e.Kind == Busy || e.Kind == Full || e.Kind == Closed) {
+	if e, ok := errors.AsType[*Error](err); ok && (e.Kind == Busy || e.Kind == Full || e.Kind == Closed || e.Kind == Displaced) {
 		return err
 	}
 	err = systemError(err, db.path, fmt.Sprintf("outbox %s was not compacted and is used as it is", db.path))
@@ -76,6 +77,7 @@ type compaction struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when nothing of it uses the old file any more
 	src    *bbolt.DB
+	file   *os.File  // of src
 	path   string    // of the new file
 	kept   bool      // the new file is somebody else's, and stays
 	dst    *bbolt.DB // nil when closed
@@ -93,7 +95,7 @@ func (db *DB) beginCompact(ctx context.Context, path string) (*compaction, error
 	if err := db.checkSpaceForCopy(filepath.Dir(path)); err != nil {
 		return nil, err
 	}
-	c := &compaction{db: db, done: make(chan struct{}), src: db.bolt, path: path}
+	c := &compaction{db: db, done: make(chan struct{}), src: db.bolt, file: db.file, path: path}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	db.compacting = c
 	return c, nil
@@ -114,13 +116,13 @@ func (db *DB) checkSpaceForCopy(dir string) error {
 // copy makes the new file hold what the old one holds, but for some last changes.
 func (c *compaction) copy() error {
 	c.remove()
-	dst, err := openBolt(c.path, false)
+	dst, _, err := openBolt(c.path, false)
 	if err != nil {
 		return err
 	}
 	c.dst = dst
 	c.db.step("begun")
-	c.made, err = compact.Begin(c.src, c.db.path, dst, compact.Options{Rising: c.db.schema.Rising, Step: c.step, Snapshot: c.snapshot})
+	c.made, err = compact.Begin(c.src, c.file, dst, compact.Options{Rising: c.db.schema.Rising, Step: c.step, Snapshot: c.snapshot})
 	if err != nil {
 		return err
 	}
@@ -191,6 +193,9 @@ func (c *compaction) replace() error {
 	err := guarded(func() error {
 		if c.db.bolt != c.src || c.db.fatal.Load() {
 			return c.db.closedError()
+		}
+		if err := c.db.checkPlace(); err != nil && !c.db.removed() {
+			return err // whoever put another file there has a reason
 		}
 		c.last = true
 		if _, err := c.made.CatchUp(c.ctx); err != nil {
@@ -286,7 +291,7 @@ func (db *DB) takeFile(path string) error {
 	db.mu.Lock()
 	db.compacting = nil // nothing of it is in use any more
 	old := db.bolt
-	db.bolt = nil
+	db.bolt, db.file = nil, nil
 	err := guarded(old.Close)
 	if err == nil {
 		err = os.Rename(path, db.path)
@@ -295,15 +300,15 @@ func (db *DB) takeFile(path string) error {
 		db.step("renamed")
 		db.renamed = true
 	}
-	bolt, openErr := db.openDurably()
-	db.bolt = bolt
+	bolt, file, openErr := db.openDurably()
+	db.bolt, db.file = bolt, file
 	db.mu.Unlock()
 	db.ground = ground{}
 	if openErr == nil {
 		openErr = db.measure()
 	}
 	if openErr != nil {
-		db.swap(nil)
+		db.swap(nil, nil)
 		db.refuseAll(openErr)
 		db.retryOpening()
 		return db.closedError()
@@ -313,17 +318,17 @@ func (db *DB) takeFile(path string) error {
 
 // openDurably opens the file when its name is certain to outlive a crash: were it written to
 // before, a crash might bring the old file back, without what was acknowledged since.
-func (db *DB) openDurably() (*bbolt.DB, error) {
+func (db *DB) openDurably() (*bbolt.DB, *os.File, error) {
 	if db.renamed {
 		if err := db.syncDir(filepath.Dir(db.path)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		db.step("synced")
 		db.renamed = false
 	}
 	if db.forget != 0 {
 		if err := forgetCommit(db.path, db.forget); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		db.step("forgotten")
 		db.forget = 0

@@ -37,7 +37,8 @@ const (
 )
 
 // RunCompaction compacts the file whenever p says so, until ctx ends; then it returns nil. What
-// goes wrong is logged, and tried again after a minute, doubling to an hour.
+// goes wrong is logged, and tried again after a minute, doubling to an hour. A file that somebody
+// removed is written anew.
 func (db *DB) RunCompaction(ctx context.Context, p CompactPolicy) error {
 	tick := time.NewTicker(p.Every)
 	defer tick.Stop()
@@ -53,6 +54,13 @@ func (db *DB) RunCompaction(ctx context.Context, p CompactPolicy) error {
 		case <-tick.C:
 		}
 		now, live, free := time.Now(), db.live.Load(), db.free.Load()
+		if db.removed() && !now.Before(notBefore) {
+			if err := db.putBack(ctx); err != nil && ctx.Err() == nil {
+				notBefore = time.Now().Add(p.Every)
+				db.log.Error("the outbox file was removed while it is in use, and cannot be written anew", "error", err.Error(), "again_in", p.Every)
+			}
+			continue
+		}
 		if !p.worth(live, free) {
 			worthSince = time.Time{}
 			continue

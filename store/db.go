@@ -74,6 +74,7 @@ type DB struct {
 	bolt *bbolt.DB    // nil while reopening and after Close
 	// a transaction could not be begun or rolled back: closing would wait for it for ever
 	stuck   atomic.Bool
+	file    *os.File // of bolt, which closes it
 	reloads []func() error
 	// a compaction that reads the file, nil if none
 	compacting *compaction
@@ -138,11 +139,11 @@ func Open(path string, o DBOptions) (*DB, error) {
 		q:        queue{wake: make(chan struct{}, 1)},
 		stopping: make(chan struct{}), stopped: make(chan struct{}), writing: make(chan struct{}, 1),
 	}
-	bolt, err := openFile(path, o)
+	bolt, file, err := openFile(path, o)
 	if err != nil {
 		return nil, err
 	}
-	db.bolt = bolt
+	db.bolt, db.file = bolt, file
 	if info, err := os.Lstat(path); err == nil && info.Mode()&fs.ModeSymlink != 0 {
 		// a compacted file takes the place of the file, not of the link to it
 		if db.path, err = filepath.EvalSymlinks(path); err != nil {
@@ -216,8 +217,8 @@ type DBStats struct {
 	Faults    []Fault // what is wrong at the moment, oldest first
 }
 
-// Stats never fails, and clears no fault: what cannot be read is 0. It notices a short disk before
-// an append meets it.
+// Stats never fails, and clears no fault: what cannot be read is 0. It notices a short disk, and
+// that the file was removed, before an append meets it.
 func (db *DB) Stats() DBStats {
 	var s DBStats
 	if info, err := os.Stat(db.path); err == nil {
@@ -227,6 +228,10 @@ func (db *DB) Stats() DBStats {
 	if err := db.checkFreeSpace(); err != nil {
 		db.faults.raise(CauseDiskLow, err.Error(), true)
 		db.q.signal() // the committer looks at it from now on
+	}
+	if err := db.checkPlace(); err != nil {
+		db.faults.raise(CauseDisplaced, err.Error(), true)
+		db.q.signal()
 	}
 	s.Faults = db.faults.all()
 	return s
@@ -265,7 +270,7 @@ func (db *DB) Close() error {
 		return nil
 	}
 	bolt := db.bolt
-	db.bolt = nil
+	db.bolt, db.file = nil, nil
 	if err := bolt.Close(); err != nil {
 		return fmt.Errorf("close outbox %s: %w", db.path, err)
 	}

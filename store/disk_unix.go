@@ -10,6 +10,5 @@ func freeBytes(dir string) (uint64, error) {
 	if err := syscall.Statfs(dir, &st); err != nil {
 		return 0, err
 	}
-	// their types differ by system
-	return uint64(st.Bavail) * uint64(st.Bsize), nil //nolint:unconvert
+	return uint64(st.Bavail) * uint64(st.Bsize), nil //nolint:unconvert // their types differ by system
 }

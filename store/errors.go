@@ -27,6 +27,9 @@ const (
 	Closed Kind = "the database is closed"
 	// Unknown: may be written; what a read shows afterwards is the outcome.
 	Unknown Kind = "commit outcome unknown"
+	// Displaced: not written, for the file that is open lost its name, and what is in it would be
+	// gone when it is closed.
+	Displaced Kind = "the database was removed or replaced while it is in use"
 	// Busy: not done, since writes were waiting; try again later.
 	Busy Kind = "the database is busy"
 )

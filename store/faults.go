@@ -18,6 +18,8 @@ const (
 	// the file could not be copied without its free pages
 	CauseCompaction Cause = "compaction"
 	CauseSizeLimit  Cause = "size_limit" // it holds as much as it may
+	// the file that is open lost its name: it was removed, moved or replaced
+	CauseDisplaced Cause = "displaced"
 )
 
 // Fault is one thing that is wrong, since the moment it was first noticed.

@@ -66,9 +66,10 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 
 // makeKey writes a new key whole: a crash leaves either no key or a good one.
 func makeKey(path string) error {
-	raw := make([]byte, keySize)
-	rand.Read(raw) // never fails
-	return WriteFile(path, append(raw, settled))
+	raw := make([]byte, keySize+1)
+	rand.Read(raw[:keySize]) // never fails
+	raw[keySize] = settled
+	return WriteFile(path, raw)
 }
 
 // Settled reports whether all that must be sealed with the key is: what is not then was not stored

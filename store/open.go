@@ -27,24 +27,24 @@ const maxChecked = 1 << 30
 // openFile opens the database at path, creating it when there is none or an empty one, and
 // migrating it when it is older. A file that is not ours, damaged or newer is refused and not
 // changed.
-func openFile(path string, o DBOptions) (*bbolt.DB, error) {
+func openFile(path string, o DBOptions) (*bbolt.DB, *os.File, error) {
 	info, err := os.Lstat(path)
 	empty := err == nil && info.Mode().IsRegular() && info.Size() == 0
 	missing := errors.Is(err, fs.ErrNotExist)
 	if empty || missing {
 		if err := lost(path, empty, o.Companions); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	if empty {
 		if err := private.CheckFile(path, info); err != nil {
-			return nil, refusal(path, err)
+			return nil, nil, refusal(path, err)
 		}
 		o.Log.Warn("the outbox file was empty and is made anew", "path", path)
 	}
 	if empty || missing {
 		if err := createFile(path, o.Schema); err != nil {
-			return nil, systemError(err, path, fmt.Sprintf("outbox %s cannot be created", path))
+			return nil, nil, systemError(err, path, fmt.Sprintf("outbox %s cannot be created", path))
 		}
 	}
 	return openExisting(path, o.Schema)
@@ -79,14 +79,15 @@ func CheckOutbox(dir string) error {
 	return newError(Missing, dir, fs.ErrNotExist, "no state at %s", dir)
 }
 
-// openExisting is openFile for a file that must be there with something in it.
-func openExisting(path string, schema Schema) (*bbolt.DB, error) {
+// openExisting is openFile for a file that must be there with something in it. The file is the one
+// that db reads and writes, whatever has its name later, and db closes it.
+func openExisting(path string, schema Schema) (*bbolt.DB, *os.File, error) {
 	if err := inspect(path, schema); err != nil {
-		return nil, refusal(path, err)
+		return nil, nil, refusal(path, err)
 	}
-	db, err := openBolt(path, false)
+	db, file, err := openBolt(path, false)
 	if err != nil {
-		return nil, refusal(path, err)
+		return nil, nil, refusal(path, err)
 	}
 	err = guarded(func() error {
 		upToDate := false
@@ -97,9 +98,9 @@ func openExisting(path string, schema Schema) (*bbolt.DB, error) {
 		return err
 	})
 	if err != nil {
-		return nil, errors.Join(refusal(path, err), db.Close())
+		return nil, nil, errors.Join(refusal(path, err), db.Close())
 	}
-	return db, nil
+	return db, file, nil
 }
 
 // refusal says why the file cannot be used.
@@ -120,7 +121,11 @@ func refusal(path string, err error) error {
 	if errors.Is(err, errForeign) || errors.Is(err, errCutOff) || errors.Is(err, errIncomplete) || damaged(err) {
 		kind = Damaged
 	}
-	return newError(kind, path, err, "outbox %s cannot be used and was left as it is: %s", path, Reason(err))
+	reason := Reason(err)
+	if p, ok := errors.AsType[*panicError](err); ok && !p.fault {
+		reason = fmt.Sprintf("its pages are damaged (%v)", p.value)
+	}
+	return newError(kind, path, err, "outbox %s cannot be used and was left as it is: %s", path, reason)
 }
 
 // damaged reports that reading the file ended in a fault or in a complaint of bbolt.
@@ -134,7 +139,7 @@ func inspect(path string, schema Schema) error {
 	if err := checkHeader(path); err != nil {
 		return err
 	}
-	db, err := openBolt(path, true)
+	db, _, err := openBolt(path, true)
 	if err != nil {
 		return err
 	}
@@ -152,7 +157,7 @@ func createFile(path string, schema Schema) error {
 	if err := os.Remove(tmp); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	db, err := openBolt(tmp, false)
+	db, _, err := openBolt(tmp, false)
 	if err != nil {
 		return err
 	}
@@ -170,10 +175,16 @@ func createFile(path string, schema Schema) error {
 	return syncDir(filepath.Dir(path))
 }
 
-func openBolt(path string, readOnly bool) (db *bbolt.DB, err error) {
+// openBolt opens a database, and returns its file besides, which db closes.
+func openBolt(path string, readOnly bool) (db *bbolt.DB, file *os.File, err error) {
+	open := func(path string, flag int, mode fs.FileMode) (_ *os.File, err error) {
+		file, err = os.OpenFile(path, flag, mode)
+		return file, err
+	}
 	err = guarded(func() error {
 		db, err = bbolt.Open(path, 0o600, &bbolt.Options{
 			ReadOnly: readOnly,
+			OpenFile: open,
 			Timeout:  fileLockWait,
 			// the array kind slows down badly with many free pages
 			FreelistType: bbolt.FreelistMapType,
@@ -182,7 +193,7 @@ func openBolt(path string, readOnly bool) (db *bbolt.DB, err error) {
 		})
 		return err
 	})
-	return db, err
+	return db, file, err
 }
 
 // verifyEvery is after how many keys verify calls step.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"os"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -26,7 +27,7 @@ func (db *DB) recover(batch []*request, id int, err error) {
 	}
 	db.faults.raise(cause, message, hasAppend(batch))
 	db.log.Error("commit of the outbox failed, opening the file again", "error", err.Error())
-	db.swap(nil)
+	db.swap(nil, nil)
 	last, reopenErr := db.openAgain(!full)
 	if reopenErr != nil {
 		db.refuseAll(reopenErr)
@@ -72,11 +73,11 @@ func (db *DB) pauseFor(d time.Duration) bool {
 }
 
 // swap puts another file in place and closes the old one.
-func (db *DB) swap(next *bbolt.DB) {
+func (db *DB) swap(next *bbolt.DB, file *os.File) {
 	db.endCompaction() // it reads the file that is closed
 	db.mu.Lock()
 	old := db.bolt
-	db.bolt = next
+	db.bolt, db.file = next, file
 	db.mu.Unlock()
 	db.ground = ground{}
 	if old != nil && !db.stuck.Load() {
@@ -89,7 +90,7 @@ func (db *DB) swap(next *bbolt.DB) {
 // openAgain opens the file, looks through all its pages when walk says so, and has what is in
 // memory read anew. It returns the number of the last transaction that is in the file.
 func (db *DB) openAgain(walk bool) (last int, err error) {
-	bolt, err := db.openDurably()
+	bolt, file, err := db.openDurably()
 	if err != nil {
 		return 0, err
 	}
@@ -101,14 +102,14 @@ func (db *DB) openAgain(walk bool) (last int, err error) {
 	if err := db.view(bolt, func(tx *bbolt.Tx) error { last = tx.ID(); return nil }); err != nil {
 		return 0, errors.Join(err, bolt.Close())
 	}
-	db.swap(bolt)
+	db.swap(bolt, file)
 	if err := db.measure(); err != nil {
-		db.swap(nil)
+		db.swap(nil, nil)
 		return 0, err
 	}
 	for _, reload := range db.reloads {
 		if err := reload(); err != nil {
-			db.swap(nil)
+			db.swap(nil, nil)
 			return 0, err
 		}
 	}

@@ -22,9 +22,9 @@ const Reserve = 64 << 20
 // cannot tell, more than there is.
 func FreeBytes(dir string) (uint64, error) { return freeBytes(dir) }
 
-// freeSpaceEvery is how often free space is looked at while it is too little, so that the fault
-// goes away when there is space again, whether or not an append comes.
-const freeSpaceEvery = time.Second
+// recheckEvery is how often free space is looked at while it is too little, and the file's name
+// while it has none, so that the fault goes away with its reason, whether or not an append comes.
+const recheckEvery = time.Second
 
 // refuse gives those operations of a batch their verdict for which there is no space, and returns
 // the rest.
@@ -36,6 +36,12 @@ func (db *DB) refuse(batch []*request) []*request {
 		} else {
 			db.faults.clear(CauseDiskLow)
 			noAppend = db.checkSize(batch)
+		}
+		if err := db.checkPlace(); err != nil {
+			noAppend = err
+			db.faults.raise(CauseDisplaced, err.Error(), true)
+		} else {
+			db.faults.clear(CauseDisplaced)
 		}
 	}
 	noOther := db.checkReserve()
@@ -126,21 +132,4 @@ func (db *DB) checkFreeSpace() error {
 		return nil
 	}
 	return newError(Full, db.path, nil, "the disk of %s has %d MiB free and appends need %d MiB; make space", db.path, free>>20, db.minFree>>20)
-}
-
-// recheckFreeSpace clears the fault of a short disk when it has space again. It returns when to
-// look the next time, 0 when nothing is wrong.
-func (db *DB) recheckFreeSpace() time.Duration {
-	if _, low := db.faults.find(CauseDiskLow); !low {
-		return 0
-	}
-	if since := time.Since(db.checkedAt); since < freeSpaceEvery {
-		return freeSpaceEvery - since
-	}
-	db.checkedAt = time.Now()
-	if db.checkFreeSpace() == nil {
-		db.faults.clear(CauseDiskLow)
-		return 0
-	}
-	return freeSpaceEvery
 }

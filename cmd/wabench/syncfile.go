@@ -49,7 +49,7 @@ func (s *syncFile) once() error {
 	if err := dataSync(s.f); err != nil {
 		return fmt.Errorf("sync a page: %w", err)
 	}
-	time.Sleep(s.slower)
+	time.Sleep(s.slower) //nolint:forbidigo // as a slower disk does
 	return nil
 }
 

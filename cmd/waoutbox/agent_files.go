@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"waoutbox/dispatcher/webhook"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 	"waoutbox/store/private"
@@ -24,6 +25,11 @@ type agentFiles struct{ stateDir string }
 func (f agentFiles) headers(names []string) (map[string]string, error) {
 	if f.stateDir == "" { // which the call of the service will say
 		return nil, api.Errorf(api.CodeServiceUnavail, "There is no state directory, so no headers are set aside.")
+	}
+	for _, name := range names { // before anybody is asked to write down a value for it
+		if err := webhook.CheckHeader(name, "x"); err != nil {
+			return nil, api.Errorf(api.CodeInvalidArguments, "%v", err).In("headers")
+		}
 	}
 	path := filepath.Join(f.stateDir, store.HeadersFile)
 	all, err := f.readHeaders(path)

@@ -39,6 +39,12 @@ func TestHeadersForAgents(t *testing.T) {
 		}
 	}
 	refused([]string{"Authorization"}, `"Authorization: VALUE"`, "chmod 600")
+	// Before, the user was asked to write down a value that is refused in the end.
+	for _, name := range []string{"Host", "x-webhook-id", "two words", ""} {
+		if got, err := f.headers([]string{"Authorization", name}); api.CodeOf(err) != api.CodeInvalidArguments || !strings.Contains(err.Error(), "header") || strings.Contains(err.Error(), "no value yet") {
+			t.Errorf("%q: %v, %v", name, got, err)
+		}
+	}
 	write("\ufeffAuthorization: Bearer hunter2\r\n\nX-Team: sales\n", 0o600)
 	got, err := f.headers([]string{"authorization", "X-Team"})
 	if err != nil || len(got) != 2 || got["Authorization"] != "Bearer hunter2" || got["X-Team"] != "sales" {

@@ -46,6 +46,7 @@ type app struct {
 	disp     *dispatcher.Dispatcher
 	log      *slog.Logger
 	hosts    *hosts.Policy
+	rules    admin.SubscriptionRules
 	keep     *retention.Retention // nil while no daemon runs
 	pend     time.Duration        // how long a delivery may wait
 }
@@ -55,7 +56,9 @@ type app struct {
 //
 // An outbox that was lost is not begun anew, unless newOutbox says so.
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
-	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), meters: metrics.New(version, catalogNames()), arrivals: &recent.Arrivals{}, live: newLiveView()}
+	meters := metrics.New(version, catalogNames())
+	log = slog.New(meters.CountPanics(log.Handler()))
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), rules: subscriptionRules(cfg), meters: meters, arrivals: &recent.Arrivals{}, live: newLiveView()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())
@@ -81,7 +84,10 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if err := a.sealWebhooks(ctx); err != nil { // the next start tries again
 		log.Error("not all webhooks' settings could be sealed: those without a seal are held", "error", err)
 	}
-	a.sender = webhook.New(webhook.Options{Unseal: a.keys.unseal, Sealed: true, UserAgent: "waoutbox/" + version, Own: a.own, Log: log})
+	thinly := &occurrences{preview: cfg.MCPPreview, box: a.box}
+	a.sender = webhook.New(webhook.Options{
+		Unseal: a.keys.unseal, Sealed: true, UserAgent: "waoutbox/" + version, Own: a.own, Occurrence: thinly.body, Cursor: thinly.cursor, Log: log,
+	})
 	a.ends, a.recent = &replay.Ends{}, &recent.Recent{}
 	a.disp = dispatcher.New(dispatcher.Options{
 		Source: a.box, Subscriptions: a.box, Sender: a.sender, Observers: []dispatcher.Observer{a.ends, a.recent, a.meters, a.live}, Log: log, MaxInFlight: cfg.MaxInFlight,
@@ -150,6 +156,7 @@ func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts, more ..
 	return admin.New(admin.Options{
 		Engine: a.box, Dispatcher: a.disp, Sender: a.sender, Link: link, StoredLink: stored, Files: files, Sources: sources, Media: m.status, Daemon: daemon, Ends: a.ends, Recent: lately, StateDir: a.state.Dir(),
 		EventNames: catalogNames(), EventKinds: catalogKinds(), Seal: a.keys.seal, Unseal: a.keys.unseal, CheckURL: a.own.CheckURL, Resolve: a.own.Resolve, TestBody: translate.TestBody, Thin: thin.Data,
+		Receivers: receivers{a.sender}, Subscriptions: a.rules, Public: webhook.Public,
 		Caller: caller, Hosts: a.hosts, Alarms: func() []api.Alarm {
 			all := append(a.alarms(), m.alarms()...)
 			for _, of := range more {
@@ -201,7 +208,7 @@ func callerOf(ctx context.Context) api.Caller {
 	case agent.Kind == api.CallerPage:
 		return api.Caller{Kind: agent.Kind, Client: agent.Name}
 	}
-	return api.Caller{Kind: agent.Kind, Client: agent.Name, Version: agent.Version}
+	return api.Caller{Kind: agent.Kind, Client: agent.Name, Version: agent.Version, Principal: agent.Principal}
 }
 
 // ownCommand is who asks of a command that works on the state itself.

@@ -25,7 +25,7 @@ func newAuditCmd(e *env) *cobra.Command {
 		Long: `Lists what was changed and by whom, oldest first: webhooks, dead letters, replays, the link, allowed
 hosts, settings, messages sent (to whom, never what), and what was asked for and refused. Secrets and the
 text of messages are never in it. What is begun was about to be done when the process ended. It is kept
-for a year, at most the newest 10,000 changes, 10,000 sends and 2,000 refusals. With --json all that is kept, or the newest --limit of it.
+for a year, at most the newest 10,000 changes, 10,000 sends, 2,000 refusals and 2,000 marks as read and the like. With --json all that is kept, or the newest --limit of it.
 
 --verify checks that nothing else has changed it: the records form a chain of hashes, each kind its own.
 It prints the newest links; keep them elsewhere, and --known LINK tells later whether what they stand
@@ -95,9 +95,18 @@ func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, m
 		e.next("waoutbox status")
 		return nil
 	}
-	t := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "WHO"}, term.Column{Name: "WHAT"}, term.Column{Name: "OF", Shrink: 12}, term.Column{Name: "OUTCOME", Shrink: 12})
+	t := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "WHO"}, term.Column{Name: "WHAT"}, term.Column{Name: "OF", Shrink: 12}, term.Column{Name: "OUTCOME", Shrink: 12, Prose: true})
+	objects := make([]string, 0, len(all))
 	for _, r := range all {
-		t.Row(e.clock(r.At), term.Clean(auditWho(r)), term.Clean(r.Operation), term.Clean(cmp.Or(r.Object, r.URL, term.None)), term.Clean(auditOutcome(r)))
+		objects = append(objects, r.Object)
+	}
+	names := e.namesOf(ctx, svc, objects...)
+	for _, r := range all {
+		object := term.Clean(cmp.Or(r.Object, r.URL, term.None))
+		if strings.Contains(r.Object, "@") {
+			object = names.text(r.Object, "")
+		}
+		t.Row(e.clock(r.At), term.Clean(auditWho(r)), term.Clean(r.Operation), object, term.Clean(auditOutcome(r)))
 	}
 	e.table(t, "")
 	if older {

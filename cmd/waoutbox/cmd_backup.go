@@ -121,7 +121,7 @@ func (e *env) sayBackup(l backupLine, shown string, entries []backup.Entry) {
 		e.printf("  keep a copy of %s elsewhere, or use --passphrase\n", e.home(filepath.Join(e.stateDir, store.KeyFile)))
 	}
 	e.printf("  not in it: the link to WhatsApp and kept media; on another machine, pair again\n")
-	e.next("waoutbox restore %s puts it back, when it is needed", term.Quote(shown))
+	e.next("waoutbox restore %s   (when it is needed)", term.Quote(shown))
 }
 
 // takeOutbox puts a copy of the outbox into a new file.

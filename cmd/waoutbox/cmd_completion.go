@@ -13,6 +13,13 @@ func newCompletionCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion bash|zsh|fish|powershell",
 		Short: "Print a completion script for your shell",
+		Long: `Prints a script that has the shell complete commands, flags, settings, and the ids of webhooks and
+dead letters. The first line of the examples belongs into ~/.bashrc, to have it in every shell.
+
+bash needs version 4.1 or newer (that of macOS is older) and the package bash-completion, loaded before:
+apt install bash-completion, dnf install bash-completion, or brew install bash-completion@2. Without it
+bash says "_get_comp_words_by_ref: command not found". zsh needs compinit: autoload -U compinit && compinit
+in ~/.zshrc. fish and PowerShell need nothing.`,
 		Example: `  source <(waoutbox completion bash)
   waoutbox completion zsh  > "${fpath[1]}/_waoutbox"
   waoutbox completion fish > ~/.config/fish/completions/waoutbox.fish`,

@@ -21,6 +21,8 @@ type configLine struct {
 	Key    string `json:"key"`
 	Value  string `json:"value"`
 	Source string `json:"source"`
+	// of a change: what is still in its way
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func newConfigCmd(e *env) *cobra.Command {
@@ -81,11 +83,11 @@ func newConfigListCmd(e *env) *cobra.Command {
 			}
 			if e.json {
 				for _, v := range c.Values() {
-					e.printJSON(configLine{v.Setting.Key, v.Shown, string(v.Source)})
+					e.printJSON(configLine{Key: v.Setting.Key, Value: v.Shown, Source: string(v.Source)})
 				}
 				return nil
 			}
-			t := term.NewTable(term.Column{Name: "SETTING"}, term.Column{Name: "VALUE", Shrink: 10}, term.Column{Name: "FROM"}, term.Column{Name: "MEANING", Shrink: 16})
+			t := term.NewTable(term.Column{Name: "SETTING"}, term.Column{Name: "VALUE", Shrink: 10}, term.Column{Name: "FROM"}, term.Column{Name: "MEANING", Shrink: 16, Prose: true})
 			for _, v := range c.Values() {
 				shown := v.Shown
 				if shown == "" {
@@ -120,7 +122,7 @@ func newConfigGetCmd(e *env) *cobra.Command {
 					continue
 				}
 				if e.json {
-					e.printJSON(configLine{v.Setting.Key, v.Shown, string(v.Source)})
+					e.printJSON(configLine{Key: v.Setting.Key, Value: v.Shown, Source: string(v.Source)})
 				} else {
 					e.printf("%s\n", v.Shown)
 				}
@@ -226,15 +228,13 @@ func (e *env) configChanged(key string, live bool) error {
 		}
 		line := fileLine(key, value, ok)
 		if e.json {
+			line.Warnings = append(e.remarks, hint)
 			e.printJSON(line)
-		} else {
-			e.printf("%s = %s  (%s)\n", key, term.Clean(cmp.Or(line.Value, "unset")), line.Source)
+			return nil
 		}
+		e.printf("%s = %s  (%s)\n", key, term.Clean(cmp.Or(line.Value, "unset")), line.Source)
 		e.note("note: %s", hint)
-		if !e.json {
-			return e.nextPartner()
-		}
-		return nil
+		return e.nextPartner()
 	}
 	c, err := e.config()
 	if err != nil {
@@ -248,17 +248,19 @@ func (e *env) configChanged(key string, live bool) error {
 		if v.Setting.Key != key {
 			continue
 		}
-		if e.json {
-			e.printJSON(configLine{key, v.Shown, string(v.Source)})
-			return nil
-		}
 		shown := v.Shown
 		if shown == "" {
 			shown = "unset"
 		}
-		e.printf("%s = %s  (%s)\n", key, term.Clean(shown), v.Source)
+		if !e.json {
+			e.printf("%s = %s  (%s)\n", key, term.Clean(shown), v.Source)
+		}
 		if v.Source == config.SourceEnv {
 			e.note("note: %s is set in the environment and wins over config.json.", v.Setting.Env)
+		}
+		if e.json {
+			e.printJSON(configLine{key, v.Shown, string(v.Source), e.remarks})
+			return nil
 		}
 	}
 	if unfit != nil {
@@ -269,7 +271,7 @@ func (e *env) configChanged(key string, live bool) error {
 		e.next("waoutbox webhook allow")
 		return nil
 	}
-	e.next("a running service takes it at its next start: %s", e.command("restart"))
+	e.next("waoutbox restart   (a running service takes it at its next start)")
 	return nil
 }
 
@@ -303,12 +305,23 @@ func fileLine(key, value string, ok bool) configLine {
 // addSettingFlags gives cmd a flag for every setting.
 func addSettingFlags(cmd *cobra.Command) {
 	for _, s := range config.Keys() {
-		cmd.Flags().String(s.Key, "", s.Help+" [$"+s.Env+"]")
-		if s.Kind == config.KindBool {
-			cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
+		help := s.Help + " [$" + s.Env + "]"
+		if s.Kind != config.KindBool {
+			cmd.Flags().String(s.Key, "", help)
+			continue
 		}
+		cmd.Flags().Var(new(switchFlag), s.Key, help)
+		cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
 	}
 }
+
+// switchFlag is the flag of a setting that is true or false: --NAME alone is true. What it is given
+// is checked with the other settings.
+type switchFlag string
+
+func (f *switchFlag) Set(value string) error { *f = switchFlag(value); return nil }
+func (f *switchFlag) String() string         { return string(*f) }
+func (f *switchFlag) Type() string           { return "bool" }
 
 // givenSettings returns the settings that were given as flags.
 func givenSettings(cmd *cobra.Command) map[string]string {

@@ -79,7 +79,7 @@ func (e *env) showSummary(groups []api.DeadLetterGroup, hooks []api.Webhook, run
 		e.sayNoDeadLetters(f)
 		return
 	}
-	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "REASON", Shrink: 12}, term.Column{Name: "COUNT", Right: true},
+	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "REASON", Shrink: 12, Prose: true}, term.Column{Name: "COUNT", Right: true},
 		term.Column{Name: "FIRST"}, term.Column{Name: "LAST"}, term.Column{Name: "URL", Shrink: 16})
 	var total, gone int64
 	var live, removed, lost []api.DeadLetterGroup
@@ -245,7 +245,7 @@ func (e *env) listDeadLetters(ctx context.Context, svc api.Service, filter api.D
 		case first == "":
 			first = page.Items[0].ID
 		}
-		e.deadLetterTable(page.Items)
+		e.deadLetterTable(page.Items, e.letterNames(ctx, svc, page.Items))
 		if page.NextCursor != "" && all && e.written.err == nil {
 			q.Cursor = page.NextCursor
 			continue
@@ -263,11 +263,23 @@ func (e *env) listDeadLetters(ctx context.Context, svc api.Service, filter api.D
 	}
 }
 
-func (e *env) deadLetterTable(letters []api.DeadLetter) {
-	t := term.NewTable(term.Column{Name: "ID"}, term.Column{Name: "EVENT"}, term.Column{Name: "CHAT", Shrink: 12}, term.Column{Name: "TRIES", Right: true},
-		term.Column{Name: "LAST ERROR", Shrink: 12}, term.Column{Name: "SINCE"}, term.Column{Name: "URL", Shrink: 16})
+// letterNames names the chats of letters whose address has no phone number.
+func (e *env) letterNames(ctx context.Context, svc api.Service, letters []api.DeadLetter) chatNames {
+	var chats []string
 	for _, l := range letters {
-		t.Row(term.Clean(l.ID), eventText(l), chatText(l.Chat), term.Count(int64(l.Attempts)), lastErrorText(l.LastError),
+		if phoneOf(l.Chat, l.ChatAlt) == "" {
+			chats = append(chats, l.Chat)
+		}
+	}
+	return e.namesOf(ctx, svc, chats...)
+}
+
+func (e *env) deadLetterTable(letters []api.DeadLetter, names chatNames) {
+	t := term.NewTable(term.Column{Name: "ID"}, term.Column{Name: "EVENT", Shrink: 12}, term.Column{Name: "CHAT", Shrink: 12},
+		term.Column{Name: "TRIES", Right: true, Optional: true}, term.Column{Name: "LAST ERROR", Shrink: 12, Prose: true}, term.Column{Name: "SINCE"},
+		term.Column{Name: "URL", Shrink: 16, Optional: true})
+	for _, l := range letters {
+		t.Row(term.Clean(l.ID), eventText(l), names.text(l.Chat, l.ChatAlt), term.Count(int64(l.Attempts)), lastErrorText(l.LastError),
 			e.clock(l.FailedAt), shownURL(l.URL)+removedMark(l.Removed))
 	}
 	e.table(t, "")

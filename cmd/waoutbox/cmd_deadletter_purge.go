@@ -76,7 +76,7 @@ func (e *env) showPurgeDryRun(res api.PurgeResult, what string) {
 	}
 	e.printf("This would %s. Nothing was changed.\n", what)
 	e.leftOut(api.StartReplayResult{Missing: res.Missing})
-	e.next("the same without --dry-run")
+	e.nextWithout("--dry-run")
 }
 
 func (e *env) showPurged(res api.PurgeResult) {

@@ -151,6 +151,8 @@ func (e *env) nothingToReplay(res api.StartReplayResult, sel *selection) error {
 	case res.Removed > 0:
 		return api.Errorf(api.CodeWebhookNotFound, "%s of a removed webhook. Add it again, then replay: %s",
 			term.Plural(res.Removed, "dead letter is", "dead letters are all"), e.revivals(res.RemovedWebhooks))
+	case res.OfEnded > 0:
+		return api.Errorf(api.CodeNotReplayable, "%s", endedText(res.OfEnded))
 	case res.Unreplayable > 0:
 		return api.Errorf(api.CodeNotReplayable, "%s cannot be replayed: what expired has no body any more, and damaged bytes are never sent. How to discard them: %s",
 			term.Plural(res.Unreplayable, "dead letter", "dead letters"), e.command("deadletter"))
@@ -167,7 +169,7 @@ func (e *env) showDryRun(res api.StartReplayResult, one, many string) {
 	w := &watchedReplays{runs: res.Runs}
 	s := w.sum()
 	if e.json {
-		e.printJSON(api.ReplayResult{Queued: s.Total, Remaining: res.Removed, Missing: append([]string{}, res.Missing...), Unreplayable: res.Unreplayable})
+		e.printJSON(api.ReplayResult{Queued: s.Total, Remaining: res.Removed, Missing: append([]string{}, res.Missing...), Unreplayable: res.Unreplayable, Note: leftOutText(res)})
 		return
 	}
 	var urls []string
@@ -187,7 +189,7 @@ func (e *env) showDryRun(res api.StartReplayResult, one, many string) {
 		e.note("another replay of %s runs (%s)", term.Clean(busy.Webhook), replayCounts(busy))
 	}
 	e.leftOut(res)
-	e.next("the same without --dry-run")
+	e.nextWithout("--dry-run")
 }
 
 // revivals are the commands that bring removed webhooks back.
@@ -199,10 +201,19 @@ func (e *env) revivals(ids []string) string {
 	return strings.Join(commands, "; ")
 }
 
+// endedText tells of letters that nobody gets any more.
+func endedText(n int64) string {
+	return term.Plural(n, "dead letter is of a subscription of an MCP client that has ended", "dead letters are of subscriptions of MCP clients that have ended") +
+		": nobody gets it again; its client begins anew, from a cursor on"
+}
+
 // leftOut names what a selection holds that cannot be replayed.
 func (e *env) leftOut(res api.StartReplayResult) {
 	if res.Removed > 0 {
 		e.note("%s of a removed webhook left out. Add it again first: %s", term.Plural(res.Removed, "dead letter", "dead letters"), e.revivals(res.RemovedWebhooks))
+	}
+	if res.OfEnded > 0 {
+		e.note("left out: %s", endedText(res.OfEnded))
 	}
 	if res.Unreplayable > 0 {
 		e.note("%s left out: expired or damaged, so there is nothing to send", term.Plural(res.Unreplayable, "dead letter", "dead letters"))

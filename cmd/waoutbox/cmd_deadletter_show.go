@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -26,14 +27,12 @@ func newDeadLetterShowCmd(e *env) *cobra.Command {
 				switch {
 				case curl && d.Unreplayable != "":
 					return api.Errorf(api.CodeNotReplayable, "%s has no body that could be sent: %s", d.ID, d.Unreplayable)
-				case curl && e.json:
-					return usagef("--curl prints a script, not JSON: leave out --json, which has the body as it is")
 				case curl:
 					e.showCurl(d)
 				case e.json:
 					e.printJSON(d)
 				default:
-					e.showDeadLetter(d)
+					e.showDeadLetter(d, e.letterNames(cmd.Context(), svc, []api.DeadLetter{d.DeadLetter}))
 				}
 				return nil
 			})
@@ -43,8 +42,9 @@ func newDeadLetterShowCmd(e *env) *cobra.Command {
 	return cmd
 }
 
-func (e *env) showDeadLetter(d api.DeadLetterDetail) {
-	e.printf("%s  %s  chat %s  to %s %s%s\n", e.style.Bold(eventText(d.DeadLetter)), nameOr(d.EventID, term.None), nameOr(d.Chat, term.None),
+func (e *env) showDeadLetter(d api.DeadLetterDetail, names chatNames) {
+	chat := cmp.Or(phoneOf(d.Chat, d.ChatAlt), names.whole(d.Chat), term.None)
+	e.printf("%s  %s  chat %s  to %s %s%s\n", e.style.Bold(eventText(d.DeadLetter)), nameOr(d.EventID, term.None), chat,
 		term.Clean(d.Webhook), shownURL(d.URL), removedMark(d.Removed))
 	e.printf("dead since %s: %s\n", e.clock(d.FailedAt), deathText(d.DeadLetter))
 	if d.Count > 0 {
@@ -101,7 +101,7 @@ func deathText(d api.DeadLetter) string {
 }
 
 func (e *env) attempts(d api.DeadLetterDetail) {
-	t := term.NewTable(term.Column{Name: "#", Right: true}, term.Column{Name: "AT"}, term.Column{Name: "TOOK", Right: true}, term.Column{Name: "RESULT", Shrink: 16})
+	t := term.NewTable(term.Column{Name: "#", Right: true}, term.Column{Name: "AT"}, term.Column{Name: "TOOK", Right: true}, term.Column{Name: "RESULT", Shrink: 16, Prose: true})
 	for _, a := range d.AttemptLog {
 		result := reasonText(a.Class)
 		if a.Status > 0 {

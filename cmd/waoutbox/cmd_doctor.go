@@ -31,6 +31,12 @@ type doctorFinding struct {
 	Mend    string `json:"mend,omitempty"` // what to do, often a command
 }
 
+// quarantinedLine is `doctor --quarantine --json`.
+type quarantinedLine struct {
+	Moved  string `json:"moved"`  // where the damaged file is now
+	Reason string `json:"reason"` // what is wrong with it
+}
+
 func newDoctorCmd(e *env) *cobra.Command {
 	var offline, quarantine bool
 	cmd := &cobra.Command{
@@ -79,7 +85,9 @@ func (e *env) doctor(ctx context.Context, network bool) error {
 		default:
 			e.printf("\n%s\n", e.style.Green("All is well."))
 		}
-		e.next("waoutbox status")
+		if problems == 0 {
+			e.next("waoutbox status")
+		}
 	}
 	if problems > 0 {
 		return &resultError{exitFailed}
@@ -127,10 +135,10 @@ func (e *env) quarantine(ctx context.Context) (err error) {
 		return err
 	}
 	if e.json {
-		e.printJSON(map[string]string{"moved": aside, "reason": why.Error()})
+		e.printJSON(quarantinedLine{aside, why.Error()})
 		return nil
 	}
-	e.printf("Moved to %s\n  it is %s\n", e.home(aside), term.Clean(why.Error()))
+	e.printf("Moved to %s\n  %s\n", e.home(aside), term.Clean(why.Error()))
 	e.printf("  Without a backup, an empty one: %s\n", e.command("serve --new-outbox"))
 	e.next("waoutbox restore FILE")
 	return nil

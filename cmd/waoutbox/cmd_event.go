@@ -143,7 +143,13 @@ func (e *env) listEvents(ctx context.Context, svc api.Service, l *eventListing) 
 		e.next("waoutbox status")
 		return nil
 	}
-	e.eventTable(items)
+	chats := make([]string, 0, len(items))
+	for _, ev := range items {
+		if phoneOf(ev.Chat, ev.ChatAlt) == "" {
+			chats = append(chats, ev.Chat)
+		}
+	}
+	e.eventTable(items, e.namesOf(ctx, svc, chats...))
 	if older {
 		e.printf("\nThere are older ones: narrow them down with --event, --chat, --since, --until, list more with --limit, or stream all: %s\n",
 			e.command("event list%s --json", l.arguments))
@@ -203,10 +209,11 @@ func eventName(ev api.Event) string {
 	return term.Clean(ev.Event)
 }
 
-func (e *env) eventTable(items []api.Event) {
-	t := term.NewTable(term.Column{Name: "SEQUENCE", Right: true}, term.Column{Name: "AT"}, term.Column{Name: "EVENT"}, term.Column{Name: "CHAT", Shrink: 12}, term.Column{Name: "ID"})
+func (e *env) eventTable(items []api.Event, names chatNames) {
+	t := term.NewTable(term.Column{Name: "SEQUENCE", Right: true, Optional: true}, term.Column{Name: "AT"}, term.Column{Name: "EVENT", Shrink: 12},
+		term.Column{Name: "CHAT", Shrink: 12}, term.Column{Name: "ID"})
 	for _, ev := range items {
-		t.Row(strconv.FormatUint(ev.Sequence, 10), e.clock(ev.Time), eventName(ev), chatOf(ev.Chat, ev.ChatAlt), term.Clean(ev.ID))
+		t.Row(strconv.FormatUint(ev.Sequence, 10), e.clock(ev.Time), eventName(ev), names.text(ev.Chat, ev.ChatAlt), term.Clean(ev.ID))
 	}
 	e.table(t, "")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -26,18 +27,19 @@ where a webhook's filter was changed since: what it wanted before is kept no lon
 					e.printJSON(d)
 					return nil
 				}
-				e.showEvent(d)
+				e.showEvent(d, e.namesOf(cmd.Context(), svc, d.Chat))
 				return nil
 			})
 		},
 	}
 }
 
-func (e *env) showEvent(d api.EventDetail) {
-	e.printf("%s  %s  chat %s  sequence %d\n", e.style.Bold(term.Clean(d.Event.Event)), term.Clean(d.ID), term.Clean(d.Chat), d.Sequence)
+func (e *env) showEvent(d api.EventDetail, names chatNames) {
+	chat := cmp.Or(phoneOf(d.Chat, d.ChatAlt), names.whole(d.Chat))
+	e.printf("%s  %s  chat %s  sequence %d\n", e.style.Bold(term.Clean(d.Event.Event)), term.Clean(d.ID), chat, d.Sequence)
 	e.printf("arrived %s", d.Time.In(e.loc).Format("2006-01-02 15:04:05.000"))
 	if d.ChatAlt != "" {
-		e.printf(", the chat is also %s", term.Clean(d.ChatAlt))
+		e.printf(", the chat is %s, also %s", term.Clean(d.Chat), term.Clean(d.ChatAlt))
 	}
 	if d.Message != "" {
 		e.printf(", WhatsApp's id %s", term.Clean(d.Message))
@@ -48,9 +50,10 @@ func (e *env) showEvent(d api.EventDetail) {
 		e.printf("No webhook is registered.\n")
 		next = e.command("webhook add URL")
 	} else {
-		t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "STATE"}, term.Column{Name: "DETAIL", Shrink: 12}, term.Column{Name: "URL", Shrink: 16})
+		t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "STATE"}, term.Column{Name: "DEAD LETTER"},
+			term.Column{Name: "DETAIL", Shrink: 12, Prose: true}, term.Column{Name: "URL", Shrink: 16, Optional: true})
 		for _, w := range d.Deliveries {
-			t.Row(term.Clean(w.Webhook), e.deliveryState(w.State), e.deliveryText(w), shownURL(w.URL)+removedMark(w.Removed))
+			t.Row(term.Clean(w.Webhook), e.deliveryState(w.State), cmp.Or(term.Clean(w.DeadLetter), term.None), e.deliveryText(w), shownURL(w.URL)+removedMark(w.Removed))
 			switch {
 			case w.State == api.EventDead:
 				next = e.command("deadletter show %s", w.DeadLetter)
@@ -99,7 +102,7 @@ func (e *env) deliveryText(w api.EventDelivery) string {
 	}
 	switch {
 	case w.State == api.EventDead:
-		return w.DeadLetter + ": " + last
+		return last
 	case w.State == api.EventPending && w.Attempts > 0:
 		text := term.Plural(int64(w.Attempts), "attempt", "attempts") + " failed"
 		if last != "" {

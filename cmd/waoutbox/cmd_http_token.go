@@ -17,6 +17,8 @@ import (
 type httpTokenLine struct {
 	Path string `json:"path"`
 	URL  string `json:"url,omitempty"` // of the listener, where one runs
+	// of a change: what was not done besides
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func newHTTPTokenCmd(e *env) *cobra.Command {
@@ -115,6 +117,7 @@ func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
 		_ = b.close()
 	}
 	if e.json {
+		line.Warnings = e.remarks
 		e.printJSON(line)
 		return nil
 	}
@@ -130,13 +133,13 @@ func (e *env) sayToken(ctx context.Context, token httpserver.Token) error {
 	e.printf("Programs   curl -H \"Authorization: Bearer $(cat %s)\" %s/v1/status\n", term.Quote(line.Path), url)
 	e.printf("Agents     %s/mcp, with the header Authorization: Bearer TOKEN\n", url)
 	if line.URL != "" {
-		e.next("waoutbox http-token rotate makes a new one")
+		e.next("waoutbox http-token rotate   (makes a new one)")
 		return nil
 	}
 	e.printf("No listener runs.\n")
 	switch {
 	case set && runs:
-		e.next("waoutbox restart starts the listener that is set")
+		e.next("waoutbox restart   (starts the listener that is set)")
 	case set:
 		e.next("waoutbox start")
 	case runs:

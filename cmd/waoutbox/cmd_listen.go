@@ -17,7 +17,14 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// listenLine is one line of `listen --json`.
+// listenStart is the first line of `listen --json`: it listens.
+type listenStart struct {
+	Webhook string   `json:"webhook"`
+	URL     string   `json:"url"`
+	Events  []string `json:"events"`
+}
+
+// listenLine is one of the lines that follow.
 type listenLine struct {
 	ID       string          `json:"id"`
 	Event    string          `json:"event"`
@@ -81,6 +88,10 @@ func (e *env) listen(ctx context.Context, port, status int, in api.PutWebhook) e
 	defer l.Close()
 	err = b.daemon.Listen(ctx, in, func(res api.PutWebhookResult) error {
 		l.Serve(res.Secret)
+		if e.json {
+			e.printJSON(listenStart{res.Webhook.ID, in.URL, res.Webhook.Events})
+			return nil
+		}
 		e.note("Listening as %s at %s for %s. Ctrl-C ends it and removes the webhook. Try: %s", term.Clean(res.Webhook.ID), in.URL, listText(res.Webhook.Events),
 			e.command("webhook test %s", term.Clean(res.Webhook.ID)))
 		return nil

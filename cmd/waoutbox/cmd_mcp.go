@@ -7,9 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/cmd/internal/garbage"
@@ -59,7 +61,7 @@ func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) er
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	server := mcptools.New(mcptools.Options{
 		Version: version, Events: eventNames(), EventTypes: eventTypes(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
-		Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret,
+		Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret, EventWebhooks: e.offersWebhooks,
 		Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
 			if noState != nil {
 				return nil, unavailable(noState)
@@ -69,6 +71,23 @@ func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) er
 	})
 	return server.ServeStdio(ctx, in, e.stdout)
 }
+
+// offersWebhooks reports whether MCP clients may have events sent to URLs that they name: as the
+// service says, if one runs, else as the settings say.
+func (e *env) offersWebhooks(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, offerLimit)
+	defer cancel()
+	c := control.NewClient(e.stateDir, control.Agent{Kind: api.CallerMCP, Build: version})
+	defer c.Close()
+	if offer, err := c.SubscriptionOffer(ctx); err == nil {
+		return offer.Webhooks
+	}
+	cfg, err := config.Load(e.configPath(), e.settings, e.getenv)
+	return err == nil && (cfg.WebhookPolicy == api.PolicyOpen || len(cfg.WebhookHosts) > 0)
+}
+
+// offerLimit bounds how long a list of event types waits for the service.
+const offerLimit = 2 * time.Second
 
 // agentBackend returns the service for a tool call, starting it if need be. The agent's own name
 // goes into the audit trail. Whatever keeps the service from running is service_unavailable to the
@@ -107,7 +126,7 @@ func eventNames() []mcptools.EventName {
 func eventTypes() []mcpevents.Type {
 	var all []mcpevents.Type
 	for _, t := range thin.Types() {
-		all = append(all, mcpevents.Type{Name: t.Name, Description: t.Description, Input: t.Input, Payload: t.Payload})
+		all = append(all, mcpevents.Type{Name: t.Name, Description: t.Description, Input: t.Input, Payload: t.Payload, Webhook: t.Webhook})
 	}
 	return all
 }

@@ -75,6 +75,8 @@ type clientConfig struct {
 	Command []string        `json:"command,omitempty"` // the client's own, that adds it
 	Written bool            `json:"written"`
 	Backup  string          `json:"backup,omitempty"`
+
+	Warnings []string `json:"warnings,omitempty"`
 }
 
 func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error {
@@ -113,6 +115,7 @@ func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error
 		return e.writeClient(c, entry, out)
 	}
 	if e.json {
+		out.Warnings = e.remarks
 		e.printJSON(out)
 		return nil
 	}
@@ -120,7 +123,7 @@ func (e *env) mcpConfig(ctx context.Context, name string, o configOptions) error
 	if out.Command != nil {
 		e.printf("Its own command does the same:\n  %s\n", commandLine(out.Command))
 	}
-	e.next("waoutbox mcp config %s --write puts it there%s; then %s", c.Name, flagsAgain(o), c.After)
+	e.next("waoutbox mcp config %s%s --write   (puts it there; then %s)", c.Name, flagsAgain(o), c.After)
 	return nil
 }
 
@@ -136,7 +139,7 @@ func flagsAgain(o configOptions) string {
 	if flags == nil {
 		return ""
 	}
-	return " (with " + strings.Join(flags, " ") + ")"
+	return " " + strings.Join(flags, " ")
 }
 
 func commandLine(words []string) string {
@@ -169,6 +172,7 @@ func (e *env) writeClient(c mcpclients.Client, entry mcpclients.Entry, out clien
 	}
 	switch {
 	case e.json:
+		out.Warnings = e.remarks
 		e.printJSON(out)
 		return nil
 	case !w.Changed:

@@ -84,7 +84,7 @@ func (e *env) restart(ctx context.Context) error {
 // stopIfRunning stops the daemon and returns which one that was, nil when none runs. A state whose
 // owner does not respond is an error: nothing can be started beside it.
 func (e *env) stopIfRunning(ctx context.Context) (*api.Daemon, error) {
-	d, err := e.stop(ctx)
+	d, _, err := e.stop(ctx)
 	if err == nil {
 		return &d, nil
 	}

@@ -160,7 +160,7 @@ func (e *env) checkStaged(ctx context.Context, staged string, b backup.Backup) (
 // the same in two outboxes that came of one gets a new value here.
 func renewRestored(ctx context.Context, box *boltbox.Box) error {
 	svc := admin.New(admin.Options{Engine: box, Caller: ownCommand})
-	if err := svc.Outside(ctx, "restore", func(context.Context) error { return nil }); err != nil {
+	if err := svc.Outside(ctx, "restore", svc.EndRestoredLeases); err != nil {
 		return err
 	}
 	return box.RenewState(ctx)
@@ -193,7 +193,7 @@ func (e *env) sayRestored(l restoreLine) {
 	e.printf("Restored to %s  %s, %s, as of %s\n", e.home(l.StateDir), term.Plural(l.Events, "event", "events"), term.Plural(int64(l.Webhooks), "webhook", "webhooks"), e.clock(l.CreatedAt))
 	switch l.Key {
 	case "missing", "other":
-		e.printf("  %s\n", e.style.Yellow("the key of its sealed secrets is not here: webhooks with a secret are held until the file key is put back"))
+		e.printf("  %s\n", e.style.Yellow("the key that sealed its secrets and settings is not here: its webhooks are held, unsigned ones too, until the file key is put back"))
 	}
 	if l.Replaced != "" {
 		e.printf("  what was there before is in %s; remove it when it is not needed any more\n", e.home(l.Replaced))

@@ -99,9 +99,21 @@ func (e *env) send(ctx context.Context, in api.Send) error {
 	})
 }
 
+// sentTo names the recipient: by the number of the chat, or as it was typed where that says more
+// than an address which WhatsApp made up.
+func sentTo(typed, chat string) string {
+	if number := phoneOf(chat); number != "" {
+		return number
+	}
+	if strings.HasSuffix(chat, "@lid") && !strings.Contains(typed, "@") {
+		return term.Clean(typed)
+	}
+	return term.Clean(chat)
+}
+
 // saySent says what came of a send.
 func (e *env) saySent(in api.Send, res api.SendResult) {
-	id, chat := term.Clean(res.MessageID), term.Clean(res.Chat)
+	id, chat := term.Clean(res.MessageID), sentTo(in.To, res.Chat)
 	at := e.clock(res.Timestamp)
 	switch {
 	case e.json:

@@ -86,6 +86,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	log = a.log
 	proxy, err := a.proxy(e.configPath(), cfg)
 	if err != nil {
 		return usageError(err)
@@ -178,6 +179,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		{"watchdog", func(ctx context.Context) error { return servicemanager.KeepAlive(ctx, e.getenv, a.alive) }},
 		{"replays", svc.Run},
 		{"samples", svc.RunSamples},
+		{"subscriptions", svc.RunSubscriptions},
 		{"retention", keep.Run}, // its steps go through the lanes
 		{"dispatcher", a.disp.Run},
 		{"control", func(ctx context.Context) error { return calls.Serve(ctx, ln) }},

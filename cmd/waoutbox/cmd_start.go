@@ -67,32 +67,43 @@ func (e *env) sayListener(d *api.Daemon) {
 	e.sayReachable(d.HTTP)
 }
 
+// stoppedLine is `stop --json`.
+type stoppedLine struct {
+	Stopped bool `json:"stopped"`
+	PID     int  `json:"pid"`
+}
+
 func newStopCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop",
 		Short: "Stop the service; deliveries in flight are finished first",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d, err := e.stop(cmd.Context())
+			d, linked, err := e.stop(cmd.Context())
 			if err != nil {
 				return err
 			}
 			if e.json {
-				e.printJSON(map[string]any{"stopped": true, "pid": d.PID})
+				e.printJSON(stoppedLine{true, d.PID})
 				return nil
 			}
-			e.printf("Stopped (pid %d). WhatsApp keeps what arrives meanwhile; nothing is lost.\n", d.PID)
+			meanwhile := "WhatsApp keeps what arrives meanwhile; nothing is lost"
+			if !linked {
+				meanwhile = "No account is linked, so nothing arrives anyway"
+			}
+			e.printf("Stopped (pid %d). %s.\n", d.PID, meanwhile)
 			e.next("waoutbox start")
 			return nil
 		},
 	}
 }
 
-// stop stops the daemon and returns which one that was.
-func (e *env) stop(ctx context.Context) (d api.Daemon, err error) {
+// stop stops the daemon and returns which one that was, and whether an account is linked, as far as
+// can be known.
+func (e *env) stop(ctx context.Context) (d api.Daemon, linked bool, err error) {
 	b, err := e.connect(ctx, modeDaemon)
 	if err != nil {
-		return d, err
+		return d, false, err
 	}
 	defer func() {
 		if cerr := b.close(); err == nil {
@@ -100,7 +111,8 @@ func (e *env) stop(ctx context.Context) (d api.Daemon, err error) {
 		}
 	}()
 	if d, err = b.daemon.Daemon(ctx); err != nil {
-		return d, err
+		return d, false, err
 	}
-	return d, b.daemon.Stop(ctx)
+	st, unknown := b.Status(ctx)
+	return d, unknown != nil || st.Link.Account != "", b.daemon.Stop(ctx)
 }

@@ -96,7 +96,7 @@ func (e *env) watchStatus(ctx context.Context) error {
 		case err != nil && api.CodeOf(err) != api.CodeServiceUnavail:
 			return err
 		case err != nil:
-			e.note("%v", err)
+			e.report(err)
 		}
 		select {
 		case <-ctx.Done():

@@ -3,6 +3,7 @@ package main
 import (
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -15,9 +16,11 @@ type versionInfo struct {
 	Modified bool   `json:"modified,omitempty"` // built from a tree with changes
 	// of the revision
 	Time time.Time `json:"time,omitzero"`
-	Go   string    `json:"go"`
-	OS   string    `json:"os"`
-	Arch string    `json:"arch"`
+	// of the WhatsApp library in it
+	LibraryTime time.Time `json:"library_time,omitzero"`
+	Go          string    `json:"go"`
+	OS          string    `json:"os"`
+	Arch        string    `json:"arch"`
 }
 
 func newVersionCmd(e *env) *cobra.Command {
@@ -52,6 +55,11 @@ func buildVersion() versionInfo {
 	if !ok {
 		return v
 	}
+	for _, m := range info.Deps {
+		if m.Path == libraryModule {
+			v.LibraryTime = revisionTime(m.Version)
+		}
+	}
 	for _, s := range info.Settings {
 		switch s.Key {
 		case "vcs.revision":
@@ -63,4 +71,19 @@ func buildVersion() versionInfo {
 		}
 	}
 	return v
+}
+
+// libraryModule is the WhatsApp library. How old it is decides for how long WhatsApp lets the
+// program in, and unlike the program's own revision it is known in every build.
+const libraryModule = "go.mau.fi/whatsmeow"
+
+// revisionTime is when the revision was made that a version without a release names, the zero time
+// for any other: v0.0.0-20260921121126-35ae40906e74.
+func revisionTime(version string) time.Time {
+	for part := range strings.SplitSeq(version, "-") {
+		if t, err := time.Parse("20060102150405", part); err == nil {
+			return t
+		}
+	}
+	return time.Time{}
 }

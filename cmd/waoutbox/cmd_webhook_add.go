@@ -101,7 +101,7 @@ the outbox while one at a time is tried, and all of them go on after the first t
 				if err != nil {
 					return err
 				}
-				e.showAdded(res)
+				e.showAdded(res, e.filterNames(cmd.Context(), svc, res.Webhook))
 				return nil
 			})
 		},
@@ -133,7 +133,7 @@ type addedLine struct {
 	Warnings  []string          `json:"warnings,omitempty"`
 }
 
-func (e *env) showAdded(res api.PutWebhookResult) {
+func (e *env) showAdded(res api.PutWebhookResult, names chatNames) {
 	e.warn(res.Warnings)
 	if e.json {
 		e.printJSON(addedLine{res.Webhook, res.Result, res.Was, res.WasReason, res.Secret, res.Warnings})
@@ -150,15 +150,17 @@ func (e *env) showAdded(res api.PutWebhookResult) {
 	}
 	e.printf("  events   %s\n", listText(w.Events))
 	line := func(name, text string) { e.printf("  %-8s %s\n", name, text) }
-	showFilter(w, line)
+	showFilter(w, names, line)
 	if len(w.Headers) > 0 {
 		e.printf("  headers  %s\n", listText(w.Headers))
 	}
 	switch {
 	case res.Secret != "":
-		e.printf("  secret   %s  (shown once; verify X-Webhook-Signature with it: %s)\n", res.Secret, e.command("webhook show %s --verify node", w.ID))
+		e.printf("  secret   %s  (shown once)\n", res.Secret)
+		e.printf("  verify   %s\n", e.command("webhook show %s --verify node", w.ID))
 	case w.Signed:
-		e.printf("  signed   yes; how to verify: %s\n", e.command("webhook show %s --verify node", w.ID))
+		e.printf("  signed   yes\n")
+		e.printf("  verify   %s\n", e.command("webhook show %s --verify node", w.ID))
 	default:
 		e.printf("  signed   no; sign it: %s\n", e.command("webhook add %s --generate-secret", w.ID))
 	}

@@ -12,16 +12,19 @@ import (
 
 func newWebhookAllowCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "allow [HOST]",
+		Use:   "allow [HOST[/PATH]]",
 		Short: "Allow agents and programs to send events to a host",
 		Long: `Allows a host of webhooks, for agents and programs: a.example, *.b.example (what is below it) or
-192.168.1.5:5678. It holds at once and is kept in the setting webhook-hosts. This machine is always
-allowed, and what you add yourself on the command line is never asked for. Without HOST it lists what
-is allowed.
+192.168.1.5:5678; with a path, a.example/hooks/mine, what is there and below it alone. It holds at once
+and is kept in the setting webhook-hosts. This machine is always allowed, and what you add yourself on
+the command line is never asked for. Without HOST it lists what is allowed.
+
+MCP clients that subscribe to events at a URL of theirs (events/subscribe) get them at what is listed
+here alone, this machine included, and with webhook-policy open everywhere else but in private networks.
 
 What happens with other hosts is the setting webhook-policy: ask has the agent's client ask you, where
 it can, and lets it through with a warning where it cannot; locked refuses; open allows all.`,
-		Example: "  waoutbox webhook allow n8n.example.com\n  waoutbox config set webhook-policy locked",
+		Example: "  waoutbox webhook allow n8n.example.com\n  waoutbox webhook allow big.example/hooks/mine\n  waoutbox config set webhook-policy locked",
 		Args:    arguments(0, 1, "one host"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return e.changeHosts(cmd, api.AllowHost{Host: strings.Join(args, "")})
@@ -31,7 +34,7 @@ it can, and lets it through with a warning where it cannot; locked refuses; open
 
 func newWebhookDisallowCmd(e *env) *cobra.Command {
 	return &cobra.Command{
-		Use:   "disallow HOST",
+		Use:   "disallow HOST[/PATH]",
 		Short: "Take back that a host is allowed",
 		Long: `Takes back what webhook allow allowed, written the same way. Webhooks that were registered meanwhile
 stay: remove them with webhook remove.`,

@@ -21,8 +21,8 @@ new secret, --promote ends the overlap at once: everything is signed with the ne
 one before is forgotten. Without it the overlap ends by itself. To give a rotation up, set the
 secret before again: webhook add URL --secret-file FILE.`,
 		Example: `  waoutbox webhook rotate-secret wh_7K2M
-  waoutbox webhook rotate-secret wh_7K2M --secret-file new.txt --overlap 72h
-  waoutbox webhook rotate-secret wh_7K2M --promote`,
+  waoutbox webhook rotate-secret wh_7K2M --promote
+  waoutbox webhook rotate-secret wh_7K2M --secret-file new.txt --overlap 72h`,
 		Args: arguments(1, 1, "a webhook's URL or id"),
 
 		ValidArgsFunction: e.completeWebhooks,

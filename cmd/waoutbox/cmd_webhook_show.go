@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"slices"
 	"strconv"
 	"strings"
@@ -46,6 +47,10 @@ func newWebhookShowCmd(e *env) *cobra.Command {
 					if !w.Signed {
 						e.note("note: %s has no secret, so its requests are not signed yet: %s", term.Clean(w.ID), e.command("webhook add %s --generate-secret", term.Clean(w.ID)))
 					}
+					if e.json {
+						e.printJSON(verifierCode{w.ID, verify, code, e.remarks})
+						return nil
+					}
 					e.printf("%s", code)
 					return nil
 				}
@@ -53,7 +58,7 @@ func newWebhookShowCmd(e *env) *cobra.Command {
 					e.printJSON(w)
 					return nil
 				}
-				e.showWebhook(w)
+				e.showWebhook(w, e.filterNames(cmd.Context(), svc, w))
 				return nil
 			})
 		},
@@ -63,13 +68,18 @@ func newWebhookShowCmd(e *env) *cobra.Command {
 	return cmd
 }
 
-func (e *env) showWebhook(w api.Webhook) {
+// filterNames names the chats of a webhook's filter.
+func (e *env) filterNames(ctx context.Context, svc api.Service, w api.Webhook) chatNames {
+	return e.namesOf(ctx, svc, slices.Concat(w.Chats, w.NotChats)...)
+}
+
+func (e *env) showWebhook(w api.Webhook, names chatNames) {
 	line := func(name, text string) { e.printf("%-9s %s\n", name, text) }
 	yes := map[bool]string{true: "yes", false: "no"}
 	line("webhook", e.style.Bold(term.Clean(w.ID)))
 	line("url", term.Clean(w.URL))
 	line("events", listText(w.Events))
-	showFilter(w, line)
+	showFilter(w, names, line)
 	if len(w.Headers) > 0 {
 		line("headers", listText(w.Headers)+"  (values are not shown)")
 	}

@@ -113,6 +113,9 @@ func (r remoteDaemon) Stop(ctx context.Context) error { return daemon.Stop(ctx, 
 // warningsLog is the log of a command that works on the state itself. It has only what is wrong:
 // the command's own output says the rest.
 func (e *env) warningsLog() *slog.Logger {
+	if e.json { // nothing but an error stands on stderr
+		return slog.New(slog.DiscardHandler)
+	}
 	return slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 }
 

@@ -26,8 +26,7 @@ const (
 	// clockSkew is what a clock may be wrong by; receivers of Standard Webhooks refuse signatures
 	// from five minutes on.
 	clockSkew = time.Minute
-	// oldProgram is the age at which WhatsApp may soon refuse the version that this program says it
-	// is.
+	// oldProgram is the age of the WhatsApp library at which WhatsApp may soon refuse it.
 	oldProgram = 120 * 24 * time.Hour
 )
 
@@ -48,18 +47,24 @@ func (d *examining) fault(check string, err error) {
 	d.add(check, findingProblem, message, mend)
 }
 
-// parted takes the advice from the end of a sentence.
+// parted takes the advice from the end of a sentence: what follows one of the marks of package
+// explain, else the sentences from the first on that names a command.
 func parted(text string) (message, mend string) {
 	for _, mark := range []string{". Restore a backup: ", ". Put ", ". Begin one ", ". Mount ", ". Make ", ". Run ", ". Talk ", ": run: ", ": name ", ": use ", "; put ", "; close "} {
 		if at := strings.Index(text, mark); at > 0 {
 			return text[:at], strings.TrimLeft(text[at:], ".:; ")
 		}
 	}
+	if command := strings.Index(text, "waoutbox "); command > 0 {
+		if at := strings.LastIndex(text[:command], ". "); at > 0 {
+			return text[:at], text[at+2:]
+		}
+	}
 	return text, ""
 }
 
 func (d *examining) all(ctx context.Context) {
-	d.version()
+	d.version(buildVersion(), time.Now())
 	if !d.directory() {
 		return
 	}
@@ -71,6 +76,9 @@ func (d *examining) all(ctx context.Context) {
 	svc, examination, err := d.examine(ctx, cfg, running)
 	if err != nil {
 		d.fault("outbox", err)
+		if !running {
+			d.startLater()
+		}
 		d.space(api.Examination{MinFree: uint64(cfg.MinFreeBytes)})
 		d.add("whatsapp", findingSkipped, "the outbox must be mended first", "")
 		return
@@ -79,6 +87,7 @@ func (d *examining) all(ctx context.Context) {
 	d.space(examination)
 	d.clock(examination)
 	d.reached(examination)
+	d.deliveries(svc)
 	for _, a := range svc.Alarms {
 		message, mend := parted(a.Message)
 		d.add("alarm", findingProblem, a.Code+": "+message, mend)
@@ -88,16 +97,36 @@ func (d *examining) all(ctx context.Context) {
 	}
 }
 
-func (d *examining) version() {
-	v := buildVersion()
-	switch age := time.Since(v.Time); {
-	case v.Time.IsZero():
-		d.add("version", findingOK, fmt.Sprintf("waoutbox %s, %s", v.Version, v.Go), "")
-	case age > oldProgram:
-		d.add("version", findingWarning, fmt.Sprintf("waoutbox %s is %s old: WhatsApp refuses clients that are too old", v.Version, term.Age(age)), "install a newer version, then: "+d.e.command("restart"))
-	default:
-		d.add("version", findingOK, fmt.Sprintf("waoutbox %s, %s old", v.Version, term.Age(age)), "")
+// deliveries tells of what fails and is no alarm, or not yet.
+func (d *examining) deliveries(st api.Status) {
+	alarmed := map[string]bool{}
+	for _, a := range st.Alarms {
+		alarmed[a.Webhook] = true
 	}
+	for _, w := range st.Webhooks {
+		if a := lastFailed(w); a != nil && !alarmed[w.ID] {
+			d.add("webhook", findingWarning, fmt.Sprintf("the last request of %s failed %s ago: %s; %s", w.ID, since(a.At), attemptText(*a), term.Plural(w.Pending, "event waits", "events wait")),
+				d.e.command("webhook test %s", w.ID))
+		}
+	}
+	if st.Dead > 0 {
+		d.add("dead", findingWarning, term.Plural(st.Dead, "delivery", "deliveries")+" ended as dead letters, which are kept to be replayed or purged", d.e.command("deadletter"))
+	}
+}
+
+func (d *examining) version(v versionInfo, now time.Time) {
+	name := "waoutbox " + v.Version
+	if v.LibraryTime.IsZero() {
+		d.add("version", findingOK, name+", "+v.Go+"; how old it is is not known", "")
+		return
+	}
+	age := now.Sub(v.LibraryTime)
+	text := fmt.Sprintf("%s, with a WhatsApp library that is %s old", name, term.Age(age))
+	if age > oldProgram {
+		d.add("version", findingWarning, text+": WhatsApp refuses clients that are too old", "install a newer version, then: "+d.e.command("restart"))
+		return
+	}
+	d.add("version", findingOK, text, "")
 }
 
 // directory looks at who may read and write the state.
@@ -200,6 +229,15 @@ func (d *examining) service(ctx context.Context) (running bool) {
 		d.add("service", findingWarning, "is not running: no events arrive", d.e.command("start"))
 	}
 	return err == nil
+}
+
+// startLater says that a service which does not run cannot be started yet.
+func (d *examining) startLater() {
+	for i, f := range d.found {
+		if f.Check == "service" && f.Status == findingWarning {
+			d.found[i].Mend = "mend the outbox first, then: " + f.Mend
+		}
+	}
 }
 
 // examine looks inside, in the service or here.

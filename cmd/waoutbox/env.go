@@ -31,6 +31,8 @@ type env struct {
 
 	stateDir string // --state-dir, resolved before a command runs
 	json     bool   // --json
+	// with --json: what would be said on stderr
+	remarks []string
 
 	settings   map[string]string // settings given as flags
 	daemonArgs []string          // arguments for a daemon this command starts
@@ -158,13 +160,42 @@ func (e *env) next(format string, args ...any) {
 	e.printf("%s %s\n", e.style.Bold("Next:"), text)
 }
 
-// note prints a remark on stderr, where it disturbs no pipe.
-func (e *env) note(format string, args ...any) { fmt.Fprintf(e.stderr, format+"\n", args...) }
+// nextWithout prints the command line that was typed, without a flag, as the next one.
+func (e *env) nextWithout(flag string) {
+	var words []string
+	for i := 0; i < len(e.args); i++ {
+		switch name, _, hasValue := strings.Cut(e.args[i], "="); {
+		case name == flag:
+		case name == "--state-dir": // every command that is printed names it
+			if !hasValue {
+				i++
+			}
+		default:
+			words = append(words, term.Quote(e.args[i]))
+		}
+	}
+	e.next("waoutbox %s", strings.Join(words, " "))
+}
+
+// note prints a remark on stderr, where it disturbs no pipe. With --json nothing but an error is
+// there: the remark is kept for the results that have a place for it.
+func (e *env) note(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if e.json {
+		e.remarks = append(e.remarks, text)
+		return
+	}
+	fmt.Fprintf(e.stderr, "%s\n", text)
+}
 
 // warn prints what is not as it should be beside a result.
 func (e *env) warn(warnings []string) {
 	for _, w := range warnings {
-		e.note("warning: %s", term.Clean(w))
+		if e.json {
+			e.note("%s", w)
+		} else {
+			e.note("warning: %s", term.Clean(w))
+		}
 	}
 }
 

@@ -65,6 +65,7 @@ func (e *env) beginFollowing(ctx context.Context, svc api.Service, l *eventListi
 	if e.json && !l.limited { // a program that follows wants what is new
 		l.limit = 0
 	}
+	l.bodies = l.bodies || !e.json // a person reads who writes what
 	items, _, last, err := newestEvents(ctx, svc, l)
 	if err != nil {
 		return 0, err
@@ -100,5 +101,10 @@ func (e *env) followLine(ev api.Event) {
 		e.printJSON(ev)
 		return
 	}
-	e.printf("%s\n", fmt.Sprintf("%s  %-17s  %s  %s", e.clock(ev.Time), eventName(ev), term.Clean(ev.ID), chatText(ev.Chat)))
+	what := eventDigest([]byte(ev.Body))
+	if what == "" {
+		what = chatNames(nil).text(ev.Chat, ev.ChatAlt)
+	}
+	line := fmt.Sprintf("%s  %-17s  %s  %s", e.clock(ev.Time), eventName(ev), term.Clean(ev.ID), what)
+	e.printf("%s\n", line)
 }

@@ -125,6 +125,24 @@ func (f *fakeService) StreamOccurrences(context.Context, api.OccurrenceQuery, fu
 	return err
 }
 
+func (f *fakeService) SubscriptionOffer(context.Context) (api.SubscriptionOffer, error) {
+	done, err := f.begin("SubscriptionOffer")
+	defer done()
+	return api.SubscriptionOffer{}, err
+}
+
+func (f *fakeService) Subscribe(context.Context, api.Subscribe) (api.Subscribed, error) {
+	done, err := f.begin("Subscribe")
+	defer done()
+	return api.Subscribed{}, err
+}
+
+func (f *fakeService) Unsubscribe(context.Context, api.Unsubscribe) (api.Unsubscribed, error) {
+	done, err := f.begin("Unsubscribe")
+	defer done()
+	return api.Unsubscribed{}, err
+}
+
 func (f *fakeService) RefuseSubscription(context.Context, api.RefuseSubscription) (api.RefusedSubscription, error) {
 	done, err := f.begin("RefuseSubscription")
 	done()

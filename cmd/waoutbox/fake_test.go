@@ -353,6 +353,12 @@ func invoke(t *testing.T, f *fakeService, stdin string, args ...string) result {
 
 func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), args ...string) result {
 	t.Helper()
+	return invokeUntil(t.Context(), t, f, stdin, prepare, args...)
+}
+
+// invokeUntil is invokeWith until ctx ends, for what goes on.
+func invokeUntil(ctx context.Context, t *testing.T, f *fakeService, stdin string, prepare func(*env), args ...string) result {
+	t.Helper()
 	var out, errs bytes.Buffer
 	getenv := func(key string) string {
 		return map[string]string{"HOME": "/home/alice", "WAOUTBOX_STATE_DIR": "/home/alice/state"}[key]
@@ -365,6 +371,6 @@ func invokeWith(t *testing.T, f *fakeService, stdin string, prepare func(*env), 
 	if f.prepare != nil {
 		f.prepare()
 	}
-	code := e.run(t.Context())
+	code := e.run(ctx)
 	return result{out.String(), errs.String(), code}
 }

@@ -53,12 +53,12 @@ func (f *filterFlags) read(fl *pflag.FlagSet, in *api.PutWebhook) error {
 }
 
 // showFilter says which chats a webhook gets events of, where that is not every chat.
-func showFilter(w api.Webhook, line func(name, text string)) {
+func showFilter(w api.Webhook, names chatNames, line func(name, text string)) {
 	if len(w.Chats) > 0 {
-		line("chats", listText(w.Chats))
+		line("chats", names.list(w.Chats))
 	}
 	if len(w.NotChats) > 0 {
-		line("left out", listText(w.NotChats))
+		line("left out", names.list(w.NotChats))
 	}
 	if len(w.Kinds) > 0 {
 		line("kinds", listText(w.Kinds))

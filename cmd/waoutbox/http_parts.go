@@ -101,8 +101,12 @@ func (h *httpParts) serve(a *app, calls *control.Server, operator *pageParts, me
 		Version: version, Events: eventNames(), EventTypes: eventTypes(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
 		MediaPath: func(event string) string { return "/v1/events/" + event + "/media" },
 		Backend:   func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
+		EventWebhooks: func(ctx context.Context) bool {
+			offer, err := calls.Local().SubscriptionOffer(ctx)
+			return err == nil && offer.Webhooks
+		},
 		Context: func(ctx context.Context, client mcptools.ClientInfo) context.Context {
-			return control.WithAgent(ctx, control.Agent{Kind: api.CallerMCP, Name: cmp.Or(client.Name, "mcp"), Version: client.Version, Build: version})
+			return control.WithAgent(ctx, control.Agent{Kind: api.CallerMCP, Name: cmp.Or(client.Name, "mcp"), Version: client.Version, Build: version, Principal: api.PrincipalToken})
 		},
 	})
 	endpoint := h.tools.HTTP()

@@ -21,9 +21,9 @@ type keyMark interface {
 
 // keyring is the key that seals the webhooks' secrets and custom headers, and what is done while
 // its file is missing beside sealed ones, is another one, or no key at all: nothing is opened, so
-// that webhooks with a secret or custom headers are held; the file is looked for at every use, so
-// that putting it back is enough; and a secret that is set anew is sealed with a new key, or the
-// one that is there. Safe for concurrent use.
+// that the webhooks whose settings it sealed are held, unsigned ones too; the file is looked for at
+// every use, so that putting it back is enough; and a secret that is set anew is sealed with a new
+// key, or the one that is there. Safe for concurrent use.
 type keyring struct {
 	path string
 	mark keyMark
@@ -52,7 +52,7 @@ func openKeyring(ctx context.Context, path string, mark keyMark, sealed func() (
 	}
 	if errors.Is(err, store.KeyMissing) || errors.Is(err, store.OtherKey) || errors.Is(err, store.WrongKey) {
 		k.since = time.Now()
-		log.Error("the key cannot be used: webhooks with a secret or custom headers are held", "error", err)
+		log.Error("the key cannot be used: the webhooks that it sealed are held, unsigned ones too", "error", err)
 		return k, nil
 	}
 	return k, err
@@ -142,5 +142,5 @@ func (k *keyring) alarms() []api.Alarm {
 		code = "key_wrong"
 	}
 	return []api.Alarm{{Code: code, Since: k.since.UTC(),
-		Message: fmt.Sprintf("%v; webhooks with a secret or custom headers are held, nothing is sent unsigned", k.missing)}}
+		Message: fmt.Sprintf("%v; the webhooks that it sealed are held, unsigned ones too, so that nothing is sent where somebody else says", k.missing)}}
 }

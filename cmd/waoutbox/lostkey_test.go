@@ -43,7 +43,7 @@ func TestWithoutItsKeyNothingLeaves(t *testing.T) {
 		})
 		return a.service(nil, nil, mediaParts{})
 	}
-	var id, other string
+	var id, other, unsigned string
 	t.Run("with the key", func(t *testing.T) {
 		svc := service(t)
 		for _, w := range []struct {
@@ -56,6 +56,11 @@ func TestWithoutItsKeyNothingLeaves(t *testing.T) {
 			}
 			*w.id = res.Webhook.ID
 		}
+		res, err := svc.PutWebhook(t.Context(), api.PutWebhook{URL: endpoint.URL + "/unsigned"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		unsigned = res.Webhook.ID
 	})
 	if err := os.Rename(key, key+".away"); err != nil {
 		t.Fatal(err)
@@ -91,6 +96,13 @@ func TestWithoutItsKeyNothingLeaves(t *testing.T) {
 			res, err := svc.TestWebhook(t.Context(), api.TestWebhook{Webhook: id})
 			if err != nil || res.Success || res.Class != "local" || !strings.Contains(res.Error, "nothing is sent unsigned") {
 				t.Errorf("test: %+v, %v", res, err)
+			}
+			// an unsigned one too: whose settings these are cannot be told without the key
+			if w, err := svc.Webhook(t.Context(), unsigned); err != nil || w.Signed || w.Status != api.WebhookHeld || !strings.Contains(w.Reason, key) {
+				t.Errorf("an unsigned one: %+v, %v", w, err)
+			}
+			if res, err := svc.TestWebhook(t.Context(), api.TestWebhook{Webhook: unsigned}); err != nil || res.Success || res.Class != "local" {
+				t.Errorf("test of an unsigned one: %+v, %v", res, err)
 			}
 			if n := requests.Load(); n != 0 {
 				t.Errorf("%d requests left", n)

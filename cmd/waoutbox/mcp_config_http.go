@@ -58,7 +58,7 @@ In a container of Docker Desktop this machine is host.docker.internal, not 127.0
 	case out.Listening:
 		e.next("waoutbox http-token")
 	case set:
-		e.next("waoutbox restart starts the listener that is set")
+		e.next("waoutbox restart   (starts the listener that is set)")
 	default:
 		e.next("waoutbox config set %s %s && %s", config.KeyHTTP, httpExample, e.command("restart"))
 	}

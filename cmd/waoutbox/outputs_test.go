@@ -57,11 +57,12 @@ func TestOutputsOfRefusalsAndHints(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				// the bubble's clock starts at midnight; noon has a today
-				// in a synctest bubble it takes no time
-				<-time.After(12 * time.Hour) //nolint:forbidigo
-				res := invoke(t, tt.fake(), "", strings.Fields(tt.args)...)
+				// the bubble's clock starts at midnight; noon has a today. No time passes
+				<-time.After(12 * time.Hour)
+				f := tt.fake()
+				res := invoke(t, f, "", strings.Fields(tt.args)...)
 				compareGolden(t, tt.name, fmt.Sprintf("$ waoutbox %s\n%s--- stderr\n%s--- exit %d\n", tt.args, res.out, res.err, res.code))
+				runNext(t, f, res)
 			})
 		})
 	}

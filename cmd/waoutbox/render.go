@@ -93,26 +93,6 @@ func statusText(status int) string {
 	return s
 }
 
-// chatText shortens a chat's JID in tables; its server part tells person from group.
-func chatText(chat string) string {
-	user, server, ok := strings.Cut(chat, "@")
-	if !ok || len(user) <= 12 {
-		return term.Clean(chat)
-	}
-	return term.Clean(user[:4] + "…" + user[len(user)-4:] + "@" + server)
-}
-
-// chatOf is a chat in tables: a person's number as people write it, where one of its addresses has
-// it.
-func chatOf(chat, alt string) string {
-	for _, jid := range []string{chat, alt} {
-		if number, ok := strings.CutSuffix(jid, "@s.whatsapp.net"); ok && number != "" && strings.Trim(number, "0123456789") == "" {
-			return "+" + number
-		}
-	}
-	return chatText(chat)
-}
-
 func listText(items []string) string {
 	if len(items) == 0 {
 		return term.None

@@ -180,8 +180,21 @@ func (e *env) replayTitle(runs []api.ReplayRun) string {
 func replayResult(s api.ReplayRun, res api.StartReplayResult) api.ReplayResult {
 	return api.ReplayResult{
 		Queued: s.Delivered + s.Failed + s.Queued, Remaining: s.Failed + s.Left + res.Removed, Missing: append([]string{}, res.Missing...),
-		Unreplayable: res.Unreplayable + s.Unreplayable, Delivered: s.Delivered, Failed: s.Failed,
+		Unreplayable: res.Unreplayable + s.Unreplayable, Delivered: s.Delivered, Failed: s.Failed, Note: leftOutText(res),
 	}
+}
+
+// leftOutText says what a replay leaves out for a time: webhooks of which another one runs, and
+// what comes anyway.
+func leftOutText(res api.StartReplayResult) string {
+	var parts []string
+	if res.NotYet {
+		parts = append(parts, "events that the webhook is still owed are left out: it gets them anyway")
+	}
+	for _, r := range res.Busy {
+		parts = append(parts, fmt.Sprintf("another replay of %s runs (%s)", term.Clean(r.Webhook), replayCounts(r)))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // showReplay prints how replays ended: one line for a program, a few for people.

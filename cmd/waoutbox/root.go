@@ -74,6 +74,7 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 	root.SetHelpCommand(help)
 	root.SetHelpCommandGroupID(groupMore)
 	e.completeFlags(root)
+	fitHelp(root, e.width)
 	return root
 }
 

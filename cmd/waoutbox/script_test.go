@@ -129,7 +129,7 @@ func scriptDamage(ts *testscript.TestScript, neg bool, args []string) {
 
 // stopLeftOver stops the daemon that a failed script left running; usually there is none.
 func stopLeftOver(stateDir string) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	c := control.NewClient(stateDir, agent())
 	defer c.Close()

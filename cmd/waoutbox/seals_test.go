@@ -142,7 +142,7 @@ func TestAnAgentDoesNotSealWhatWasEdited(t *testing.T) {
 	}
 	editSub(t, dir, id, func(_ *outbox.Subscription, w *outbox.Webhook) { w.Secret = nil })
 	a = open()
-	defer a.close() //nolint:errcheck // nothing was changed
+	defer a.close()
 	svc := a.service(nil, &api.Daemon{PID: os.Getpid()}, mediaParts{})
 	// whoever is not known to a service is a program
 	if _, err := svc.PutWebhook(context.WithoutCancel(t.Context()), api.PutWebhook{URL: id}); err == nil || !strings.Contains(err.Error(), "only the user can store it again") {

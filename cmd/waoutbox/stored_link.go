@@ -18,7 +18,7 @@ func (a *app) storedLink(ctx context.Context) api.Link {
 		a.log.WarnContext(ctx, "whether an account is linked cannot be read", "error", err)
 		return api.Link{State: api.LinkUnknown}
 	case stored.Account.IsEmpty():
-		return api.Link{State: api.LinkUnlinked}
+		return api.Link{State: api.LinkUnlinked, Reason: stored.LoggedOut, Since: stored.LoggedOutSince}
 	}
 	link := api.Link{State: api.LinkUnknown, Account: stored.Account.String(), Name: stored.Name}
 	if !stored.Closed.IsZero() {

@@ -1,5 +1,13 @@
 package main
 
+// verifierCode is `webhook show --verify LANGUAGE --json`.
+type verifierCode struct {
+	Webhook  string   `json:"webhook"`
+	Language string   `json:"language"`
+	Code     string   `json:"code"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
 // verifier returns code that checks X-Webhook-Signature in a language. It reads the secret from the
 // environment variable WEBHOOK_SECRET and works on the raw body: parsing and printing it again
 // would change it.
@@ -47,7 +55,7 @@ http.createServer((req, res) => {
     console.log(req.headers['x-webhook-id'], event.event); // drop ids you have seen before
     res.writeHead(200).end();
   });
-}).listen(process.env.PORT || 8080);
+}).listen(process.env.PORT || 8080, '127.0.0.1');
 `
 
 const verifyPython = `# Python 3.8+, no packages. WEBHOOK_SECRET is the webhook's secret, exactly as it was shown.

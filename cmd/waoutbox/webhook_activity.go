@@ -24,10 +24,18 @@ func (e *env) showRecent(w api.Webhook, line func(name, text string)) {
 // lastErrors names the webhooks whose last request failed.
 func (e *env) lastErrors(hooks []api.Webhook) {
 	for _, w := range hooks {
-		if a := w.LastError; a != nil && (w.LastSuccess == nil || w.LastSuccess.At.Before(a.At)) {
+		if a := lastFailed(w); a != nil {
 			e.printf("%s: last request %s ago: %s\n", term.Clean(w.ID), since(a.At), attemptText(*a))
 		}
 	}
+}
+
+// lastFailed returns the last request of a webhook if it failed, else nil.
+func lastFailed(w api.Webhook) *api.RecentAttempt {
+	if a := w.LastError; a != nil && (w.LastSuccess == nil || w.LastSuccess.At.Before(a.At)) {
+		return a
+	}
+	return nil
 }
 
 // attemptText says how an attempt ended.
@@ -57,8 +65,8 @@ func (e *env) webhookAttempts(ctx context.Context, svc api.Service, ref string) 
 		e.next("waoutbox webhook test %s", a.Webhook)
 		return nil
 	}
-	attempts := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "SEQUENCE", Right: true}, term.Column{Name: "EVENT"},
-		term.Column{Name: "ATTEMPT", Right: true}, term.Column{Name: "MS", Right: true}, term.Column{Name: "OUTCOME", Shrink: 12}, term.Column{Name: "ANSWER", Shrink: 12})
+	attempts := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "SEQUENCE", Right: true}, term.Column{Name: "EVENT", Shrink: 12},
+		term.Column{Name: "ATTEMPT", Right: true}, term.Column{Name: "MS", Right: true}, term.Column{Name: "OUTCOME"}, term.Column{Name: "ANSWER", Shrink: 12, Prose: true})
 	for _, x := range a.Attempts {
 		attempts.Row(x.At.In(e.loc).Format("15:04:05.000"), strconv.FormatUint(x.Sequence, 10), term.Clean(x.Event), strconv.Itoa(x.Attempt),
 			strconv.FormatInt(x.Ms, 10), term.Clean(x.Outcome), attemptText(x))

@@ -47,7 +47,7 @@ func running(t *testing.T, args ...string) (info map[string]string, stop func() 
 // ctl runs `wasim ctl args…` against a running wasim.
 func control(t *testing.T, url string, args ...string) (out, stderr string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var stdout, errs bytes.Buffer
 	env := func(name string) string { return map[string]string{"WASIM_URL": url}[name] }

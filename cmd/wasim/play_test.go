@@ -15,7 +15,7 @@ func simAt(url string) func(string) string {
 
 func command(t *testing.T, getenv func(string) string, stdin string, args ...string) (out, stderr string, code int) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	var stdout, errs bytes.Buffer
 	code = run(ctx, args, getenv, strings.NewReader(stdin), &stdout, &errs)

@@ -53,7 +53,7 @@ func startProgram(t *testing.T, path string, args ...string) *program {
 		p.stop()
 		t.Fatalf("the simulator printed %q: %v\n%s", line, err, stderr)
 	}
-	go io.Copy(io.Discard, out) //nolint:errcheck // it prints nothing more
+	go io.Copy(io.Discard, out)
 	return p
 }
 

@@ -306,7 +306,8 @@ func TestWhatsAppFollowsNoRedirect(t *testing.T) {
 		t.Errorf("status %d, and %d requests elsewhere", resp.StatusCode, elsewhere)
 	}
 	srv.Close()
-	if _, err := w.Do(req); err == nil || strings.Contains(err.Error(), "secret") {
+	_, err = w.Do(req) //nolint:bodyclose // there is none
+	if err == nil || strings.Contains(err.Error(), "secret") {
 		t.Errorf("a server that is gone: %v", err)
 	}
 }

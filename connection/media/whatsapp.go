@@ -51,8 +51,7 @@ func (w *WhatsApp) Hosts(ctx context.Context, fresh bool) ([]string, string, err
 		return nil, "", err
 	}
 	//lint:ignore SA1019 the library's downloads begin anew after a cut; only this names the hosts
-	// as above
-	conn, err := cli.DangerousInternals().RefreshMediaConn(ctx, fresh) //nolint:staticcheck
+	conn, err := cli.DangerousInternals().RefreshMediaConn(ctx, fresh)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: WhatsApp names none (%w)", ErrUnavailable, err)
 	}

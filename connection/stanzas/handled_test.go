@@ -85,7 +85,7 @@ func TestNoticesAreHandledOneAtATime(t *testing.T) {
 		synctest.Wait()
 		began = time.Now()
 		func() {
-			defer func() { recover() }() //nolint:errcheck // as the guard does
+			defer func() { recover() }()
 			w.Handle(notice("3", "w:gp2"), func() { panic("3") })
 		}()
 		w.handle(t, notice("4", "w:gp2"), locked())

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
 
@@ -83,6 +84,55 @@ func (t *Translator) endCall(id string) (video bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.calls.take(id)
+}
+
+// callParts translates what the library leaves as it came: a call's stanza of several parts, or of
+// one that it does not know. Each part that it knows is what it is where it comes alone.
+func (t *Translator) callParts(ctx context.Context, evt *events.UnknownCallEvent) (evs []outbox.Event, err error) {
+	if evt.Node == nil {
+		return nil, nil
+	}
+	for _, part := range evt.Node.GetChildren() {
+		meta := callMeta(evt.Node, &part)
+		switch part.Tag {
+		case "offer":
+			t.callOffer(&events.CallOffer{BasicCallMeta: meta, Data: &part})
+		case "offer_notice":
+			t.callOfferNotice(&events.CallOfferNotice{BasicCallMeta: meta, Media: part.AttrGetter().OptionalString("media")})
+		case "accept", "reject":
+			t.endCall(meta.CallID)
+		case "terminate":
+			missed, err := t.callTerminate(ctx, &events.CallTerminate{BasicCallMeta: meta, Reason: part.AttrGetter().OptionalString("reason")})
+			if err != nil {
+				return nil, err
+			}
+			evs = append(evs, missed...)
+		}
+	}
+	return evs, nil
+}
+
+// callMeta reads what part of a call's stanza says of the call, as the library does.
+func callMeta(stanza, part *waBinary.Node) types.BasicCallMeta {
+	of, in := stanza.AttrGetter(), part.AttrGetter()
+	meta := types.BasicCallMeta{
+		From: of.OptionalJIDOrEmpty("from"), Timestamp: of.OptionalUnixTime("t"),
+		CallCreator: in.OptionalJIDOrEmpty("call-creator"), CallID: in.OptionalString("call-id"), GroupJID: in.OptionalJIDOrEmpty("group-jid"),
+	}
+	alt := "caller_lid"
+	if meta.CallCreator.Server == types.HiddenUserServer {
+		alt = "caller_pn"
+	}
+	meta.CallCreatorAlt = in.OptionalJIDOrEmpty(alt)
+	return meta
+}
+
+// callsFrom is who sent a call's stanza.
+func callsFrom(evt *events.UnknownCallEvent) types.JID {
+	if evt.Node == nil {
+		return types.JID{}
+	}
+	return evt.Node.AttrGetter().OptionalJIDOrEmpty("from")
 }
 
 // callTerminate translates a call that nobody took into a missed call.

@@ -2,6 +2,7 @@ package translate
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,6 +217,44 @@ func TestMissedCalls(t *testing.T) {
 		want := fmt.Sprintf(`{"messages":[{"key":{"remoteJid":"204813927440123@lid","remoteJidAlt":"15550100123@s.whatsapp.net","fromMe":false,"id":"C"},"messageTimestamp":1735689600,"broadcast":false,"messageStubType":%d}],"type":"notify"}`, c.stub)
 		if len(evs) != 1 || data(evs[0]) != want {
 			t.Errorf("%s: got %v, want %s", name, evs, want)
+		}
+	}
+}
+
+// callStanza is one of several parts: of each its tag, the reason and the call's id.
+func callStanza(parts ...string) *waBinary.Node {
+	n := &waBinary.Node{Tag: "call", Attrs: waBinary.Attrs{"from": aliceLID, "t": fmt.Sprint(second(26).Unix())}}
+	var list []waBinary.Node
+	for i := 0; i < len(parts); i += 3 {
+		list = append(list, waBinary.Node{Tag: parts[i], Attrs: waBinary.Attrs{
+			"reason": parts[i+1], "call-id": parts[i+2], "call-creator": deviceJID(aliceLID.User, 3, aliceLID.Server), "caller_pn": alicePN,
+		}})
+	}
+	n.Content = list
+	return n
+}
+
+// Of a stanza with several parts, of which the library makes nothing, each part is what it is
+// alone. Before, a missed call among them was not told.
+func TestCallsInOneStanza(t *testing.T) {
+	f := newFixture()
+	several := callStanza("offer", "", "A", "offer_notice", "", "B", "offer", "", "C", "accept", "", "C",
+		"terminate", "timeout", "A", "terminate", "accepted_elsewhere", "C", "terminate", "timeout", "B", "nonsense", "", "D")
+	parts := several.GetChildren()
+	parts[0].Content, parts[1].Attrs["media"] = []waBinary.Node{{Tag: "video"}}, "video"
+	var got []string
+	for _, ev := range f.must(t, &events.UnknownCallEvent{Node: several}) {
+		got = append(got, ev.Message)
+		if !strings.Contains(string(ev.Body), `"messageStubType":41`) {
+			t.Errorf("no video call: %s", ev.Body)
+		}
+	}
+	if !slices.Equal(got, []string{"A", "B"}) {
+		t.Errorf("missed: %q, want A and B", got)
+	}
+	for _, none := range []*waBinary.Node{nil, {Tag: "call"}, callStanza("nonsense", "", "X")} {
+		if evs := f.must(t, &events.UnknownCallEvent{Node: none}); len(evs) != 0 {
+			t.Errorf("%v: %s", none, evs[0].Body)
 		}
 	}
 }

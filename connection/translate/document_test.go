@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"go.mau.fi/whatsmeow/proto/waE2E"
 )
 
 const document = "../../docs/EVENTS.md"
@@ -94,7 +92,7 @@ func protocolTable() string {
 		} else {
 			why = "internal: " + why
 		}
-		fmt.Fprintf(&b, "| `%s` | %s |\n", waE2E.ProtocolMessage_Type(typ), why)
+		fmt.Fprintf(&b, "| `%s` | %s |\n", typ, why)
 	}
 	return b.String()
 }

@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,7 +81,12 @@ type fixture struct {
 func newFixture(opts ...Option) fixture {
 	f := fixture{clock: &stepClock{}, book: knownContacts(), self: new(self), alarms: new([]Alarm), given: new([]reflect.Type)}
 	f.clock.set(created(0))
-	opts = append(opts, WithAlarm(func(a Alarm) { *f.alarms = append(*f.alarms, a) }))
+	var mu sync.Mutex
+	opts = append(opts, WithAlarm(func(a Alarm) {
+		mu.Lock()
+		defer mu.Unlock()
+		*f.alarms = append(*f.alarms, a)
+	}))
 	f.Translator = New(func() Self { return *f.self }, f.book, f.clock.now, opts...)
 	return f
 }
@@ -151,6 +157,8 @@ func goldenCases() []goldenCase {
 	cases := []goldenCase{
 		one("message.received-missed-call", 27, &events.CallTerminate{Reason: "timeout", BasicCallMeta: types.BasicCallMeta{
 			From: aliceLID, CallCreator: deviceJID(aliceLID.User, 3, aliceLID.Server), CallCreatorAlt: alicePN, CallID: "E2B7A1C9D40F4C6B9A51", Timestamp: second(26)}}),
+		one("message.received-missed-call", 27, &events.UnknownCallEvent{Node: callStanza(
+			"transport", "", "E2B7A1C9D40F4C6B9A51", "terminate", "timeout", "E2B7A1C9D40F4C6B9A51")}),
 		one("message.received-view-once-unavailable", 20, &events.UndecryptableMessage{Info: direct(20, "20"), IsUnavailable: true, UnavailableType: events.UnavailableTypeViewOnce}),
 		one("message.received-undecryptable", 21, &events.UndecryptableMessage{Info: inGroup(21, "96")}),
 		one("message.received-recovered", 22, func() *events.Message {

@@ -34,7 +34,7 @@ func (t *Translator) messages() []row {
 		internal[events.CallPreAccept](AckAlways, "call signalling"),
 		internal[events.CallTransport](AckAlways, "call signalling"),
 		internal[events.CallRelayLatency](AckAlways, "call signalling"),
-		internal[events.UnknownCallEvent](AckAlways, "call signalling"),
+		on(MessageReceived, AckAlways, t.callParts).inChat(callsFrom),
 		on(MessageReceived, AckByHandler, t.messengerMessage),
 	}
 }

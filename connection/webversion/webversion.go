@@ -53,8 +53,7 @@ func (k *Updater) Load(ctx context.Context) error {
 	}
 	v, err := store.ParseVersion(k.taken)
 	if err != nil || !store.GetWAVersion().LessThan(v) {
-		// none, or one that this program does not know: as if there were none
-		return nil //nolint:nilerr
+		return nil //nolint:nilerr // none, or one that this program does not know, which is the same
 	}
 	k.use(v)
 	return nil

@@ -119,21 +119,20 @@ func (p *Proxy) tunnel(direct *net.Dialer) dialFunc {
 		if err != nil {
 			return nil, err
 		}
-		// the connection is closed below
-		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck
+		stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) }) //nolint:errcheck // it is closed below
 		if p.url.Scheme == "https" {
 			c = tls.Client(c, &tls.Config{ServerName: p.url.Hostname(), MinVersion: tls.VersionTLS12, RootCAs: p.roots})
 		}
 		if err := p.connect(c, addr); err != nil {
 			stop()
-			c.Close() //nolint:errcheck // what failed before is told
+			c.Close()
 			if ctx.Err() != nil {
 				err = ctx.Err()
 			}
 			return nil, err
 		}
 		if !stop() {
-			c.Close() //nolint:errcheck // its deadline has passed
+			c.Close()
 			return nil, ctx.Err()
 		}
 		return c, nil
@@ -156,7 +155,7 @@ func (p *Proxy) connect(c net.Conn, addr string) error {
 		return err
 	}
 	if resp.StatusCode != http.StatusOK {
-		resp.Body.Close() //nolint:errcheck // the connection is closed
+		resp.Body.Close()
 		return refused{resp.StatusCode}
 	}
 	return nil

@@ -26,8 +26,7 @@ func get(t *testing.T, rt http.RoundTripper, u string) (string, error) {
 }
 
 func TestEverythingGoesThroughTheProxy(t *testing.T) {
-	// a test
-	sim := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "there") })) //nolint:errcheck
+	sim := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "there") }))
 	defer sim.Close()
 	server, err := CheckServer("ws"+strings.TrimPrefix(sim.URL, "http"), strings.Repeat("0f", 32))
 	must(t, err)

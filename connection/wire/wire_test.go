@@ -25,7 +25,7 @@ func server(t *testing.T) *httptest.Server {
 		if err != nil {
 			return
 		}
-		defer ws.CloseNow() //nolint:errcheck // the test is over
+		defer ws.CloseNow()
 		for range 2 {
 			if _, _, err := ws.Read(req.Context()); err != nil {
 				return
@@ -34,7 +34,7 @@ func server(t *testing.T) *httptest.Server {
 		if err := ws.Write(req.Context(), websocket.MessageBinary, []byte(welcome)); err != nil {
 			return
 		}
-		ws.Read(req.Context()) //nolint:errcheck // it ends with the client
+		ws.Read(req.Context())
 	}))
 	t.Cleanup(s.Close)
 	return s
@@ -42,11 +42,11 @@ func server(t *testing.T) *httptest.Server {
 
 func dial(ctx context.Context, t *testing.T, tr *Transport, url string) *websocket.Conn {
 	t.Helper()
-	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}})
+	ws, _, err := websocket.Dial(ctx, url, &websocket.DialOptions{HTTPClient: &http.Client{Transport: tr}}) //nolint:bodyclose // Dial has read it
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { ws.CloseNow() }) //nolint:errcheck // the test is over
+	t.Cleanup(func() { ws.CloseNow() })
 	for range 2 {
 		if err := ws.Write(ctx, websocket.MessageBinary, []byte("hello")); err != nil {
 			t.Fatal(err)
@@ -104,8 +104,7 @@ func TestCut(t *testing.T) {
 
 // What is not upgraded passes as it is.
 func TestOtherResponsesPass(t *testing.T) {
-	// a test
-	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "plain") })) //nolint:errcheck
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "plain") }))
 	defer s.Close()
 	tr := New(http.DefaultTransport.(*http.Transport).Clone())
 	defer tr.CloseIdleConnections()

@@ -71,6 +71,16 @@ func (o *Outage) Died(deaths int, now time.Time) {
 	o.probeAt = now.Add(o.pause)
 }
 
+// Hold holds new deliveries back, however few have failed.
+func (o *Outage) Hold() { o.failures = max(o.failures, o.limit) }
+
+// Spent takes a delivery that has spent its schedule and stays: new ones are held back, and the
+// pause before the next probe begins with it.
+func (o *Outage) Spent(now time.Time) {
+	o.Hold()
+	o.Died(0, now)
+}
+
 // retry lets the next probe begin at once.
 func (o *Outage) retry() {
 	o.probeAt, o.pause = time.Time{}, 0

@@ -12,6 +12,12 @@ const (
 	MaxWait = time.Minute
 )
 
+// Later returns how long what fails for itself alone waits, after it has failed so many times more
+// than it should: 15 s doubling to 60 s.
+func Later(times int) time.Duration {
+	return min(MaxWait, MaxWait/4<<min(max(times, 0), 2))
+}
+
 // Waits returns 1 s doubling to 60 s, without end.
 func Waits() backoff.BackOff {
 	return backoff.NewExponentialBackOff(

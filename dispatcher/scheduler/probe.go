@@ -22,7 +22,7 @@ func (s *Scheduler) Quiet(now time.Time) bool {
 
 // MayProbe reports whether Probe has a delivery to start.
 func (s *Scheduler) MayProbe(now time.Time) bool {
-	return s.Quiet(now) && (s.first(&s.fresh) != nil || s.first(&s.replays) != nil)
+	return s.Quiet(now) && (s.first(&s.fresh) != nil || s.first(&s.replays) != nil || s.first(&s.spent) != nil)
 }
 
 // KnowsTwo reports whether deliveries of two keys could probe.
@@ -43,11 +43,18 @@ func (s *Scheduler) KnowsTwo() bool {
 
 // Probe starts one delivery of those that are held back, nil if MayProbe is false: the lowest
 // sequence, of another key than the probe before where there is one, so that a key whose deliveries
-// alone fail does not stand in the way of all others.
+// alone fail does not stand in the way of all others. Between two of them those probe that have
+// spent their schedule (SetPatient).
 func (s *Scheduler) Probe(now time.Time) *Delivery {
 	if !s.MayProbe(now) {
 		return nil
 	}
+	if d := s.spentProbe(); d != nil {
+		s.spent.pop()
+		s.retriesInFlight++
+		return s.begin(d)
+	}
+	s.newProbed = s.moment(now)
 	var best *Delivery
 	var from *deliveryHeap
 	at := 0

@@ -51,9 +51,13 @@ type Scheduler struct {
 	// The first of every chat that may start: never attempted, by sequence; attempted before, by
 	// due time; replayed and not attempted since, by due time.
 	fresh, retries, replays deliveryHeap
+	// of the retries those that have spent their schedule, by due time
+	spent   deliveryHeap
+	patient int // after how many attempts a schedule is spent and goes on; 0: never
 
-	holdsNew bool   // only what was attempted before starts, and probes
-	probed   uint64 // key of the last probe
+	holdsNew  bool   // only what was attempted before starts, and probes
+	probed    uint64 // key of the last probe of one that was never attempted
+	newProbed int64  // when that was
 
 	inFlight        int
 	retriesInFlight int
@@ -68,6 +72,7 @@ func New(next outbox.Seq, now time.Time) *Scheduler {
 	return &Scheduler{
 		base: now, next: next, read: next, movedAt: now, chats: newChats(), reasons: map[outbox.Seq]string{},
 		fresh: deliveryHeap{less: bySequence}, retries: deliveryHeap{less: byDue}, replays: deliveryHeap{less: byDue},
+		spent: deliveryHeap{less: byDue}, newProbed: atOnce,
 	}
 }
 
@@ -95,7 +100,7 @@ func (s *Scheduler) SetUnordered(unordered bool) {
 	}
 	s.unordered = unordered
 	s.chats = newChats()
-	s.fresh.items, s.retries.items, s.replays.items = nil, nil, nil
+	s.fresh.items, s.retries.items, s.replays.items, s.spent.items = nil, nil, nil, nil
 	for _, d := range s.all {
 		d.next = nil
 		d.setQueued(false)
@@ -202,6 +207,8 @@ func (s *Scheduler) offer(d *Delivery) {
 	}
 	d.setQueued(true)
 	switch {
+	case s.hasSpent(d):
+		s.spent.push(d)
 	case d.attempts > 0:
 		s.retries.push(d)
 	case d.replay > 0:
@@ -235,10 +242,13 @@ func (s *Scheduler) firstRetry() (*Delivery, *deliveryHeap) {
 	if s.holdsNew {
 		return retry, &s.retries
 	}
-	if replay := s.first(&s.replays); replay != nil && (retry == nil || byDue(replay, retry)) {
-		return replay, &s.replays
+	heap := &s.retries
+	for _, other := range []*deliveryHeap{&s.replays, &s.spent} {
+		if d := s.first(other); d != nil && (retry == nil || byDue(d, retry)) {
+			retry, heap = d, other
+		}
 	}
-	return retry, &s.retries
+	return retry, heap
 }
 
 // Start returns the delivery to attempt now, or nil, and counts it as in flight.
@@ -314,7 +324,7 @@ func (s *Scheduler) Deliver(d *Delivery, now time.Time) {
 // delivery's whole attempt log. It starts again only after a checkpoint has stored it.
 func (s *Scheduler) Fail(d *Delivery, due time.Time, log []byte) {
 	s.end(d, moveFail)
-	d.attempts++
+	d.attempts = min(d.attempts, math.MaxUint16-1) + 1
 	d.at = s.moment(due)
 	s.mustStore++
 	s.changed(d)

@@ -14,7 +14,7 @@ import (
 )
 
 // patience is how long a test waits for what must happen soon; generous, since machines are busy.
-const patience = 3 * time.Second
+const patience = 30 * time.Second
 
 // endpoint is a TCP listener whose connections are handled by the test, byte by byte.
 type endpoint struct {

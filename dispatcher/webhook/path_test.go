@@ -98,7 +98,7 @@ func TestFourPostsDeadLetterReplay(t *testing.T) {
 // dead waits for the one dead letter.
 func (p *path) dead(t *testing.T) outbox.Record {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for time.Now().Before(deadline) {
 		recs, err := p.fake.Dead(t.Context(), "wh_1", 0, 10)
 		if err != nil {

@@ -56,6 +56,10 @@ func (c *client) result(x *http1.Exchange, cred *credentials, sent signatures) d
 		out.Message = c.shown(statusText(code)+": "+redirect(c.url, x.Header.Get("Location")), cred, sent)
 	case code == http.StatusBadRequest && c.url.Scheme == "http" && wantsTLS(out.Excerpt):
 		out.Message = statusText(code) + ": the endpoint expects TLS at this port: use https:// in the URL"
+	case code == http.StatusRequestEntityTooLarge:
+		out.Message = statusText(code) + ": raise the body limit of the receiver to 2 MB, events have up to 1 MiB"
+	case code == http.StatusUnauthorized && wantsPassword(x.Header):
+		out.Message = statusText(code) + ": the endpoint wants a user and a password, in a header Authorization: Basic"
 	default:
 		out.Message = statusText(code)
 	}
@@ -127,6 +131,17 @@ func redirect(from *url.URL, location string) string {
 // of its restarts would be lost.
 func startingUp(body []byte) bool {
 	return string(body) == "n8n is starting up. Please wait"
+}
+
+// wantsPassword reports whether a 401 says that the endpoint takes HTTP's basic authentication. It
+// decides nothing but what is suggested.
+func wantsPassword(h http.Header) bool {
+	for _, challenge := range h.Values("WWW-Authenticate") {
+		if scheme, _, _ := strings.Cut(strings.TrimSpace(challenge), " "); strings.EqualFold(scheme, "Basic") {
+			return true
+		}
+	}
+	return false
 }
 
 // wantsTLS reports whether a 400 says what Go, nginx and Apache say to plain HTTP at a TLS port. It

@@ -28,6 +28,11 @@ type Options struct {
 	UserAgent string
 	// Own are the addresses of our own listeners, to which nothing is sent. Nil: there are none.
 	Own *Own
+	// Occurrence makes the body of an event for the receiver of a lease: thin, with the cursor
+	// before watermark, below which the lease has finished everything; preview lets the beginning
+	// of a text be in it. Cursor is that cursor alone. Without them nothing is sent to leases.
+	Occurrence func(ev outbox.Event, preview bool, watermark outbox.Seq) ([]byte, error)
+	Cursor     func(watermark outbox.Seq) string
 	// Log receives a debug line when a subscription's client is opened or closed. Nil discards.
 	Log *slog.Logger
 }
@@ -38,6 +43,8 @@ type Sender struct {
 	opt      Options
 	machine  *machine
 	resolver *net.Resolver // nil for the system's; tests set it before the first Send
+	// bounds a challenge; tests set it before the first one
+	challenge time.Duration
 
 	buffers sync.Pool // of *[]byte
 
@@ -55,7 +62,7 @@ func New(o Options) *Sender {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Sender{opt: o, machine: &machine{resolverFile: resolverFile}, clients: map[outbox.SubID]*client{}}
+	return &Sender{opt: o, machine: &machine{resolverFile: resolverFile}, challenge: challengeTime, clients: map[outbox.SubID]*client{}}
 }
 
 // Send makes one attempt and returns how it ended. It blocks until there is a response, an error,
@@ -63,8 +70,21 @@ func New(o Options) *Sender {
 // without a deadline gets one of 10 s. After a 2xx it returns within 250 ms. A ctx that was
 // cancelled (not timed out) before a response gives ClassLocal: cut off by us. Send never retries
 // and never follows a redirect. Message and Excerpt of the result hold neither the webhook's
-// secrets nor the value of one of its custom headers.
+// secrets nor the value of one of its custom headers. To the receiver of a lease the body is what
+// Options.Occurrence returns.
 func (s *Sender) Send(ctx context.Context, r dispatcher.Request) dispatcher.Result {
+	if r.Webhook.Lease == nil {
+		return s.send(ctx, &r, nil)
+	}
+	return s.send(ctx, &r, func() (leaseMessage, error) {
+		body, err := s.leaseBody(&r)
+		return leaseMessage{id: r.Event.Key, subscription: r.Webhook.Lease.ID, body: body}, err
+	})
+}
+
+// send makes one attempt: of r's event, or, for the receiver of a lease, of the message that lease
+// returns.
+func (s *Sender) send(ctx context.Context, r *dispatcher.Request, lease func() (leaseMessage, error)) dispatcher.Result {
 	now := time.Now()
 	limit, ok := ctx.Deadline()
 	if !ok {
@@ -78,17 +98,30 @@ func (s *Sender) Send(ctx context.Context, r dispatcher.Request) dispatcher.Resu
 		}
 		return dispatcher.Result{Class: class, Message: bounded(err.Error())}
 	}
-	cred, err := c.credentials(&r, now, s.opt.Sealed, s.unseal)
+	cred, err := c.credentials(r, now, s.opt.Sealed, s.unseal)
+	if err == nil && lease != nil && cred.sign == nil {
+		err = errUnsignedLease
+	}
 	if err != nil {
 		return dispatcher.Result{Class: outbox.ClassLocal, Message: bounded(err.Error())}
 	}
 	buffer := s.buffer()
 	defer s.buffers.Put(buffer) // nothing of the exchange goes on then
-	head, sent, err := cred.head.append((*buffer)[:0], &r, cred, now)
+	head, body, sent := (*buffer)[:0], r.Event.Body, signatures{}
+	if lease == nil {
+		head, sent, err = cred.head.append(head, r, cred, now)
+	} else {
+		var m leaseMessage
+		if m, err = lease(); err == nil {
+			current, previous := cred.signers(now)
+			head, sent, err = m.head(head, c.url, c.userAgent, now, current, previous)
+			body = m.body
+		}
+	}
 	if err != nil {
 		return dispatcher.Result{Class: outbox.ClassInternal, Message: bounded(err.Error())}
 	}
-	x, err := c.pool.Do(ctx, limit, head, r.Event.Body)
+	x, err := c.pool.Do(ctx, limit, head, body)
 	if err != nil {
 		class, msg := classify(err)
 		return dispatcher.Result{Class: class, Message: c.shown(msg, cred, sent)}

@@ -1,9 +1,10 @@
 // Package mcpevents serves the MCP extension for events, of which mcp-go knows nothing: a client
-// lists the types of events, polls for them, or has them streamed. Its transports hand it the
-// messages whose methods it serves, and have it add the extension to what the server says of
-// itself.
+// lists the types of events, polls for them, has them streamed, or has them sent to a URL. Its
+// transports hand it the messages whose methods it serves, and have it add the extension to what
+// the server says of itself.
 //
-// It keeps nothing of a client: a poll or a stream is a read of the service's log after a cursor.
+// It keeps nothing of a client: a poll or a stream is a read of the service's log after a cursor,
+// and a subscription is the service's.
 package mcpevents
 
 import (
@@ -11,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,6 +34,8 @@ const (
 type Backend interface {
 	Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error)
 	StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error
+	Subscribe(ctx context.Context, in api.Subscribe) (api.Subscribed, error)
+	Unsubscribe(ctx context.Context, in api.Unsubscribe) (api.Unsubscribed, error)
 	RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error)
 }
 
@@ -40,18 +44,24 @@ type Type struct {
 	Name, Description string
 	// JSON schemas of a subscription's arguments and of the payload
 	Input, Payload json.RawMessage
+	Webhook        bool // it may be sent to a URL that a client names
 }
 
 // Client is a client's word about itself.
 type Client struct{ Name, Version string }
 
-// Options are what an Extension needs; all fields are required.
+// Options are what an Extension needs; all fields but Webhooks and ReadOnly are required.
 type Options struct {
 	Types []Type
 	// Open returns the service for a client, starting it if need be, and the context to call it
 	// with. It is not called to list types.
 	Open func(ctx context.Context, c Client) (context.Context, Backend, error)
-	Log  *slog.Logger
+	// Webhooks reports whether clients may have events sent to URLs that they name, as far as is
+	// known without starting the service; nil: they may not.
+	Webhooks func(ctx context.Context) bool
+	// ReadOnly refuses all subscriptions.
+	ReadOnly bool
+	Log      *slog.Logger
 }
 
 // Extension serves the extension. Safe for concurrent use. Use New.
@@ -66,7 +76,7 @@ func New(o Options) *Extension {
 	x := &Extension{o: o, pace: rate.NewLimiter(rate.Limit(perMinute)/60, perMinute)}
 	for _, t := range o.Types {
 		x.types = append(x.types, listed{
-			Name: t.Name, Description: t.Description, Delivery: []string{deliveryPoll, deliveryPush}, InputSchema: t.Input, PayloadSchema: t.Payload,
+			Name: t.Name, Description: t.Description, InputSchema: t.Input, PayloadSchema: t.Payload, webhook: t.Webhook,
 		})
 	}
 	return x
@@ -104,35 +114,17 @@ func (x *Extension) respond(ctx context.Context, r Request) (any, *failure) {
 	}
 	switch r.Method {
 	case methodList:
-		return x.list(r, p)
+		return x.list(ctx, r, p)
 	case methodPoll:
 		return x.poll(ctx, r, p)
 	case methodStream:
 		return nil, failed(mcp.INVALID_REQUEST, "A stream cannot be part of a batch: send its request alone.", nil)
 	case methodSubscribe:
-		return nil, x.refuse(ctx, r, p)
+		return x.subscribe(ctx, r, p)
 	case methodUnsubscribe:
-		return nil, failed(codeNotFound, "There are no subscriptions: this server sends events to no address that a client names.", map[string]any{"kind": "subscription"})
+		return x.unsubscribe(ctx, r, p)
 	}
 	return nil, failed(mcp.METHOD_NOT_FOUND, "There is no method "+short(r.Method)+".", nil)
-}
-
-// refuse refuses a subscription by which a client names an address for events. The service has it
-// on record; where it cannot be reached it is refused all the same.
-func (x *Extension) refuse(ctx context.Context, r Request, p params) *failure {
-	ctx, cancel := context.WithTimeout(ctx, callLimit)
-	defer cancel()
-	message := "This server sends events to no address that a client names. Use events/poll or events/stream."
-	if called, b, err := x.o.Open(ctx, p.client(r)); err == nil {
-		var to struct {
-			URL string `json:"url"`
-		}
-		_ = json.Unmarshal(p.Delivery, &to) // what is no address is recorded without one
-		if told, err := b.RefuseSubscription(called, api.RefuseSubscription{Event: p.Name, URL: to.URL}); err == nil {
-			message = told.Message
-		}
-	}
-	return failed(codeUnsupported, message, map[string]any{"feature": "delivery.mode", "value": "webhook"})
 }
 
 // begin reads the parameters of a request, and refuses it where too many come or its protocol
@@ -168,16 +160,23 @@ type listed struct {
 	Delivery      []string        `json:"delivery"`
 	InputSchema   json.RawMessage `json:"inputSchema"`
 	PayloadSchema json.RawMessage `json:"payloadSchema"`
+	webhook       bool
 }
 
-func (x *Extension) list(r Request, p params) (any, *failure) {
+func (x *Extension) list(ctx context.Context, r Request, p params) (any, *failure) {
 	if p.Cursor != nil && *p.Cursor != "" {
 		return nil, failed(mcp.INVALID_PARAMS, "There is one page of event types: leave the cursor out.", nil)
 	}
+	ways := []string{deliveryPoll}
+	if !r.NoStreams {
+		ways = append(ways, deliveryPush)
+	}
+	webhooks := x.o.Webhooks != nil && !x.o.ReadOnly && x.o.Webhooks(ctx)
 	types := append([]listed{}, x.types...)
-	if r.NoStreams {
-		for i := range types {
-			types[i].Delivery = []string{deliveryPoll}
+	for i := range types {
+		types[i].Delivery = ways
+		if webhooks && types[i].webhook {
+			types[i].Delivery = append(slices.Clone(ways), deliveryWebhook)
 		}
 	}
 	return map[string]any{"resultType": "complete", "events": types}, nil
@@ -203,8 +202,18 @@ type occurrence struct {
 }
 
 func occurrenceOf(o api.Occurrence) occurrence {
-	return occurrence{EventID: o.ID, Name: o.Event, Timestamp: o.Time.UTC().Format("2006-01-02T15:04:05.000Z07:00"), Data: o.Data}
+	return occurrence{EventID: o.ID, Name: o.Event, Timestamp: o.Time.UTC().Format(timeLayout), Data: o.Data}
 }
+
+// Body is what the receiver of a subscription gets of an event.
+func Body(o api.Occurrence) ([]byte, error) {
+	one := occurrenceOf(o)
+	one.Cursor = o.Cursor
+	return json.Marshal(one)
+}
+
+// Revoked is the error that the receiver of a subscription is told whose end its user wants.
+func Revoked(why string) any { return failed(codeForbidden, why, nil) }
 
 func (x *Extension) poll(ctx context.Context, r Request, p params) (any, *failure) {
 	q, fail := x.query(p)

@@ -25,6 +25,7 @@ type params struct {
 	MaxAgeMs  *int64          `json:"maxAgeMs"`
 	MaxEvents *int64          `json:"maxEvents"`
 	Delivery  json.RawMessage `json:"delivery"`
+	TTLMs     json.RawMessage `json:"ttlMs"` // absent, null and a number are three things
 	Meta      struct {
 		Version string `json:"io.modelcontextprotocol/protocolVersion"`
 		Client  struct {
@@ -119,7 +120,7 @@ func failed(code int, message string, data any) *failure {
 // explain makes the error that a client sees of the service's. What is not an *api.Error, and what
 // is internal, is logged under an id and shown only by that id.
 func (x *Extension) explain(ctx context.Context, r Request, err error) *failure {
-	e, ok := errors.AsType[*api.Error](err)
+	e, ok := asError(err)
 	if !ok && ctx.Err() != nil {
 		e, ok = api.Retryf(api.CodeTimeout, "The service did not answer in time. Try again."), true
 	}
@@ -138,6 +139,8 @@ func (x *Extension) explain(ctx context.Context, r Request, err error) *failure 
 	}
 	return failed(mcp.INTERNAL_ERROR, e.Message, map[string]any{"code": e.Code, "retryable": e.Retryable})
 }
+
+func asError(err error) (*api.Error, bool) { return errors.AsType[*api.Error](err) }
 
 // response is a whole response. member is "result" or "error".
 func response(id json.RawMessage, member string, value any) []byte {

@@ -13,18 +13,25 @@ const (
 
 	// The extension's errors: provisional numbers, as deployed clients know them.
 	codeNotFound          = -32011
+	codeForbidden         = -32012
 	codeResourceExhausted = -32013
 	codeUnsupported       = -32014
+	codeCallbackEndpoint  = -32015
 
 	// nextPollMs is how long a client that has everything waits before it polls again.
 	nextPollMs = 2000
 	// maxStreams is how many streams the service has open at a time, for its error alone.
 	maxStreams = 16
+	// maxSubscriptions and maxChallenges are the service's limits, for their errors alone.
+	maxSubscriptions = 64
+	maxChallenges    = 5
 	// maxEvents bounds a page.
 	maxEvents = 100
+	// timeLayout is how times are written.
+	timeLayout = "2006-01-02T15:04:05.000Z07:00"
 )
 
-// The methods. Of subscriptions by webhook there are none yet.
+// The methods.
 const (
 	methodPrefix      = "events/"
 	methodList        = "events/list"
@@ -41,6 +48,7 @@ const (
 
 // The ways to get events.
 const (
-	deliveryPoll = "poll"
-	deliveryPush = "push"
+	deliveryPoll    = "poll"
+	deliveryPush    = "push"
+	deliveryWebhook = "webhook"
 )

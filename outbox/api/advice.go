@@ -24,10 +24,13 @@ func (r TestWebhookResult) Advice(command func(line string) string) string {
 		return "n8n answers 404 while the workflow is not active. Activate it, " + again
 	case r.Status == http.StatusNotFound:
 		return "Nothing is served at this path. Correct the path in the receiver or add the right URL, " + again
+	case r.Status == http.StatusUnauthorized && found != "":
+		return capital(found) + ". Put the line 'Authorization: Basic ' and the base64 of USER:PASSWORD into a file of your own: " +
+			command("webhook add "+r.ID+" --header-file FILE") + ", " + again
 	case r.Status == http.StatusUnauthorized || r.Status == http.StatusForbidden:
 		return "The endpoint refuses the request. If it checks X-Webhook-Signature, give both sides the same secret, " + again
 	case r.Status >= 300 && r.Status < 400 && found != "":
-		return capital(found) + "\n" + command("webhook add URL")
+		return capital(found) + "\n" + command("webhook add "+pointedTo(found))
 	case r.Status >= 300 && r.Status < 400 || r.Class == "redirect":
 		return "Redirects are never followed. Add the URL it points to instead: " + command("webhook add URL")
 	case r.Status == http.StatusGone:
@@ -38,6 +41,8 @@ func (r TestWebhookResult) Advice(command func(line string) string) string {
 			advice = capital(found) + ".\n" + advice
 		}
 		return advice
+	case r.Status == http.StatusRequestEntityTooLarge:
+		return "The receiver takes no body as large as this. Raise its limit to 2 MB (Express: express.json({ limit: '2mb' })), " + again
 	case r.Status >= 500:
 		return "The endpoint failed. Look into its log, " + again
 	case r.Status > 0:
@@ -65,6 +70,22 @@ func (r TestWebhookResult) unansweredAdvice(command func(line string) string, ag
 		return "Webhooks never go to this address."
 	}
 	return "Check the endpoint, " + again
+}
+
+// pointedTo is the URL at the end of what the sender says of a redirect, where a command line can
+// hold it as it stands.
+func pointedTo(found string) string {
+	_, url, _ := strings.Cut(found, "points to: ")
+	if !strings.HasPrefix(url, "http://") && !strings.HasPrefix(url, "https://") {
+		return "URL"
+	}
+	plain := func(r rune) bool {
+		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("/:.-_~%", r))
+	}
+	if strings.ContainsFunc(url, func(r rune) bool { return !plain(r) }) {
+		return "URL"
+	}
+	return url
 }
 
 // capital returns s with its first letter as at the start of a sentence.

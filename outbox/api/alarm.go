@@ -47,6 +47,7 @@ func AlarmCodes() []string {
 		"outbox_damaged",
 		"outbox_disk_full",
 		"outbox_disk_low",
+		"outbox_displaced",
 		"outbox_reopening",
 		"outbox_size_limit",
 		"outbox_stopped",

@@ -16,7 +16,16 @@ type Caller struct {
 	Kind    string // one of the above
 	Client  string // the name that an agent's or a program's client gives itself
 	Version string
+	// by what it was let in: PrincipalLocal, PrincipalToken, or "" where nothing of it is known
+	// that way
+	Principal string
 }
+
+// Principals: whom the service knows an MCP client as, by how it came in.
+const (
+	PrincipalLocal = "local"      // the control socket, which is the user's own
+	PrincipalToken = "http-token" // the token of the HTTP listener
+)
 
 // Outcomes of what the audit trail records.
 const (
@@ -36,7 +45,8 @@ type AuditRecord struct {
 	// the name and version that the caller's program gives itself
 	Client        string `json:"client,omitempty"`
 	ClientVersion string `json:"client_version,omitempty"`
-	Operation     string `json:"operation"` // webhook.add, message.send, …
+	Principal     string `json:"principal,omitempty"` // of events.*: as whom it was let in
+	Operation     string `json:"operation"`           // webhook.add, message.send, …
 	// what it was done to: the id of a webhook, a host, a recipient
 	Object string `json:"object,omitempty"`
 	URL    string `json:"url,omitempty"`
@@ -81,7 +91,7 @@ type AuditCheck struct {
 
 // AuditBreak is a place at which the audit trail is not what was stored.
 type AuditBreak struct {
-	Kind   string `json:"kind"`             // change, send or refusal
+	Kind   string `json:"kind"`             // change, send, refusal or signal
 	Number int64  `json:"number,omitempty"` // of the link; absent: the record has none
 	ID     string `json:"id,omitempty"`     // of the record, where it is known
 	Why    string `json:"why"`
@@ -107,7 +117,8 @@ type HostPolicy struct {
 
 // AllowHost allows a host of webhooks, or with Disallow takes that back. Only the command line may.
 type AllowHost struct {
-	// a.example, *.b.example or 192.168.1.5:5678; "" changes nothing and returns what there is
+	// a.example, a.example/hooks, *.b.example or 192.168.1.5:5678; "" changes nothing and returns
+	// what there is
 	Host     string `json:"host,omitempty"`
 	Disallow bool   `json:"disallow,omitempty"`
 	// take over webhook-policy and webhook-hosts as the settings have them now, instead

@@ -15,10 +15,12 @@ type DeadLetter struct {
 	Webhook string `json:"webhook"`
 	URL     string `json:"url"`
 	// its webhook was removed; add the URL again to replay it
-	Removed   bool      `json:"removed,omitempty"`
-	Event     string    `json:"event"`
-	EventID   string    `json:"event_id"`
-	Chat      string    `json:"chat"`
+	Removed bool   `json:"removed,omitempty"`
+	Event   string `json:"event"`
+	EventID string `json:"event_id"`
+	Chat    string `json:"chat"`
+	// the chat's other address, when it is known
+	ChatAlt   string    `json:"chat_alt,omitempty"`
 	Attempts  int       `json:"attempts"`
 	LastError LastError `json:"last_error"`
 	FailedAt  time.Time `json:"failed_at,omitzero"`
@@ -137,8 +139,8 @@ type ReplayResult struct {
 	// part of neither number above
 	Unreplayable int64 `json:"unreplayable,omitempty"`
 	// of what was queued, so far as its outcome was waited for
-	Delivered int64 `json:"delivered,omitempty"`
-	Failed    int64 `json:"failed,omitempty"`
+	Delivered int64 `json:"delivered"`
+	Failed    int64 `json:"failed"`
 	// the replays that were begun and not waited for
 	Runs []ReplayRun `json:"runs,omitempty"`
 	// e.g. no daemon runs: queued for its next start; or why only a part was queued

@@ -45,6 +45,10 @@ const (
 	CodeMediaExpired     Code = "media_expired" // neither WhatsApp nor the phone has it any longer
 	CodeMediaTooLarge    Code = "media_too_large"
 	CodePathNotAllowed   Code = "path_not_allowed" // outside media-dirs
+	// of a subscription: nothing is known of who asks
+	CodeNotAuthenticated Code = "not_authenticated"
+	// of a subscription: its endpoint did not agree to it; Reason says why
+	CodeCallbackFailed Code = "callback_failed"
 	// the policy for hosts of webhooks refuses this one
 	CodeHostNotAllowed Code = "webhook_host_not_allowed"
 	// the user must be asked before this is done
@@ -67,6 +71,9 @@ type Error struct {
 	// the field or parameter of the request that is wrong, like "url" or "file.kind", where it is
 	// one
 	Field string `json:"field,omitempty"`
+	// of CodeCallbackFailed: connection_refused, timeout, tls_error, http_4xx, http_5xx or
+	// challenge_failed
+	Reason string `json:"reason,omitempty"`
 	// how long to wait before the same call, where that is known
 	RetryAfterSeconds int `json:"retry_after_seconds,omitempty"`
 	// see Undone

@@ -95,7 +95,9 @@ type StartReplayResult struct {
 	// letters of removed webhooks, and these webhooks: add them again first
 	Removed         int64    `json:"removed,omitempty"`
 	RemovedWebhooks []string `json:"removed_webhooks,omitempty"`
-	Unreplayable    int64    `json:"unreplayable,omitempty"` // their bodies are gone or damaged
+	// letters of subscriptions of MCP clients that have ended: nobody gets them any more
+	OfEnded      int64 `json:"of_ended,omitempty"`
+	Unreplayable int64 `json:"unreplayable,omitempty"` // their bodies are gone or damaged
 	// ids that are no dead letters: delivered, purged or never there. For events: ids that are not
 	// in the log, or that the webhook's filter does not want
 	Missing []string `json:"missing"`

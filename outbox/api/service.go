@@ -58,8 +58,15 @@ type Service interface {
 	// that says where it begins, and with an empty one whenever nothing came for a while, until ctx
 	// ends or each fails, with that error. The Limit and WaitSeconds of q mean nothing.
 	StreamOccurrences(ctx context.Context, q OccurrenceQuery, each func(OccurrencePage) error) error
-	// RefuseSubscription notes that an MCP client asked for events at an address that it names,
-	// which nobody may: whoever steers an agent would get every message. It returns the refusal.
+	// SubscriptionOffer says what MCP clients are offered beside asking for events.
+	SubscriptionOffer(ctx context.Context) (SubscriptionOffer, error)
+	// Subscribe has events sent to a URL that an MCP client names, where the user allows its host,
+	// or renews that. The endpoint is asked first whether it wants them.
+	Subscribe(ctx context.Context, in Subscribe) (Subscribed, error)
+	// Unsubscribe ends what Subscribe began.
+	Unsubscribe(ctx context.Context, in Unsubscribe) (Unsubscribed, error)
+	// RefuseSubscription notes that an MCP client that may only read asked for events at a URL. It
+	// returns the refusal.
 	RefuseSubscription(ctx context.Context, in RefuseSubscription) (RefusedSubscription, error)
 	// ReplayEvents begins a replay of past events in the service and returns at once; without a
 	// service it queues what fits.

@@ -48,6 +48,8 @@ type Webhook struct {
 	Redrive bool `json:"redrive,omitempty"`
 	// plain http to a public host
 	AllowInsecure bool `json:"allow_insecure_http,omitempty"`
+	// an MCP client subscribed it, and it ends by itself; absent of all others
+	Lease *Lease `json:"lease,omitempty"`
 	// somebody listens at it: it is removed when that ends
 	Temporary            bool          `json:"temporary,omitempty"`
 	Status               WebhookStatus `json:"status"`

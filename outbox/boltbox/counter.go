@@ -115,14 +115,14 @@ func (b *Box) countOld(ctx context.Context) error {
 			return err
 		}
 		for from <= to {
-			stretch := to // of neighbouring blocks that somebody must walk
-			if from, stretch = unkept(jobs, from, to); from > to {
+			first, last := unkept(jobs, from, to) // neighbouring blocks that somebody must walk
+			if first > to {
 				break
 			}
-			if err := b.walkOld(ctx, jobs, from, stretch); err != nil {
+			if err := b.walkOld(ctx, jobs, first, last); err != nil {
 				return err
 			}
-			from = stretch + 1
+			from = last + 1
 		}
 		b.counted(jobs)
 	}

@@ -67,6 +67,15 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("%x is read as %v, and again as %v, %v", k, c, again, err)
 			}
 		}
+		if l, err := decodeLink([]byte("at"), appendSum(bytes.Clone(k), []byte("at"))); err == nil && !bytes.Equal(l.encode([]byte("at")), appendSum(bytes.Clone(k), []byte("at"))) {
+			t.Errorf("%x is read as the link %+v", k, l)
+		}
+		if s, _, ok := parseOldSeen(k); ok && len(k) != 12 {
+			t.Errorf("%x is read as an entry of sequence %d", k, s)
+		}
+		if key, ok := parseAuditKey(k); ok && len(k) != auditKeySize {
+			t.Errorf("%x is read as %v", k, key)
+		}
 		decodeBlock(k, func(id []byte, n uint64) {
 			if n > blockSize || len(id) > len(k) {
 				t.Errorf("%x: %x is owed %d events of a block", k, id, n)

@@ -388,7 +388,7 @@ func TestSeenOfFailedWrite(t *testing.T) {
 			t.Errorf("Trim = %d, %v", n, err)
 		}
 	})
-	for end := time.Now().Add(10 * time.Second); db.Queued() < 2; runtime.Gosched() {
+	for end := time.Now().Add(time.Minute); db.Queued() < 2; runtime.Gosched() {
 		if time.Now().After(end) {
 			t.Fatal("they are not queued")
 		}

@@ -261,7 +261,7 @@ func (b *Box) findSend(ctx context.Context, id func(*bbolt.Bucket) (string, erro
 		if err != nil {
 			return err
 		}
-		found := false
+		var found bool
 		if s, found, err = b.send(bucket, id); err == nil && !found {
 			err = fmt.Errorf("send %s: %w", id, outbox.ErrNotFound)
 		}

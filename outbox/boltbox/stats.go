@@ -246,6 +246,8 @@ func faultCause(c store.Cause) string {
 		return outbox.FaultSizeLimit
 	case store.CauseCompaction:
 		return outbox.FaultCompaction
+	case store.CauseDisplaced:
+		return outbox.FaultDisplaced
 	default:
 		return outbox.FaultStopped
 	}

@@ -50,7 +50,9 @@ func cloneSub(s outbox.Subscription) outbox.Subscription {
 
 // PutSub stores a subscription, new or changed, and returns it as stored. An Epoch.From of 0
 // becomes one above the newest sequence inside the commit, so above every event readable so far and
-// at or below every later one. A new subscription starts reading at its first epoch; the cursor of
+// at or below every later one. A new subscription starts reading at its first epoch, which may lie
+// in the past, but not below what EventPage.Whole is inside the commit: one that does begins there
+// instead, and who finds it above what was asked for knows that events are missing. The cursor of
 // an existing one, removed ones included, is left alone. Epochs nobody needs any more are dropped.
 // To change a filter, take the epochs from Sub and add one. The records of the audit trail are
 // stored in the same transaction. ctx withdraws the write only before it has begun. Errors:
@@ -92,6 +94,7 @@ func (b *Box) putSub(tx *bbolt.Tx, s outbox.Subscription) (stored, error) {
 	}
 	now, ok := b.lookup(tx, s.ID)
 	if !ok {
+		s = outbox.StartAt(s, b.wholeFrom(tx))
 		now.cur = outbox.Cursor{Next: s.Epochs[0].From}
 	}
 	was := now.sub

@@ -118,6 +118,7 @@ func (f *Fake) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbo
 	}
 	old, ok := f.subs[s.ID]
 	if !ok {
+		s = outbox.StartAt(s, f.whole)
 		old = &fakeSub{next: s.Epochs[0].From, pending: map[outbox.Seq]outbox.Record{}, dead: map[outbox.Seq]outbox.Record{}}
 		f.subs[s.ID] = old
 	}

@@ -39,13 +39,11 @@ type persistent struct{ Engine }
 
 // persist repeats call until its outcome is known.
 func persist(ctx context.Context, call func(context.Context) error) error {
-	for {
-		err := call(ctx)
-		if !errors.Is(err, outbox.ErrUnknown) {
-			return err
-		}
-		ctx = context.WithoutCancel(ctx)
+	err := call(ctx)
+	for errors.Is(err, outbox.ErrUnknown) {
+		err = call(context.WithoutCancel(ctx))
 	}
+	return err
 }
 
 func (p persistent) Append(ctx context.Context, evs ...outbox.Event) (seqs []outbox.Seq, err error) {

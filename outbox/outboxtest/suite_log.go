@@ -284,8 +284,9 @@ func logByKey(b *bench) {
 		_, err := b.e.ByKey(b.ctx, key)
 		b.wantErr("ByKey("+key+")", err, outbox.ErrNotFound)
 	}
-	// the key is known for longer than its event
-	if n, _, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 0); err != nil || n != 3 {
+	// The key is known for longer than its event. What has a random key is there twice when its
+	// append had to be repeated.
+	if n, _, err := b.e.Trim(b.ctx, time.Now().Add(time.Hour), 0); err != nil || n < 3 {
 		b.Fatalf("Trim = %d, %v", n, err)
 	}
 	if got, err := b.e.ByKey(b.ctx, "evt_one"); got != seqs[0] || err != nil {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"waoutbox/outbox"
 )
@@ -15,6 +16,7 @@ func subCases() []testCase {
 		{"a subscription is ordered against appends", putSubOrdered},
 		{"spent epochs are dropped", epochsDropped},
 		{"epochs that cannot be are refused", epochsRefused},
+		{"a new subscription may begin in the past, where nothing is missing", startInThePast},
 	}
 }
 
@@ -162,5 +164,56 @@ func epochsRefused(b *bench) {
 	}
 	if subs, err := b.e.Subs(b.ctx); err != nil || len(subs) != 0 {
 		b.Fatalf("refused subscriptions left %v, %v", subs, err)
+	}
+}
+
+func startInThePast(b *bench) {
+	seqs := b.append(msg("1", "c"), named("2", "presence.update"), msg("3", "c"), msg("4", "d"))
+	from := func(id outbox.SubID, at outbox.Seq) outbox.Subscription {
+		return b.put(outbox.Subscription{ID: id, Epochs: []outbox.Epoch{{From: at, Filter: outbox.Filter{Events: []string{"message.received"}}}}})
+	}
+	if s := from("wh_b", seqs[1]); s.Epochs[0].From != seqs[1] {
+		b.Fatalf("a subscription from %d on begins at %d", seqs[1], s.Epochs[0].From)
+	}
+	got, _ := b.read("wh_b", seqs[1])
+	b.equal("events from the past on", got, seqs[2:])
+	b.count("wh_b", 2, 0)
+	if next, _ := b.load("wh_b"); next != seqs[1] {
+		b.Fatalf("its cursor is %d, want %d", next, seqs[1])
+	}
+	// what it is owed is not removed, also by a trim that had looked at it before
+	if _, _, err := b.e.Trim(b.ctx, msg("", "").Time.Add(time.Hour), 0); err != nil {
+		b.Fatalf("Trim: %v", err)
+	}
+	got, _ = b.read("wh_b", seqs[1])
+	b.equal("events after a trim", got, seqs[2:])
+	// where something was removed: one begins above it, and another one where it asked to
+	b.commit(outbox.Change{Sub: "wh_b", Next: seqs[3]})
+	if _, _, err := b.e.Trim(b.ctx, msg("", "").Time.Add(time.Hour), 0); err != nil {
+		b.Fatalf("Trim: %v", err)
+	}
+	whole := b.events(outbox.EventQuery{Heads: true}).Whole
+	if whole <= seqs[0] || whole > seqs[3] {
+		b.Fatalf("nothing was removed below %d from %d on, or too much", seqs[3], whole)
+	}
+	for id, at := range map[outbox.SubID]outbox.Seq{"wh_c": seqs[0], "wh_d": whole} {
+		if s := from(id, at); s.Epochs[0].From != whole {
+			b.Fatalf("a subscription from %d on begins at %d, want %d", at, s.Epochs[0].From, whole)
+		}
+		got, _ = b.read(id, 0)
+		b.equal("events of "+string(id), got, seqs[3:])
+		b.count(id, 1, 0)
+	}
+	// one that exists is left where it is
+	s, err := b.e.Sub(b.ctx, "wh_c")
+	if err != nil {
+		b.Fatalf("Sub: %v", err)
+	}
+	s.Epochs[0].From = seqs[0]
+	if _, err := b.e.PutSub(b.ctx, s); err != nil {
+		b.Fatalf("PutSub: %v", err)
+	}
+	if next, _ := b.load("wh_c"); next != whole {
+		b.Fatalf("PutSub moved the cursor to %d", next)
 	}
 }

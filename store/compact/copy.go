@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -38,28 +38,22 @@ type Options struct {
 type Copy struct {
 	src, dst *bbolt.DB
 	o        Options
-	file     *os.File
 	pages    pages
 	base     *bbolt.Tx // the snapshot dst is a copy of, open for reading
 }
 
-// Begin takes a snapshot of src, whose file is at path, for a copy in dst, an empty database. src
-// may be written meanwhile, but its map of memory cannot grow until Close: a commit that needs that
-// waits, so Step should end the copy then. Call Close, also after an error or a panic of another
-// method.
-func Begin(src *bbolt.DB, path string, dst *bbolt.DB, o Options) (*Copy, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
+// Begin takes a snapshot of src for a copy in dst, an empty database. file is src's own, whatever
+// has its name by now, and is not closed. src may be written meanwhile, but its map of memory
+// cannot grow until Close: a commit that needs that waits, so Step should end the copy then. Call
+// Close, also after an error or a panic of another method.
+func Begin(src *bbolt.DB, file io.ReaderAt, dst *bbolt.DB, o Options) (*Copy, error) {
 	if o.Snapshot == nil {
 		o.Snapshot = func() (*bbolt.Tx, error) { return src.Begin(false) }
 	}
-	c := &Copy{src: src, dst: dst, o: o, file: file, pages: pages{file: file, size: src.Info().PageSize}}
-	if c.base, err = src.Begin(false); err != nil {
-		return nil, errors.Join(err, file.Close())
-	}
-	return c, nil
+	c := &Copy{src: src, dst: dst, o: o, pages: pages{file: file, size: src.Info().PageSize}}
+	var err error
+	c.base, err = src.Begin(false)
+	return c, err
 }
 
 // All copies the snapshot.
@@ -136,12 +130,12 @@ func (c *Copy) follow(w *writer, name []byte, now *bbolt.Tx, changed *int64) err
 
 // Close gives up the snapshot. dst stays open.
 func (c *Copy) Close() error {
-	var err error
-	if c.base != nil {
-		err = c.base.Rollback()
-		c.base = nil
+	if c.base == nil {
+		return nil
 	}
-	return errors.Join(err, c.file.Close())
+	base := c.base
+	c.base = nil
+	return base.Rollback()
 }
 
 // writer writes into dst, in transactions of about chunk bytes.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"testing"
 	"time"
@@ -134,7 +135,7 @@ func TestTheCopyIsTheSource(t *testing.T) {
 		src, dst := open(t, path), open(t, path+".copy")
 		defer func() { _ = errors.Join(src.Close(), dst.Close()) }()
 		work(rt, src, rapid.IntRange(0, 20).Draw(rt, "before"))
-		c, err := compact.Begin(src, path, dst, compact.Options{Rising: []string{"log"}})
+		c, err := compact.Begin(src, opened(t, path), dst, compact.Options{Rising: []string{"log"}})
 		if err != nil {
 			rt.Fatal(err)
 		}
@@ -181,7 +182,7 @@ func TestCatchingUpIsCheap(t *testing.T) {
 		}
 	}
 	put(0, 20_000)
-	c, err := compact.Begin(src, path, dst, compact.Options{})
+	c, err := compact.Begin(src, opened(t, path), dst, compact.Options{})
 	if err == nil {
 		err = c.All(t.Context())
 	}
@@ -226,10 +227,10 @@ func TestACopyThatIsStopped(t *testing.T) {
 	} {
 		dst := open(t, filepath.Join(t.TempDir(), "copy"))
 		o := compact.Options{}
-		if want == boom {
+		if errors.Is(want, boom) {
 			o.Step = func() error { return boom }
 		}
-		c, err := compact.Begin(src, path, dst, o)
+		c, err := compact.Begin(src, opened(t, path), dst, o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -246,4 +247,15 @@ func TestACopyThatIsStopped(t *testing.T) {
 	if n := src.Stats().OpenTxN; n != 0 {
 		t.Errorf("%d transactions stay open", n)
 	}
+}
+
+// opened returns the file at path, closed with the test.
+func opened(t *testing.T, path string) *os.File {
+	t.Helper()
+	f, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
 }

@@ -171,7 +171,7 @@ func merge(gone, came *contents, fn func(change) error) error {
 		if err != nil || g == nil && c == nil {
 			return err
 		}
-		order := 0
+		var order int
 		switch {
 		case g == nil:
 			order = 1

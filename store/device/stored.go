@@ -17,6 +17,9 @@ type Stored struct {
 	Account types.JID // without its device
 	Name    string    // that the account gave itself
 	Closed  time.Time // since when somebody wanted the link closed; zero: nobody did
+	// why and since when none is linked, where one was logged out; zero: none was
+	LoggedOut      string
+	LoggedOutSince time.Time
 }
 
 // ReadStored reads the device store at path without changing it; one that is not there has no
@@ -45,6 +48,9 @@ func ReadStored(ctx context.Context, path string) (out Stored, err error) {
 		return out, err
 	}
 	linked, err := count(ctx, db, `SELECT count(*) FROM whatsmeow_device`, "whatsmeow_device")
+	if err == nil && linked == 0 {
+		out.LoggedOut, out.LoggedOutSince, err = (&Store{db: db}).LoggedOut(ctx)
+	}
 	if err != nil || linked == 0 {
 		return out, wrapOpen(path, err)
 	}

@@ -45,8 +45,14 @@ func TestReadStored(t *testing.T) {
 	if _, err := s.Renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	if err := s.SetLoggedOut(t.Context(), "the phone removed this device", at); err != nil {
+		t.Fatal(err)
+	}
 	s.Close()
 	wantStored("logged out", "", time.Time{})
+	if got, err := ReadStored(t.Context(), path); err != nil || got.LoggedOut != "the phone removed this device" || !got.LoggedOutSince.Equal(at) {
+		t.Errorf("logged out: %+v, %v", got, err)
+	}
 	for _, content := range []string{"no database at all", "SQLite format 3\x00 and then nothing"} {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)

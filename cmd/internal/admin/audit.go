@@ -43,6 +43,9 @@ func newTrail() trail {
 // record makes the record of something that is done now, by whoever asks.
 func (s *Service) record(ctx context.Context, kind outbox.AuditKind, e outbox.AuditEntry) (outbox.Audit, error) {
 	by := s.asks(ctx)
+	if strings.HasPrefix(e.Operation, "events.") && e.Principal == "" {
+		e.Principal = by.Principal
+	}
 	e.Caller, e.Client, e.ClientVersion = by.Kind, auditText(by.Client), auditText(by.Version)
 	e.Object, e.URL, e.Reason = auditText(e.Object), urlWithoutQuery(e.URL), auditText(e.Reason)
 	return outbox.NewAudit(time.Now(), kind, e)
@@ -253,7 +256,7 @@ func auditRecord(a outbox.Audit) api.AuditRecord {
 		e.Reason = "this record cannot be read"
 	}
 	r := api.AuditRecord{
-		ID: auditID(a.AuditKey), At: a.Time, Caller: e.Caller, Client: e.Client, ClientVersion: e.ClientVersion, Operation: e.Operation,
+		ID: auditID(a.AuditKey), At: a.Time, Caller: e.Caller, Client: e.Client, ClientVersion: e.ClientVersion, Principal: e.Principal, Operation: e.Operation,
 		Object: e.Object, URL: e.URL, Fields: e.Fields, Result: e.Result, Outcome: api.AuditDone, Code: e.Code, Reason: e.Reason, Warning: e.Warning,
 		Unrecorded: e.Unrecorded,
 	}

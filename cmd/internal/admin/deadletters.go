@@ -224,7 +224,7 @@ func (s *Service) DeadLetter(ctx context.Context, id string) (api.DeadLetterDeta
 func (l deadLetter) shown() api.DeadLetter {
 	d := api.DeadLetter{
 		ID: deadLetterID(l.row.sub.ID, l.seq()), Webhook: string(l.row.sub.ID), URL: l.row.cfg.URL, Removed: l.row.sub.Removed,
-		Event: l.ev.Name, EventID: l.ev.Key, Chat: l.ev.Chat, Attempts: l.rec.Attempts, FailedAt: l.rec.At.UTC(),
+		Event: l.ev.Name, EventID: l.ev.Key, Chat: l.ev.Chat, ChatAlt: l.ev.ChatAlt, Attempts: l.rec.Attempts, FailedAt: l.rec.At.UTC(),
 		Replay: l.rec.Replay, Unreplayable: l.unreplayable(),
 	}
 	if l.rec.IsRun() {

@@ -34,6 +34,9 @@ func (s *Service) ReplayEvents(ctx context.Context, in api.ReplayEvents) (out ap
 	if err != nil {
 		return out, err
 	}
+	if r.cfg.Lease != nil {
+		return out, api.Errorf(api.CodeInvalidArguments, "%s is a subscription of an MCP client, which reads past events itself, from a cursor on: nothing is sent to it again but dead letters", r.sub.ID).In("webhook")
+	}
 	past := &pastEvents{service: s, row: r, in: in, filter: filter, pending: map[outbox.Seq]bool{}}
 	var pending []outbox.Record
 	if past.end, _, pending, err = s.o.Engine.Load(ctx, r.sub.ID); err != nil {

@@ -2,8 +2,6 @@ package admin
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"errors"
 	"time"
 
@@ -161,7 +159,7 @@ func (s *Service) readOccurrences(ctx context.Context, q api.OccurrenceQuery) (*
 	if q.Cursor == "" {
 		return r, nil
 	}
-	at, ok := sequenceIn(q.Cursor, now.State)
+	at, ok := outbox.ParsePosition(q.Cursor, now.State)
 	if !ok || at > r.from {
 		r.truncated = true
 		return r, nil
@@ -206,7 +204,7 @@ func (s *Service) occurrenceFilter(q api.OccurrenceQuery) (outbox.Filter, error)
 
 // empty is a page that says where the next one begins.
 func (r *occurrences) empty() api.OccurrencePage {
-	page := api.OccurrencePage{Items: []api.Occurrence{}, Cursor: cursorOf(r.state, r.from), Truncated: r.truncated}
+	page := api.OccurrencePage{Items: []api.Occurrence{}, Cursor: outbox.Position(r.state, r.from), Truncated: r.truncated}
 	r.truncated = false
 	return page
 }
@@ -230,7 +228,7 @@ func (r *occurrences) page(ctx context.Context) (api.OccurrencePage, error) {
 				page.Truncated = true
 				continue
 			}
-			page.Items = append(page.Items, api.Occurrence{ID: ev.Key, Event: ev.Name, Time: ev.Time.UTC(), Data: data, Cursor: cursorOf(r.state, ev.Seq+1)})
+			page.Items = append(page.Items, api.Occurrence{ID: ev.Key, Event: ev.Name, Time: ev.Time.UTC(), Data: data, Cursor: outbox.Position(r.state, ev.Seq+1)})
 			if size += len(data); size >= occurrenceBytes {
 				r.from = ev.Seq + 1
 				break
@@ -241,35 +239,6 @@ func (r *occurrences) page(ctx context.Context) (api.OccurrencePage, error) {
 			break
 		}
 	}
-	page.Cursor = cursorOf(r.state, r.from)
+	page.Cursor = outbox.Position(r.state, r.from)
 	return page, nil
-}
-
-// cursorVersion begins every cursor.
-const cursorVersion = 1
-
-// cursorOf is the cursor before a sequence of a log: all below it is behind whoever has it. It
-// knows no filter.
-func cursorOf(state string, next outbox.Seq) string {
-	raw := binary.BigEndian.AppendUint64([]byte{cursorVersion}, uint64(next))
-	return base64.RawURLEncoding.EncodeToString(append(raw, state...))
-}
-
-// sequenceIn returns the sequence that a cursor of this log is before; false of any other.
-func sequenceIn(cursor, state string) (outbox.Seq, bool) {
-	raw, err := base64.RawURLEncoding.DecodeString(cursor)
-	if err != nil || len(raw) < 9 || raw[0] != cursorVersion || string(raw[9:]) != state {
-		return 0, false
-	}
-	next := outbox.Seq(binary.BigEndian.Uint64(raw[1:9]))
-	return next, next > 0
-}
-
-// RefuseSubscription records that a client asked for events at an address, and returns what it is
-// told: only the user may have events sent somewhere, by a webhook.
-func (s *Service) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
-	var why error = api.Errorf(api.CodeHostNotAllowed, "events go to no address that an MCP client names. Poll for them or have them streamed; "+
-		"the user can have them sent to an address with: `%s`", s.command("webhook add URL"))
-	s.refused(ctx, &why, outbox.AuditEntry{Operation: "events.subscribe", URL: in.URL, Object: in.Event})
-	return api.RefusedSubscription{Message: why.Error()}, nil
 }

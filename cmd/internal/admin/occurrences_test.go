@@ -165,11 +165,11 @@ func TestTruncated(t *testing.T) {
 	s.arrive("message.received", "1@lid", 3)
 	after := s.want(api.OccurrenceQuery{Cursor: first.Cursor, Limit: 2}, "1 2", false, true)
 	for _, bad := range []string{"x", "!", first.Cursor + "AA", base64.RawURLEncoding.EncodeToString([]byte("\x01\x00\x00\x00\x00\x00\x00\x00\x00fake-0")),
-		cursorOf("fake-0", 5), cursorOf("another", 2), "AAAA"} {
+		outbox.Position("fake-0", 5), outbox.Position("another", 2), "AAAA"} {
 		page := s.want(api.OccurrenceQuery{Cursor: bad}, "", true, false)
 		s.want(api.OccurrenceQuery{Cursor: page.Cursor}, "", false, false)
 	}
-	s.want(api.OccurrenceQuery{Cursor: cursorOf("fake-0", 4)}, "", false, false)
+	s.want(api.OccurrenceQuery{Cursor: outbox.Position("fake-0", 4)}, "", false, false)
 
 	trim := func(want int) {
 		t.Helper()
@@ -207,9 +207,9 @@ func TestMaxAge(t *testing.T) {
 			t.Error("now is truncated by age")
 		}
 		s.arrive("message.received", "1@lid", 1)
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		s.arrive("message.received", "1@lid", 1)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		s.want(api.OccurrenceQuery{Cursor: start.Cursor, MaxAgeMillis: (2 * time.Hour).Milliseconds()}, "1 2", false, false)
 		s.want(api.OccurrenceQuery{Cursor: start.Cursor, MaxAgeMillis: (2 * time.Minute).Milliseconds()}, "2", true, false)
 		s.want(api.OccurrenceQuery{Cursor: start.Cursor, MaxAgeMillis: 1}, "", true, false)
@@ -313,11 +313,11 @@ func TestStreams(t *testing.T) {
 		if n := len(all); n != 4 || len(all[0].page.Items) != 0 || all[0].page.Cursor != start.Cursor || len(all[1].page.Items) != 100 || len(all[3].page.Items) != 50 {
 			t.Fatalf("it began with %d pages", n)
 		}
-		time.Sleep(5 * time.Second)
+		<-time.After(5 * time.Second)
 		s.arrive("presence.update", "1@lid", 1) // moves the cursor on
-		time.Sleep(30 * time.Second)
+		<-time.After(30 * time.Second)
 		s.arrive("message.received", "1@lid", 3)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		synctest.Wait()
 		beats, last := all[4:6], all[6]
 		if len(all) != 7 || len(last.page.Items) != 3 || last.at < 35*time.Second || last.at > 35*time.Second+2*streamRest {

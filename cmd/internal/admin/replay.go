@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/dispatcher"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -27,7 +28,7 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (out api.Rep
 		return out, err
 	}
 	out.Missing = append(out.Missing, sel.missing...)
-	removed, err := s.replay(ctx, sel, in, &out)
+	removed, ended, err := s.replay(ctx, sel, in, &out)
 	var notes []string
 	if err != nil {
 		if out.Queued == 0 || in.DryRun {
@@ -42,6 +43,12 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (out api.Rep
 			return out, api.Errorf(api.CodeWebhookNotFound, "%s", text)
 		}
 		notes = append(notes, text)
+	}
+	if ended > 0 {
+		if out.Queued == 0 && len(removed) == 0 {
+			return out, api.Errorf(api.CodeNotReplayable, "%s", ofEndedText(ended))
+		}
+		notes = append(notes, ofEndedText(ended))
 	}
 	if out.Unreplayable > 0 {
 		notes = append(notes, fmt.Sprintf("%d cannot be replayed: their bodies are gone or damaged.", out.Unreplayable))
@@ -58,6 +65,12 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (out api.Rep
 
 func (s *Service) removedText(removed []string) string {
 	return fmt.Sprintf("%s was removed; its dead letters are kept. Add it again, then replay: %s", strings.Join(removed, ", "), s.addAgain(outbox.SubID(removed[0])))
+}
+
+// ofEndedText tells of letters that nobody gets any more.
+func ofEndedText(n int64) string {
+	return term.Plural(n, "is of a subscription of an MCP client that has ended: its client alone can begin it again, from a cursor on",
+		"are of subscriptions of MCP clients that have ended: their clients alone can begin them again, from a cursor on") + "."
 }
 
 // replayInService begins replays and tells of them as Replay does.
@@ -86,6 +99,12 @@ func (s *Service) replayInService(ctx context.Context, in api.ReplayRequest) (ap
 		}
 		notes = append(notes, text)
 	}
+	if res.OfEnded > 0 {
+		if out.Queued == 0 && len(res.Busy)+len(res.RemovedWebhooks) == 0 {
+			return out, api.Errorf(api.CodeNotReplayable, "%s", ofEndedText(res.OfEnded))
+		}
+		notes = append(notes, ofEndedText(res.OfEnded))
+	}
 	if out.Unreplayable > 0 {
 		notes = append(notes, fmt.Sprintf("%d cannot be replayed: their bodies are gone or damaged.", out.Unreplayable))
 	}
@@ -94,17 +113,20 @@ func (s *Service) replayInService(ctx context.Context, in api.ReplayRequest) (ap
 }
 
 // replay queues what is selected, webhook by webhook, and returns the ids of those that are
-// removed.
-func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayRequest, out *api.ReplayResult) (removed []string, err error) {
+// removed, and how many letters are of subscriptions that have ended.
+func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayRequest, out *api.ReplayResult) (removed []string, ended int64, err error) {
 	left := in.Limit
 	for _, r := range sel.rows {
 		n, err := s.countSelected(ctx, sel, r)
 		if err != nil {
-			return removed, err
+			return removed, ended, err
 		}
 		out.Unreplayable += n.unreplayable
 		switch {
 		case n.replayable == 0:
+			continue
+		case r.sub.Removed && r.cfg.Lease != nil:
+			ended += n.replayable
 			continue
 		case r.sub.Removed:
 			removed = append(removed, string(r.sub.ID))
@@ -116,7 +138,7 @@ func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayReques
 		}
 		others, err := s.outstanding(ctx, r.sub.ID)
 		if err != nil {
-			return removed, err
+			return removed, ended, err
 		}
 		room := max(0, replay.Window-others)
 		if in.Limit > 0 {
@@ -124,7 +146,7 @@ func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayReques
 		}
 		record, err := s.carry(ctx, aboutRow("deadletter.replay", r, plural(min(int64(room), n.replayable), "dead letter")))
 		if err != nil {
-			return removed, err
+			return removed, ended, err
 		}
 		queued, missing, err := s.queueLetters(ctx, sel, r, room, record)
 		s.cameTo(ctx, record, plural(int64(queued), "dead letter"))
@@ -136,10 +158,10 @@ func (s *Service) replay(ctx context.Context, sel selection, in api.ReplayReques
 		case errors.Is(err, dispatcher.ErrRemoved): // meanwhile
 			removed = append(removed, string(r.sub.ID))
 		case err != nil:
-			return removed, err
+			return removed, ended, err
 		}
 	}
-	return removed, nil
+	return removed, ended, nil
 }
 
 // queueLetters moves the first of a webhook's selected letters into delivery, at most room of them.

@@ -41,6 +41,8 @@ func (s *Service) StartReplay(ctx context.Context, in api.StartReplay) (out api.
 		out.Unreplayable += n.unreplayable
 		switch {
 		case n.replayable == 0:
+		case r.sub.Removed && r.cfg.Lease != nil:
+			out.OfEnded += n.replayable
 		case r.sub.Removed:
 			out.Removed += n.replayable
 			out.RemovedWebhooks = append(out.RemovedWebhooks, string(r.sub.ID))
@@ -143,7 +145,7 @@ func (s *Service) replayJob(ctx context.Context, r webhookRow, pace api.ReplayPa
 	j.Judge = func(err error) (string, bool) {
 		switch {
 		case errors.Is(err, dispatcher.ErrRemoved):
-			return "the webhook was removed. Add it again, then replay: " + s.addAgain(id), true
+			return "the webhook was removed. " + s.again(r), true
 		case errors.Is(err, outbox.ErrNotFound):
 			return "the webhook is gone: it was removed for good", true
 		case errors.Is(err, outbox.ErrClosed):

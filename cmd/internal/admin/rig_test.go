@@ -165,14 +165,14 @@ func (r *rig) deliver(what string, ok func() bool) {
 	}
 }
 
-// await polls until ok, at most 20 s.
+// await polls until ok, at most a minute.
 func (r *rig) await(what string, ok func() bool) {
 	r.t.Helper()
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); <-tick.C {
+	for deadline := time.Now().Add(time.Minute); !ok(); <-tick.C {
 		if time.Now().After(deadline) {
-			r.t.Fatalf("waited 20 s until %s", what)
+			r.t.Fatalf("waited a minute until %s", what)
 		}
 	}
 }

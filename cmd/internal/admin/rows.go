@@ -97,13 +97,16 @@ func (s *Service) rowByID(ctx context.Context, id outbox.SubID) (r webhookRow, f
 }
 
 // rowByURL returns the webhook whose URL is url in any spelling of the same identity, removed or
-// not. Of two the one in use is returned.
+// not. Of two the one in use is returned. What MCP clients subscribed is none of them: several may
+// have one URL.
 func (s *Service) rowByURL(ctx context.Context, url string) (r webhookRow, found bool, err error) {
 	all, err := s.rows(ctx)
 	if err != nil {
 		return webhookRow{}, false, err
 	}
-	same := func(r webhookRow) bool { return r.cfg.URL == url || s.identity(r.cfg.URL) == url }
+	same := func(r webhookRow) bool {
+		return r.cfg.Lease == nil && (r.cfg.URL == url || s.identity(r.cfg.URL) == url)
+	}
 	inUse := func(r webhookRow) bool { return same(r) && !r.sub.Removed }
 	if i := slices.IndexFunc(all, inUse); i >= 0 {
 		return all[i], true, nil
@@ -137,8 +140,35 @@ func (s *Service) identity(url string) string {
 	return url
 }
 
+// leaseByURL returns what an MCP client subscribed to be sent to a URL, if it is one alone.
+func (s *Service) leaseByURL(ctx context.Context, url string) (r webhookRow, found bool, err error) {
+	all, err := s.rows(ctx)
+	if err != nil {
+		return r, false, err
+	}
+	var ids []string
+	for _, one := range all {
+		if one.cfg.Lease != nil && !one.sub.Removed && one.cfg.URL == url {
+			r, ids = one, append(ids, string(one.sub.ID))
+		}
+	}
+	if len(ids) > 1 {
+		return webhookRow{}, false, api.Errorf(api.CodeInvalidArguments, "MCP clients have %d subscriptions to this URL: name one by its id: %s", len(ids), strings.Join(ids, ", ")).In("webhook")
+	}
+	return r, len(ids) == 1, nil
+}
+
+// noLease refuses what is done to a webhook and not to a subscription of an MCP client.
+func (s *Service) noLease(r webhookRow, to string) error {
+	if r.cfg.Lease == nil {
+		return nil
+	}
+	return api.Errorf(api.CodeInvalidArguments, "%s is a subscription of an MCP client: nobody else can %s it. It can be paused, or ended with: %s", r.sub.ID, to,
+		s.command("webhook", "remove", string(r.sub.ID))).In("webhook")
+}
+
 // lookUp returns the webhook that ref names, removed or not: an id, or a URL in any spelling of the
-// same identity.
+// same identity. A URL names what an MCP client subscribed where nothing else has it.
 func (s *Service) lookUp(ctx context.Context, ref string) (r webhookRow, found bool, err error) {
 	ref = strings.TrimSpace(ref)
 	if ref == "" {
@@ -147,14 +177,21 @@ func (s *Service) lookUp(ctx context.Context, ref string) (r webhookRow, found b
 	if strings.HasPrefix(ref, idPrefix) {
 		return s.rowByID(ctx, outbox.SubID(ref))
 	}
-	return s.rowByURL(ctx, s.identity(ref))
+	url := s.identity(ref)
+	if r, found, err = s.rowByURL(ctx, url); err != nil || found && !r.sub.Removed {
+		return r, found, err
+	}
+	if lease, leased, err := s.leaseByURL(ctx, url); err != nil || leased {
+		return lease, leased, err
+	}
+	return r, found, nil
 }
 
 // find returns the webhook in use that ref names, or a sentence.
 func (s *Service) find(ctx context.Context, ref string) (webhookRow, error) {
 	r, err := s.findAny(ctx, ref)
 	if err == nil && r.sub.Removed {
-		return webhookRow{}, api.Errorf(api.CodeWebhookNotFound, "webhook %s was removed. Add it again with: %s", r.sub.ID, s.addAgain(r.sub.ID))
+		return webhookRow{}, api.Errorf(api.CodeWebhookNotFound, "webhook %s was removed. %s", r.sub.ID, s.again(r))
 	}
 	return r, err
 }

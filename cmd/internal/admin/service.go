@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"waoutbox/cmd/internal/admin/leases"
 	"waoutbox/cmd/internal/admin/replay"
 	"waoutbox/cmd/internal/hosts"
 	"waoutbox/cmd/internal/term"
@@ -77,6 +78,8 @@ type Dispatcher interface {
 	SkipToNow(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (skipped int, err error)
 	Recovered(ctx context.Context, id outbox.SubID) error
 	State(id outbox.SubID) dispatcher.LaneState
+	// Refreshed is Sync for such a one that was renewed, and lets it go on.
+	Refreshed(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (truncated bool, err error)
 	Redrives() map[outbox.SubID]dispatcher.Redrive
 	StopRedrive(ctx context.Context, id outbox.SubID) (stopped bool, err error)
 }
@@ -87,6 +90,8 @@ type Hosts interface {
 	List() hosts.List
 	// Allows reports whether a checked URL may be registered by anybody.
 	Allows(url string) (webhook.Endpoint, bool)
+	// Lists reports whether the list has a checked URL.
+	Lists(url string) bool
 	// Reread takes over what the settings say now.
 	Reread() (changed bool, warning string, err error)
 	// Change allows a pattern in normal form, or takes that back.
@@ -158,6 +163,13 @@ type Options struct {
 	Caller func(ctx context.Context) api.Caller
 	// Hosts is the policy for the hosts of webhooks.
 	Hosts Hosts
+	// Receivers are asked whether they want what MCP clients subscribe, and told when it ends; nil:
+	// nothing can be subscribed
+	Receivers Receivers
+	// Subscriptions are the settings for what they subscribe.
+	Subscriptions SubscriptionRules
+	// Public returns why a checked URL's host is no public one, nil where it is.
+	Public func(ctx context.Context, url string) error
 	// Media returns what is to be seen of kept media; nil, or nil from it: nothing.
 	Media func() *api.MediaStatus
 	// Alarms returns the alarms of the parts admin does not know (the key file).
@@ -176,12 +188,25 @@ type Service struct {
 	trail    trail
 	streams  atomic.Int32 // of occurrences, that are open
 	settings settingsTrail
+	// of what MCP clients subscribe: requests that wait for their endpoints, how often those are
+	// asked, and that something was begun or renewed
+	flights    leases.Flights
+	challenges leases.Pace
+	leases     chan struct{}
 }
 
 var _ api.Service = (*Service)(nil)
 
 // command is a command line on this state, for sentences that name the next step.
 func (s *Service) command(words ...string) string { return term.Command(s.o.StateDir, words...) }
+
+// again is what brings a removed webhook back.
+func (s *Service) again(r webhookRow) string {
+	if r.cfg.Lease != nil {
+		return "It was a subscription of an MCP client, which alone can make it again; its dead letters stay here to be looked at"
+	}
+	return "Add it again with: " + s.addAgain(r.sub.ID)
+}
 
 // addAgain is the command that resumes a webhook, or brings a removed one back.
 func (s *Service) addAgain(id outbox.SubID) string {
@@ -190,10 +215,21 @@ func (s *Service) addAgain(id outbox.SubID) string {
 
 // asks says who asks.
 func (s *Service) asks(ctx context.Context) api.Caller {
+	if ctx.Value(serviceKey{}) != nil {
+		return api.Caller{Kind: api.CallerService}
+	}
 	if s.o.Caller == nil {
 		return api.Caller{Kind: api.CallerCLI}
 	}
 	return s.o.Caller(ctx)
+}
+
+// serviceKey is in the context of what the service does by itself.
+type serviceKey struct{}
+
+// asService returns ctx as that of what the service does by itself.
+func asService(ctx context.Context) context.Context {
+	return context.WithValue(ctx, serviceKey{}, true)
 }
 
 // caller names who asks, for a log and for others who ask.
@@ -210,7 +246,7 @@ func (s *Service) logChange(ctx context.Context, what string, about ...any) {
 // New makes a Service. It starts nothing. In a service that delivers, Run must run as long as it is
 // called.
 func New(o Options) *Service {
-	return &Service{o: o, changing: make(chan struct{}, 1), replays: replay.New(o.Log), trail: newTrail()}
+	return &Service{o: o, changing: make(chan struct{}, 1), replays: replay.New(o.Log), trail: newTrail(), leases: make(chan struct{}, 1)}
 }
 
 // lock waits until no other change of the webhooks runs, or ctx ends, and returns what lets the

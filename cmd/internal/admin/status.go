@@ -29,7 +29,7 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		return st, listErr
 	}
 	for _, f := range stats.Faults {
-		st.Alarms = append(st.Alarms, faultAlarm(f))
+		st.Alarms = append(st.Alarms, s.faultAlarm(f))
 	}
 	if missing != nil && len(stats.Faults) == 0 {
 		// Whoever asks how things are must hear of this above all: a status without counts is
@@ -83,7 +83,7 @@ const damagedAdvice = "What can be read is still delivered. Stop the service, ke
 const sizeAdvice = "WhatsApp keeps what arrives meanwhile; what is stored is delivered. Remove webhooks that are not needed, purge dead letters, or raise max-size and restart"
 
 // faultAlarm shows a fault of the outbox under its cause.
-func faultAlarm(f outbox.Fault) api.Alarm {
+func (s *Service) faultAlarm(f outbox.Fault) api.Alarm {
 	a := api.Alarm{Code: "outbox_" + f.Cause, Message: f.Message, Since: f.Since.UTC()}
 	if f.Cause == outbox.FaultUnreadable {
 		a.Message += ". " + damagedAdvice
@@ -93,6 +93,10 @@ func faultAlarm(f outbox.Fault) api.Alarm {
 	}
 	if f.Cause == outbox.FaultDiskLow {
 		a.Message += " (the setting min-free-bytes says how much). WhatsApp keeps what arrives; deliveries go on, and so does this by itself once there is room"
+	}
+	if f.Cause == outbox.FaultDisplaced {
+		a.Message += ". No event is taken meanwhile, and WhatsApp keeps what arrives; deliveries go on. A file that was removed is written anew by itself. " +
+			"If this stays, keep what is open before the service stops: " + s.command("backup FILE") + ", then " + s.command("stop") + " and " + s.command("restore FILE")
 	}
 	return a
 }

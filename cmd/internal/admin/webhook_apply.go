@@ -96,6 +96,9 @@ func (s *Service) applySettings(before webhookRow, r *webhookRow, in api.PutWebh
 			warnings = append(warnings, "the certificates (ca-file) are used for https only, and this URL is plain http")
 		}
 	}
+	if w := testURL(r.cfg.URL); w != "" {
+		warnings = append(warnings, w)
+	}
 	weak, err := s.applySecret(r, in, out)
 	if err != nil {
 		return nil, err
@@ -146,6 +149,9 @@ func (s *Service) isSecret(r webhookRow, secret string) bool {
 // sealedFault says what of a webhook cannot be opened, why, and what to do; "" when all can.
 // Nothing is sent to such a webhook.
 func (s *Service) sealedFault(r webhookRow) string {
+	if r.cfg.Lease != nil {
+		return s.sealedLeaseFault(r)
+	}
 	for _, part := range []struct {
 		what, undone, flag string
 		sealed             []byte
@@ -169,6 +175,19 @@ func (s *Service) sealedFault(r webhookRow) string {
 		return fmt.Sprintf("whether its settings are the ones that were stored cannot be told, and nothing is sent: %v: %s", err, s.addAgain(r.sub.ID))
 	}
 	return ""
+}
+
+// sealedLeaseFault is sealedFault for what an MCP client subscribed: its user cannot store it
+// again.
+func (s *Service) sealedLeaseFault(r webhookRow) string {
+	_, err := s.o.Unseal(r.cfg.Secret, outbox.SecretContext(r.sub.ID))
+	if err == nil {
+		err = s.checkSeal(r)
+	}
+	if err == nil {
+		return ""
+	}
+	return fmt.Sprintf("what is stored of it cannot be used, and nothing is sent: %v: %s, and its client subscribes again", err, s.command("webhook", "remove", string(r.sub.ID)))
 }
 
 // othersHeld warns of the other webhooks whose secret or headers cannot be opened: whoever sets one
@@ -215,4 +234,17 @@ func (s *Service) sealHeaders(all map[string]string, id outbox.SubID) (sealed []
 		return nil, nil, api.Errorf(api.CodeInternal, "the custom headers could not be sealed, so nothing was changed: %v", err)
 	}
 	return sealed, settings.HeaderNames(all), nil
+}
+
+// testURL warns of the URL that n8n's editor shows first: events that come while nobody tests are
+// answered with 404.
+func testURL(url string) string {
+	const test = "/webhook-test/"
+	before, after, found := strings.Cut(url, test)
+	if !found {
+		return ""
+	}
+	after, _, _ = strings.Cut(after, "?") // it often holds a token
+	return "this is a test URL of n8n, which takes one event and only while its editor listens. Activate the workflow and add its production URL instead: " +
+		before + "/webhook/" + after
 }

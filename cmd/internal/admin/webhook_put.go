@@ -163,8 +163,14 @@ func (s *Service) target(ctx context.Context, in api.PutWebhook) (webhookRow, ta
 	var r webhookRow
 	found := false
 	var err error
-	if ref != "" {
-		r, found, err = s.lookUp(ctx, ref)
+	switch {
+	case isID:
+		r, found, err = s.rowByID(ctx, outbox.SubID(ref))
+	case ref != "":
+		r, found, err = s.rowByURL(ctx, s.identity(ref)) // not what clients have sent there
+	}
+	if err == nil {
+		err = s.noLease(r, "change")
 	}
 	switch {
 	case err != nil:
@@ -255,14 +261,19 @@ func (s *Service) putSub(ctx context.Context, sub outbox.Subscription, e outbox.
 	if err != nil {
 		return stored, "", err
 	}
-	if stored, err = s.o.Engine.PutSub(ctx, sub, audit); !errors.Is(err, outbox.ErrUnknown) {
+	return s.putSubWith(ctx, sub, audit)
+}
+
+// putSubWith is putSub with the records that there are.
+func (s *Service) putSubWith(ctx context.Context, sub outbox.Subscription, audit ...outbox.Audit) (stored outbox.Subscription, warning string, err error) {
+	if stored, err = s.o.Engine.PutSub(ctx, sub, audit...); !errors.Is(err, outbox.ErrUnknown) {
 		return stored, "", err
 	}
 	// it may be written: no caller withdraws it any more
 	ctx, cancel := afterWrite(ctx, afterPut)
 	defer cancel()
 	for try := 1; try < putTries && errors.Is(err, outbox.ErrUnknown); try++ {
-		stored, err = s.o.Engine.PutSub(ctx, sub, audit)
+		stored, err = s.o.Engine.PutSub(ctx, sub, audit...)
 	}
 	if err == nil {
 		return stored, "", nil

@@ -13,7 +13,23 @@ import (
 // RemoveWebhook takes a webhook out. One write fixes the cut and keeps the settings; its backlog
 // then becomes dead letters; Purge discards them and the settings. After the write nothing is an
 // error: what fails is a warning in the result, and the same call again finishes it.
+//
+// The receiver of what an MCP client subscribed is told, best effort, that nothing comes any more.
 func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (out api.RemoveWebhookResult, err error) {
+	r, _, _ := s.lookUp(ctx, in.Webhook) // what is wrong with that, remove says
+	if out, err = s.remove(ctx, in); err != nil || !out.Removed || r.cfg.Lease == nil || s.o.Receivers == nil {
+		return out, err
+	}
+	after, cancel := afterWrite(ctx, afterPut)
+	defer cancel()
+	if err := s.o.Receivers.Terminated(after, r.sub, r.cfg, "the subscription was ended by its user"); err != nil {
+		s.o.Log.InfoContext(ctx, "the receiver of a subscription was not told that it has ended", "webhook", r.sub.ID)
+	}
+	return out, nil
+}
+
+// remove is RemoveWebhook without what is told of it.
+func (s *Service) remove(ctx context.Context, in api.RemoveWebhook) (out api.RemoveWebhookResult, err error) {
 	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.remove", in.Webhook)) }()
 	unlock, err := s.lock(ctx)
 	if err != nil {

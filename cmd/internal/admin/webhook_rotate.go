@@ -39,6 +39,9 @@ func (s *Service) RotateSecret(ctx context.Context, in api.RotateSecret) (out ap
 	if err != nil {
 		return out, err
 	}
+	if err := s.noLease(r, "give another secret to"); err != nil {
+		return out, err
+	}
 	if len(r.cfg.Secret) == 0 {
 		return out, api.Errorf(api.CodeInvalidArguments, "%s has no secret to rotate: its requests are not signed. Sign them with: %s", r.sub.ID,
 			s.command("webhook", "add", string(r.sub.ID), "--generate-secret")).In("webhook")

@@ -76,7 +76,7 @@ func (s *Service) webhook(ctx context.Context, r webhookRow, stats outbox.Stats)
 		NotChats: slices.Clone(f.NotChats), Kinds: slices.Clone(f.Kinds), CA: settings.DescribeCertificates(r.cfg.CA), Redrive: r.cfg.Redrive,
 		Headers: slices.Clone(r.cfg.HeaderNames), Signed: len(r.cfg.Secret) > 0, Ordered: !r.cfg.Unordered,
 		HoldAfter: r.cfg.HoldLimit(), MaxRate: r.cfg.MaxRate, Schedule: settings.ScheduleText(r.cfg.Schedule),
-		AllowInsecure: r.cfg.AllowInsecureHTTP, Temporary: r.cfg.Temporary,
+		AllowInsecure: r.cfg.AllowInsecureHTTP, Temporary: r.cfg.Temporary, Lease: describeLease(r.cfg.Lease),
 		Status: api.WebhookStatus(lane.Status), Reason: lane.Reason,
 		Pending: counted.Pending, Dead: counted.Dead, CountsUnknown: !known || stats.CountsUnknown,
 		CreatedAt: r.cfg.CreatedAt, UpdatedAt: r.cfg.UpdatedAt,
@@ -135,6 +135,9 @@ func (s *Service) TestWebhook(ctx context.Context, in api.TestWebhook) (api.Test
 	r, err := s.find(ctx, in.Webhook)
 	if err != nil {
 		return api.TestWebhookResult{}, err
+	}
+	if r.cfg.Lease != nil {
+		return api.TestWebhookResult{}, api.Errorf(api.CodeInvalidArguments, "%s is a subscription of an MCP client, whose receiver would take a test for an event. It agreed to get events when it subscribed", r.sub.ID).In("webhook")
 	}
 	var id [16]byte
 	rand.Read(id[:]) // never fails

@@ -190,7 +190,7 @@ type remembered struct {
 
 func (r *remembered) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a Reader returns it bare
+	if err != nil && err != io.EOF {
 		r.err = err
 	}
 	return n, err

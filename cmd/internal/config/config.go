@@ -37,6 +37,9 @@ type Config struct {
 	MediaDirs     []string      // absolute, clean
 	WebhookPolicy string        // ask, locked or open
 	WebhookHosts  hosts.List
+	MCPPreview    bool // texts of messages in what MCP clients subscribe webhooks for
+	MCPNoExpiry   bool
+	MCPLoopback   bool   // plain http on this machine
 	HTTP          string // HOST:PORT; "" is no listener
 	HTTPCert      string // "" is no TLS
 	HTTPKey       string

@@ -23,7 +23,7 @@ const (
 	KindDuration Kind = "duration"
 	KindMedia    Kind = "media" // off, all, or kinds of media: image,document=20MiB
 	KindDirs     Kind = "directories"
-	KindHosts    Kind = "hosts"   // a.example,*.b.example,192.168.1.5:5678
+	KindHosts    Kind = "hosts"   // a.example,a.example/hooks,*.b.example,192.168.1.5:5678
 	KindAddress  Kind = "address" // HOST:PORT
 	KindFile     Kind = "file"    // an absolute path
 	KindBool     Kind = "boolean" // true or false
@@ -52,6 +52,9 @@ const (
 	KeyMediaDirs       = "media-dirs"
 	KeyWebhookPolicy   = "webhook-policy"
 	KeyWebhookHosts    = "webhook-hosts"
+	KeyMCPPreview      = "mcp-webhook-preview"
+	KeyMCPNoExpiry     = "mcp-webhook-no-expiry"
+	KeyMCPLoopback     = "mcp-webhook-loopback-http"
 	KeyHTTP            = "http"
 	KeyHTTPCert        = "http-tls-cert"
 	KeyHTTPKey         = "http-tls-key"
@@ -229,9 +232,27 @@ func Keys() []Setting {
 		},
 		{
 			Key: KeyWebhookHosts, Kind: KindHosts, Env: envName(KeyWebhookHosts),
-			Help:  "hosts that agents and programs may send events to: a.example,*.b.example,192.168.1.5:5678; this machine always",
+			Help:  "hosts that agents and programs may send events to, with commas: a.example,a.example/hooks,*.b.example; this machine always",
 			check: func(v string) error { _, err := hosts.Parse(v); return err },
 			apply: func(c *Config, v string) (err error) { c.WebhookHosts, err = hosts.Parse(v); return err },
+		},
+		{
+			Key: KeyMCPPreview, Kind: KindBool, Default: "false", Env: envName(KeyMCPPreview),
+			Help:  "true puts the beginning of messages' texts into the webhooks that MCP clients subscribe",
+			check: func(v string) error { _, err := parseBool(v); return err },
+			apply: func(c *Config, v string) (err error) { c.MCPPreview, err = parseBool(v); return err },
+		},
+		{
+			Key: KeyMCPNoExpiry, Kind: KindBool, Default: "false", Env: envName(KeyMCPNoExpiry),
+			Help:  "true lets the webhooks that MCP clients subscribe have no end; else a day at most, unless renewed",
+			check: func(v string) error { _, err := parseBool(v); return err },
+			apply: func(c *Config, v string) (err error) { c.MCPNoExpiry, err = parseBool(v); return err },
+		},
+		{
+			Key: KeyMCPLoopback, Kind: KindBool, Default: "false", Env: envName(KeyMCPLoopback),
+			Help:  "true lets MCP clients subscribe plain http URLs on this machine, if webhook-hosts has it: for tests",
+			check: func(v string) error { _, err := parseBool(v); return err },
+			apply: func(c *Config, v string) (err error) { c.MCPLoopback, err = parseBool(v); return err },
 		},
 		{
 			Key: KeyHTTP, Kind: KindAddress, Default: "off", Env: envName(KeyHTTP),

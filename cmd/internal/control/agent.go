@@ -21,6 +21,8 @@ type Agent struct {
 	Name, Version string // the caller's name and version
 	// version of the waoutbox binary that calls, for "versions differ" sentences; "" means Version
 	Build string
+	// as whom it was let in (api.PrincipalLocal …): this is no claim, and no header has it
+	Principal string
 }
 
 func (a Agent) build() string {

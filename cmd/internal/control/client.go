@@ -148,6 +148,18 @@ func (c *Client) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.Oc
 	return call(ctx, c, routeOccurrences, q)
 }
 
+func (c *Client) SubscriptionOffer(ctx context.Context) (api.SubscriptionOffer, error) {
+	return call(ctx, c, routeSubscriptionOffer, none{})
+}
+
+func (c *Client) Subscribe(ctx context.Context, in api.Subscribe) (api.Subscribed, error) {
+	return call(ctx, c, routeSubscribe, in)
+}
+
+func (c *Client) Unsubscribe(ctx context.Context, in api.Unsubscribe) (api.Unsubscribed, error) {
+	return call(ctx, c, routeUnsubscribe, in)
+}
+
 func (c *Client) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
 	return call(ctx, c, routeRefuseSubscription, in)
 }

@@ -102,7 +102,7 @@ type remembered struct {
 
 func (r *remembered) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a Reader returns it bare
+	if err != nil && err != io.EOF {
 		r.err.Store(&err)
 	}
 	return n, err

@@ -164,7 +164,7 @@ func TestUnresponsiveDaemon(t *testing.T) {
 	if _, err := c.Daemon(t.Context()); api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "does not answer") {
 		t.Errorf("who is there: %v", err)
 	}
-	if took := time.Since(began); took > 2*daemonTimeout {
+	if took := time.Since(began); took > 20*daemonTimeout {
 		t.Errorf("an unresponsive daemon held a command for %v", took)
 	}
 }

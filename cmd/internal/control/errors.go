@@ -51,7 +51,7 @@ func httpStatus(code api.Code) int {
 		return http.StatusUnsupportedMediaType
 	case api.CodeMediaTooLarge, codeTooLarge:
 		return http.StatusRequestEntityTooLarge
-	case api.CodePathNotAllowed, api.CodeAccountRestricted, api.CodeHostNotAllowed, api.CodeApprovalRequired, api.CodeApprovalDeclined:
+	case api.CodePathNotAllowed, api.CodeAccountRestricted, api.CodeHostNotAllowed, api.CodeApprovalRequired, api.CodeApprovalDeclined, api.CodeNotAuthenticated:
 		return http.StatusForbidden
 	case api.CodeMediaUnavailable:
 		return http.StatusBadGateway
@@ -63,7 +63,7 @@ func httpStatus(code api.Code) int {
 		return http.StatusInsufficientStorage
 	case api.CodeTimeout:
 		return http.StatusGatewayTimeout
-	case api.CodeSendFailed, api.CodeConnectFailed, api.CodeClientOutdated:
+	case api.CodeSendFailed, api.CodeConnectFailed, api.CodeClientOutdated, api.CodeCallbackFailed:
 		return http.StatusBadGateway
 	}
 	return http.StatusInternalServerError

@@ -143,6 +143,18 @@ func (f *recordingService) Event(ctx context.Context, ref string) (api.EventDeta
 func (f *recordingService) ReplayEvents(ctx context.Context, in api.ReplayEvents) (api.StartReplayResult, error) {
 	return record[api.StartReplayResult](ctx, f, "ReplayEvents", in)
 }
+func (f *recordingService) SubscriptionOffer(ctx context.Context) (api.SubscriptionOffer, error) {
+	return record[api.SubscriptionOffer](ctx, f, "SubscriptionOffer")
+}
+
+func (f *recordingService) Subscribe(ctx context.Context, in api.Subscribe) (api.Subscribed, error) {
+	return record[api.Subscribed](ctx, f, "Subscribe", in)
+}
+
+func (f *recordingService) Unsubscribe(ctx context.Context, in api.Unsubscribe) (api.Unsubscribed, error) {
+	return record[api.Unsubscribed](ctx, f, "Unsubscribe", in)
+}
+
 func (f *recordingService) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
 	return record[api.RefusedSubscription](ctx, f, "RefuseSubscription", in)
 }

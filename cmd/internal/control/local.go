@@ -77,6 +77,14 @@ func (l local) StopReplay(ctx context.Context, in api.StopReplay) ([]api.ReplayR
 	return change(ctx, l.server, in, l.Service.StopReplay)
 }
 
+func (l local) Subscribe(ctx context.Context, in api.Subscribe) (api.Subscribed, error) {
+	return change(ctx, l.server, in, l.Service.Subscribe)
+}
+
+func (l local) Unsubscribe(ctx context.Context, in api.Unsubscribe) (api.Unsubscribed, error) {
+	return change(ctx, l.server, in, l.Service.Unsubscribe)
+}
+
 func (l local) RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error) {
 	return change(ctx, l.server, in, l.Service.RefuseSubscription)
 }

@@ -19,7 +19,7 @@ func TestLocalKnowsEveryOperation(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads := []string{
-		"Audit", "VerifyAudit", "Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event", "Occurrences", "StreamOccurrences",
+		"Audit", "VerifyAudit", "Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event", "Occurrences", "StreamOccurrences", "SubscriptionOffer",
 		"Pair", "PairNow", "ContinuePairing", "FindRecipients", "Groups", "Media",
 	}
 	known := slices.Clone(reads)

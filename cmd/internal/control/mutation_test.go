@@ -18,7 +18,7 @@ import (
 // readers are the methods of api.Service that end with their caller: they change nothing, or what
 // they began goes on without them, as pairing does. Every other method, one that is added later
 // included, must run to its end.
-var readers = []string{"Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event", "Occurrences", "PairNow", "ContinuePairing", "Pair",
+var readers = []string{"Status", "Webhooks", "Webhook", "WebhookActivity", "DeadLetterSummary", "DeadLetters", "DeadLetter", "Replays", "Events", "Event", "Occurrences", "SubscriptionOffer", "PairNow", "ContinuePairing", "Pair",
 	"FindRecipients", "Groups", "Audit", "VerifyAudit"}
 
 // A caller that hangs up while its call runs changes nothing about a call that changes something.

@@ -172,7 +172,8 @@ func (s *schemas) requestBody(o operation, d description, inPath []string) (obje
 // success describes the response of an operation that was done.
 func (s *schemas) success(o operation, d description) object {
 	out := object{{"description", d.returns}}
-	kind, schema := "application/json", object(nil)
+	kind := "application/json"
+	var schema object
 	switch {
 	case d.kind == "":
 		schema = s.of(o.out, nil, false)

@@ -77,6 +77,9 @@ func (s *Server) routes() {
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
 	read(s, routeOccurrences, svc.Occurrences)
+	read(s, routeSubscriptionOffer, func(ctx context.Context, _ none) (api.SubscriptionOffer, error) { return svc.SubscriptionOffer(ctx) })
+	mutate(s, routeSubscribe, svc.Subscribe)
+	mutate(s, routeUnsubscribe, svc.Unsubscribe)
 	mutate(s, routeRefuseSubscription, svc.RefuseSubscription)
 	mount(s, routeStreamOccurrences, s.handleOccurrences)
 	mutate(s, routeRecordSetting, svc.RecordSetting)

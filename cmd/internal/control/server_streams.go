@@ -84,6 +84,9 @@ func (l *lineWriter) write(v any) error {
 const (
 	routeOccurrences        route[api.OccurrenceQuery, api.OccurrencePage]         = "POST /v1/occurrences"
 	routeStreamOccurrences  route[api.OccurrenceQuery, occurrenceLine]             = "POST /v1/occurrences/stream"
+	routeSubscriptionOffer  route[none, api.SubscriptionOffer]                     = "GET /v1/occurrences/offer"
+	routeSubscribe          route[api.Subscribe, api.Subscribed]                   = "POST /v1/occurrences/subscribe"
+	routeUnsubscribe        route[api.Unsubscribe, api.Unsubscribed]               = "POST /v1/occurrences/unsubscribe"
 	routeRefuseSubscription route[api.RefuseSubscription, api.RefusedSubscription] = "POST /v1/occurrences/refuse"
 )
 

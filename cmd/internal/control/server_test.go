@@ -96,17 +96,19 @@ func TestStopCutsReadsAfterTheGrace(t *testing.T) {
 
 // A pairing stream may last minutes: a stop does not wait for it.
 func TestStopEndsStreamsAtOnce(t *testing.T) {
-	svc := &recordingService{pairs: make(chan api.PairStep), left: make(chan error, 1), steps: []api.PairStep{{Step: api.StepQR, QR: "x"}}}
-	r := startServer(t, svc)
-	start := time.Now()
-	err := r.client.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { r.stop(); return nil })
-	<-r.done
-	if api.CodeOf(err) != api.CodeServiceUnavail {
-		t.Errorf("got %v", err)
-	}
-	if took := time.Since(start); took >= stopGrace {
-		t.Errorf("took %v", took)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		svc := &recordingService{pairs: make(chan api.PairStep), left: make(chan error, 1), steps: []api.PairStep{{Step: api.StepQR, QR: "x"}}}
+		c, stop, done := serveInMemory(t, svc)
+		start := time.Now()
+		err := c.Pair(t.Context(), api.PairRequest{}, func(api.PairStep) error { stop(); return nil })
+		<-done
+		if api.CodeOf(err) != api.CodeServiceUnavail {
+			t.Errorf("got %v", err)
+		}
+		if took := time.Since(start); took >= stopGrace {
+			t.Errorf("took %v", took)
+		}
+	})
 }
 
 func TestStopRouteRespondsFirst(t *testing.T) {

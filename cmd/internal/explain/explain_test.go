@@ -154,8 +154,7 @@ func TestKeys(t *testing.T) {
 
 func TestOtherErrorsStay(t *testing.T) {
 	odd := errors.New("odd")
-	// the very same one
-	if got := explain.State(odd); got != odd || explain.State(nil) != nil { //nolint:errorlint
+	if got := explain.State(odd); got != odd || explain.State(nil) != nil { //nolint:errorlint // the very same one
 		t.Errorf("an error of another kind became %v", got)
 	}
 }

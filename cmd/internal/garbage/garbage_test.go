@@ -47,7 +47,6 @@ func TestGarbageIsBoundedWhileMuchLives(t *testing.T) {
 	much := make([]byte, 4*Budget)
 	collectUntil(t, "with 64 MiB", func(p int) bool { return p == least })
 	runtime.KeepAlive(much)
-	much = nil
 	collectUntil(t, "with nothing", func(p int) bool { return p == usual })
 
 	much = make([]byte, 2*Budget)

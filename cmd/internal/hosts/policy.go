@@ -1,6 +1,7 @@
 package hosts
 
 import (
+	"net/url"
 	"slices"
 	"sync"
 
@@ -70,7 +71,18 @@ func (p *Policy) Allows(normalised string) (e webhook.Endpoint, ok bool) {
 	if err != nil {
 		return e, false
 	}
-	return e, p.Mode() == api.PolicyOpen || e.Loopback() || p.List().Has(e)
+	return e, p.Mode() == api.PolicyOpen || e.Loopback() || p.Lists(normalised)
+}
+
+// Lists reports whether the list allows a URL that webhook.CheckURL returned, whatever the mode is
+// and wherever its host is.
+func (p *Policy) Lists(normalised string) bool {
+	e, err := webhook.EndpointOf(normalised)
+	if err != nil {
+		return false
+	}
+	u, err := url.Parse(normalised)
+	return err == nil && p.List().Has(e, u.EscapedPath())
 }
 
 // Change allows a pattern that Normalise returned, or takes that back. It holds at once, and from

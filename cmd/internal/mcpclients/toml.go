@@ -47,9 +47,9 @@ func tomlSet(src []byte, e Entry, path ...string) ([]byte, error) {
 	}
 	var out []byte
 	if table == nil {
-		out = bytes.TrimRight(src, "\r\n")
+		out = bytes.Clone(bytes.TrimRight(src, "\r\n")) // src is the caller's
 		if len(out) > 0 {
-			out = append(bytes.Clone(out), newline+newline...)
+			out = append(out, newline+newline...)
 		}
 		text := strings.ReplaceAll(tomlTable(e, path...), "\n", newline)
 		out = append(out, text...)

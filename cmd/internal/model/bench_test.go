@@ -83,7 +83,8 @@ func BenchmarkCompact(b *testing.B) {
 				b.Fatal(err)
 			}
 		}
-		for more, err := true, error(nil); more; {
+		for more := true; more; {
+			var err error
 			if _, more, err = box.Trim(b.Context(), time.Now().Add(time.Hour), 1024); err != nil {
 				b.Fatal(err)
 			}

@@ -76,7 +76,8 @@ func steps(kinds []int) *rapid.Generator[[]step] {
 
 // take makes a step.
 func (w *world) take(s step) {
-	waits := []time.Duration{5, 50, 300, 1000, 1000, 4000, 11_000, 15_000, 60_000, 300_000, 3_600_000, 100_000}
+	waits := []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond, time.Second, time.Second, 4 * time.Second,
+		11 * time.Second, 15 * time.Second, time.Minute, 5 * time.Minute, time.Hour, 100 * time.Second}
 	switch s.Kind {
 	case stepAppend:
 		w.append(s.A, s.Hook, s.B)
@@ -88,16 +89,16 @@ func (w *world) take(s step) {
 		}
 		w.mu.Unlock()
 	case stepPass:
-		pass(waits[s.A] * time.Millisecond)
+		pass(waits[s.A])
 	case stepReplay:
-		w.ask(s.Hook, s.A, false, waits[s.B]*time.Millisecond)
+		w.ask(s.Hook, s.A, false, waits[s.B])
 	case stepPurge:
-		w.ask(s.Hook, s.A, true, waits[s.B]*time.Millisecond)
+		w.ask(s.Hook, s.A, true, waits[s.B])
 	case stepFilter: // and revive. The first webhook stays ordered
-		w.put(s.Hook, s.A%nothing, s.Hook > 0 && s.B%3 == 0, waits[s.B]*time.Millisecond)
+		w.put(s.Hook, s.A%nothing, s.Hook > 0 && s.B%3 == 0, waits[s.B])
 	case stepRemove:
 		if s.Hook > 0 {
-			w.put(s.Hook, nothing, false, waits[s.B]*time.Millisecond)
+			w.put(s.Hook, nothing, false, waits[s.B])
 		}
 	case stepRestart:
 		w.restart()
@@ -105,9 +106,9 @@ func (w *world) take(s step) {
 	case stepStop: // what is asked for then happens without lanes
 		w.stop()
 	case stepTrim:
-		_, _, _ = w.eng.Trim(context.Background(), time.Now().Add(-waits[s.A]*time.Millisecond), 1+s.B)
+		_, _, _ = w.eng.Trim(context.Background(), time.Now().Add(-waits[s.A]), 1+s.B)
 	case stepExpire:
-		w.expire(s.Hook, outbox.Seq(s.A), waits[s.B]*time.Millisecond, s.B < 3)
+		w.expire(s.Hook, outbox.Seq(s.A), waits[s.B], s.B < 3)
 	case stepCompact:
 		if err := w.db.Compact(context.Background()); err != nil && !errors.Is(err, store.Busy) {
 			w.mu.Lock()
@@ -130,7 +131,7 @@ func (w *world) take(s step) {
 	case stepOutage: // so long that some events die, and then over
 		w.outage(s.Hook, s.A, s.B)
 	case stepRedeliver:
-		w.redeliver(s.Hook, s.A, s.B, waits[s.A]*time.Millisecond)
+		w.redeliver(s.Hook, s.A, s.B, waits[s.A])
 	case stepSkip:
 		w.skip(s.Hook)
 	case stepLeap:

@@ -266,6 +266,9 @@ func (d *dialog) left(plan api.StartReplayResult, c *call) {
 		}
 		d.Texts = append(d.Texts, text)
 	}
+	if plan.OfEnded > 0 {
+		d.Texts = append(d.Texts, term.Plural(plan.OfEnded, "is of a subscription of an MCP client that has ended", "are of subscriptions of MCP clients that have ended")+": nobody gets them again.")
+	}
 	if plan.Unreplayable > 0 {
 		d.Texts = append(d.Texts, term.Plural(plan.Unreplayable, "cannot be replayed: its body is gone or damaged.", "cannot be replayed: their bodies are gone or damaged."))
 	}

@@ -329,6 +329,15 @@ type browser struct {
 
 func newServer(t *testing.T, f *fakeService) (*Server, string) {
 	t.Helper()
+	s := newPage(t, f)
+	web := httptest.NewServer(s)
+	t.Cleanup(web.Close)
+	return s, web.URL
+}
+
+// newPage is a page without a listener.
+func newPage(t testing.TB, f *fakeService) *Server {
+	t.Helper()
 	s, err := New(Options{
 		Service: f, Version: "0.1.0", Started: time.Now().Add(-time.Hour), Events: []string{"message.received", "connection.update"}, Log: slog.New(slog.DiscardHandler), Place: "~/state",
 		Caller: func(ctx context.Context, client string) context.Context {
@@ -340,9 +349,8 @@ func newServer(t *testing.T, f *fakeService) (*Server, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	web := httptest.NewServer(s)
-	t.Cleanup(func() { s.Close(); web.Close() })
-	return s, web.URL
+	t.Cleanup(s.Close)
+	return s
 }
 
 // open begins a session.

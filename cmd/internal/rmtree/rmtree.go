@@ -23,7 +23,7 @@ func Remove(dir string) error {
 	if runtime.GOOS != "windows" {
 		return os.RemoveAll(dir)
 	}
-	for end := time.Now().Add(limit); ; time.Sleep(wait) {
+	for end := time.Now().Add(limit); ; <-time.After(wait) {
 		err := os.RemoveAll(dir)
 		if err == nil || each(dir) == nil {
 			return nil

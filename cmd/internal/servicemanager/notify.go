@@ -2,6 +2,7 @@ package servicemanager
 
 import (
 	"context"
+	"errors"
 	"net"
 	"os"
 	"strconv"
@@ -36,9 +37,8 @@ func Notify(getenv func(string) string, what string) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
 	_, err = conn.Write([]byte(what))
-	return err
+	return errors.Join(err, conn.Close())
 }
 
 // WatchdogEvery is how often the manager wants to hear that this process is alive, 0 for never.

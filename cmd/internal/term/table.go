@@ -2,6 +2,7 @@ package term
 
 import (
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -14,18 +15,23 @@ type Column struct {
 	Right bool
 	// how narrow its cells may become where the table is too wide; 0: they stay whole, as ids do
 	Shrink int
+	// cut at their end, as sentences are
+	Prose bool
+	// left out where the table is too wide however narrow the others become
+	Optional bool
 }
 
-// Table is an aligned table without borders, three blanks between columns and none at the end of a
-// line.
+// Table is an aligned table without borders, three blanks between columns, two where there is no
+// room for more, and none at the end of a line.
 type Table struct {
 	cols  []Column
 	rows  []table.Row
 	width int // 0: as wide as it comes
+	gap   int // what lies between two columns
 }
 
 // NewTable makes an empty table.
-func NewTable(cols ...Column) *Table { return &Table{cols: cols} }
+func NewTable(cols ...Column) *Table { return &Table{cols: cols, gap: wideGap} }
 
 // Row adds a row; it has one cell a column.
 func (t *Table) Row(cells ...string) {
@@ -36,8 +42,11 @@ func (t *Table) Row(cells ...string) {
 	t.rows = append(t.rows, row)
 }
 
-// gap is what lies between two columns.
-const gap = 3
+// What lies between two columns, and where there is no room for that.
+const (
+	wideGap   = 3
+	narrowGap = 2
+)
 
 // Fit has the table take at most width columns, where its cells can be shortened so far: in their
 // middle, the widest first. 0 leaves it as wide as it comes.
@@ -48,18 +57,17 @@ func (t *Table) shorten(indent int) {
 	if t.width == 0 {
 		return
 	}
-	widths, total := make([]int, len(t.cols)), indent-gap
-	for i, c := range t.cols {
-		widths[i] = text.StringWidthWithoutEscSequences(c.Name)
-		for _, row := range t.rows {
-			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:errcheck,forcetypeassert // Row made it
-		}
-		total += widths[i] + gap
+	widths := t.widths()
+	if t.total(widths, indent) > t.width {
+		t.gap = narrowGap
 	}
-	for ; total > t.width; total-- {
+	for t.leastTotal(widths, indent) > t.width && t.dropOptional() {
+		widths = t.widths()
+	}
+	for total := t.total(widths, indent); total > t.width; total-- {
 		widest := -1
-		for i, c := range t.cols {
-			if c.Shrink > 0 && widths[i] > max(c.Shrink, len(c.Name)) && (widest < 0 || widths[i] > widths[widest]) {
+		for i := range t.cols {
+			if widths[i] > t.least(i, widths[i]) && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -70,18 +78,77 @@ func (t *Table) shorten(indent int) {
 	}
 	for _, row := range t.rows {
 		for i := range row {
-			if t.cols[i].Shrink > 0 {
-				row[i] = Middle(row[i].(string), widths[i]) //nolint:errcheck,forcetypeassert // Row made it
+			switch {
+			case t.cols[i].Shrink > 0 && t.cols[i].Prose:
+				row[i] = End(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
+			case t.cols[i].Shrink > 0:
+				row[i] = Middle(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
 			}
 		}
 	}
 }
 
+// widths are those of the columns as they come.
+func (t *Table) widths() []int {
+	widths := make([]int, len(t.cols))
+	for i, c := range t.cols {
+		widths[i] = text.StringWidthWithoutEscSequences(c.Name)
+		for _, row := range t.rows {
+			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:forcetypeassert // Row made it
+		}
+	}
+	return widths
+}
+
+// least is how narrow a column of that width can become.
+func (t *Table) least(i, width int) int {
+	if t.cols[i].Shrink == 0 {
+		return width
+	}
+	return min(width, max(t.cols[i].Shrink, len(t.cols[i].Name)))
+}
+
+func (t *Table) total(widths []int, indent int) int {
+	total := indent - t.gap
+	for _, w := range widths {
+		total += w + t.gap
+	}
+	return total
+}
+
+func (t *Table) leastTotal(widths []int, indent int) int {
+	least := make([]int, len(widths))
+	for i, w := range widths {
+		least[i] = t.least(i, w)
+	}
+	return t.total(least, indent)
+}
+
+// dropOptional takes the last of the optional columns out.
+func (t *Table) dropOptional() bool {
+	for i := len(t.cols) - 1; i >= 0; i-- {
+		if t.cols[i].Optional {
+			t.cols = slices.Delete(t.cols, i, i+1)
+			for n := range t.rows {
+				t.rows[n] = slices.Delete(t.rows[n], i, i+1)
+			}
+			return true
+		}
+	}
+	return false
+}
+
 // Middle cuts text to at most width columns, in its middle, where an ellipsis stands then: of a URL
-// the host and the end of the path say most. Text with colours is left whole.
+// the host and the end of the path say most, and the scheme goes first. Text with colours is left
+// whole.
 func Middle(s string, width int) string {
 	if strings.Contains(s, "\x1b") || text.StringWidthWithoutEscSequences(s) <= width {
 		return s
+	}
+	for _, scheme := range [...]string{"http://", "https://"} {
+		if rest, ok := strings.CutPrefix(s, scheme); ok {
+			return Middle(rest, width)
+		}
 	}
 	r := []rune(s)
 	head, tail := len(r)/2, len(r)-len(r)/2
@@ -95,12 +162,24 @@ func Middle(s string, width int) string {
 	return string(r[:head]) + "…" + string(r[len(r)-tail:])
 }
 
+// End cuts text to at most width columns, at its end, where an ellipsis stands then.
+func End(s string, width int) string {
+	if strings.Contains(s, "\x1b") || text.StringWidthWithoutEscSequences(s) <= width {
+		return s
+	}
+	r := []rune(s)
+	for len(r) > 0 && text.StringWidthWithoutEscSequences(string(r))+1 > width {
+		r = r[:len(r)-1]
+	}
+	return strings.TrimRight(string(r), " ") + "…"
+}
+
 // Write renders the table with indent before every line.
 func (t *Table) Write(w io.Writer, s Style, indent string) error {
 	t.shorten(len(indent))
 	tw := table.NewWriter()
 	tw.SetStyle(table.Style{
-		Box:     table.BoxStyle{MiddleVertical: "  ", PaddingRight: " "},
+		Box:     table.BoxStyle{MiddleVertical: strings.Repeat(" ", t.gap-1), PaddingRight: " "},
 		Options: table.Options{SeparateColumns: true},
 		Format:  table.FormatOptions{Header: text.FormatDefault, Row: text.FormatDefault},
 	})

@@ -269,10 +269,30 @@ func TestTableFits(t *testing.T) {
 		if width >= 60 && widest > width || width == 0 && widest < 180 {
 			t.Errorf("in %d columns it takes %d:\n%s", width, widest, got)
 		}
-		for _, whole := range []string{"wh_7K2M9QRT", "wh_9QRT7K2M", "1,932", "https:", "wa "} {
+		for _, whole := range []string{"wh_7K2M9QRT", "wh_9QRT7K2M", "1,932", "crm.", "wa "} {
 			if !strings.Contains(got, whole) {
 				t.Errorf("in %d columns %q is not in it:\n%s", width, whole, got)
 			}
+		}
+	}
+	letters := func(width int) string {
+		tb := NewTable(Column{Name: "ID"}, Column{Name: "TRIES", Right: true, Optional: true}, Column{Name: "LAST ERROR", Shrink: 12, Prose: true}, Column{Name: "URL", Shrink: 16, Optional: true})
+		tb.Row("dl_wh_7K2M9QRT_18031", "4", "503 Service Unavailable", "https://crm.example/hooks/wa")
+		tb.Fit(width)
+		var out strings.Builder
+		if err := tb.Write(&out, Style{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	for width, want := range map[int]string{
+		80: "dl_wh_7K2M9QRT_18031      4  503 Service Unavailable  crm.example/hooks/wa\n",
+		60: "dl_wh_7K2M9QRT_18031      4  503 Service…  crm.exam…ooks/wa\n",
+		52: "dl_wh_7K2M9QRT_18031      4  503 Service Unavailable\n",
+		36: "dl_wh_7K2M9QRT_18031  503 Service U…\n",
+	} {
+		if _, got, _ := strings.Cut(letters(width), "\n"); got != want {
+			t.Errorf("in %d columns a row is %q, want %q", width, got, want)
 		}
 	}
 	if got := Middle("ü世界世界世界", 7); got != "ü世…世" && got != "ü世…界" {

@@ -66,11 +66,11 @@ func Start(t testing.TB, scheme, user string) *Proxy {
 
 // Stop ends the proxy and what goes through it.
 func (p *Proxy) Stop() {
-	p.ln.Close() //nolint:errcheck // it is closed twice when a test does it too
+	p.ln.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.conns {
-		c.Close() //nolint:errcheck // the proxy is being thrown away
+		c.Close()
 	}
 }
 
@@ -100,7 +100,7 @@ func (p *Proxy) keep(c net.Conn) {
 }
 
 func (p *Proxy) serve(c net.Conn) {
-	defer c.Close() //nolint:errcheck // a test's connection
+	defer c.Close()
 	in := bufio.NewReader(c)
 	accept := p.acceptHTTP
 	if p.scheme == "socks5" {
@@ -118,15 +118,15 @@ func (p *Proxy) serve(c net.Conn) {
 		return
 	}
 	p.keep(to)
-	defer to.Close() //nolint:errcheck // a test's connection
+	defer to.Close()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		io.Copy(to, in) //nolint:errcheck // the other direction sees the end
-		to.Close()      //nolint:errcheck // a test's connection
+		to.Close()
 	}()
 	io.Copy(c, to) //nolint:errcheck // the other direction sees the end
-	c.Close()      //nolint:errcheck // a test's connection
+	c.Close()
 	<-done
 }
 
@@ -140,12 +140,10 @@ func (p *Proxy) acceptHTTP(c net.Conn, in *bufio.Reader) (string, error) {
 	want := "Basic " + base64.StdEncoding.EncodeToString([]byte(p.user))
 	switch {
 	case p.user != "" && req.Header.Get("Proxy-Authorization") != want:
-		// it is refused
-		io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") //nolint:errcheck
+		io.WriteString(c, "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n") //nolint:errcheck // it is refused
 		return "", errRefused
 	case req.Method != http.MethodConnect:
-		// it is refused
-		io.WriteString(c, "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n") //nolint:errcheck
+		io.WriteString(c, "HTTP/1.1 405 Method Not Allowed\r\nContent-Length: 0\r\n\r\n") //nolint:errcheck // it is refused
 		return "", errRefused
 	}
 	_, err = io.WriteString(c, "HTTP/1.1 200 Connection established\r\n\r\n")

@@ -130,7 +130,7 @@ func (x *Exchange) readHeader(hurry bool) error {
 		if informational > maxInformational {
 			return errInformational
 		}
-		res, err := http.ReadResponse(c.in, c.request)
+		res, err := http.ReadResponse(c.in, c.request) //nolint:bodyclose // Close ends the connection that it is read from
 		if err != nil {
 			// net/http judges a line that broke off as if it were whole.
 			return cmp.Or(c.failed, err)
@@ -206,7 +206,7 @@ func (x *Exchange) end(keep bool) {
 	}
 	_ = c.net.Close()
 	if !wrote {
-		<-x.writing
+		<-x.writing //nolint:errcheck // it is closed: that a write failed is no news
 	}
 }
 

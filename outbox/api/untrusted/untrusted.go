@@ -40,12 +40,16 @@ func change(s string, hidden func(b *strings.Builder, r rune)) string {
 		return s
 	}
 	var b strings.Builder
-	before := rune(0) // the rune that was kept last
+	before := rune(0) // the rune that was written last
 	for i, r := range s {
 		_, size := utf8.DecodeRuneInString(s[i:])
 		after, _ := utf8.DecodeRuneInString(s[i+size:])
 		if hides(r, before, after) {
+			written := b.Len()
 			hidden(&b, r)
+			if b.Len() > written {
+				before, _ = utf8.DecodeLastRuneInString(b.String())
+			}
 			continue
 		}
 		b.WriteString(s[i : i+size])
@@ -72,12 +76,16 @@ func hides(r, before, after rune) bool {
 	case r < 0xa0:
 		return false
 	case r == '\u200d' || r == '\u200c': // joiners: in emoji, and between letters that join
-		return !joins(before) || !joins(after) && after != '\ufe0f'
+		return !joins(before) && before != '\ufe0f' || !joins(after)
 	case r == '\ufe0e' || r == '\ufe0f': // one after a symbol says how it is drawn
 		return !drawn(before)
 	}
-	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) ||
-		blank(r)
+	return !unicode.IsPrint(r) && !unicode.Is(unicode.Zs, r) || unseen(r)
+}
+
+// unseen reports whether a rune that counts as printable is not seen.
+func unseen(r rune) bool {
+	return unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) || blank(r)
 }
 
 // blank reports whether a rune that counts as printable is nothing but room.
@@ -88,7 +96,7 @@ func blank(r rune) bool {
 // joins reports whether a joiner beside r has a meaning: in scripts whose letters join, and between
 // the parts of an emoji.
 func joins(r rune) bool {
-	return r == '\ufe0f' || unicode.In(r, unicode.So, unicode.Sk, unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali,
+	return r != unicode.ReplacementChar && unicode.IsPrint(r) && !unseen(r) && unicode.In(r, unicode.So, unicode.Sk, unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali,
 		unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala,
 		unicode.Khmer, unicode.Myanmar)
 }

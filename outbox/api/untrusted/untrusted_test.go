@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"unicode"
 	"unicode/utf8"
 
 	"waoutbox/outbox/api/untrusted"
@@ -118,6 +119,36 @@ func FuzzJSON(f *testing.F) {
 		}
 		if again := untrusted.StripJSON(stripped); string(again) != string(stripped) && utf8.Valid(b) {
 			t.Fatalf("%q, and again %q", stripped, again)
+		}
+	})
+}
+
+// FuzzText: what is escaped or stripped has nothing hidden, and is left alone the next time; text
+// that was harmless stays.
+func FuzzText(f *testing.F) {
+	for _, s := range []string{"a\u200db", "\u202eabc", "\x1b]52;c;x\x07", "❤\ufe0f\ufe0f", "\U000e0041", "a\xff\xfeb", "\r\n\t", "👩\u200d\u200d👧", "\u200c\u200cم", "👩\u200d\ufe0f", "👩\u200d\u17b4", "ع\u200c\u180e"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		escaped, stripped := untrusted.Escape(s), untrusted.Strip(s)
+		for name, got := range map[string]string{"escaped": escaped, "stripped": stripped} {
+			if !utf8.ValidString(got) {
+				t.Errorf("%q is %s as %q", s, name, got)
+			}
+			for _, r := range got {
+				if r != '\n' && unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r >= 0xe0000 && r <= 0xe007f || r == 0xfeff || r == 0x200b {
+					t.Errorf("%q is %s as %q", s, name, got)
+				}
+			}
+		}
+		if strings.ContainsRune(escaped, '\n') {
+			t.Errorf("%q is escaped as %q", s, escaped)
+		}
+		if again := untrusted.Escape(escaped); again != escaped {
+			t.Errorf("%q is escaped as %q, and that as %q", s, escaped, again)
+		}
+		if again := untrusted.Strip(stripped); again != stripped {
+			t.Errorf("%q is stripped to %q, and that to %q", s, stripped, again)
 		}
 	})
 }

@@ -12,7 +12,7 @@ func Of[T any](v T, say func(string) string) T {
 	out := reflect.New(reflect.TypeFor[T]()).Elem()
 	out.Set(reflect.ValueOf(&v).Elem())
 	reword(out, say)
-	return out.Interface().(T) //nolint:errcheck,forcetypeassert // it was made of a T
+	return out.Interface().(T) //nolint:forcetypeassert // it was made of a T
 }
 
 // reword changes what is in v, which nobody else has; what lies behind a pointer or in a slice is

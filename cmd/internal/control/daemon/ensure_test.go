@@ -28,7 +28,7 @@ func ensureOptions(t *testing.T, mode string) Options {
 	t.Cleanup(func() {
 		c := control.NewClient(dir, control.Agent{Name: "test"})
 		defer c.Close()
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 		defer cancel()
 		if err := Stop(ctx, c); err != nil && api.CodeOf(err) != api.CodeServiceUnavail {
 			t.Errorf("stop the daemon: %v", err)
@@ -54,7 +54,7 @@ func awaitStart(t *testing.T, dir string) string {
 	t.Helper()
 	tick := time.NewTicker(time.Millisecond)
 	defer tick.Stop()
-	limit := time.After(5 * time.Second)
+	limit := time.After(time.Minute)
 	for {
 		if pids := starts(t, dir); len(pids) > 0 {
 			return pids[0]
@@ -295,7 +295,7 @@ func holdLock(t *testing.T, dir string) {
 
 func awaitFile(t *testing.T, path string) {
 	t.Helper()
-	if !awaitPath(path, 5*time.Second) {
+	if !awaitPath(path, time.Minute) {
 		t.Fatalf("%s did not appear", path)
 	}
 }

@@ -1,0 +1,50 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// widestHelp is the width of a help text on a terminal that is wider.
+const widestHelp = 120
+
+// fitHelp wraps the help of root and of all its commands for a terminal of that width; 0 leaves it
+// as it is written.
+func fitHelp(root *cobra.Command, width int) {
+	if width == 0 {
+		return
+	}
+	width = min(width, widestHelp)
+	root.SetUsageTemplate(strings.ReplaceAll(root.UsageTemplate(), ".FlagUsages ", fmt.Sprintf(".FlagUsagesWrapped %d ", width)))
+	var fit func(cmd *cobra.Command)
+	fit = func(cmd *cobra.Command) {
+		cmd.Long = wrapText(cmd.Long, width)
+		for _, c := range cmd.Commands() {
+			fit(c)
+		}
+	}
+	fit(root)
+}
+
+// wrapText breaks the lines of each paragraph anew, so that they take at most width columns. A
+// paragraph with a line that is set in stays as it is.
+func wrapText(text string, width int) string {
+	paragraphs := strings.Split(text, "\n\n")
+	for i, p := range paragraphs {
+		if strings.HasPrefix(p, " ") || strings.Contains(p, "\n ") {
+			continue
+		}
+		var lines []string
+		line := ""
+		for _, word := range strings.Fields(p) {
+			if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
+				lines, line = append(lines, line), ""
+			}
+			line = strings.TrimPrefix(line+" "+word, " ")
+		}
+		paragraphs[i] = strings.Join(append(lines, line), "\n")
+	}
+	return strings.Join(paragraphs, "\n\n")
+}
