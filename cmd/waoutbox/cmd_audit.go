@@ -25,7 +25,7 @@ func newAuditCmd(e *env) *cobra.Command {
 		Long: `Lists what was changed and by whom, oldest first: webhooks, dead letters, replays, the link, allowed
 hosts, settings, messages sent (to whom, never what), and what was asked for and refused. Secrets and the
 text of messages are never in it. What is begun was about to be done when the process ended. It is kept
-for a year, at most the newest 10,000 changes, 10,000 sends and 2,000 refusals. With --json all that is kept, or the newest --limit of it.
+for a year, at most the newest 10,000 changes, 10,000 sends, 2,000 refusals and 2,000 marks as read and the like. With --json all that is kept, or the newest --limit of it.
 
 --verify checks that nothing else has changed it: the records form a chain of hashes, each kind its own.
 It prints the newest links; keep them elsewhere, and --known LINK tells later whether what they stand

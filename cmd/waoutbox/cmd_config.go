@@ -305,23 +305,23 @@ func fileLine(key, value string, ok bool) configLine {
 // addSettingFlags gives cmd a flag for every setting.
 func addSettingFlags(cmd *cobra.Command) {
 	for _, s := range config.Keys() {
-		help := s.Help + " [$" + s.Env + "]"
-		if s.Kind != config.KindBool {
-			cmd.Flags().String(s.Key, "", help)
+		usage := s.Help + " [$" + s.Env + "]"
+		if s.Kind == config.KindBool {
+			cmd.Flags().Var(new(switchValue), s.Key, usage)
+			cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
 			continue
 		}
-		cmd.Flags().Var(new(switchFlag), s.Key, help)
-		cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
+		cmd.Flags().String(s.Key, "", usage)
 	}
 }
 
-// switchFlag is the flag of a setting that is true or false: --NAME alone is true. What it is given
-// is checked with the other settings.
-type switchFlag string
+// switchValue is what was given for a setting that is on or off, whatever it is: config reads it.
+// The help shows it as every flag that needs no value.
+type switchValue string
 
-func (f *switchFlag) Set(value string) error { *f = switchFlag(value); return nil }
-func (f *switchFlag) String() string         { return string(*f) }
-func (f *switchFlag) Type() string           { return "bool" }
+func (v *switchValue) Set(text string) error { *v = switchValue(text); return nil }
+func (v *switchValue) String() string        { return string(*v) }
+func (v *switchValue) Type() string          { return "bool" }
 
 // givenSettings returns the settings that were given as flags.
 func givenSettings(cmd *cobra.Command) map[string]string {

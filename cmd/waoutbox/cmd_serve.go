@@ -83,6 +83,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	log = a.log
 	proxy, err := a.proxy(e.configPath(), cfg)
 	if err != nil {
 		return usageError(err)

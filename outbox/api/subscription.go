@@ -27,7 +27,8 @@ type Subscribe struct {
 	MaxAgeMillis int64  `json:"max_age_millis,omitempty"` // nothing older; 0 is whatever is kept
 	// how long it is to last: absent, an hour
 	TTLMillis *int64 `json:"ttl_millis,omitempty"`
-	NoExpiry  bool   `json:"no_expiry,omitempty"` // as long as nobody ends it, where the user allows that
+	// as long as nobody ends it, where the user allows that
+	NoExpiry bool `json:"no_expiry,omitempty"`
 }
 
 // Subscribed is a subscription as it is stored.
