@@ -141,7 +141,7 @@ func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// url.Error would repeat the whole text, credentials and query included.
-		return nil, errors.New("that is not a URL; write it like https://example.com/hook")
+		return nil, errors.New("that is not a URL; write it like " + withScheme(raw))
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	if u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "" {

@@ -50,7 +50,7 @@ func TestCheckURLRefusals(t *testing.T) {
 		"":                              "empty",
 		"crm.example/hook":              "begins with https:// or http://, for example https://crm.example/hook",
 		"localhost:5678/hook":           "for example http://localhost:5678/hook",
-		"192.168.1.5:80":                "for example http://192.168.1.5:80",
+		"192.168.1.5:80":                "write it like http://192.168.1.5:80",
 		"u:hush@crm.example":            "for example https://example.com/hook",
 		"crm.example/?a=hush":           "for example https://example.com/hook",
 		"ftp://crm.example":             "begins with https://",
