@@ -121,7 +121,7 @@ func (c *Client) containSend(s *session, o *openSend, req compose.Request) (resu
 	defer func() {
 		if p := recover(); p != nil {
 			c.panicked("sending", p)
-			err = unsure(req.IdempotencyKey, "waoutbox failed in an unexpected way while it sent the message")
+			err = unsure(req.IdempotencyKey, "the message was not sent: something failed in an unexpected way")
 		}
 	}()
 	return c.trySend(s, o, req)

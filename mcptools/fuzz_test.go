@@ -116,25 +116,22 @@ func FuzzHTTP(f *testing.F) {
 // a code that is not ours to mend.
 func FuzzCall(f *testing.F) {
 	s := New(optionsFor(newFake()))
-	for i, tool := range s.tools() {
+	tools := s.tools()
+	for i, tool := range tools {
 		f.Add(uint8(i), []byte(`{}`))
 		f.Add(uint8(i), []byte(`{"url":"https://a.example/","to":"15550100123","text":"x","id":"evt_7","ids":["dl_wh_1_7"],"`+tool.name+`":1}`))
 	}
 	f.Fuzz(func(t *testing.T, which uint8, arguments []byte) {
-		synctest.Test(t, func(t *testing.T) {
-			s := New(optionsFor(newFake()))
-			tools := s.tools()
-			tool := tools[int(which)%len(tools)]
-			result, code := s.invoke(t.Context(), tool, ClientInfo{}, mcp.CallToolParams{Name: tool.name, RawArguments: arguments})
-			text := ""
-			for _, c := range result.Content {
-				if c, ok := c.(mcp.TextContent); ok {
-					text += c.Text
-				}
+		tool := tools[int(which)%len(tools)]
+		result, code := s.invoke(t.Context(), tool, ClientInfo{}, mcp.CallToolParams{Name: tool.name, RawArguments: arguments})
+		text := ""
+		for _, c := range result.Content {
+			if c, ok := c.(mcp.TextContent); ok {
+				text += c.Text
 			}
-			if code == api.CodeInternal || (code != "") != result.IsError || code != "" && !strings.HasPrefix(text, string(code)+": ") || showsSecret(text) {
-				t.Errorf("%s %s: %s %s", tool.name, arguments, code, text)
-			}
-		})
+		}
+		if code == api.CodeInternal || (code != "") != result.IsError || code != "" && !strings.HasPrefix(text, string(code)+": ") || showsSecret(text) {
+			t.Errorf("%s %s: %s %s", tool.name, arguments, code, text)
+		}
 	})
 }

@@ -81,6 +81,11 @@ func run(ctx context.Context, o options) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	temp, err := memory(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	began := time.Now()
 	if err := build(ctx, targets, dir, o.blind); err != nil {
 		return err
@@ -101,7 +106,7 @@ func run(ctx context.Context, o options) (err error) {
 		places <- struct{}{}
 		running.Go(func() {
 			defer func() { <-places }()
-			t.run(ctx, o.each)
+			t.run(ctx, o.each, temp)
 			if o.keep > 0 {
 				t.keep(o.keep)
 			}
@@ -121,6 +126,15 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}
 	return errors.Join(err, context.Cause(ctx))
+}
+
+// memory is a directory for temporary files, in memory where the system has one there: many targets
+// write files and have them synced.
+func memory(dir string) (string, error) {
+	if temp, err := os.MkdirTemp("/dev/shm", "fuzz-"); err == nil {
+		return temp, nil
+	}
+	return os.MkdirTemp(dir, "temp-")
 }
 
 // writeEveryMinute keeps the table of a run that goes on in a file.

@@ -100,15 +100,15 @@ func output(cmd *exec.Cmd) (string, error) {
 // input smaller.
 const grace = 2 * time.Minute
 
-// run searches for a time.
-func (t *target) run(ctx context.Context, d time.Duration) {
+// run searches for a time, with temporary files below temp.
+func (t *target) run(ctx context.Context, d time.Duration, temp string) {
 	before := t.inputs()
 	limited, cancel := context.WithTimeout(ctx, d+grace)
 	defer cancel()
 	cmd := exec.CommandContext(limited, t.binary, "-test.run=^$", "-test.fuzz=^"+t.name+"$", "-test.fuzztime="+d.String(), "-test.fuzzminimizetime=10s",
 		"-test.parallel=1", "-test.fuzzcachedir="+t.cache, "-test.timeout=0")
 	cmd.Dir = t.dir
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
+	cmd.Env = append(os.Environ(), "GOMAXPROCS=1", "TMPDIR="+temp)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it then says how far it came
 	cmd.WaitDelay = 10 * time.Second
 	cmd.Stdout, cmd.Stderr = t, t

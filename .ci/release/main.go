@@ -3,7 +3,8 @@
 // manual page, and SHA256SUMS over all of it. The same tree and the same Go give the same bytes.
 //
 //	go run ./.ci/release [-out dist] [-url https://…/releases/download/v0.1.0]
-//	go run ./.ci/release -check    packs this machine's program for three systems, twice; seconds
+//	go run ./.ci/release -check      packs this machine's program for three systems, twice; seconds
+//	go run ./.ci/release -reproduce  builds this machine's program in two places and compares; minutes
 //
 // CI runs -check; it ends with an error when the two differ, or when a part of it cannot be read.
 // What builds reproducibly is Go's own: -trimpath, no build id, no version control in the program.
@@ -38,10 +39,17 @@ func main() {
 	url := flag.String("url", "https://example.com/waoutbox", "where the archives will be, for the formula")
 	maintainer := flag.String("maintainer", "waoutbox <waoutbox@localhost>", "of the Debian packages")
 	check := flag.Bool("check", false, "only this machine's program, twice, into a temporary directory")
+	twice := flag.Bool("reproduce", false, "build this machine's program in two directories with caches of their own, and compare")
 	flag.Parse()
 	r := release{url: *url, maintainer: *maintainer}
 	if *check {
 		if err := r.check(); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
+	if *twice {
+		if err := r.reproduce(); err != nil {
 			log.Fatal(err)
 		}
 		return
@@ -171,6 +179,14 @@ func (r *release) build(bin string, t target) ([]byte, error) {
 		t = target{runtime.GOOS, runtime.GOARCH}
 	}
 	path := filepath.Join(bin, t.String(), programName(t))
+	if err := r.buildCommand(path, t).Run(); err != nil {
+		return nil, fmt.Errorf("build for %s: %w", t, err)
+	}
+	return os.ReadFile(path)
+}
+
+// buildCommand makes the program of one target at path.
+func (r *release) buildCommand(path string, t target) *exec.Cmd {
 	args := []string{"build", "-buildvcs=false", "-o", path}
 	if !r.quick {
 		args = append(args, "-trimpath", "-ldflags=-s -w -buildid=")
@@ -178,10 +194,7 @@ func (r *release) build(bin string, t target) ([]byte, error) {
 	cmd := exec.Command("go", append(args, "./cmd/waoutbox")...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=")
 	cmd.Stderr = os.Stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("build for %s: %w", t, err)
-	}
-	return os.ReadFile(path)
+	return cmd
 }
 
 // describe asks this machine's program for its version, its manual page and its completion.

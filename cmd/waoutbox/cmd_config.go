@@ -271,7 +271,7 @@ func (e *env) configChanged(key string, live bool) error {
 		e.next("waoutbox webhook allow")
 		return nil
 	}
-	e.next("a running service takes it at its next start: %s", e.command("restart"))
+	e.next("waoutbox restart   (a running service takes it at its next start)")
 	return nil
 }
 
@@ -305,12 +305,23 @@ func fileLine(key, value string, ok bool) configLine {
 // addSettingFlags gives cmd a flag for every setting.
 func addSettingFlags(cmd *cobra.Command) {
 	for _, s := range config.Keys() {
-		cmd.Flags().String(s.Key, "", s.Help+" [$"+s.Env+"]")
-		if s.Kind == config.KindBool {
-			cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
+		help := s.Help + " [$" + s.Env + "]"
+		if s.Kind != config.KindBool {
+			cmd.Flags().String(s.Key, "", help)
+			continue
 		}
+		cmd.Flags().Var(new(switchFlag), s.Key, help)
+		cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
 	}
 }
+
+// switchFlag is the flag of a setting that is true or false: --NAME alone is true. What it is given
+// is checked with the other settings.
+type switchFlag string
+
+func (f *switchFlag) Set(value string) error { *f = switchFlag(value); return nil }
+func (f *switchFlag) String() string         { return string(*f) }
+func (f *switchFlag) Type() string           { return "bool" }
 
 // givenSettings returns the settings that were given as flags.
 func givenSettings(cmd *cobra.Command) map[string]string {

@@ -31,6 +31,12 @@ type doctorFinding struct {
 	Mend    string `json:"mend,omitempty"` // what to do, often a command
 }
 
+// quarantinedLine is `doctor --quarantine --json`.
+type quarantinedLine struct {
+	Moved  string `json:"moved"`  // where the damaged file is now
+	Reason string `json:"reason"` // what is wrong with it
+}
+
 func newDoctorCmd(e *env) *cobra.Command {
 	var offline, quarantine bool
 	cmd := &cobra.Command{
@@ -129,7 +135,7 @@ func (e *env) quarantine(ctx context.Context) (err error) {
 		return err
 	}
 	if e.json {
-		e.printJSON(map[string]string{"moved": aside, "reason": why.Error()})
+		e.printJSON(quarantinedLine{aside, why.Error()})
 		return nil
 	}
 	e.printf("Moved to %s\n  %s\n", e.home(aside), term.Clean(why.Error()))

@@ -44,6 +44,7 @@ type wanted struct {
 	id        string
 	principal string
 	url       string // its identity
+	public    bool   // its host is in no private network now
 	host      string
 	event     string
 	arguments json.RawMessage // canonical
@@ -118,7 +119,8 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 	}
 	w.id = leases.ID(w.principal, w.url, w.event, w.arguments)
 	w.ends = leases.Ends(time.Now(), in.TTLMillis, in.NoExpiry, s.o.Subscriptions.Endless)
-	return w, s.mayReach(ctx, at)
+	w.public, err = s.mayReach(ctx, at)
+	return w, err
 }
 
 // subscriptionTarget is where events are wanted.
@@ -156,12 +158,14 @@ func (s *Service) subscriptionURL(raw string) (at subscriptionTarget, err error)
 }
 
 // mayReach refuses, where every host is allowed, those in private networks that the user did not
-// name: a client could look for what listens there.
-func (s *Service) mayReach(ctx context.Context, at subscriptionTarget) error {
+// name: a client could look for what listens there. public tells that a host is in none, so that no
+// delivery may find it in one later.
+func (s *Service) mayReach(ctx context.Context, at subscriptionTarget) (public bool, err error) {
+	err = s.o.Public(ctx, at.url)
 	if at.listed {
-		return nil
+		return err == nil, nil
 	}
-	return s.o.Public(ctx, at.url)
+	return true, err
 }
 
 // agreed returns when the endpoint agreed to what the caller has sent there: it is asked unless it
@@ -196,7 +200,7 @@ func (s *Service) agreed(ctx context.Context, w wanted) (at time.Time, generatio
 		e.RetryAfterSeconds = int(wait/time.Second) + 1
 		return at, 0, e
 	}
-	cfg := outbox.Webhook{URL: w.url, Lease: &outbox.Lease{ID: w.id}}
+	cfg := outbox.Webhook{URL: w.url, Lease: &outbox.Lease{ID: w.id, Public: w.public}}
 	if err := s.o.Receivers.Challenge(ctx, cfg, []byte(w.secret), w.id); err != nil {
 		return at, 0, s.callbackFailed(err)
 	}

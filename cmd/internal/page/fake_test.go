@@ -336,7 +336,7 @@ func newServer(t *testing.T, f *fakeService) (*Server, string) {
 }
 
 // newPage is a page without a listener.
-func newPage(t *testing.T, f *fakeService) *Server {
+func newPage(t testing.TB, f *fakeService) *Server {
 	t.Helper()
 	s, err := New(Options{
 		Service: f, Version: "0.1.0", Started: time.Now().Add(-time.Hour), Events: []string{"message.received", "connection.update"}, Log: slog.New(slog.DiscardHandler), Place: "~/state",

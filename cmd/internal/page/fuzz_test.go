@@ -32,12 +32,13 @@ func FuzzPage(f *testing.F) {
 		f.Add(seed, "id=dl_1&back=/page/events&hide=1&typed=42&phone=15550100123")
 		f.Add(seed, "back=%2f%2fevil.example&all=1")
 	}
+	s := newPage(f, everything())
 	f.Fuzz(func(t *testing.T, path, form string) {
 		if strings.HasPrefix(path, "stream") || strings.HasPrefix(path, "link/") {
 			return // these go on with their callers
 		}
 		service := everything()
-		s := newPage(t, service)
+		s.o.Service, s.sessions = service, newSessions()
 		u, err := url.ParseRequestURI(Root + path)
 		if err != nil {
 			return
@@ -80,11 +81,12 @@ func FuzzForm(f *testing.F) {
 		f.Add(path, "id=dl_1&all=1&typed=1204&rate=1e9&until=x&webhook=wh_7K2M&back=//evil.example&number=1&overlap=1h")
 		f.Add(path, "back=/page/events?x=1&hide=1&exact=1&rate=-1&keep=1&q=evt_7")
 	}
+	s := newPage(f, everything())
 	f.Fuzz(func(t *testing.T, path, form string) {
 		if strings.HasPrefix(path, "link/pair") || strings.HasPrefix(path, "link/code") {
 			return // the pairing goes on
 		}
-		s := newPage(t, everything())
+		s.o.Service, s.sessions = everything(), newSessions()
 		u, err := url.ParseRequestURI(Root + path)
 		if err != nil {
 			return

@@ -96,7 +96,7 @@ func blank(r rune) bool {
 // joins reports whether a joiner beside r has a meaning: in scripts whose letters join, and between
 // the parts of an emoji.
 func joins(r rune) bool {
-	return unicode.IsPrint(r) && !unseen(r) && unicode.In(r, unicode.So, unicode.Sk, unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali,
+	return r != unicode.ReplacementChar && unicode.IsPrint(r) && !unseen(r) && unicode.In(r, unicode.So, unicode.Sk, unicode.Arabic, unicode.Syriac, unicode.Nko, unicode.Mongolian, unicode.Devanagari, unicode.Bengali,
 		unicode.Gurmukhi, unicode.Gujarati, unicode.Oriya, unicode.Tamil, unicode.Telugu, unicode.Kannada, unicode.Malayalam, unicode.Sinhala,
 		unicode.Khmer, unicode.Myanmar)
 }
