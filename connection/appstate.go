@@ -16,7 +16,15 @@ import (
 // syncedLink is the link as a synced.Mender needs it.
 type syncedLink struct{ c *Client }
 
-func (l syncedLink) Fetch(ctx context.Context, name appstate.WAPatchName, whole bool) error {
+// Fetch makes the error of a panic, so that it is tried again: what is fetched was written by other
+// devices of the account.
+func (l syncedLink) Fetch(ctx context.Context, name appstate.WAPatchName, whole bool) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			l.c.panicked("fetching synced settings", p)
+			err = errors.New("it cannot be read by this version")
+		}
+	}()
 	cli, err := l.c.connected(ctx)
 	if err != nil {
 		return fmt.Errorf("%w: %w", whatsmeow.ErrNotConnected, err)
@@ -106,7 +114,7 @@ func announced(n *waBinary.Node) (settingsAnnounced, bool) {
 // expectSettings has announced versions fetched, in the background, if the library does not.
 func (c *Client) expectSettings(ctx context.Context, versions settingsAnnounced) {
 	for name, version := range versions {
-		c.sending.Go(func() { c.mender.Expect(ctx, name, version, c.timings.settings) })
+		c.beside("fetching synced settings", func() { c.mender.Expect(ctx, name, version, c.timings.settings) })
 	}
 }
 
@@ -119,6 +127,6 @@ func (c *Client) catchUpSettings(ctx context.Context, s *session) {
 		return
 	}
 	for _, name := range appstate.AllPatchNames {
-		c.sending.Go(func() { c.mender.Mend(ctx, name) })
+		c.beside("fetching synced settings", func() { c.mender.Mend(ctx, name) })
 	}
 }

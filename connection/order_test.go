@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"waoutbox/connection/wasim"
 )
@@ -44,7 +45,8 @@ func TestMoreWaitThanTheLibraryKeepsInOrder(t *testing.T) {
 	r.log = slog.New(messageLog{slog.DiscardHandler, &arrived})
 	r.run()
 	r.pair()
-	ctx := bounded(t)
+	ctx, cancel := context.WithTimeout(context.Background(), limit+n*200*time.Millisecond)
+	defer cancel()
 	bob := r.acc.NewContact("Bob", "15550100123")
 	sendAll(t, func() (string, error) { return bob.SendText(ctx, "first") })
 	must(t, r.acc.WaitDrained(ctx))

@@ -96,7 +96,7 @@ func (c *Client) startSend(req compose.Request, alias types.JID, record []outbox
 
 // send runs one send to its end.
 func (c *Client) send(s *session, o *openSend, req compose.Request) {
-	result, err := c.trySend(s, o, req)
+	result, err := c.containSend(s, o, req)
 	c.giveBack(req) // before anybody learns of the end
 	if err != nil {
 		if _, ok := errors.AsType[*api.Error](err); !ok {
@@ -113,6 +113,18 @@ func (c *Client) send(s *session, o *openSend, req compose.Request) {
 	}
 	c.sends.mu.Unlock()
 	close(o.done)
+}
+
+// containSend makes the error of a panic: what somebody asked to be sent ends no other send, nor
+// the service. The message may have left before.
+func (c *Client) containSend(s *session, o *openSend, req compose.Request) (result api.SendResult, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked("sending", p)
+			err = unsure(req.IdempotencyKey, "the message was not sent: something failed in an unexpected way")
+		}
+	}()
+	return c.trySend(s, o, req)
 }
 
 func (c *Client) trySend(s *session, o *openSend, req compose.Request) (api.SendResult, error) {

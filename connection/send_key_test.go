@@ -172,3 +172,62 @@ func TestRefusedRepetitionKeepsItsID(t *testing.T) {
 		t.Errorf("%d message.sent events, want 1", n)
 	}
 }
+
+// A send that panics fails, is told of, and ends nothing else; its key is free again. Before, it
+// ended the process, and so did the agent that tried it again.
+func TestASendThatPanicsEndsNothingElse(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	r.engine.Hook(func(op string) error {
+		if op == "PutSend" {
+			panic("a fault of ours")
+		}
+		return nil
+	})
+	in := api.Send{To: bob.LID(), Text: "x", IdempotencyKey: "k"}
+	if _, err := r.Send(ctx, in); api.CodeOf(err) != api.CodeTimeout || !strings.Contains(err.Error(), "same idempotency key") || strings.Contains(err.Error(), "fault of ours") {
+		t.Errorf("got %v", err)
+	}
+	if !r.hasAlarm(alarmPanic) {
+		t.Error("nothing tells of it")
+	}
+	r.engine.Hook(nil)
+	if got, err := r.Send(ctx, in); err != nil || got.MessageID == "" {
+		t.Errorf("afterwards: %+v, %v", got, err)
+	}
+}
+
+// What the link does by itself beside ends nothing else when it panics.
+func TestWhatPanicsBesideTheLinkEndsNothingElse(t *testing.T) {
+	r := linkedRig(t)
+	done := make(chan struct{})
+	r.beside("a test", func() { defer close(done); panic("a fault of ours") })
+	<-done
+	eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmPanic) })
+}
+
+// Marks as read, typing and watched presences have a pace of their own: an agent in a loop gets the
+// account into no trouble.
+func TestSignalsHaveAPace(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	mark := func() error {
+		_, err := r.MarkRead(ctx, api.MarkRead{Messages: []api.MessageRef{{Chat: bob.LID(), ID: "3A"}}})
+		return err
+	}
+	for what, do := range map[string]func() error{
+		"mark":  mark,
+		"type":  func() error { _, err := r.Typing(ctx, api.Typing{To: bob.LID()}); return err },
+		"watch": func() error { _, err := r.WatchPresence(ctx, api.WatchPresence{Of: bob.LID()}); return err },
+	} {
+		r.signals = newPace(3, r.now)
+		if err := mark(); api.CodeOf(err) == api.CodeRateLimited {
+			t.Errorf("the first: %v", err)
+		}
+		if err := do(); api.CodeOf(err) != api.CodeRateLimited || !strings.Contains(err.Error(), "3 marks as read") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

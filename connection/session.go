@@ -3,7 +3,6 @@ package connection
 import (
 	"context"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -220,12 +219,6 @@ func (c *Client) noteArrival(n *waBinary.Node) {
 	if c.quiet.Swap(false) {
 		c.status.note(noteSilence, "")
 	}
-}
-
-// libraryPanicked tells of something from WhatsApp that the library could not handle.
-func (c *Client) libraryPanicked(p guard.Panic) {
-	c.log.Error("the WhatsApp library panicked", "at", p.Where, "panic", p.Value, "stack", p.Stack)
-	c.alarms.happened(alarmPanic, fmt.Sprintf("WhatsApp sent something (%s) that this version cannot handle; it was refused, and the service goes on. This is a bug: please report it with the log line \"the WhatsApp library panicked\".", p.Where))
 }
 
 const (

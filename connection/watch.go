@@ -159,7 +159,7 @@ func (w *connectionWatch) onEvent(ctx context.Context, evt any) (o connectionEnd
 		c.status.set(api.LinkConnected, "")
 		c.reportLinked()
 		c.sends.settleAcknowledged(ctx)
-		c.sending.Go(func() { c.watchAgain(ctx, w.s) })
+		c.beside("watching presences", func() { c.watchAgain(ctx, w.s) })
 		if !w.s.caughtUp {
 			w.s.caughtUp = true
 			c.catchUpSettings(ctx, w.s)
@@ -228,7 +228,7 @@ func (w *connectionWatch) onEvent(ctx context.Context, evt any) (o connectionEnd
 		c.expectSettings(ctx, e)
 	case *events.AppStateSyncError:
 		c.log.Warn("app state could not be synced", "name", string(e.Name), "error", e.Error)
-		c.sending.Go(func() { c.mender.Mend(ctx, e.Name) })
+		c.beside("fetching synced settings", func() { c.mender.Mend(ctx, e.Name) })
 	}
 	return connectionEnd{}, false
 }

@@ -133,7 +133,7 @@ func TestSubscribeErrors(t *testing.T) {
 		{"events/subscribe", `{"name":"message.received","delivery":{"mode":"webhook"}}`, -32602, `"field":"delivery.url"`},
 		{"events/subscribe", `{"name":"message.received","delivery":{"url":"https://a.example"}}`, -32602, `"field":"delivery.mode"`},
 		{"events/subscribe", `{"name":"message.received","delivery":{"mode":"push","url":"https://a.example"}}`, -32014, `"value":"push"`},
-		{"events/subscribe", `{"name":"connection.update",` + hook + `}`, -32014, `"value":"webhook"`}, // as presences are
+		{"events/subscribe", `{"name":"connection.update",` + hook + `}`, -32014, `"value":"webhook"`},
 		{"events/subscribe", `{"name":"message.received","arguments":{"from":["1"]},` + hook + `}`, -32602, "it takes chats, kinds, notChats"},
 		{"events/subscribe", `{"name":"message.received","ttlMs":"1h",` + hook + `}`, -32602, `"field":"ttlMs"`},
 		{"events/subscribe", `{"name":"message.received","maxAgeMs":-1,` + hook + `}`, -32602, "maxAgeMs"},
@@ -170,8 +170,8 @@ func TestSubscribeErrors(t *testing.T) {
 	}
 }
 
-// Webhooks stand in the list where the user allows them, of the types that have them, and never in a
-// session that may only read: there a subscription is refused, on record.
+// Webhooks stand in the list where the user allows them, of the types that have them, and never in
+// a session that may only read: there a subscription is refused, on record.
 func TestWebhooksAreListed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -18,22 +18,24 @@ const (
 )
 
 // AuditKind tells records of the audit trail apart that are kept within bounds of their own: many
-// refusals or sends take no room of the changes.
+// refusals or sends take no room of the changes, and many marks as read none of the sends.
 type AuditKind uint8
 
 const (
 	AuditChange  AuditKind = iota // something was changed
-	AuditSend                     // a message was sent or marked as read, or a presence is watched
+	AuditSend                     // a message was sent
 	AuditRefusal                  // what was asked for was not done
+	AuditSignal                   // marks as read, watched presences, sends that were sent before
 	auditKinds
 )
 
 // AuditKinds lists every AuditKind.
-func AuditKinds() []AuditKind { return []AuditKind{AuditChange, AuditSend, AuditRefusal} }
+func AuditKinds() []AuditKind { return []AuditKind{AuditChange, AuditSend, AuditRefusal, AuditSignal} }
 
 // Most is how many records of a kind are kept: the newest.
 func (k AuditKind) Most() int {
-	if k == AuditRefusal {
+	switch k {
+	case AuditRefusal, AuditSignal:
 		return 2_000
 	}
 	return 10_000

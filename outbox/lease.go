@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 )
@@ -27,6 +26,9 @@ type Lease struct {
 	Arguments json.RawMessage `json:"arguments,omitempty"`
 	// Preview lets the beginning of texts leave the machine: the owner's word.
 	Preview bool `json:"preview,omitempty"`
+	// Public says that the host was no private one when it was subscribed: what it resolves to
+	// later is never called where it is.
+	Public bool `json:"public,omitempty"`
 	// Ends is when nothing is sent any more, zero for never. LeaseGrace says what a clock that
 	// jumps does to it.
 	Ends       time.Time `json:"ends,omitzero"`
@@ -89,17 +91,4 @@ func EndLease(s Subscription, w Webhook, reason string) (Subscription, Webhook, 
 	s.Removed = true
 	s.Epochs = append(CloneEpochs(s.Epochs), Epoch{})
 	return s, w, nil
-}
-
-// CheckLease reports why a lease cannot be stored.
-func CheckLease(l Lease) error {
-	switch {
-	case l.ID == "" || l.Principal == "" || l.Name == "":
-		return errors.New("a lease needs an id, a principal and a name")
-	case max(len(l.ID), len(l.Principal), len(l.Client), len(l.Name)) > MaxField || len(l.Arguments) > MaxConfig/4:
-		return fmt.Errorf("a lease with an id, a principal, a client or a name above %d bytes, or arguments above %d: %w", MaxField, MaxConfig/4, ErrTooLarge)
-	case len(l.Arguments) > 0 && !json.Valid(l.Arguments):
-		return errors.New("the arguments of a lease are no JSON")
-	}
-	return nil
 }

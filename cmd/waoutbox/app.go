@@ -56,7 +56,9 @@ type app struct {
 //
 // An outbox that was lost is not begun anew, unless newOutbox says so.
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
-	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), rules: subscriptionRules(cfg), meters: metrics.New(version, catalogNames()), arrivals: &recent.Arrivals{}, live: newLiveView()}
+	meters := metrics.New(version, catalogNames())
+	log = slog.New(meters.CountPanics(log.Handler()))
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), rules: subscriptionRules(cfg), meters: meters, arrivals: &recent.Arrivals{}, live: newLiveView()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())

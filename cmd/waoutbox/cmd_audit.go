@@ -25,7 +25,7 @@ func newAuditCmd(e *env) *cobra.Command {
 		Long: `Lists what was changed and by whom, oldest first: webhooks, dead letters, replays, the link, allowed
 hosts, settings, messages sent (to whom, never what), and what was asked for and refused. Secrets and the
 text of messages are never in it. What is begun was about to be done when the process ended. It is kept
-for a year, at most the newest 10,000 changes, 10,000 sends and 2,000 refusals. With --json all that is kept, or the newest --limit of it.
+for a year, at most the newest 10,000 changes, 10,000 sends, 2,000 refusals and 2,000 marks as read and the like. With --json all that is kept, or the newest --limit of it.
 
 --verify checks that nothing else has changed it: the records form a chain of hashes, each kind its own,
 and the end of each is sealed with the key of the state, which an edited database does not have. It prints the newest links; keep them elsewhere, and --known LINK tells later whether what they stand
@@ -58,7 +58,7 @@ for is still there.`,
 	once(cmd, &since, "since", "only what was done since: a duration like 1h or 2d, or a time like 2026-01-31T09:00:00Z")
 	cmd.Flags().BoolVar(&verify, "verify", false, "check that nothing else changed it")
 	cmd.Flags().StringSliceVar(&known, "known", nil, "with --verify: a link that an earlier check printed; repeatable")
-	cmd.Flags().IntVar(&limit, "limit", listShown, "how many of the newest records")
+	cmd.Flags().IntVarP(&limit, "limit", "n", listShown, "how many of the newest records")
 	return cmd
 }
 
@@ -118,10 +118,14 @@ func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, m
 
 // auditWho names a caller: an agent and a program by their own names.
 func auditWho(r api.AuditRecord) string {
-	if r.Client == "" {
-		return r.Caller
+	as := ""
+	if r.Principal != "" && r.Caller == api.CallerMCP {
+		as = " (" + r.Principal + ")"
 	}
-	return strings.TrimSpace(r.Caller + " " + r.Client + " " + r.ClientVersion)
+	if r.Client == "" {
+		return r.Caller + as
+	}
+	return strings.TrimSpace(r.Caller+" "+r.Client+" "+r.ClientVersion) + as
 }
 
 // auditOutcome says in words how it ended.

@@ -160,7 +160,7 @@ func (e *env) checkStaged(ctx context.Context, staged string, b backup.Backup) (
 // the same in two outboxes that came of one gets a new value here.
 func renewRestored(ctx context.Context, box *boltbox.Box) error {
 	svc := admin.New(admin.Options{Engine: box, Caller: ownCommand})
-	if err := svc.Outside(ctx, "restore", func(context.Context) error { return nil }); err != nil {
+	if err := svc.Outside(ctx, "restore", svc.EndRestoredLeases); err != nil {
 		return err
 	}
 	return box.RenewState(ctx)

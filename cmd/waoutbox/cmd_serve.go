@@ -41,6 +41,9 @@ QR code while no account is linked, the link as it changes, and one line for wha
 			if err != nil {
 				starter.Failed(codeOf(err), err.Error())
 			}
+			if exitCode(err) == exitUsage && servicemanager.Waits(e.getenv) {
+				return &badSettings{err}
+			}
 			return err
 		},
 	}
@@ -83,6 +86,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
+	log = a.log
 	proxy, err := a.proxy(e.configPath(), cfg)
 	if err != nil {
 		return usageError(err)

@@ -18,9 +18,9 @@ type versionInfo struct {
 	Time time.Time `json:"time,omitzero"`
 	// of the WhatsApp library in it
 	LibraryTime time.Time `json:"library_time,omitzero"`
-	Go   string    `json:"go"`
-	OS   string    `json:"os"`
-	Arch string    `json:"arch"`
+	Go          string    `json:"go"`
+	OS          string    `json:"os"`
+	Arch        string    `json:"arch"`
 }
 
 func newVersionCmd(e *env) *cobra.Command {

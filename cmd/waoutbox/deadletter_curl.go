@@ -44,9 +44,9 @@ func (e *env) showCurl(d api.DeadLetterDetail) {
 	if d.Signed {
 		b.WriteString(signing)
 		fmt.Fprintf(&b, "signature=$(printf %%s \"$body\" | hmac \"$key\" | hex)\n")
-		fmt.Fprintf(&b, "v1=$(printf %%s %s\"$now.$body\" | hmac \"$standard\" | openssl base64 -A)\n", "'"+strings.ReplaceAll(d.EventID, "'", "")+".'")
+		fmt.Fprintf(&b, "v1=$(printf %%s %s\"$now.$body\" | hmac \"$standard\" | openssl base64 -A)\n", shellWord(d.EventID+"."))
 	}
-	fmt.Fprintf(&b, "printf %%s \"$body\" | curl -i -X POST %s", term.Quote(d.URL))
+	fmt.Fprintf(&b, "printf %%s \"$body\" | curl -i -X POST %s", shellWord(d.URL))
 	for _, h := range curlHeaders(d) {
 		fmt.Fprintf(&b, " \\\n  -H %s", h)
 	}
@@ -83,12 +83,21 @@ func curlHeaders(d api.DeadLetterDetail) []string {
 	}
 	var out []string
 	for _, h := range plain {
-		out = append(out, term.Quote(h))
+		out = append(out, shellWord(h))
 	}
 	if d.Signed {
-		out = append(out, `"X-Webhook-Signature: sha256=$signature"`, term.Quote("webhook-id: "+d.EventID), `"webhook-timestamp: $now"`, `"webhook-signature: v1,$v1"`)
+		out = append(out, `"X-Webhook-Signature: sha256=$signature"`, shellWord("webhook-id: "+d.EventID), `"webhook-timestamp: $now"`, `"webhook-signature: v1,$v1"`)
 	}
 	return out
+}
+
+// shellWord is shellText as one argument of a command.
+func shellWord(s string) string {
+	text := shellText(s)
+	if strings.HasPrefix(text, "$(") {
+		return `"` + text + `"`
+	}
+	return text
 }
 
 // shellText quotes text of others for a POSIX shell. What a terminal would obey or not show is an

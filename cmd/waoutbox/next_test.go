@@ -50,8 +50,8 @@ func runNext(t *testing.T, f *fakeService, res result) {
 	}
 }
 
-// printedCommands returns the command lines in what a command printed. One at the end of its line is
-// taken as it stands; in the middle of a sentence it ends where the rest is no command any more.
+// printedCommands returns the command lines in what a command printed. One at the end of its line
+// is taken as it stands; in the middle of a sentence it ends where the rest is no command any more.
 func printedCommands(text string) (lines []string) {
 	root := hintsRoot()
 	known := func(words []string) bool {
@@ -109,7 +109,7 @@ func TestPrintedCommands(t *testing.T) {
 		"Stop it: waoutbox stop\n":                                                                        "stop",
 		"Mend that, then: waoutbox start (its log: waoutbox logs)\n":                                      "start, logs",
 		"error: Look: waoutbox --state-dir /srv/wa webhook add wh_1; waoutbox status\n":                   "webhook add wh_1, status",
-		"Next: waoutbox status now\n":                                                                     "status now", // as it stands, to be refused
+		"Next: waoutbox status now\n":                                                                     "status now",
 	} {
 		if got := strings.Join(printedCommands(text), ", "); got != want {
 			t.Errorf("%q has the commands %q, want %q", text, got, want)

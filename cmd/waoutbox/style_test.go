@@ -35,6 +35,7 @@ var largePackages = map[string]string{
 	"connection/translate": "the rules of the events, pure: one file for each kind of thing that is told, over one table",
 	"dispatcher":           "one lane's goroutine owns all of its state: a file for each thing that it does",
 	"dispatcher/webhook":   "one request and its checks, two files of which differ by system, and what the receivers of leases get instead",
+	"outbox/api":           "what is asked for and returned, a file for each family of operations",
 	"outbox":               "the words of the seam, a file each, with their encoding",
 	"outbox/outboxtest":    "the suite has a file for each group of operations, beside the engine in memory and the slow one",
 	"outbox/boltbox":       "the engine with its dedupe index (seen*.go), which works inside the transactions of the appends",

@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"io"
 	"os/exec"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/untrusted"
 )
 
 // hostileText is what a sender or an endpoint may write to whoever reads it.
@@ -57,5 +60,57 @@ func TestTheScriptOfABodyHasNothingHidden(t *testing.T) {
 	}
 	if got := shellText("it's"); strings.Contains(got, "printf") {
 		t.Errorf("a plain text became %s", got)
+	}
+}
+
+// What strangers and endpoints wrote reaches a terminal as text, whichever command shows it: here
+// every text of what the service returns is hostile but those that commands find things by.
+func TestNoCommandPrintsWhatATerminalObeys(t *testing.T) {
+	t.Parallel()
+	f := withBacklog(3)
+	f.events = eventLog(3)
+	f.activity = active().activity
+	f.audit = []api.AuditRecord{{Operation: "webhook.add", Object: "wh_1"}}
+	letter, event := f.letters[0].ID, f.events[0].ID
+	for _, part := range []any{&f.letters, &f.events, &f.hooks, &f.status, &f.activity, &f.audit} {
+		makeHostile(reflect.ValueOf(part).Elem())
+	}
+	for _, args := range [][]string{
+		{"status"}, {"webhook", "list"}, {"webhook", "show", "wh_9QRT"}, {"deadletter"}, {"deadletter", "list"}, {"deadletter", "show", letter},
+		{"deadletter", "show", letter, "--curl"}, {"deadletter", "show", letter, "--json"}, {"event", "list"}, {"event", "show", event}, {"audit"},
+	} {
+		res := invokeWith(t, f, "", func(e *env) { e.live = true }, args...)
+		if res.code == exitUsage || res.out == "" {
+			t.Errorf("%v: %+v", args, res)
+		}
+		for _, out := range []string{res.out, res.err} {
+			for line := range strings.Lines(out) {
+				if line = strings.TrimSuffix(line, "\n"); untrusted.Escape(line) != line {
+					t.Errorf("%v prints %q", args, line)
+				}
+			}
+		}
+	}
+}
+
+// makeHostile makes every text in v hostile but those that things are found by.
+func makeHostile(v reflect.Value) {
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			makeHostile(v.Elem())
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			makeHostile(v.Index(i))
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && !slices.Contains([]string{"ID", "Webhook", "DeadLetter", "StateDir", "Schedule", "Unreplayable"}, f.Name) || f.Anonymous {
+				makeHostile(v.Field(i))
+			}
+		}
+	case reflect.String:
+		v.SetString(v.String() + hostileText)
 	}
 }

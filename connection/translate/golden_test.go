@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -80,7 +81,12 @@ type fixture struct {
 func newFixture(opts ...Option) fixture {
 	f := fixture{clock: &stepClock{}, book: knownContacts(), self: new(self), alarms: new([]Alarm), given: new([]reflect.Type)}
 	f.clock.set(created(0))
-	opts = append(opts, WithAlarm(func(a Alarm) { *f.alarms = append(*f.alarms, a) }))
+	var mu sync.Mutex
+	opts = append(opts, WithAlarm(func(a Alarm) {
+		mu.Lock()
+		defer mu.Unlock()
+		*f.alarms = append(*f.alarms, a)
+	}))
 	f.Translator = New(func() Self { return *f.self }, f.book, f.clock.now, opts...)
 	return f
 }

@@ -27,6 +27,7 @@ const (
 	whyEmbedded    = "an address form that leads to a private or reserved address; write that address itself."
 	whyOwn         = "where waoutbox itself listens (the setting http); a webhook goes to another program."
 	whyNotLocal    = "not this machine, which localhost and the names below it stand for; write the name or the address that is meant."
+	whyNotPublic   = "in a private network, or this machine: what an MCP client subscribed went to a public address at first, and goes to no other."
 	whyPublicPlain = "a public address, and plain http would show the events to everyone on the way;" +
 		" use https, or allow it with: waoutbox webhook add URL --allow-insecure-http."
 )
@@ -143,6 +144,7 @@ type guard struct {
 	own           *Own
 	// the name stands for this machine, as the policy for hosts believes: whatever it resolves to
 	thisMachine bool
+	public      bool // nothing else is called: it was one when a client subscribed
 }
 
 // guardOf is the guard for a URL's host.
@@ -168,6 +170,9 @@ func (g guard) check(a netip.Addr) error {
 	}
 	if g.thisMachine && !a.Unmap().IsLoopback() {
 		return &AddressError{a, whyNotLocal}
+	}
+	if g.public && !public {
+		return &AddressError{a, whyNotPublic}
 	}
 	if g.plain && public && !g.allowInsecure {
 		return &AddressError{a, whyPublicPlain}

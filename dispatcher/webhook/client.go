@@ -31,6 +31,7 @@ const (
 type client struct {
 	raw           string
 	allowInsecure bool
+	public        bool
 	ca            []byte
 	url           *url.URL
 	userAgent     string
@@ -61,9 +62,10 @@ func newClient(w outbox.Webhook, userAgent string, m *machine, own *Own, resolve
 		port = "443"
 	}
 	g := guardOf(u.Hostname(), u.Scheme == "http", w.AllowInsecureHTTP, own)
+	g.public = publicOnly(&w)
 	address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), port))
 	c := &client{
-		raw: w.URL, allowInsecure: w.AllowInsecureHTTP, ca: bytes.Clone(w.CA), url: u, userAgent: userAgent,
+		raw: w.URL, allowInsecure: w.AllowInsecureHTTP, public: g.public, ca: bytes.Clone(w.CA), url: u, userAgent: userAgent,
 		dial: newDialer(address, g, config, m, resolver).dial,
 	}
 	c.pool = http1.New(http1.Options{
@@ -75,8 +77,11 @@ func newClient(w outbox.Webhook, userAgent string, m *machine, own *Own, resolve
 
 // fits reports whether the client still serves this configuration.
 func (c *client) fits(w *outbox.Webhook) bool {
-	return c.raw == w.URL && c.allowInsecure == w.AllowInsecureHTTP && bytes.Equal(c.ca, w.CA)
+	return c.raw == w.URL && c.allowInsecure == w.AllowInsecureHTTP && bytes.Equal(c.ca, w.CA) && c.public == publicOnly(w)
 }
+
+// publicOnly reports whether a webhook goes to public addresses alone.
+func publicOnly(w *outbox.Webhook) bool { return w.Lease != nil && w.Lease.Public }
 
 // withoutQuery returns a sentence without the URL's query, which may hold a token: an endpoint that
 // repeats the request line gets it into net/http's errors.

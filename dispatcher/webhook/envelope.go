@@ -42,7 +42,8 @@ func (e *ChallengeError) Error() string {
 // Challenge asks the receiver at w's URL whether it wants events: a signed envelope with a random
 // challenge, which a 2xx must repeat as {"challenge": …}. It goes through the same checks of the
 // address as a delivery, follows no redirect, is made once, and ends within 10 s. secret is in
-// plain, as the client gave it, since nothing is stored yet. It returns nil when the receiver
+// plain, as the client gave it, since nothing is stored yet; w needs its URL, and a Lease where it
+// is to be Public. It returns nil when the receiver
 // agreed, else a *ChallengeError, or ctx's error when its caller left.
 func (s *Sender) Challenge(ctx context.Context, w outbox.Webhook, secret []byte, subscriptionID string) error {
 	token := rand.Text()
@@ -51,7 +52,7 @@ func (s *Sender) Challenge(ctx context.Context, w outbox.Webhook, secret []byte,
 		return fmt.Errorf("encode a challenge: %w", err)
 	}
 	left := ctx
-	ctx, cancel := context.WithTimeout(ctx, challengeTime)
+	ctx, cancel := context.WithTimeout(ctx, s.challenge)
 	defer cancel()
 	failed := func(class outbox.Class, status int) error {
 		if left.Err() != nil {
@@ -70,7 +71,7 @@ func (s *Sender) Challenge(ctx context.Context, w outbox.Webhook, secret []byte,
 	if err != nil {
 		return failed(outbox.ClassInternal, 0)
 	}
-	x, err := c.pool.Do(ctx, now.Add(challengeTime), head, body)
+	x, err := c.pool.Do(ctx, now.Add(s.challenge), head, body)
 	if err != nil {
 		class, _ := classify(err)
 		return failed(class, 0)

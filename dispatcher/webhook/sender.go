@@ -43,6 +43,8 @@ type Sender struct {
 	opt      Options
 	machine  *machine
 	resolver *net.Resolver // nil for the system's; tests set it before the first Send
+	// bounds a challenge; tests set it before the first one
+	challenge time.Duration
 
 	buffers sync.Pool // of *[]byte
 
@@ -60,7 +62,7 @@ func New(o Options) *Sender {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Sender{opt: o, machine: &machine{resolverFile: resolverFile}, clients: map[outbox.SubID]*client{}}
+	return &Sender{opt: o, machine: &machine{resolverFile: resolverFile}, challenge: challengeTime, clients: map[outbox.SubID]*client{}}
 }
 
 // Send makes one attempt and returns how it ended. It blocks until there is a response, an error,

@@ -35,6 +35,7 @@ type Handler struct {
 	log      *slog.Logger
 	patience time.Duration // defaultPatience but in tests
 	sessions *sessions
+	large    chan struct{}   // holds one element for each long message
 	open     context.Context // ends with Close
 	close    context.CancelFunc
 }
@@ -42,7 +43,7 @@ type Handler struct {
 // New returns the endpoint of s, with the methods of events, which mcp-go does not know; nil: there
 // are none. It starts nothing.
 func New(s *server.MCPServer, events *mcpevents.Extension, log *slog.Logger) *Handler {
-	h := &Handler{events: events, log: log, patience: defaultPatience}
+	h := &Handler{events: events, log: log, patience: defaultPatience, large: make(chan struct{}, largeBodies)}
 	h.open, h.close = context.WithCancel(context.Background())
 	h.sessions = newSessions(maxSessions, h.forget)
 	h.inner = server.NewStreamableHTTPServer(s,
@@ -129,7 +130,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // post serves a message.
 func (h *Handler) post(w *writer, r *http.Request) {
 	_ = w.ctl.SetReadDeadline(time.Now().Add(h.patience))
-	body, err := io.ReadAll(http.MaxBytesReader(w.ResponseWriter, r.Body, maxBody))
+	body, done, err := h.receive(http.MaxBytesReader(w.ResponseWriter, r.Body, maxBody))
+	defer done()
 	if err != nil {
 		// else net/http waits for the rest, and for ever if the deadline went
 		w.Header().Set("Connection", "close")
@@ -139,6 +141,10 @@ func (h *Handler) post(w *writer, r *http.Request) {
 	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		refuse(w, http.StatusRequestEntityTooLarge, nil, mcp.INVALID_REQUEST,
 			fmt.Sprintf("The message is longer than %d MiB, the most one may have; it was not read. Send less in one message.", maxBody>>20))
+		return
+	}
+	if errors.Is(err, errBodiesWait) {
+		refuse(w, http.StatusServiceUnavailable, nil, mcp.INTERNAL_ERROR, fmt.Sprintf("%d %v already, the most at a time: try again in a moment.", largeBodies, errBodiesWait))
 		return
 	}
 	if err != nil {

@@ -3,10 +3,12 @@ package streamable
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -60,6 +62,58 @@ func TestMessageThatDoesNotArrive(t *testing.T) {
 	raw := make([]byte, 1024)
 	if n, err := conn.Read(raw); err != nil || !strings.HasPrefix(string(raw[:n]), "HTTP/1.1 400 ") {
 		t.Errorf("%q, %v", raw[:n], err)
+	}
+}
+
+// However many clients send long messages at the same time, few of them are in memory: the others
+// wait for a place, and are refused when none comes free. Short ones are served meanwhile.
+func TestLongMessagesAreServedAFewAtATime(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	session := r.begin()
+	long := func(who string) string {
+		return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow","arguments":{"who":%q,"pad":%q}}}`, who, strings.Repeat("x", 2*smallBody))
+	}
+	ended := make(chan int, largeBodies+1)
+	call := func(body string) {
+		resp, err := http.DefaultClient.Do(r.request(t.Context(), http.MethodPost, session, body))
+		if err != nil {
+			t.Error(err)
+			ended <- 0
+			return
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+		ended <- resp.StatusCode
+	}
+	for range largeBodies {
+		go call(long("large"))
+		await(t, r.begun)
+	}
+	go call(strings.Replace(long("small"), strings.Repeat("x", 2*smallBody), "", 1))
+	if who := await(t, r.begun); who != "small" {
+		t.Errorf("%s has begun", who)
+	}
+	h := *r.h // its clients wait less
+	h.patience = 20 * time.Millisecond
+	out := httptest.NewRecorder()
+	h.ServeHTTP(out, r.request(t.Context(), http.MethodPost, session, long("one more")))
+	if out.Code != http.StatusServiceUnavailable || !strings.Contains(out.Body.String(), "try again") {
+		t.Errorf("one more: %d %s", out.Code, out.Body)
+	}
+	for range largeBodies + 1 {
+		r.release <- struct{}{}
+	}
+	for range largeBodies + 1 {
+		if status := await(t, ended); status != http.StatusOK {
+			t.Errorf("status %d", status)
+		}
+	}
+	// they are given back after the response
+	for deadline := time.Now().Add(30 * time.Second); len(r.h.large) > 0; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d places are held", len(r.h.large))
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ type AuditCheck struct {
 
 // AuditBreak is a place at which the audit trail is not what was stored.
 type AuditBreak struct {
-	Kind   string `json:"kind"`             // change, send or refusal
+	Kind   string `json:"kind"`             // change, send, refusal or signal
 	Number int64  `json:"number,omitempty"` // of the link; absent: the record has none
 	ID     string `json:"id,omitempty"`     // of the record, where it is known
 	Why    string `json:"why"`

@@ -12,7 +12,7 @@ import (
 )
 
 // auditKindNames are the kinds of records as links name them.
-var auditKindNames = [...]string{outbox.AuditChange: "change", outbox.AuditSend: "send", outbox.AuditRefusal: "refusal"}
+var auditKindNames = [...]string{outbox.AuditChange: "change", outbox.AuditSend: "send", outbox.AuditRefusal: "refusal", outbox.AuditSignal: "signal"}
 
 // VerifyAudit checks that the audit trail is what was stored.
 func (s *Service) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.AuditCheck, error) {

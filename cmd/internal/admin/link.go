@@ -123,7 +123,8 @@ func (s *Service) Send(ctx context.Context, in api.Send) (out api.SendResult, er
 	return s.o.Link.Send(ctx, in, s.sendRecorder(ctx, in))
 }
 
-// MarkRead sends read receipts, which the senders see: they are recorded among what is sent.
+// MarkRead sends read receipts, which the senders see: they are recorded, and however many there
+// are, they take no room of the records of what was sent.
 func (s *Service) MarkRead(ctx context.Context, in api.MarkRead) (out api.MarkReadResult, err error) {
 	e := outbox.AuditEntry{Operation: "message.read", Result: plural(int64(len(in.Messages)), "message")}
 	for i, m := range in.Messages {
@@ -147,7 +148,7 @@ func (s *Service) beginSent(ctx context.Context, e outbox.AuditEntry) (*outside,
 		s.refused(ctx, &err, e)
 		return nil, err
 	}
-	return s.beginKind(ctx, outbox.AuditSend, e)
+	return s.beginKind(ctx, outbox.AuditSignal, e)
 }
 
 // Typing shows the account as typing in a chat.
@@ -251,6 +252,6 @@ func (s *Service) sent(ctx context.Context, in api.Send, out *api.SendResult, er
 	}
 	if out.Repeated {
 		e.Object, e.Result = cmp.Or(out.Chat, e.Object), out.MessageID+" (repeated)"
-		s.done(ctx, outbox.AuditSend, e)
+		s.done(ctx, outbox.AuditSignal, e)
 	}
 }

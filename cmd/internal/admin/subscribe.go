@@ -44,12 +44,14 @@ type wanted struct {
 	id        string
 	principal string
 	url       string // its identity
+	public    bool   // its host is in no private network now
 	host      string
 	event     string
 	arguments json.RawMessage // canonical
 	filter    outbox.Filter
 	secret    string
 	ends      time.Time
+	cursor    string // what the client has, "" for nothing
 }
 
 // Subscribe has events sent to a URL that an MCP client names; see api.Service.
@@ -103,11 +105,11 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 	if err != nil {
 		return w, err
 	}
-	w.url, w.host, w.event = at.url, at.host, in.Event
+	w.url, w.host, w.event, w.cursor = at.url, at.host, in.Event, in.Cursor
 	if w.filter, err = s.occurrenceFilter(api.OccurrenceQuery{Events: []string{in.Event}, Chats: in.Chats, NotChats: in.NotChats, Kinds: in.Kinds}); err != nil {
 		return w, err
 	}
-	if w.arguments, err = leases.Canonical(in.Arguments); err != nil {
+	if w.arguments, err = leases.Canonical(json.RawMessage(in.Arguments)); err != nil {
 		return w, err
 	}
 	if w.secret, err = leases.Secret(in.Secret); err != nil {
@@ -118,7 +120,8 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 	}
 	w.id = leases.ID(w.principal, w.url, w.event, w.arguments)
 	w.ends = leases.Ends(time.Now(), in.TTLMillis, in.NoExpiry, s.o.Subscriptions.Endless)
-	return w, s.mayReach(ctx, at)
+	w.public, err = s.mayReach(ctx, at)
+	return w, err
 }
 
 // subscriptionTarget is where events are wanted.
@@ -156,12 +159,17 @@ func (s *Service) subscriptionURL(raw string) (at subscriptionTarget, err error)
 }
 
 // mayReach refuses, where every host is allowed, those in private networks that the user did not
-// name: a client could look for what listens there.
-func (s *Service) mayReach(ctx context.Context, at subscriptionTarget) error {
+// name: a client could look for what listens there. public tells that a host is in none, so that no
+// delivery may find it in one later.
+func (s *Service) mayReach(ctx context.Context, at subscriptionTarget) (public bool, err error) {
+	err = s.o.Public(ctx, at.url)
 	if at.listed {
-		return nil
+		return err == nil, nil
 	}
-	return s.o.Public(ctx, at.url)
+	if err != nil {
+		return false, api.Errorf(api.CodeHostNotAllowed, "%s, where events are sent only if the user names it. Allow it with: %s", err, s.command("webhook", "allow", at.host))
+	}
+	return true, nil
 }
 
 // agreed returns when the endpoint agreed to what the caller has sent there: it is asked unless it
@@ -196,7 +204,7 @@ func (s *Service) agreed(ctx context.Context, w wanted) (at time.Time, generatio
 		e.RetryAfterSeconds = int(wait/time.Second) + 1
 		return at, 0, e
 	}
-	cfg := outbox.Webhook{URL: w.url, Lease: &outbox.Lease{ID: w.id}}
+	cfg := outbox.Webhook{URL: w.url, Lease: &outbox.Lease{ID: w.id, Public: w.public}}
 	if err := s.o.Receivers.Challenge(ctx, cfg, []byte(w.secret), w.id); err != nil {
 		return at, 0, s.callbackFailed(err)
 	}

@@ -113,6 +113,39 @@ func TestPutWebhookRefuses(t *testing.T) {
 	}
 }
 
+// One webhook more than the service keeps is refused, and changes nothing; one of those in use can
+// still be changed, and a removed one makes room.
+func TestWebhooksAreBounded(t *testing.T) {
+	r := newRig(t)
+	var wg sync.WaitGroup
+	for i := range MaxWebhooks - 1 { // past the service, which looks at all of them each time
+		wg.Go(func() {
+			cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: fmt.Sprintf("http://localhost/%d", i)})
+			if err == nil {
+				_, err = r.box.PutSub(t.Context(), outbox.Subscription{ID: outbox.SubID(fmt.Sprintf("wh_%d", i)), Config: cfg,
+					Epochs: []outbox.Epoch{{Filter: outbox.Filter{Events: []string{outbox.Any}}}}})
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	r.put("http://localhost/last")
+	_, err := r.PutWebhook(t.Context(), api.PutWebhook{URL: "http://localhost/over"})
+	if api.CodeOf(err) != api.CodeTooManyWebhooks || !strings.Contains(err.Error(), "256") || !strings.Contains(err.Error(), "webhook remove") {
+		t.Errorf("one more: %v", err)
+	}
+	if subs, err := r.box.Subs(t.Context()); err != nil || len(subs) != MaxWebhooks {
+		t.Errorf("%d webhooks, %v", len(subs), err)
+	}
+	r.put("http://localhost/last", "message.sent")
+	if _, err := r.RemoveWebhook(t.Context(), api.RemoveWebhook{Webhook: "http://localhost/last"}); err != nil {
+		t.Error(err)
+	}
+	r.put("http://localhost/over")
+}
+
 func TestRemoveTurnsTheBacklogIntoDeadLetters(t *testing.T) {
 	r := newRig(t)
 	w := r.put("http://localhost/hook", "message.received").Webhook

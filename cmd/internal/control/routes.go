@@ -144,6 +144,10 @@ const (
 	maxHeaderBytes   = 64 << 10 // a page of 256 dead letters by their ids stays below
 	maxTargetBytes   = maxHeaderBytes - 2<<10
 	maxAgentBytes    = 128
+	// calls over the socket at a time, streams included, and connections, with those that are idle
+	// or have sent no header yet: more wait in the system's queue
+	maxCalls       = 256
+	maxConnections = 512
 
 	headerTimeout = 5 * time.Second  // from connect to the end of the header
 	bodyTimeout   = 10 * time.Second // to read one request

@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/net/netutil"
+
 	"waoutbox/cmd/internal/control/socket"
 	"waoutbox/outbox/api"
 	"waoutbox/outbox/api/wording"
@@ -71,7 +73,9 @@ type Server struct {
 	mutating  context.Context // ends when a stop has waited long enough for the mutations
 	cutWrites context.CancelFunc
 
-	bodies bodies // of every call
+	bodies  bodies       // of every call
+	running atomic.Int64 // calls over the socket
+	most    int64        // of them: maxCalls but in tests
 
 	mu              sync.Mutex
 	closed          bool // no call may begin
@@ -82,7 +86,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience, bodies: make(bodies, largeBodies)}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience, bodies: make(bodies, largeBodies), most: maxCalls}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())
@@ -108,7 +112,8 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ErrorLog:          slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- srv.Serve(peerListener{Listener: ln, check: s.check, log: s.log}) }()
+	own := netutil.LimitListener(peerListener{Listener: ln, check: s.check, log: s.log}, maxConnections)
+	go func() { failed <- srv.Serve(own) }()
 
 	var err error
 	select {
@@ -133,12 +138,29 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler) // closes the connection without a word
 	}
 	defer s.calls.Done()
+	defer s.running.Add(-1)
+	next := http.Handler(s.socket)
+	if s.running.Add(1) > s.most && !ofOwner(r) {
+		next = http.HandlerFunc(s.refuseCall)
+	}
 	if r.ContentLength != 0 { // of a body that no handler reads; who reads it sets another
 		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyTimeout))
 	}
 	agent := agentOf(r.Header)
 	agent.Principal = api.PrincipalLocal // nobody else reaches this socket
-	s.serveCall(w, r, agent, s.socket)
+	s.serveCall(w, r, agent, next)
+}
+
+// ofOwner reports whether a call is how the daemon's owner finds and ends it, however many programs
+// hold theirs open.
+func ofOwner(r *http.Request) bool {
+	asked := r.Method + " " + r.URL.Path
+	return asked == string(routeDaemon) || asked == string(routeStop)
+}
+
+// refuseCall is in the place of the operation while too many calls are open.
+func (s *Server) refuseCall(w http.ResponseWriter, _ *http.Request) {
+	s.writeError(w, api.Retryf(api.CodeServiceUnavail, "%d calls are open already, the most at a time; end programs that listen or wait, then try again", s.most))
 }
 
 // serveCall is around every call: who calls, what it took, and a panic stays in its call.

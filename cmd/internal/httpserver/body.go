@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -12,6 +13,7 @@ import (
 // leaves the rest of it to net/http, which waits for it. What is refused waits less.
 func (s *Server) withDeadlines(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer s.contain(r)
 		if r.ContentLength == 0 {
 			next.ServeHTTP(w, r)
 			return
@@ -30,6 +32,19 @@ func (s *Server) withDeadlines(next http.Handler) http.Handler {
 			_, _ = io.Copy(io.Discard, body)
 		}
 	})
+}
+
+// contain ends a request that panicked: its connection is closed, so that half a response is taken
+// for none, and everything else goes on.
+func (s *Server) contain(r *http.Request) {
+	p := recover()
+	if p == nil {
+		return
+	}
+	if p != http.ErrAbortHandler { //nolint:errorlint // it is no error but a mark
+		s.log.Error("a request over HTTP panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+	}
+	panic(http.ErrAbortHandler)
 }
 
 // takenByHTTP is how much of a body that no handler read net/http reads itself before it ends the

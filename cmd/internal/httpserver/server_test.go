@@ -83,25 +83,38 @@ func TestNobodyKeepsAConnectionWithoutTheToken(t *testing.T) {
 	}
 }
 
-// More connections than may be wait for one to end.
+// More connections than may be wait for one to end: of many that are there at the same time, so
+// many are served at once and the others one after another.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
-	h := newHeld()
-	r := start(t, Settings{}, Options{MCP: h, API: say("api")}, func(s *Server) { s.o.Listener.most = 2 })
-	stream := "GET /mcp HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\n\r\n"
-	first, _ := r.dial(stream)
-	<-h.begun
-	r.dial(stream)
-	<-h.begun
-	_, in := r.dial(stream)
-	if len(h.begun) > 0 {
-		t.Fatal("three connections are served, two may be")
+	const most, clients = 2, 10
+	begun, release := make(chan struct{}, clients), make(chan struct{})
+	var now, peak atomic.Int32
+	r := start(t, Settings{}, Options{MCP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for at := now.Add(1); ; {
+			if old := peak.Load(); at <= old || peak.CompareAndSwap(old, at) {
+				break
+			}
+		}
+		begun <- struct{}{}
+		<-release
+		now.Add(-1)
+	})}, func(s *Server) { s.o.Listener.most = most })
+	for range clients {
+		r.dial("GET /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer " + r.token + "\r\n\r\n")
 	}
-	first.Close()
-	<-h.ended
-	<-h.begun
-	if line, err := in.ReadString('\n'); err != nil || !strings.Contains(line, "200") {
-		t.Errorf("%q, %v", line, err)
+	for range most {
+		<-begun
+	}
+	for range clients - most {
+		release <- struct{}{}
+		<-begun
+	}
+	for range most {
+		release <- struct{}{}
+	}
+	if n := peak.Load(); n != most {
+		t.Errorf("%d connections were served at once, want %d", n, most)
 	}
 }
 
@@ -208,5 +221,26 @@ func TestHeadersAreCapped(t *testing.T) {
 	_, in := r.dial("GET /v1/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + token + "X-Large: " + strings.Repeat("x", maxHeaderBytes-1<<10) + "\r\n\r\n")
 	if all, err := io.ReadAll(in); !strings.HasPrefix(string(all), "HTTP/1.1 200 ") || served.Load() != 1 {
 		t.Errorf("just below the cap: %.80q, %v", all, err)
+	}
+}
+
+// A request that panics ends its own connection, and is told of: whoever serves it.
+func TestAPanicStaysInItsRequest(t *testing.T) {
+	t.Parallel()
+	log := &logBuffer{}
+	r := start(t, Settings{}, Options{API: say("api"), Log: log.logger(), Page: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(w, "half a page")
+		panic("a fault of ours")
+	})})
+	_, in := r.dial("GET /page/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
+	if all, err := io.ReadAll(in); strings.Contains(string(all), "half a page") || err != nil && !strings.Contains(err.Error(), "reset") {
+		t.Errorf("%q, %v", all, err)
+	}
+	_, in = r.dial("GET /v1/x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer " + r.token + "\r\n\r\n")
+	if all, err := io.ReadAll(in); !strings.Contains(string(all), "200 OK") {
+		t.Errorf("the next request: %q, %v", all, err)
+	}
+	if !strings.Contains(log.String(), "a request over HTTP panicked") || !strings.Contains(log.String(), `panic="a fault of ours"`) {
+		t.Errorf("the log has %s", log.String())
 	}
 }

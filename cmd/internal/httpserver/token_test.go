@@ -3,6 +3,7 @@ package httpserver
 import (
 	"os"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -39,6 +40,14 @@ func TestToken(t *testing.T) {
 	}
 	if got, err := token.matches(given); got || err != nil {
 		t.Errorf("the one before: %v, %v", got, err)
+	}
+	// the file is read up to a bound, at every request
+	long := given + strings.Repeat(" ", maxToken)
+	if err := os.WriteFile(token.Path(), []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := token.matches(given); got || err == nil {
+		t.Errorf("a file of %d bytes: %v, %v", len(long), got, err)
 	}
 	for _, empty := range []string{"", "\n", "short"} { // nobody has the token of an empty file
 		if err := os.WriteFile(token.Path(), []byte(empty), 0o600); err != nil {

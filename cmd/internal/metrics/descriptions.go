@@ -27,6 +27,7 @@ var (
 	attempts       = description{"waoutbox_attempts_total", kindCounter, []string{"webhook", "class"}, "Attempts to deliver, by how they ended: ok for a 2xx, http for any other answer, address and local for those that were not made because of this side."}
 	attemptSeconds = description{"waoutbox_attempt_seconds", kindHistogram, []string{"webhook"}, "Seconds that a request to the endpoint took, until its answer or its error."}
 	deliveries     = description{"waoutbox_deliveries_total", kindCounter, []string{"webhook", "outcome"}, "Deliveries that ended: delivered, or dead for dead letters, replays counted again."}
+	panicked       = description{"waoutbox_panics_total", kindCounter, nil, "Faults of this program that were contained: what was being done failed, and the service went on. Each has a line in the log."}
 )
 
 // What is read when somebody asks.
@@ -36,6 +37,7 @@ var (
 	alarms        = description{"waoutbox_alarms", kindGauge, []string{"code"}, "Alarms that are up, by code."}
 	countsKnown   = description{"waoutbox_counts_known", kindGauge, nil, "0 while outbox.db cannot be read: what would have to be counted is absent then."}
 	eventStreams  = description{"waoutbox_event_streams", kindGauge, nil, "Streams of events that MCP clients have open."}
+	subscribed    = description{"waoutbox_event_subscriptions", kindGauge, nil, "Webhooks that MCP clients have subscribed."}
 	eventsKept    = description{"waoutbox_events", kindGauge, nil, "Events that the outbox keeps, delivered ones included."}
 	databaseLive  = description{"waoutbox_database_live_bytes", kindGauge, nil, "Bytes of outbox.db that are in use."}
 	databaseFree  = description{"waoutbox_database_free_bytes", kindGauge, nil, "Bytes of free pages in outbox.db, which are used again."}
@@ -50,7 +52,7 @@ var (
 // descriptions are all metrics but those of Go and of the process, in the order of the document.
 func descriptions() []description {
 	return []description{
-		eventsAppended, appendSeconds, commitSeconds, commitWrites, commitFailures, attempts, attemptSeconds, deliveries,
-		pending, oldestPending, deadLetters, removedDead, webhookState, linkState, alarms, eventStreams, eventsKept, databaseBytes, databaseLive, databaseFree, countsKnown, buildInfo,
+		eventsAppended, appendSeconds, commitSeconds, commitWrites, commitFailures, attempts, attemptSeconds, deliveries, panicked,
+		pending, oldestPending, deadLetters, removedDead, webhookState, linkState, alarms, eventStreams, subscribed, eventsKept, databaseBytes, databaseLive, databaseFree, countsKnown, buildInfo,
 	}
 }

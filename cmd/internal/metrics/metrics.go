@@ -33,6 +33,7 @@ type Metrics struct {
 	attempts       *prometheus.CounterVec
 	attemptSeconds *prometheus.HistogramVec
 	deliveries     *prometheus.CounterVec
+	panics         prometheus.Counter
 
 	mu    sync.RWMutex
 	hooks map[outbox.SubID]*hook
@@ -62,6 +63,7 @@ func New(version string, events []string) *Metrics {
 		attempts:       prometheus.NewCounterVec(prometheus.CounterOpts(opts(attempts)), attempts.labels),
 		attemptSeconds: prometheus.NewHistogramVec(histogram(attemptSeconds, prometheus.DefBuckets), attemptSeconds.labels),
 		deliveries:     prometheus.NewCounterVec(prometheus.CounterOpts(opts(deliveries)), deliveries.labels),
+		panics:         prometheus.NewCounter(prometheus.CounterOpts(opts(panicked))),
 	}
 	appended := prometheus.NewCounterVec(prometheus.CounterOpts(opts(eventsAppended)), eventsAppended.labels)
 	for _, name := range append([]string{other}, events...) {
@@ -69,7 +71,7 @@ func New(version string, events []string) *Metrics {
 	}
 	build := prometheus.NewGaugeVec(prometheus.GaugeOpts(opts(buildInfo)), buildInfo.labels)
 	build.WithLabelValues(version, runtime.Version()).Set(1)
-	m.registry.MustRegister(appended, m.appendSeconds, m.commitSeconds, m.commitWrites, m.commitFails, m.attempts, m.attemptSeconds, m.deliveries, build)
+	m.registry.MustRegister(appended, m.appendSeconds, m.commitSeconds, m.commitWrites, m.commitFails, m.attempts, m.attemptSeconds, m.deliveries, m.panics, build)
 	return m
 }
 

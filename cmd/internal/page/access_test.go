@@ -167,6 +167,20 @@ func TestFormsAreOfThisSession(t *testing.T) {
 	}
 }
 
+// TestFormsAreBounded: a form longer than any of the page's is read no further, and does nothing.
+func TestFormsAreBounded(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	form := b.form()
+	form.Set("pad", strings.Repeat("x", maxForm))
+	if status, _, text := b.post("webhooks/wh_9QRT/pause", form); status < 400 || !strings.Contains(text, "could not be read") {
+		t.Errorf("%d %.200s", status, text)
+	}
+	if did := b.f.done(); did != "" {
+		t.Errorf("it did: %s", did)
+	}
+}
+
 // TestAFormLeadsNowhereElse: where a form goes on is a page of this one, whatever it says.
 func TestAFormLeadsNowhereElse(t *testing.T) {
 	t.Parallel()

@@ -278,3 +278,25 @@ func TestFullDiskAfterTheFetch(t *testing.T) {
 		t.Errorf("left in the spool: %v, %v", left, err)
 	}
 }
+
+// A medium whose fetch panics is given up, and ends neither the store nor the service: it would be
+// the same again after a restart.
+func TestAFetchThatPanicsIsGivenUp(t *testing.T) {
+	r := newRig(t, Policy{Kinds: all})
+	r.room = func(n int64) error {
+		if n == 2*1234 {
+			panic("a fault of ours")
+		}
+		return nil
+	}
+	r.run()
+	r.began()
+	r.arrives(wasim.Image, made(1234))
+	good := made(999)
+	r.arrives(wasim.Image, good)
+	r.settled(1)
+	r.until("the other one", func() bool { return r.Status().Failed == 1 })
+	if !bytes.Equal(r.content(good), good) {
+		t.Error("the other one is not kept")
+	}
+}

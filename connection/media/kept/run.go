@@ -70,7 +70,7 @@ func (s *Store) Run(ctx context.Context) error {
 // every runs a step again and again, with a wait after each, until ctx ends.
 func (s *Store) every(ctx context.Context, wait time.Duration, failed string, step func(context.Context) error) {
 	for {
-		if err := step(ctx); err != nil && ctx.Err() == nil {
+		if err := s.contain(func() error { return step(ctx) }); err != nil && ctx.Err() == nil {
 			s.o.Logger.Warn(failed, "error", err)
 		}
 		select {
@@ -128,7 +128,7 @@ func (s *Store) look(page outbox.EventPage) error {
 		if s.wants[ev.Seq] != nil || s.holds[ev.Seq].hash != "" || ev.Corrupt || !bytes.Contains(ev.Body, []byte(`"directPath"`)) {
 			continue
 		}
-		ref, err := media.Find(ev.Body)
+		ref, err := s.find(ev)
 		if limit, wanted := s.o.Policy.Kinds[ref.Kind]; err == nil && wanted && (limit == 0 || ref.Length <= limit) {
 			entries = append(entries, entry{Want: uint64(ev.Seq)})
 		}
@@ -182,7 +182,7 @@ func (s *Store) work(ctx context.Context) {
 	for ctx.Err() == nil {
 		seq, wait, changed := s.claim()
 		if seq > 0 {
-			s.done(ctx, seq, s.fetch(ctx, seq))
+			s.done(ctx, seq, s.contain(func() error { return s.fetch(ctx, seq) }))
 			continue
 		}
 		t := time.NewTimer(wait)
@@ -260,11 +260,16 @@ func (s *Store) fetch(ctx context.Context, seq outbox.Seq) error {
 		}
 		return errors.Join(err, file.Leave())
 	}
+	return errors.Join(s.keep(seq, name, file.Size), file.Close())
+}
+
+// keep notes that an event has its file, which was just stored.
+func (s *Store) keep(seq outbox.Seq, name string, size int64) error {
 	s.mu.Lock()
-	err = s.hold(seq, held{hash: name, bytes: file.Size, at: s.now()})
+	defer s.mu.Unlock()
+	err := s.hold(seq, held{hash: name, bytes: size, at: s.now()})
 	s.makeRoom(0) // the message may have told another length
-	s.mu.Unlock()
-	return errors.Join(err, file.Close())
+	return err
 }
 
 // known gives an event a file that is here already, of another message, or makes room for it.
@@ -371,5 +376,5 @@ func (s *Store) done(ctx context.Context, seq outbox.Seq, err error) {
 
 // isFinal reports whether another try would end the same way.
 func isFinal(err error) bool {
-	return errors.Is(err, media.ErrExpired) || errors.Is(err, media.ErrDamaged) || errors.Is(err, media.ErrTooLarge) || errors.Is(err, media.ErrNoMedia)
+	return errors.Is(err, media.ErrExpired) || errors.Is(err, media.ErrDamaged) || errors.Is(err, media.ErrTooLarge) || errors.Is(err, media.ErrNoMedia) || errors.Is(err, errPanicked)
 }

@@ -255,6 +255,53 @@ func TestADialEndsWithItsLimit(t *testing.T) {
 	}
 }
 
+// An exchange with an endpoint that takes the request and stays silent ends with its limit,
+// whatever the caller's context says, over a new connection and over a kept one.
+func TestAnExchangeEndsWithItsLimit(t *testing.T) {
+	silent := make(chan struct{})
+	e := listen(t, false, func(c net.Conn, _ int) {
+		in := bufio.NewReader(c)
+		for {
+			q, err := http.ReadRequest(in)
+			if err != nil {
+				return
+			}
+			_, _ = io.Copy(io.Discard, q.Body)
+			if q.URL.Path == "/silent" {
+				silent <- struct{}{}
+				continue
+			}
+			_, _ = io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+		}
+	})
+	for _, kept := range []bool{false, true} {
+		p := pool(t, e.dial)
+		if kept {
+			if status, _, err := post(t.Context(), p, ""); status != 204 || err != nil {
+				t.Fatalf("%d, %v", status, err)
+			}
+		}
+		done := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			_, err := p.Do(ctx, time.Now().Add(300*time.Millisecond), []byte("POST /silent HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"), nil)
+			done <- err
+		}()
+		<-silent
+		select {
+		case err := <-done:
+			if !isTimeout(err) {
+				t.Errorf("kept %v: %v", kept, err)
+			}
+		case <-time.After(patience):
+			t.Errorf("kept %v: still waiting", kept)
+			cancel()
+			<-done
+		}
+		cancel()
+	}
+}
+
 // A kept connection that the endpoint has closed is noticed before it is used.
 func TestAClosedConnectionIsNotUsed(t *testing.T) {
 	for _, secure := range []bool{false, true} {

@@ -71,11 +71,21 @@ func Listen(stateDir string) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
-	if fallback {
+	return listenIn(stateDir, path, fallback)
+}
+
+// listenIn opens the socket of a state at path, which is in it or in the directory of substitutes.
+func listenIn(stateDir, path string, substitute bool) (net.Listener, error) {
+	if substitute {
 		if err := privateRuntimeDir(filepath.Dir(path)); err != nil {
 			return nil, fmt.Errorf("control socket: the path in %s is longer than the system allows, and its substitute cannot be used: %w. Choose a shorter --state-dir", stateDir, err)
 		}
 	}
+	return listenAt(path)
+}
+
+// listenAt opens the socket at path, whose directory is closed to others.
+func listenAt(path string) (net.Listener, error) {
 	info, err := os.Lstat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -109,19 +119,26 @@ func Dial(ctx context.Context, stateDir string) (string, net.Conn, error) {
 	if err != nil {
 		return stateDir, nil, err
 	}
-	if fallback {
+	conn, err := dialAt(ctx, path, fallback)
+	return path, conn, err
+}
+
+// dialAt is Dial for a socket at path. The directory of a substitute is in one that is everyone's,
+// so it is judged before anything in it is called; that of a state was judged by who opened it.
+func dialAt(ctx context.Context, path string, substitute bool) (net.Conn, error) {
+	if substitute {
 		if err := checkPrivate(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return path, nil, api.Errorf(api.CodeServiceUnavail, "the control socket cannot be trusted: %v. Choose a shorter --state-dir", err)
+			return nil, api.Errorf(api.CodeServiceUnavail, "the control socket cannot be trusted: %v. Choose a shorter --state-dir", err)
 		}
 	}
 	var d net.Dialer
 	conn, err := d.DialContext(ctx, "unix", path)
 	if err != nil {
-		return path, nil, err
+		return nil, err
 	}
 	if err := checkServer(conn); err != nil {
 		conn.Close()
-		return path, nil, err
+		return nil, err
 	}
-	return path, conn, nil
+	return conn, nil
 }

@@ -3,6 +3,7 @@
 package socket
 
 import (
+	"errors"
 	"io/fs"
 	"net"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
 
@@ -98,6 +100,70 @@ func TestRuntimeDirMustBeOurs(t *testing.T) {
 		if err := privateRuntimeDir(bad); err == nil || !strings.Contains(err.Error(), bad) {
 			t.Errorf("%s: %v", bad, err)
 		}
+	}
+}
+
+// A client calls no socket in a directory for substitutes that another user could have filled:
+// /tmp, where that is, is everyone's.
+func TestAClientJudgesTheDirectoryOfASubstitute(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "waoutbox-0")
+	if err := privateRuntimeDir(dir); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "x.sock")
+	ln, err := listenAt(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	conn, err := dialAt(t.Context(), path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	for _, mode := range []fs.FileMode{0o755, 0o770, 0o777} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+		if conn, err := dialAt(t.Context(), path, true); err == nil || api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "cannot be trusted") {
+			t.Errorf("mode %o: %v, %v", mode, conn, err)
+		}
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if os.Geteuid() != 0 {
+		t.Log("that of another user needs two users, and only root can be both: left out")
+		return
+	}
+	if err := os.Chown(dir, 65533, 65533); err != nil {
+		t.Fatal(err)
+	}
+	if conn, err := dialAt(t.Context(), path, true); err == nil || api.CodeOf(err) != api.CodeServiceUnavail {
+		t.Errorf("of another user: %v, %v", conn, err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	// one that is not there is nobody's: the service does not run
+	if conn, err := dialAt(t.Context(), filepath.Join(t.TempDir(), "none", "x.sock"), true); err == nil || api.CodeOf(err) == api.CodeServiceUnavail {
+		t.Errorf("none: %v, %v", conn, err)
+	}
+}
+
+// A service puts no socket where another user could take it away.
+func TestAServiceUsesNoSubstituteThatOthersCanReach(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), strings.Repeat("deep", 40), "state")
+	path, fallback, err := socketPath(dir)
+	if err != nil || !fallback {
+		t.Fatalf("%s, %v, %v", path, fallback, err)
+	}
+	substitute := filepath.Join(t.TempDir(), "theirs")
+	if err := errors.Join(os.Mkdir(substitute, 0o700), os.Chmod(substitute, 0o777)); err != nil {
+		t.Fatal(err)
+	}
+	if ln, err := listenIn(dir, filepath.Join(substitute, "x.sock"), true); err == nil || !strings.Contains(err.Error(), "its substitute cannot be used") {
+		t.Errorf("%v, %v", ln, err)
 	}
 }
 
