@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -139,7 +140,14 @@ func newConfigSetCmd(e *env) *cobra.Command {
 		Long: `Writes a setting to config.json. A VALUE of - is read from stdin: for one that holds a password. The
 credentials of whatsapp-proxy are sealed with the key of this state, and never shown.`,
 		Example: "  waoutbox config set max-in-flight 64\n  waoutbox config set whatsapp-proxy - <proxy.txt",
-		Args:    arguments(2, 2, "the name of a setting and its value"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if key, value, ok := strings.Cut(args[0], "="); ok && !config.Secret(key) {
+					return usagef("the value is a word of its own: %s", e.command("config set %s %s", term.Quote(key), term.Quote(value)))
+				}
+			}
+			return arguments(2, 2, "the name of a setting and its value")(cmd, args)
+		},
 
 		ValidArgsFunction: completeSettings,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -271,7 +279,7 @@ func (e *env) configChanged(key string, live bool) error {
 		e.next("waoutbox webhook allow")
 		return nil
 	}
-	e.next("a running service takes it at its next start: %s", e.command("restart"))
+	e.next("waoutbox restart   (a running service takes it at its next start)")
 	return nil
 }
 

@@ -67,6 +67,12 @@ func (e *env) sayListener(d *api.Daemon) {
 	e.sayReachable(d.HTTP)
 }
 
+// stoppedLine is `stop --json`.
+type stoppedLine struct {
+	Stopped bool `json:"stopped"`
+	PID     int  `json:"pid"`
+}
+
 func newStopCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "stop",
@@ -78,7 +84,7 @@ func newStopCmd(e *env) *cobra.Command {
 				return err
 			}
 			if e.json {
-				e.printJSON(map[string]any{"stopped": true, "pid": d.PID})
+				e.printJSON(stoppedLine{true, d.PID})
 				return nil
 			}
 			meanwhile := "WhatsApp keeps what arrives meanwhile; nothing is lost"

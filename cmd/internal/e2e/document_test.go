@@ -59,6 +59,7 @@ var notRun = map[string]string{
 	"CONTRIBUTING.md":    "they are the checks themselves",
 	"FIRST-RUN.md":       ".ci/firstrun/run, which .ci/run runs",
 	"GUARANTEES.md":      "TestGuaranteesRunWhatIsThere knows the tests, .ci/mutations runs them",
+	"JSON.md":            "TestJSONIsAsDescribed runs every command of it",
 	"MCP-CONFORMANCE.md": "it has no commands",
 	"MCP-EVENTS.md":      "lines of the protocol, not for a shell",
 	"MUTATIONS.md":       "TestMutationsNameWhatIsThere knows them, .ci/mutations runs them",

@@ -250,6 +250,12 @@ func (r *rig) status() api.Status { r.t.Helper(); return one[api.Status](r, "sta
 // and returns the steps that the command showed.
 func (r *rig) pair(extra ...string) (steps []string) {
 	r.t.Helper()
+	return r.pairTo(io.Discard, extra...)
+}
+
+// pairTo is pair, with what the command prints.
+func (r *rig) pairTo(printed io.Writer, extra ...string) (steps []string) {
+	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{"--state-dir", r.stateDir, "pair", "--json"}, extra...)...)
@@ -264,7 +270,7 @@ func (r *rig) pair(extra ...string) (steps []string) {
 	}
 	phone := make(chan error, 1) // it waits for the rest of the pairing
 	used := false
-	for dec := json.NewDecoder(out); ; {
+	for dec := json.NewDecoder(io.TeeReader(out, printed)); ; {
 		var step api.PairStep
 		if dec.Decode(&step) != nil {
 			break
