@@ -51,6 +51,7 @@ type wanted struct {
 	filter    outbox.Filter
 	secret    string
 	ends      time.Time
+	cursor    string // what the client has, "" for nothing
 }
 
 // Subscribe has events sent to a URL that an MCP client names; see api.Service.
@@ -104,7 +105,7 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 	if err != nil {
 		return w, err
 	}
-	w.url, w.host, w.event = at.url, at.host, in.Event
+	w.url, w.host, w.event, w.cursor = at.url, at.host, in.Event, in.Cursor
 	if w.filter, err = s.occurrenceFilter(api.OccurrenceQuery{Events: []string{in.Event}, Chats: in.Chats, NotChats: in.NotChats, Kinds: in.Kinds}); err != nil {
 		return w, err
 	}

@@ -177,7 +177,7 @@ func (s *Service) target(ctx context.Context, in api.PutWebhook) (webhookRow, ta
 	case err != nil:
 		return r, targetURL{}, err
 	case isID && !found:
-		return r, targetURL{}, s.unknownWebhook(ref)
+		return r, targetURL{}, s.unknownWebhook(ctx, ref)
 	case isID:
 		ref = r.cfg.URL
 	}
