@@ -58,7 +58,7 @@ for is still there.`,
 	once(cmd, &since, "since", "only what was done since: a duration like 1h or 2d, or a time like 2026-01-31T09:00:00Z")
 	cmd.Flags().BoolVar(&verify, "verify", false, "check that nothing else changed it")
 	cmd.Flags().StringSliceVar(&known, "known", nil, "with --verify: a link that an earlier check printed; repeatable")
-	cmd.Flags().IntVar(&limit, "limit", listShown, "how many of the newest records")
+	cmd.Flags().IntVarP(&limit, "limit", "n", listShown, "how many of the newest records")
 	return cmd
 }
 
@@ -118,10 +118,14 @@ func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, m
 
 // auditWho names a caller: an agent and a program by their own names.
 func auditWho(r api.AuditRecord) string {
-	if r.Client == "" {
-		return r.Caller
+	as := ""
+	if r.Principal != "" && r.Caller == api.CallerMCP {
+		as = " (" + r.Principal + ")"
 	}
-	return strings.TrimSpace(r.Caller + " " + r.Client + " " + r.ClientVersion)
+	if r.Client == "" {
+		return r.Caller + as
+	}
+	return strings.TrimSpace(r.Caller+" "+r.Client+" "+r.ClientVersion) + as
 }
 
 // auditOutcome says in words how it ended.

@@ -96,6 +96,7 @@ func (s *Service) renew(ctx context.Context, r webhookRow, w wanted) (out api.Su
 	if out.Truncated, err = s.o.Dispatcher.Refreshed(after, r.sub.ID); err != nil {
 		s.o.Log.WarnContext(ctx, "a renewed subscription could not be resumed: the next renewal does it", "webhook", r.sub.ID, "error", err)
 	}
+	out.Truncated = out.Truncated || s.missed(after, r, w.cursor)
 	s.leasesChanged()
 	if out.Cursor, err = s.standsAt(after, r.sub.ID); err != nil {
 		s.o.Log.WarnContext(ctx, "where a subscription stands could not be read", "webhook", r.sub.ID, "error", err)
