@@ -41,6 +41,9 @@ QR code while no account is linked, the link as it changes, and one line for wha
 			if err != nil {
 				starter.Failed(codeOf(err), err.Error())
 			}
+			if exitCode(err) == exitUsage && servicemanager.Waits(e.getenv) {
+				return &badSettings{err}
+			}
 			return err
 		},
 	}

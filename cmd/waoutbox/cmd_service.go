@@ -12,6 +12,7 @@ import (
 
 	"waoutbox/cmd/internal/servicemanager"
 	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
 
@@ -67,7 +68,7 @@ func newServiceInstallCmd(e *env) *cobra.Command {
 	return &cobra.Command{
 		Use:   "install",
 		Short: "Install the service, and start it",
-		Long:  `Installs the service for this state directory and starts it. One that runs in the background is stopped first.`,
+		Long:  `Installs the service for this state directory and starts it, in the place of one that runs in the background.`,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
@@ -78,12 +79,17 @@ func newServiceInstallCmd(e *env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := e.stopIfRunning(ctx); err != nil {
+			var stopped *api.Daemon
+			st, err := m.Install(ctx, func() (err error) {
+				stopped, err = e.stopIfRunning(ctx)
 				return err
-			}
-			st, err := m.Install(ctx)
+			})
 			if err != nil {
-				return managerError(err, "installed")
+				err = managerError(err, "installed")
+				if stopped != nil {
+					err = fmt.Errorf("%w. The one that ran in the background (pid %d) was ended", err, stopped.PID)
+				}
+				return err
 			}
 			if e.json {
 				e.printJSON(serviceJSON(st))

@@ -9,6 +9,7 @@ import (
 
 	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/cmd/internal/explain"
+	"waoutbox/cmd/internal/servicemanager"
 	"waoutbox/outbox/api"
 )
 
@@ -20,6 +21,9 @@ const (
 	exitFailed   = 1
 	exitUsage    = 2 // what was typed is wrong
 	exitNoDaemon = 3 // the state is owned but nobody answers, or a daemon is needed and none runs
+	// what a service manager is told in the place of exitUsage: Go ends a process that panics, or
+	// that the manager's watchdog ends, with 2
+	exitConfig = servicemanager.ExitConfig
 )
 
 // badUsage says that what was typed is wrong.
@@ -32,6 +36,12 @@ func (e *badUsage) Unwrap() error { return e.err }
 func usageError(err error) error { return &badUsage{err} }
 
 func usagef(format string, args ...any) error { return usageError(fmt.Errorf(format, args...)) }
+
+// badSettings keep a service that a service manager started from ever running.
+type badSettings struct{ err error }
+
+func (e *badSettings) Error() string { return e.err.Error() }
+func (e *badSettings) Unwrap() error { return e.err }
 
 // codeInterrupted: somebody ended the command, and nothing failed.
 const codeInterrupted api.Code = "interrupted"
@@ -54,6 +64,9 @@ func exitCode(err error) int {
 	}
 	if r, ok := errors.AsType[*resultError](err); ok {
 		return r.code
+	}
+	if _, ok := errors.AsType[*badSettings](err); ok {
+		return exitConfig
 	}
 	if _, ok := errors.AsType[*badUsage](err); ok {
 		return exitUsage

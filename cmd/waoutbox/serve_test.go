@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -65,6 +66,25 @@ func TestServeLogTellsOfAFaultOnce(t *testing.T) {
 	want := "the log /state/serve.log cannot be written: full\nthe log /state/serve.log cannot be written: again\n"
 	if got := stderr.String(); got != want {
 		t.Errorf("stderr %q, want %q", got, want)
+	}
+}
+
+// Go ends a process that panics with 2, and so does the watchdog's signal: a manager that was told
+// not to start a service again that ended with 2 would leave it dead. It is told another number.
+func TestWrongSettingsUnderAServiceManager(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"drain-timeout":"soon"}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for socket, want := range map[string]int{"": exitUsage, "/run/notify": 78} {
+		var out, errs bytes.Buffer
+		getenv := func(name string) string {
+			return map[string]string{"NOTIFY_SOCKET": socket, "WAOUTBOX_STATE_DIR": dir}[name]
+		}
+		code := newEnv([]string{"serve"}, getenv, strings.NewReader(""), &out, &errs).run(t.Context())
+		if code != want || !strings.Contains(errs.String(), "drain-timeout") {
+			t.Errorf("told over %q it ends with %d and says %q, want %d", socket, code, errs.String(), want)
+		}
 	}
 }
 

@@ -55,7 +55,13 @@ func (l launchd) domain() string {
 	return "gui/" + strconv.Itoa(l.UID)
 }
 
-func (l launchd) install(ctx context.Context) error {
+// enable looks whether there is a session to run it in: over SSH there may be none.
+func (l launchd) enable(ctx context.Context) error {
+	_, err := l.run(ctx, "launchctl", "print", l.domain())
+	return err
+}
+
+func (l launchd) launch(ctx context.Context) error {
 	// one that runs is replaced; there may be none
 	_, _ = l.run(ctx, "launchctl", "bootout", l.domain()+"/"+l.name())
 	_, err := l.run(ctx, "launchctl", "bootstrap", l.domain(), l.file())

@@ -52,7 +52,10 @@ type backend interface {
 	name() string
 	file() string // "" keeps none
 	text() string
-	install(ctx context.Context) error
+	// has the service start from now on with the machine or the session, and starts nothing
+	enable(ctx context.Context) error
+	// starts it, in the place of one that it runs already
+	launch(ctx context.Context) error
 	uninstall(ctx context.Context) error
 	start(ctx context.Context) error
 	status(ctx context.Context, st *Status)
@@ -98,25 +101,56 @@ func (s Service) backend() (backend, error) {
 	return nil, ErrUnsupported
 }
 
-// Install writes the file of the service and has it started now and from then on. What was
-// installed for this state directory before is replaced.
-func (s Service) Install(ctx context.Context) (Status, error) {
+// Install writes the file of the service, and has it started now and from then on. What was
+// installed for this state directory before is replaced. Once the manager has taken it, and before
+// it starts it, before is called, which ends what runs without the manager. When anything fails,
+// what was installed before, or nothing, is there again.
+func (s Service) Install(ctx context.Context, before func() error) (Status, error) {
 	b, err := s.backend()
 	if err != nil {
 		return Status{}, err
 	}
+	undo := func() {}
 	if path := b.file(); path != "" {
+		old, err := os.ReadFile(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Status{}, err
+		}
+		undo = func() {
+			if old != nil {
+				_ = os.WriteFile(path, old, 0o644) //nolint:gosec // it holds no secret
+			} else {
+				_ = b.uninstall(ctx) // as far as it was taken
+				_ = os.Remove(path)
+			}
+			s.forgotten(ctx, b)
+		}
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // others may list it, as all of these
 			return Status{}, err
 		}
 		if err := os.WriteFile(path, []byte(b.text()), 0o644); err != nil { //nolint:gosec // it holds no secret
+			undo()
 			return Status{}, err
 		}
 	}
-	if err := b.install(ctx); err != nil {
+	if err = b.enable(ctx); err == nil {
+		err = before()
+	}
+	if err == nil {
+		err = b.launch(ctx)
+	}
+	if err != nil {
+		undo()
 		return Status{}, err
 	}
 	return s.Status(ctx)
+}
+
+// forgotten has a manager look again at what files there are.
+func (s Service) forgotten(ctx context.Context, b backend) {
+	if again, ok := b.(interface{ forgotten(context.Context) }); ok {
+		again.forgotten(ctx)
+	}
 }
 
 // Uninstall stops the service and takes its file away. The state stays.
@@ -140,9 +174,7 @@ func (s Service) Uninstall(ctx context.Context) (Status, error) {
 			return st, err
 		}
 	}
-	if again, ok := b.(interface{ forgotten(context.Context) }); ok {
-		again.forgotten(ctx)
-	}
+	s.forgotten(ctx, b)
 	return st, nil
 }
 

@@ -2,7 +2,10 @@ package servicemanager
 
 import (
 	"context"
+	"encoding/xml"
 	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -45,6 +48,9 @@ func service(t *testing.T, goos string, c *calls) Service {
 		Getenv: func(name string) string { return map[string]string{"HOME": home, "USER": "alice"}[name] }}
 }
 
+// nothing runs without the manager.
+func nothing() error { return nil }
+
 func TestALifeOfAService(t *testing.T) {
 	t.Parallel()
 	for goos, want := range map[string][]string{
@@ -67,7 +73,7 @@ func TestALifeOfAService(t *testing.T) {
 					t.Errorf("uninstalled before it was installed: %v", err)
 				}
 			}
-			st, err := s.Install(t.Context())
+			st, err := s.Install(t.Context(), nothing)
 			if err != nil || !st.Installed || !st.Enabled || goos != "windows" && !st.Running || st.NoLinger != (goos == "linux") {
 				t.Fatalf("installed: %+v, %v", st, err)
 			}
@@ -104,7 +110,10 @@ func TestPathsStandAsTheyAre(t *testing.T) {
 	if want := "<string>/srv/a &lt;b&gt; $HOME</string>"; !strings.Contains(plist, want) {
 		t.Errorf("the agent lacks %s:\n%s", want, plist)
 	}
-	for _, w := range []string{"Type=notify", "WatchdogSec=", "Restart=on-failure", "RestartPreventExitStatus=2", "WantedBy=default.target"} {
+	if err := wellFormed(plist); err != nil {
+		t.Errorf("%v:\n%s", err, plist)
+	}
+	for _, w := range []string{"Type=notify", "WatchdogSec=", "Restart=on-failure", "RestartPreventExitStatus=78\n", "WantedBy=default.target"} {
 		if !strings.Contains(unit, w) {
 			t.Errorf("the unit lacks %s", w)
 		}
@@ -121,13 +130,71 @@ func TestPathsStandAsTheyAre(t *testing.T) {
 	}
 }
 
+// wellFormed reports why a property list is none: it is a dictionary, keys and values in turn.
+func wellFormed(plist string) error {
+	d := xml.NewDecoder(strings.NewReader(plist))
+	var way []string
+	kinds := map[string]bool{"string": true, "integer": true, "true": true, "false": true, "array": true, "dict": true}
+	afterKey := map[int]bool{}
+	for {
+		token, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		switch e := token.(type) {
+		case xml.StartElement:
+			name, depth := e.Name.Local, len(way)
+			in := strings.Join(way, "/")
+			if strings.HasSuffix(in, "dict") {
+				if afterKey[depth] == (name == "key") || name != "key" && !kinds[name] {
+					return fmt.Errorf("%s in %s", name, in)
+				}
+				afterKey[depth] = name == "key"
+			}
+			way = append(way, name)
+		case xml.EndElement:
+			if e.Name.Local == "dict" && afterKey[len(way)] {
+				return errors.New("a key without a value")
+			}
+			way = way[:len(way)-1]
+		}
+	}
+}
+
+// What cannot be installed leaves nothing, and what was installed before as it was; what runs
+// without the manager is ended only once that has taken it.
 func TestAManagerThatFails(t *testing.T) {
 	t.Parallel()
-	c := &calls{fails: "enable"}
-	if _, err := service(t, "linux", c).Install(t.Context()); err == nil {
-		t.Error("nobody was told")
+	for fails, ended := range map[string]bool{"daemon-reload": false, "enable": false, "restart": true} {
+		c := &calls{fails: fails}
+		s := service(t, "linux", c)
+		called := false
+		end := func() error { called = true; return nil }
+		if _, err := s.Install(t.Context(), end); err == nil || called != ended {
+			t.Errorf("%s fails: %v; what ran before was ended: %v", fails, err, called)
+		}
+		path := systemd{s}.file()
+		if _, err := os.Stat(path); err == nil {
+			t.Errorf("%s fails, and left %s", fails, path)
+		}
+		if err := os.WriteFile(path, []byte("older"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Install(t.Context(), end); err == nil {
+			t.Errorf("%s fails and nobody was told", fails)
+		}
+		if b, err := os.ReadFile(path); err != nil || string(b) != "older" {
+			t.Errorf("%s fails, and what was installed is %q, %v", fails, b, err)
+		}
 	}
-	if _, err := service(t, "plan9", c).Install(t.Context()); !errors.Is(err, ErrUnsupported) {
+	c := &calls{}
+	if _, err := service(t, "linux", c).Install(t.Context(), func() error { return errors.New("it does not end") }); err == nil || strings.Contains(strings.Join(c.all, "\n"), "restart") {
+		t.Errorf("beside one that does not end: %v, %q", err, c.all)
+	}
+	if _, err := service(t, "plan9", c).Install(t.Context(), nothing); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("plan9: %v", err)
 	}
 }

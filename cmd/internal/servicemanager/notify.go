@@ -17,6 +17,13 @@ const (
 	Watchdog = "WATCHDOG=1"
 )
 
+// ExitConfig is how the service ends that its settings keep from ever running: a manager need not
+// start it again. Go ends a process that panics with 2.
+const ExitConfig = 78
+
+// Waits reports whether a service manager started this process and waits for what it says.
+func Waits(getenv func(string) string) bool { return getenv("NOTIFY_SOCKET") != "" }
+
 // Notify says something to the service manager that waits for it, and nothing where none does.
 func Notify(getenv func(string) string, what string) error {
 	path := getenv("NOTIFY_SOCKET")

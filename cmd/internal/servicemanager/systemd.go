@@ -3,6 +3,7 @@ package servicemanager
 import (
 	"context"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -39,10 +40,10 @@ Documentation=man:waoutbox(1)
 [Service]
 Type=notify
 ExecStart=` + unitQuote(s.Executable) + ` --state-dir ` + unitQuote(s.StateDir) + ` serve
-# stopped by "waoutbox stop" it stays so; 2 is a wrong setting, which a restart does not mend
+# stopped by "waoutbox stop" it stays so; 78 is a wrong setting, which a restart does not mend
 Restart=on-failure
 RestartSec=2
-RestartPreventExitStatus=2
+RestartPreventExitStatus=` + strconv.Itoa(ExitConfig) + `
 # it says that it is alive; one that hangs is ended and started again, and loses nothing
 WatchdogSec=60
 TimeoutStartSec=120
@@ -73,13 +74,15 @@ func (s systemd) systemctl(ctx context.Context, args ...string) (string, error) 
 	return s.run(ctx, "systemctl", args...)
 }
 
-func (s systemd) install(ctx context.Context) error {
+func (s systemd) enable(ctx context.Context) error {
 	if _, err := s.systemctl(ctx, "daemon-reload"); err != nil {
 		return err
 	}
-	if _, err := s.systemctl(ctx, "enable", s.name()); err != nil {
-		return err
-	}
+	_, err := s.systemctl(ctx, "enable", s.name())
+	return err
+}
+
+func (s systemd) launch(ctx context.Context) error {
 	_, err := s.systemctl(ctx, "restart", s.name())
 	return err
 }

@@ -21,12 +21,12 @@ func (t task) command() string {
 	return `"` + t.Executable + `" --state-dir "` + t.StateDir + `" start`
 }
 
-func (t task) install(ctx context.Context) error {
-	if _, err := t.run(ctx, "schtasks", "/Create", "/F", "/SC", "ONLOGON", "/RL", "LIMITED", "/TN", t.name(), "/TR", t.command()); err != nil {
-		return err
-	}
-	return t.start(ctx)
+func (t task) enable(ctx context.Context) error {
+	_, err := t.run(ctx, "schtasks", "/Create", "/F", "/SC", "ONLOGON", "/RL", "LIMITED", "/TN", t.name(), "/TR", t.command())
+	return err
 }
+
+func (t task) launch(ctx context.Context) error { return t.start(ctx) }
 
 func (t task) uninstall(ctx context.Context) error {
 	_, err := t.run(ctx, "schtasks", "/Delete", "/F", "/TN", t.name())
