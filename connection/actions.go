@@ -54,6 +54,9 @@ func (c *Client) MarkRead(ctx context.Context, in api.MarkRead) (api.MarkReadRes
 	if err != nil {
 		return api.MarkReadResult{}, err
 	}
+	if err := c.signals.take(tooManySignals); err != nil {
+		return api.MarkReadResult{}, err
+	}
 	receipts := make(map[readKey][]types.MessageID)
 	var order []readKey
 	var known, unknown []string
@@ -154,6 +157,9 @@ func (c *Client) Typing(ctx context.Context, in api.Typing) (api.TypingResult, e
 	if err != nil {
 		return api.TypingResult{}, err
 	}
+	if err := c.signals.take(tooManySignals); err != nil {
+		return api.TypingResult{}, err
+	}
 	if to, err = c.resolve(ctx, s, to); err != nil {
 		return api.TypingResult{}, err
 	}
@@ -174,6 +180,9 @@ func (c *Client) WatchPresence(ctx context.Context, in api.WatchPresence) (api.W
 	}
 	s, err := c.current(ctx)
 	if err != nil {
+		return api.WatchPresenceResult{}, err
+	}
+	if err := c.signals.take(tooManySignals); err != nil {
 		return api.WatchPresenceResult{}, err
 	}
 	if of, err = c.resolve(ctx, s, of); err != nil {

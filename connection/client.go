@@ -97,6 +97,7 @@ type Client struct {
 	directory  *directory.Directory
 	timers     *disappearing.Timers // of chats
 	lookups    *pace                // of numbers
+	signals    *pace                // of marks as read, typing and watched presences
 	mender     *synced.Mender
 	fetching   sync.Mutex // held while synced settings are fetched and told
 	// something of those could not be told
@@ -139,7 +140,7 @@ func New(o Options) (*Client, error) {
 		translate.WithSecrets(c.secrets), translate.WithAlarm(c.reportLostMessage))
 	c.tr.OutageSince(o.DownSince)
 	c.timers = disappearing.New(o.Device)
-	c.directory, c.lookups = directory.New(c.now), newPace(o.MaxSends, c.now)
+	c.directory, c.lookups, c.signals = directory.New(c.now), newPace(o.MaxSends, c.now), newPace(signalsPerSend*o.MaxSends, c.now)
 	c.sends = newOpenSends(o.Sends, c.tr, c.status.account, newPace(o.MaxSends, c.now), c.now, c.log)
 	c.in = &ingest{
 		log: c.log, tr: c.tr, appender: o.Appender, alarms: c.alarms,

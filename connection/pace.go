@@ -19,6 +19,12 @@ type pace struct {
 // burstPart of a minute's messages may leave at once.
 const burstPart = 3
 
+// signalsPerSend is how many marks as read, typing and watched presences there may be for each
+// message that may be sent: what is answered is read first, and typed.
+const signalsPerSend = 4
+
+const tooManySignals = "nothing was told to WhatsApp: more than %d marks as read, typing and watched presences a minute"
+
 func newPace(perMinute int, now func() time.Time) *pace {
 	p := &pace{perMinute: perMinute, now: now}
 	if perMinute > 0 {

@@ -206,3 +206,28 @@ func TestWhatPanicsBesideTheLinkEndsNothingElse(t *testing.T) {
 	<-done
 	eventually(t, "the alarm", func() bool { return r.hasAlarm(alarmPanic) })
 }
+
+// Marks as read, typing and watched presences have a pace of their own: an agent in a loop gets the
+// account into no trouble.
+func TestSignalsHaveAPace(t *testing.T) {
+	r := linkedRig(t)
+	ctx := bounded(t)
+	bob := r.acc.NewContact("Bob", "15550100123")
+	mark := func() error {
+		_, err := r.MarkRead(ctx, api.MarkRead{Messages: []api.MessageRef{{Chat: bob.LID(), ID: "3A"}}})
+		return err
+	}
+	for what, do := range map[string]func() error{
+		"mark":  mark,
+		"type":  func() error { _, err := r.Typing(ctx, api.Typing{To: bob.LID()}); return err },
+		"watch": func() error { _, err := r.WatchPresence(ctx, api.WatchPresence{Of: bob.LID()}); return err },
+	} {
+		r.signals = newPace(3, r.now)
+		if err := mark(); api.CodeOf(err) == api.CodeRateLimited {
+			t.Errorf("the first: %v", err)
+		}
+		if err := do(); api.CodeOf(err) != api.CodeRateLimited || !strings.Contains(err.Error(), "3 marks as read") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}

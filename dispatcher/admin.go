@@ -237,6 +237,9 @@ func (d *Dispatcher) doOffline(ctx context.Context, id outbox.SubID, w work) tas
 	l := newLane(running, d.deps, id, in, func(LaneState) {})
 	defer l.close()
 	l.offline = true
+	if sub, err := d.find(running, id); err == nil { // one that cannot be decoded has no settings
+		l.hook, _ = outbox.DecodeWebhook(sub.Config)
+	}
 	if err := l.load(); err != nil {
 		return taskResult{err: err}
 	}

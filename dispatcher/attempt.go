@@ -75,7 +75,7 @@ func (l *lane) startAttempts(now time.Time) {
 		a.req = Request{Sub: l.id, Webhook: l.hook, Binding: l.binding, Attempt: d.Attempts() + 1, Replay: d.Replay()}
 		a.req.Event.Seq = d.Seq
 		if l.leased() {
-			a.req.Watermark = l.scheduler.Lowest()
+			a.req.Watermark = l.state.lease.watermark(l.scheduler.Lowest())
 		}
 		a.number, a.others = l.throttle.Begin(now), l.scheduler.InFlight()-1
 		if !a.read {
@@ -213,7 +213,7 @@ func (l *lane) finish(a *attempt) {
 	case a.never != "":
 		l.redrive.ended(a.d.Seq, true)
 		l.scheduler.DeadLetter(a.d, a.d.Attempts(), a.never, l.now(), a.log)
-		l.loses(a.d.Seq + 1)
+		l.loses(a.d.Seq)
 		l.ended(DeliveryEnd{Sub: l.id, Seq: a.d.Seq, Count: 1, Replay: a.req.Replay, Dead: true, Reason: a.never})
 		l.log.Error("dead letter", "subscription", l.id, "sequence", a.d.Seq, "reason", a.never, "attempts", a.d.Attempts())
 		return

@@ -157,7 +157,7 @@ func (e *expiry) run(ctx context.Context) (n int, err error) {
 			r.State, r.Reason, r.At, r.Due = outbox.Dead, ReasonExpired, e.now, time.Time{}
 			c.Set = append(c.Set, r)
 		}
-		if err := e.op.commitLoss(ctx, c, step[len(step)-1].Seq+1, func(time.Time) {
+		if err := e.op.commitLoss(ctx, c, c.Set, func(time.Time) {
 			l.scheduler.SkipSeqs(c.Set)
 			l.endedUnsent(c)
 		}); err != nil {
@@ -188,11 +188,7 @@ func (e *expiry) unread(ctx context.Context) (int, error) {
 			c.Set = join(r, c.Set[0]) // it is still there, and nothing lies between the two
 		}
 	}
-	lost := outbox.Seq(0)
-	if run.count > 0 {
-		lost = c.Next
-	}
-	if err := e.op.commitLoss(ctx, c, lost, func(now time.Time) {
+	if err := e.op.commitLoss(ctx, c, run.change.Set, func(now time.Time) {
 		l.scheduler.SkipTo(c.Next, now)
 		l.endedUnsent(run.change)
 		switch {

@@ -236,7 +236,7 @@ func DecodeLaneState(lane []byte, hook outbox.Webhook) (LaneState, error) {
 	}
 	s := l.state(time.Now(), hook.HoldLimit())
 	if hook.Lease != nil {
-		s.Lease = LeaseState{Active: s.Status == StatusActive, LastError: l.lease.failed, FailedSince: l.lease.since, Truncated: l.lease.lost > 0}
+		s.Lease = LeaseState{Active: s.Status == StatusActive, LastError: l.lease.failed, FailedSince: l.lease.since, Truncated: l.lease.truncated(), Lost: l.lease.lost}
 	}
 	return s, nil
 }

@@ -30,8 +30,11 @@ type LeaseState struct {
 	FailedSince time.Time
 	Throttled   bool // the receiver said that it gets too much, or to come later
 	RetryAfter  time.Duration
-	// Truncated: events were lost since the last refresh, which has not been told yet.
+	// Truncated: events were lost since the last refresh, which has not been told yet. Lost is one
+	// above the last that ever was, 0 for none: a client whose cursor is below it may not have
+	// heard.
 	Truncated bool
+	Lost      outbox.Seq
 	// OwnUntil: outbox.OwnLimit messages of the account itself were delivered lately, and the next
 	// ones wait until then; zero if they do not.
 	OwnUntil time.Time
@@ -65,7 +68,7 @@ type gapSent struct {
 func (l *lane) leased() bool { return l.hook.Lease != nil }
 
 // beginLease takes over what a lease says. The first time, after a start, it has a grace at least.
-func (l *lane) beginLease(now time.Time) {
+func (l *lane) beginLease(sub outbox.Subscription, now time.Time) {
 	lease := l.hook.Lease
 	if lease == nil {
 		return
@@ -77,6 +80,10 @@ func (l *lane) beginLease(now time.Time) {
 		l.lease.term = pace.NewTerm(lease.Ends, now, outbox.LeaseGrace, outbox.LeaseGrace)
 	case !l.lease.term.Ends().Equal(lease.Ends):
 		l.lease.term = pace.NewTerm(lease.Ends, now, 0, outbox.LeaseGrace)
+	}
+	// nobody knows whether the response arrived that told it
+	if start := sub.Epochs[0].From; lease.Asked > 0 && lease.Asked < start && l.state.lease.lost < start {
+		l.state.lease, l.unstored = l.state.lease.withLost(lease.Asked, start-1), true
 	}
 	l.scheduler.SetPatient(len(l.waits()))
 	if l.state.lease.held {
@@ -164,35 +171,42 @@ func (l *lane) over(now time.Time) {
 	l.outage.Over()
 }
 
-// loses notes that the events of a lease below seq are lost: its client is told.
+// loses notes that an event of a lease is lost: its client is told.
 func (l *lane) loses(seq outbox.Seq) {
 	if l.leased() {
-		l.state.lease, l.unstored = l.state.lease.withLost(seq), true
+		l.state.lease, l.unstored = l.state.lease.withLost(seq, seq), true
 	}
 }
 
-// commitLoss is commit of a Change that loses the events of a lease below lost, 0 for none: what
-// tells its client of that is stored with it.
-func (o *operation) commitLoss(ctx context.Context, c outbox.Change, lost outbox.Seq, applied func(now time.Time)) error {
+// commitLoss is commit of a Change that loses what these dead records stand for: what tells the
+// client of a lease of that is stored with it.
+func (o *operation) commitLoss(ctx context.Context, c outbox.Change, lost []outbox.Record, applied func(now time.Time)) error {
+	first, last := outbox.Seq(0), outbox.Seq(0)
+	for i, r := range lost {
+		if i == 0 || r.Seq < first {
+			first = r.Seq
+		}
+		last = max(last, r.KeySeq())
+	}
 	var stored laneBytes
 	if err := o.inLoop(func() {
 		if !o.lane.leased() {
-			lost = 0
+			last = 0
 		}
-		if stored = o.lane.state; lost > 0 {
-			stored.lease = stored.lease.withLost(lost)
+		if stored = o.lane.state; last > 0 {
+			stored.lease = stored.lease.withLost(first, last)
 			c.Lane = stored.encode()
 		}
 	}); err != nil {
 		return err
 	}
-	if lost == 0 {
+	if last == 0 {
 		return o.commit(ctx, c, applied)
 	}
 	return o.commit(ctx, c, func(now time.Time) {
 		applied(now)
 		l := o.lane
-		l.state.lease = l.state.lease.withLost(lost)
+		l.state.lease = l.state.lease.withLost(first, last)
 		l.unstored = l.state != stored
 	})
 }
@@ -252,8 +266,8 @@ func (l *lane) tellGap() (wait bool) {
 func (l *lane) gapTold(g gapSent) {
 	l.lease.gapping = false
 	l.lease.gapTried = g.res.Status == 0 && g.res.Class != outbox.ClassInternal
-	if !l.lease.gapTried && l.state.lease.lost <= g.lost {
-		l.state.lease.gap, l.unstored = false, true
+	if !l.lease.gapTried {
+		l.state.lease, l.unstored = l.state.lease.gapTold(g.lost, g.res.Class == outbox.ClassOK), true
 	}
 	l.log.Info("the receiver of a lease was told that events are lost", "subscription", l.id, "class", g.res.Class, "status", g.res.Status)
 }
@@ -266,7 +280,7 @@ func (l *lane) leaseState(now time.Time, s LaneState) LeaseState {
 	width, perSecond := l.throttle.Bounds()
 	out := LeaseState{
 		Active: s.Status == StatusActive && !l.outage.Holding(), LastDelivery: l.lease.delivered, LastError: l.lease.failed, FailedSince: l.lease.since,
-		Throttled: width > 0 || perSecond > 0, Truncated: l.state.lease.lost > 0,
+		Throttled: width > 0 || perSecond > 0, Truncated: l.state.lease.truncated(), Lost: l.state.lease.lost,
 	}
 	if g := l.state.gate; !g.open(now) && (g.Kind == GateRetryAfter || g.Kind == GateThrottled) {
 		out.Throttled, out.RetryAfter = true, g.Until.Sub(now)
@@ -285,12 +299,12 @@ var errNoLease = errors.New("it is no lease")
 
 // Refreshed takes over a lease that was just stored anew (PutSub), as Sync does, and wakes it:
 // whatever made it wait is over but a pause of its owner's. truncated tells that events it was owed
-// were lost since the last Refreshed, which is forgotten with this. The audit records are stored
-// with that.
+// were lost since the last Refreshed, which is forgotten with this; it is told with an error too,
+// for nobody may know then whether it is forgotten. The audit records are stored with that.
 func (d *Dispatcher) Refreshed(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (truncated bool, err error) {
 	res := d.do(ctx, id, recorded(audit, refreshed))
 	if res.err != nil {
-		return false, fmt.Errorf("refresh %s: %w", id, res.err)
+		return res.n > 0, fmt.Errorf("refresh %s: %w", id, res.err)
 	}
 	return res.n > 0, nil
 }
@@ -300,13 +314,13 @@ func refreshed(ctx context.Context, o *operation) (res taskResult) {
 	if err != nil {
 		return taskResult{err: err}
 	}
-	lost := outbox.Seq(0)
+	lost, truncated := outbox.Seq(0), false
 	l := o.lane
 	if ended := o.inLoop(func() {
 		if err = l.configure(sub); err == nil && !l.leased() {
 			err = errNoLease
 		}
-		lost = l.state.lease.lost
+		lost, truncated = l.state.lease.lost, l.state.lease.truncated()
 	}); ended != nil || err != nil {
 		return taskResult{err: errors.Join(ended, err)}
 	}
@@ -317,7 +331,7 @@ func refreshed(ctx context.Context, o *operation) (res taskResult) {
 		}
 		return out
 	})
-	if res.err == nil && lost > 0 {
+	if truncated {
 		res.n = 1
 	}
 	return res

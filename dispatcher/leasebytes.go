@@ -14,20 +14,22 @@ type leaseBytes struct {
 	held   bool
 	failed string
 	since  time.Time
-	// events below it were lost, and no refresh has told that yet; 0 for none. gap: nor was the
-	// receiver told
-	lost outbox.Seq
-	gap  bool
+	// events below lost were lost, 0 for none; told: a refresh has said so since. from is the first
+	// of them, 0 once that was told or the receiver has taken a gap envelope; gap: one is to be
+	// sent
+	lost, from outbox.Seq
+	told, gap  bool
 	// when the last messages of the account itself were delivered, unix ns, oldest first
 	own [outbox.OwnLimit]int64
 }
 
-// leaseSize is the size of encoded leaseBytes: held and gap, failed, since, lost, own.
-const leaseSize = 1 + 1 + 8 + 8 + 8*outbox.OwnLimit
+// leaseSize is the size of encoded leaseBytes: held and gap, failed, since, lost, from, own.
+const leaseSize = 1 + 1 + 8 + 8 + 8 + 8*outbox.OwnLimit
 
 const (
 	leaseHeld = 1 << iota
 	leaseGap
+	leaseTold
 )
 
 // leaseErrors are the words of outbox.LeaseError by what is stored of them, which only grows.
@@ -43,6 +45,9 @@ func (l leaseBytes) append(b []byte) []byte {
 	if l.gap {
 		flags |= leaseGap
 	}
+	if l.told {
+		flags |= leaseTold
+	}
 	for i, w := range leaseErrors() {
 		if w == l.failed {
 			word = byte(i)
@@ -50,6 +55,7 @@ func (l leaseBytes) append(b []byte) []byte {
 	}
 	b = binary.LittleEndian.AppendUint64(append(b, flags, word), uint64(unixNano(l.since)))
 	b = binary.LittleEndian.AppendUint64(b, uint64(l.lost))
+	b = binary.LittleEndian.AppendUint64(b, uint64(l.from))
 	for _, at := range l.own {
 		b = binary.LittleEndian.AppendUint64(b, uint64(at))
 	}
@@ -59,12 +65,12 @@ func (l leaseBytes) append(b []byte) []byte {
 // decodeLease reads leaseSize bytes.
 func decodeLease(b []byte) leaseBytes {
 	n := func(at int) uint64 { return binary.LittleEndian.Uint64(b[at:]) }
-	l := leaseBytes{held: b[0]&leaseHeld != 0, gap: b[0]&leaseGap != 0, since: fromUnixNano(int64(n(2))), lost: outbox.Seq(n(10))}
+	l := leaseBytes{held: b[0]&leaseHeld != 0, gap: b[0]&leaseGap != 0, told: b[0]&leaseTold != 0, since: fromUnixNano(int64(n(2))), lost: outbox.Seq(n(10)), from: outbox.Seq(n(18))}
 	if words := leaseErrors(); int(b[1]) < len(words) {
 		l.failed = words[b[1]]
 	}
 	for i := range l.own {
-		l.own[i] = int64(n(18 + 8*i))
+		l.own[i] = int64(n(26 + 8*i))
 	}
 	return l
 }
@@ -75,18 +81,44 @@ func (l leaseBytes) recovered() leaseBytes {
 	return l
 }
 
-// withLost notes that events below seq were lost.
-func (l leaseBytes) withLost(seq outbox.Seq) leaseBytes {
-	l.lost, l.gap = max(l.lost, seq), true
+// withLost notes that events were lost, the first and the last of which are these.
+func (l leaseBytes) withLost(first, last outbox.Seq) leaseBytes {
+	if l.from == 0 || first < l.from {
+		l.from = first
+	}
+	l.lost, l.told, l.gap = max(l.lost, last+1), false, true
 	return l
 }
 
-// toldLost notes that it was told that events below seq are lost.
+// toldLost notes that the client was told that events below seq are lost.
 func (l leaseBytes) toldLost(seq outbox.Seq) leaseBytes {
 	if l.lost <= seq {
-		l.lost, l.gap = 0, false
+		l.told, l.from, l.gap = true, 0, false
 	}
 	return l
+}
+
+// truncated reports whether something was lost that no refresh has told.
+func (l leaseBytes) truncated() bool { return l.lost > 0 && !l.told }
+
+// gapTold notes that the receiver has responded to a gap envelope for what is lost below seq, and
+// whether it took it.
+func (l leaseBytes) gapTold(seq outbox.Seq, taken bool) leaseBytes {
+	if l.lost <= seq {
+		if l.gap = false; taken {
+			l.from = 0
+		}
+	}
+	return l
+}
+
+// watermark is where whoever has a request goes on after a lapse: lowest is the lowest sequence
+// that is not finished. It passes nothing that was lost before the client knows.
+func (l leaseBytes) watermark(lowest outbox.Seq) outbox.Seq {
+	if l.from > 0 {
+		return min(lowest, l.from)
+	}
+	return lowest
 }
 
 // ownDelivered notes that a message of the account itself was delivered.

@@ -82,7 +82,8 @@ type Request struct {
 	Attempt int // from 1 within the schedule
 	Replay  int // 0, or how often the delivery was replayed
 	// of a lease: the lowest sequence that it has not finished, this one or one below. It is never
-	// above an event that was neither delivered nor became a dead letter on disk
+	// above an event that was neither delivered nor became a dead letter on disk, nor above one
+	// that expired before its client was told
 	Watermark outbox.Seq
 }
 

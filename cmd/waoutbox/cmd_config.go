@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -139,7 +140,14 @@ func newConfigSetCmd(e *env) *cobra.Command {
 		Long: `Writes a setting to config.json. A VALUE of - is read from stdin: for one that holds a password. The
 credentials of whatsapp-proxy are sealed with the key of this state, and never shown.`,
 		Example: "  waoutbox config set max-in-flight 64\n  waoutbox config set whatsapp-proxy - <proxy.txt",
-		Args:    arguments(2, 2, "the name of a setting and its value"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				if key, value, ok := strings.Cut(args[0], "="); ok && !config.Secret(key) {
+					return usagef("the value is a word of its own: %s", e.command("config set %s %s", term.Quote(key), term.Quote(value)))
+				}
+			}
+			return arguments(2, 2, "the name of a setting and its value")(cmd, args)
+		},
 
 		ValidArgsFunction: completeSettings,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -305,23 +313,23 @@ func fileLine(key, value string, ok bool) configLine {
 // addSettingFlags gives cmd a flag for every setting.
 func addSettingFlags(cmd *cobra.Command) {
 	for _, s := range config.Keys() {
-		help := s.Help + " [$" + s.Env + "]"
-		if s.Kind != config.KindBool {
-			cmd.Flags().String(s.Key, "", help)
+		usage := s.Help + " [$" + s.Env + "]"
+		if s.Kind == config.KindBool {
+			cmd.Flags().Var(new(switchValue), s.Key, usage)
+			cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
 			continue
 		}
-		cmd.Flags().Var(new(switchFlag), s.Key, help)
-		cmd.Flags().Lookup(s.Key).NoOptDefVal = "true"
+		cmd.Flags().String(s.Key, "", usage)
 	}
 }
 
-// switchFlag is the flag of a setting that is true or false: --NAME alone is true. What it is given
-// is checked with the other settings.
-type switchFlag string
+// switchValue is what was given for a setting that is on or off, whatever it is: config reads it.
+// The help shows it as every flag that needs no value.
+type switchValue string
 
-func (f *switchFlag) Set(value string) error { *f = switchFlag(value); return nil }
-func (f *switchFlag) String() string         { return string(*f) }
-func (f *switchFlag) Type() string           { return "bool" }
+func (v *switchValue) Set(text string) error { *v = switchValue(text); return nil }
+func (v *switchValue) String() string        { return string(*v) }
+func (v *switchValue) Type() string          { return "bool" }
 
 // givenSettings returns the settings that were given as flags.
 func givenSettings(cmd *cobra.Command) map[string]string {

@@ -13,6 +13,7 @@ import (
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/boltbox"
 	"waoutbox/store"
+	"waoutbox/store/device"
 )
 
 // How a finding stands.
@@ -46,8 +47,8 @@ func newDoctorCmd(e *env) *cobra.Command {
 the clock, this program's age, the way to WhatsApp and to each webhook (a TLS handshake; no event is sent), and the
 alarms. Works while the service runs and without it. Exits 1 when something is wrong; warnings alone exit 0.
 
---quarantine moves an outbox.db that is damaged aside, under another name, and does nothing else: then restore a backup,
-or begin an empty outbox.`,
+--quarantine moves an outbox.db or a whatsapp.db that is damaged aside, under another name, and does nothing else: then
+restore a backup or begin an empty outbox, or link the account again.`,
 		Example: `  waoutbox doctor
   waoutbox doctor --offline --json`,
 		Args: noArguments,
@@ -59,7 +60,7 @@ or begin an empty outbox.`,
 		},
 	}
 	cmd.Flags().BoolVar(&offline, "offline", false, "call neither WhatsApp nor the webhooks")
-	cmd.Flags().BoolVar(&quarantine, "quarantine", false, "move a damaged outbox.db aside")
+	cmd.Flags().BoolVar(&quarantine, "quarantine", false, "move a damaged outbox.db or whatsapp.db aside")
 	return cmd
 }
 
@@ -103,7 +104,8 @@ func (e *env) sayFinding(f doctorFinding) {
 	}
 }
 
-// quarantine moves a damaged outbox aside. One that can be used stays where it is.
+// quarantine moves an outbox and a device store aside that are damaged. What can be used stays
+// where it is.
 func (e *env) quarantine(ctx context.Context) (err error) {
 	if err := e.checkStateDir(); err != nil {
 		return err
@@ -116,31 +118,66 @@ func (e *env) quarantine(ctx context.Context) (err error) {
 		return explain.State(err)
 	}
 	defer func() { err = errors.Join(err, state.Close()) }()
-	path := state.Path(store.OutboxFile)
-	if _, err := os.Lstat(path); err != nil {
-		return explain.Unusable(err, "there is no "+path+" to move")
+	outboxFile, deviceFile := state.Path(store.OutboxFile), state.Path(store.WhatsAppFile)
+	link := device.Check(ctx, deviceFile)
+	if link != nil && !errors.Is(link, device.ErrDamaged) {
+		return link
 	}
-	why := e.unfit(ctx, path)
-	if why == nil {
-		return fmt.Errorf("%s was read from end to end and is whole: nothing was moved", path)
+	_, missing := os.Lstat(outboxFile)
+	if missing != nil && link == nil {
+		return explain.Unusable(missing, "there is no "+outboxFile+" to move")
 	}
-	if !errors.Is(why, store.Damaged) {
-		return explain.State(why)
+	var outbox error
+	if missing == nil {
+		outbox = e.unfit(ctx, outboxFile)
 	}
-	aside := path + ".damaged-" + time.Now().UTC().Format("20060102-150405")
-	if err := os.Rename(path, aside); err != nil {
-		return explain.Unusable(err, path+" cannot be moved")
+	switch {
+	case outbox == nil && link == nil:
+		return fmt.Errorf("%s was read from end to end and is whole, and %s too: nothing was moved", outboxFile, store.WhatsAppFile)
+	case outbox != nil && !errors.Is(outbox, store.Damaged):
+		return explain.State(outbox)
+	}
+	if outbox != nil {
+		if err := e.setAside(outbox, outboxFile); err != nil {
+			return err
+		}
+	}
+	if link != nil {
+		if err := e.setAside(link, deviceFile, deviceFile+"-wal", deviceFile+"-shm"); err != nil {
+			return err
+		}
+	}
+	if e.json {
+		return nil
+	}
+	if outbox != nil {
+		e.printf("  Without a backup, an empty outbox: %s\n", e.command("serve --new-outbox"))
+		e.next("waoutbox restore FILE")
+		return nil
+	}
+	e.printf("  The account must be linked again; webhooks, events and dead letters stay.\n")
+	e.next("waoutbox start")
+	return nil
+}
+
+// setAside gives damaged files other names, and says so of the first; the others may be missing.
+func (e *env) setAside(why error, paths ...string) error {
+	suffix := ".damaged-" + time.Now().UTC().Format("20060102-150405")
+	for i, path := range paths {
+		if err := os.Rename(path, path+suffix); err != nil && (i == 0 || !errors.Is(err, os.ErrNotExist)) {
+			return explain.Unusable(err, path+" cannot be moved")
+		}
 	}
 	if err := store.SyncDir(e.stateDir); err != nil {
 		return err
 	}
+	aside := paths[0] + suffix
+	reason, _ := parted(why.Error())
 	if e.json {
-		e.printJSON(quarantinedLine{aside, why.Error()})
+		e.printJSON(quarantinedLine{aside, reason})
 		return nil
 	}
-	e.printf("Moved to %s\n  %s\n", e.home(aside), term.Clean(why.Error()))
-	e.printf("  Without a backup, an empty one: %s\n", e.command("serve --new-outbox"))
-	e.next("waoutbox restore FILE")
+	e.printf("Moved to %s\n  %s\n", e.home(aside), term.Clean(reason))
 	return nil
 }
 

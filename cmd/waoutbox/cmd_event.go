@@ -104,7 +104,7 @@ it ends with exit code 3 when the service stays away for a minute.`,
 	}
 	f.flags(cmd)
 	cmd.Flags().BoolVar(&l.follow, "follow", false, "go on with what arrives")
-	cmd.Flags().IntVar(&l.limit, "limit", listShown, "how many of the newest events")
+	cmd.Flags().IntVarP(&l.limit, "limit", "n", listShown, "how many of the newest events")
 	cmd.Flags().BoolVar(&l.bodies, "bodies", false, "with --json: the bodies too")
 	return cmd
 }

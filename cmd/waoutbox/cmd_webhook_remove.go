@@ -19,7 +19,10 @@ func newWebhookRemoveCmd(e *env) *cobra.Command {
 		Short:   "Remove a webhook; what it is still owed becomes dead letters",
 		Long: `Removes a webhook. Events it has not received become dead letters, which stay until they are
 purged. Adding its URL or id again brings it back with its settings, and makes them replayable.
---purge discards its dead letters and its settings at once.`,
+--purge discards its dead letters and its settings at once.
+
+What an MCP client subscribed ends for good: its receiver is told, and nobody but the client can
+subscribe again, where its host is still allowed (webhook disallow).`,
 		Args: arguments(1, 1, "a webhook's URL or id"),
 
 		ValidArgsFunction: e.completeWebhooks,
@@ -93,7 +96,11 @@ func (e *env) showRemoved(res api.RemoveWebhookResult) {
 		e.printf("Its settings are forgotten.\n")
 	}
 	if kept := res.DeadLettered - res.Purged; kept > 0 {
-		e.printf("%s kept as dead letters; add the URL again to replay them.\n", term.Plural(kept, "undelivered event", "undelivered events"))
+		replay := "; add the URL again to replay them"
+		if res.Subscription != "" {
+			replay = ", to be looked at: its MCP client alone can subscribe again"
+		}
+		e.printf("%s kept as dead letters%s.\n", term.Plural(kept, "undelivered event", "undelivered events"), replay)
 		e.next("waoutbox deadletter --url %s", res.ID)
 		return
 	}

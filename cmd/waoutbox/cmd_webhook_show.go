@@ -80,6 +80,11 @@ func (e *env) showWebhook(w api.Webhook, names chatNames) {
 	line("url", term.Clean(w.URL))
 	line("events", listText(w.Events))
 	showFilter(w, names, line)
+	if w.Lease != nil {
+		line("of", "an MCP client: "+leaseOwner(w.Lease)+", "+e.leaseEnd(w.Lease))
+		line("known as", term.Clean(w.Lease.Subscription)+"  (X-MCP-Subscription-Id)")
+		line("preview", yes[w.Lease.Preview])
+	}
 	if len(w.Headers) > 0 {
 		line("headers", listText(w.Headers)+"  (values are not shown)")
 	}
@@ -117,6 +122,8 @@ func (e *env) showWebhook(w api.Webhook, names chatNames) {
 		e.next("waoutbox webhook resume %s", w.ID)
 	case w.Dead > 0:
 		e.next("waoutbox deadletter --url %s", w.ID)
+	case w.Lease != nil:
+		e.next("waoutbox webhook remove %s", w.ID)
 	default:
 		e.next("waoutbox webhook test %s", w.ID)
 	}

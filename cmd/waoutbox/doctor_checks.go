@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,6 +19,7 @@ import (
 	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
+	"waoutbox/store/device"
 )
 
 const (
@@ -50,7 +52,7 @@ func (d *examining) fault(check string, err error) {
 // parted takes the advice from the end of a sentence: what follows one of the marks of package
 // explain, else the sentences from the first on that names a command.
 func parted(text string) (message, mend string) {
-	for _, mark := range []string{". Restore a backup: ", ". Put ", ". Begin one ", ". Mount ", ". Make ", ". Run ", ". Talk ", ": run: ", ": name ", ": use ", "; put ", "; close "} {
+	for _, mark := range []string{". Restore a backup: ", ". Put ", ". Set it aside: ", ". Begin one ", ". Mount ", ". Make ", ". Run ", ". Talk ", ": run: ", ": name ", ": use ", "; put ", "; close "} {
 		if at := strings.Index(text, mark); at > 0 {
 			return text[:at], strings.TrimLeft(text[at:], ".:; ")
 		}
@@ -81,9 +83,13 @@ func (d *examining) all(ctx context.Context) {
 		}
 		d.space(api.Examination{MinFree: uint64(cfg.MinFreeBytes)})
 		d.add("whatsapp", findingSkipped, "the outbox must be mended first", "")
+		d.deviceStore(ctx, running)
 		return
 	}
 	d.outbox(examination)
+	if d.deviceStore(ctx, running) {
+		d.link(svc)
+	}
 	d.space(examination)
 	d.clock(examination)
 	d.reached(examination)
@@ -94,6 +100,40 @@ func (d *examining) all(ctx context.Context) {
 	}
 	if len(svc.Alarms) == 0 {
 		d.add("alarm", findingOK, "none is up", "")
+	}
+}
+
+// deviceStore looks at whatsapp.db, which a service that runs has open.
+func (d *examining) deviceStore(ctx context.Context, running bool) (fit bool) {
+	if running {
+		return true
+	}
+	err := device.Check(ctx, filepath.Join(d.e.stateDir, store.WhatsAppFile))
+	if err != nil {
+		d.fault("link", err)
+	}
+	return err == nil
+}
+
+// link tells how the link stands, unless an alarm does.
+func (d *examining) link(st api.Status) {
+	l := st.Link
+	for _, a := range st.Alarms {
+		if strings.HasPrefix(a.Code, "link_") || slices.Contains([]string{"not_linked", "logged_out", "login_refused", "account_banned", "client_outdated"}, a.Code) {
+			return
+		}
+	}
+	who, reason := person(l.Account, l.Name), term.Clean(l.Reason)
+	if reason != "" {
+		reason = ": " + reason
+	}
+	switch {
+	case l.Account == "" && l.State != api.LinkUnknown:
+		d.add("link", findingWarning, "no account is linked"+reason, d.e.command("pair"))
+	case l.State == api.LinkConnected, l.State == api.LinkUnknown: // the service is another finding
+		d.add("link", findingOK, strings.TrimPrefix(who+", ", ", ")+map[bool]string{true: "connected", false: "not connected while no service runs"}[l.State == api.LinkConnected], "")
+	default:
+		d.add("link", findingWarning, who+", "+term.Clean(string(l.State))+reason, "")
 	}
 }
 

@@ -109,8 +109,7 @@ func TestPrintedCommands(t *testing.T) {
 		"Stop it: waoutbox stop\n":                                                                        "stop",
 		"Mend that, then: waoutbox start (its log: waoutbox logs)\n":                                      "start, logs",
 		"error: Look: waoutbox --state-dir /srv/wa webhook add wh_1; waoutbox status\n":                   "webhook add wh_1, status",
-		// as it stands, to be refused
-		"Next: waoutbox status now\n": "status now",
+		"Next: waoutbox status now\n":                                                                     "status now",
 	} {
 		if got := strings.Join(printedCommands(text), ", "); got != want {
 			t.Errorf("%q has the commands %q, want %q", text, got, want)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -134,9 +135,27 @@ func (e *env) webhookTable(hooks []api.Webhook) {
 		t.Row(term.Clean(w.ID), shownURL(w.URL), filterText(w), e.statusStyle(w.Status), pending, dead, oldest)
 	}
 	e.table(t, "")
+	for _, w := range hooks {
+		if w.Lease != nil {
+			e.printf("%s was subscribed by %s, %s\n", term.Clean(w.ID), leaseOwner(w.Lease), e.leaseEnd(w.Lease))
+		}
+	}
 	if slices.ContainsFunc(hooks, func(w api.Webhook) bool { return w.CountsUnknown }) {
 		e.printf("%s cannot be read now; the alarms of %s say why.\n", term.Unknown, e.command("status"))
 	}
+}
+
+// leaseOwner names the MCP client that subscribed a webhook, and as whom it was let in.
+func leaseOwner(l *api.Lease) string {
+	return term.Clean(cmp.Or(l.Client, "an MCP client")) + " (" + term.Clean(l.Principal) + ")"
+}
+
+// leaseEnd says when it ends.
+func (e *env) leaseEnd(l *api.Lease) string {
+	if l.Ends.IsZero() {
+		return "without an end"
+	}
+	return "until " + e.clock(l.Ends) + " unless it renews that"
 }
 
 // countsOf renders what a webhook is owed, what is dead, and the age of the oldest it is owed.

@@ -52,6 +52,12 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answe
 	root.PersistentFlags().StringVar(&e.stateDir, "state-dir", "", "state directory (default $WAOUTBOX_STATE_DIR, else the platform's place)")
 	root.PersistentFlags().BoolVar(&e.json, "json", false, "print JSON for programs: results on stdout, errors on stderr")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		// it may be a flag of a command that is not there
+		if typed := cmd.Flags().Args(); cmd.HasSubCommands() && len(typed) > 0 {
+			if unknown := knownSubcommand(cmd, typed); unknown != nil {
+				return unknown
+			}
+		}
 		return usagef("%s See: %s --help", fullStop(flagFault(cmd, err)), cmd.CommandPath())
 	})
 	root.CompletionOptions.DisableDefaultCmd = true
@@ -113,6 +119,9 @@ func nearFlag(cmd *cobra.Command, name string) string {
 	if name == "secret" && cmd.Flags().Lookup("secret-file") != nil {
 		return ". A command line is no place for a secret, every user here can read it: use --secret-file FILE, --secret-stdin or --generate-secret"
 	}
+	if other := otherFlags()[name]; cmd.Flags().Lookup(other) != nil {
+		return ". Did you mean --" + other + "?"
+	}
 	var longer, known []string
 	cmd.Flags().VisitAll(func(f *pflag.Flag) {
 		known = append(known, "--"+f.Name)
@@ -144,6 +153,12 @@ func knownSubcommand(cmd *cobra.Command, args []string) error {
 		if c.IsAvailableCommand() {
 			known = append(known, c.Name())
 		}
+	}
+	if meant := meantBy(cmd, args[0]); meant != nil {
+		for i, line := range meant {
+			meant[i] = cmd.Root().Name() + " " + line
+		}
+		return usagef("unknown command %q for %q. What does that here: %s", args[0], cmd.CommandPath(), strings.Join(meant, ", "))
 	}
 	if near := term.DidYouMean(args[0], known); near != "" {
 		return usagef("unknown command %q for %q.%s", args[0], cmd.CommandPath(), near)

@@ -30,8 +30,11 @@ func TestScripts(t *testing.T) {
 		RequireUniqueNames:  true,
 		UpdateScripts:       *update,
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "mount":
+				return canMount(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -46,6 +49,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			env.Setenv("STATE", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("WAOUTBOX_STATE_DIR", filepath.Join(env.WorkDir, "state"))
+			setUpWorld(env)
 			env.Defer(func() { stopLeftOver(filepath.Join(env.WorkDir, "state")) })
 			return nil
 		},
@@ -59,6 +63,13 @@ func TestScripts(t *testing.T) {
 			"killservice":   scriptKillService,
 			"notifysocket":  scriptNotifySocket,
 			"hangup":        scriptHangup,
+			"phone":         scriptPhone,
+			"endpoint":      scriptEndpoint,
+			"page":          scriptPage,
+			"waits":         scriptWaits,
+			"disk":          scriptDisk,
+			"clock":         scriptClock,
+			"kept":          scriptKept,
 		},
 	})
 }

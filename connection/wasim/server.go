@@ -115,7 +115,7 @@ func (s *Server) Listen(addr string) error {
 	mux.Handle("/control/v1/", s.controlHandler())
 	s.mediaRoutes(mux)
 	s.addr = l.Addr().String()
-	s.http = &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return s.ctx }}
+	s.http = &http.Server{Handler: s.dated(mux), ReadHeaderTimeout: 10 * time.Second, BaseContext: func(net.Listener) context.Context { return s.ctx }}
 	srv := s.http
 	s.wg.Go(func() {
 		if err := srv.Serve(l); !errors.Is(err, http.ErrServerClosed) {
@@ -123,6 +123,14 @@ func (s *Server) Listen(addr string) error {
 		}
 	})
 	return nil
+}
+
+// dated has responses tell the time as stanzas do, see SetClock.
+func (s *Server) dated(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Date", s.now().UTC().Format(http.TimeFormat))
+		next.ServeHTTP(w, r)
+	})
 }
 
 // URL is where a client connects; empty before Listen.

@@ -7,10 +7,9 @@ import (
 	"net/netip"
 )
 
-// Public returns an *AddressError or another sentence where the host of a URL that CheckURL
-// returned is this machine or in a private network, by its name, its address, or any address that
-// it resolves to now. A name that does not resolve is public. It blocks for at most 3 s and sends
-// nothing but the look-up.
+// Public returns a sentence where the host of a URL that CheckURL returned is this machine or in a
+// private network, by its name, its address, or any address that it resolves to now. A name that
+// does not resolve is public. It blocks for at most 3 s and sends nothing but the look-up.
 func Public(ctx context.Context, normalised string) error {
 	e, err := EndpointOf(normalised)
 	if err != nil {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/net/idna"
 )
@@ -109,6 +111,24 @@ func portOf(u *url.URL) uint16 {
 	return 443
 }
 
+// withScheme guesses the URL that was meant by one without a scheme; text that may hold more than
+// host, port and path is not repeated.
+func withScheme(raw string) string {
+	host, _, _ := strings.Cut(raw, "/")
+	name, _, _ := strings.Cut(host, ":")
+	plain := func(r rune) bool {
+		return r < utf8.RuneSelf && (unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune(".:/-_", r))
+	}
+	if name == "" || strings.Contains(raw, "//") || strings.ContainsFunc(raw, func(r rune) bool { return !plain(r) }) {
+		return "https://example.com/hook"
+	}
+	ip := net.ParseIP(name)
+	if !strings.Contains(name, ".") || ip != nil && (ip.IsLoopback() || ip.IsPrivate()) {
+		return "http://" + raw
+	}
+	return "https://" + raw
+}
+
 // parseURL parses and normalises raw, and refuses what no webhook URL may hold.
 func parseURL(raw string) (*url.URL, error) {
 	raw = strings.TrimSpace(raw)
@@ -121,11 +141,11 @@ func parseURL(raw string) (*url.URL, error) {
 	u, err := url.Parse(raw)
 	if err != nil {
 		// url.Error would repeat the whole text, credentials and query included.
-		return nil, errors.New("that is not a URL; write it like https://example.com/hook")
+		return nil, errors.New("that is not a URL; write it like " + withScheme(raw))
 	}
 	u.Scheme = strings.ToLower(u.Scheme)
 	if u.Scheme != "http" && u.Scheme != "https" || u.Opaque != "" {
-		return nil, errors.New("a URL here begins with https:// or http://, for example https://example.com/hook")
+		return nil, errors.New("a URL here begins with https:// or http://, for example " + withScheme(raw))
 	}
 	if u.User != nil {
 		return nil, errors.New("the URL holds credentials; take them out (user:password@) and pass them as the header Authorization: Basic …")

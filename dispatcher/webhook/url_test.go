@@ -48,7 +48,11 @@ func TestCheckURLIdentity(t *testing.T) {
 func TestCheckURLRefusals(t *testing.T) {
 	for raw, part := range map[string]string{
 		"":                              "empty",
-		"crm.example/hook":              "begins with https://",
+		"crm.example/hook":              "begins with https:// or http://, for example https://crm.example/hook",
+		"localhost:5678/hook":           "for example http://localhost:5678/hook",
+		"192.168.1.5:80":                "write it like http://192.168.1.5:80",
+		"u:hush@crm.example":            "for example https://example.com/hook",
+		"crm.example/?a=hush":           "for example https://example.com/hook",
 		"ftp://crm.example":             "begins with https://",
 		"mailto:a@b":                    "begins with https://",
 		"https://":                      "names no host",

@@ -76,7 +76,7 @@ func (x *Extension) subscribe(ctx context.Context, r Request, p params) (any, *f
 		return nil, unsupported(fmt.Sprintf("%s is stale at once, and sent to no webhook. Use events/poll or events/stream.", p.Name), *d.Mode)
 	}
 	in := api.Subscribe{
-		Event: p.Name, Arguments: p.Arguments, Chats: q.Chats, NotChats: q.NotChats, Kinds: q.Kinds, URL: d.URL, Secret: d.Secret,
+		Event: p.Name, Arguments: string(p.Arguments), Chats: q.Chats, NotChats: q.NotChats, Kinds: q.Kinds, URL: d.URL, Secret: d.Secret,
 		Cursor: q.Cursor, MaxAgeMillis: q.MaxAgeMillis,
 	}
 	if len(p.TTLMs) > 0 {
@@ -127,7 +127,7 @@ func (x *Extension) unsubscribe(ctx context.Context, r Request, p params) (any, 
 	if err != nil {
 		return nil, x.explain(ctx, r, err)
 	}
-	if _, err := b.Unsubscribe(ctx, api.Unsubscribe{Event: p.Name, Arguments: p.Arguments, URL: d.URL}); err != nil {
+	if _, err := b.Unsubscribe(ctx, api.Unsubscribe{Event: p.Name, Arguments: string(p.Arguments), URL: d.URL}); err != nil {
 		return nil, x.explainSubscription(ctx, r, err)
 	}
 	return map[string]any{"resultType": "complete"}, nil

@@ -1,9 +1,6 @@
 package api
 
-import (
-	"encoding/json"
-	"time"
-)
+import "time"
 
 // SubscriptionOffer says how MCP clients may have events brought to them, beside asking for them.
 type SubscriptionOffer struct {
@@ -15,13 +12,13 @@ type SubscriptionOffer struct {
 // and arguments name the same subscription: it is renewed while it lives.
 type Subscribe struct {
 	Event string `json:"event"`
-	// as the client wrote them; what they mean stands in the three lists
-	Arguments json.RawMessage `json:"arguments,omitempty"`
-	Chats     []string        `json:"chats,omitempty"`
-	NotChats  []string        `json:"not_chats,omitempty"`
-	Kinds     []string        `json:"kinds,omitempty"`
-	URL       string          `json:"url"`
-	Secret    string          `json:"secret"` // whsec_ and base64 of 24 to 64 bytes
+	// JSON as the client wrote it; what it means stands in the three lists
+	Arguments string   `json:"arguments,omitempty"`
+	Chats     []string `json:"chats,omitempty"`
+	NotChats  []string `json:"not_chats,omitempty"`
+	Kinds     []string `json:"kinds,omitempty"`
+	URL       string   `json:"url"`
+	Secret    string   `json:"secret"` // whsec_ and base64 of 24 to 64 bytes
 	// where to begin, of a subscription that does not live; "" for from now on
 	Cursor       string `json:"cursor,omitempty"`
 	MaxAgeMillis int64  `json:"max_age_millis,omitempty"` // nothing older; 0 is whatever is kept
@@ -58,9 +55,9 @@ type SubscriptionDelivery struct {
 
 // Unsubscribe ends the subscription of a caller that this names.
 type Unsubscribe struct {
-	Event     string          `json:"event"`
-	Arguments json.RawMessage `json:"arguments,omitempty"`
-	URL       string          `json:"url"`
+	Event     string `json:"event"`
+	Arguments string `json:"arguments,omitempty"`
+	URL       string `json:"url"`
 }
 
 // Unsubscribed is what ending it did.

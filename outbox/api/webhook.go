@@ -188,6 +188,8 @@ type RemoveWebhookResult struct {
 	URL          string `json:"url,omitempty"`
 	DeadLettered int64  `json:"dead_lettered"`
 	Purged       int64  `json:"purged"`
+	// it was what an MCP client subscribed: what its requests carried
+	Subscription string `json:"subscription,omitempty"`
 	// with Purge: its settings are gone too, its id is not known any more
 	Forgotten bool `json:"forgotten,omitempty"`
 	// the webhook is removed, and what of its backlog or dead letters is left to do: the same call

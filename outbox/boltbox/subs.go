@@ -53,7 +53,8 @@ func cloneSub(s outbox.Subscription) outbox.Subscription {
 // at or below every later one. A new subscription starts reading at its first epoch, which may lie
 // in the past, but not below what EventPage.Whole is inside the commit: one that does begins there
 // instead, and who finds it above what was asked for knows that events are missing. The cursor of
-// an existing one, removed ones included, is left alone. Epochs nobody needs any more are dropped.
+// an existing one, removed ones included, is left alone, and so is where it begins: a call that is
+// repeated returns the same. Epochs nobody needs any more are dropped.
 // To change a filter, take the epochs from Sub and add one. The records of the audit trail are
 // stored in the same transaction. ctx withdraws the write only before it has begun. Errors:
 // outbox.ErrFull, ErrClosed, ErrUnknown (repeat the call), ctx's.
@@ -72,7 +73,7 @@ func (b *Box) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox
 			if now, err = b.putSub(tx, s); err != nil {
 				return err
 			}
-			return putAudit(tx, audit)
+			return b.putAudit(tx, audit)
 		},
 		Publish: func() {
 			b.mu.Lock()
@@ -93,9 +94,12 @@ func (b *Box) putSub(tx *bbolt.Tx, s outbox.Subscription) (stored, error) {
 		return stored{}, err
 	}
 	now, ok := b.lookup(tx, s.ID)
-	if !ok {
+	switch {
+	case !ok:
 		s = outbox.StartAt(s, b.wholeFrom(tx))
 		now.cur = outbox.Cursor{Next: s.Epochs[0].From}
+	case len(now.sub.Epochs) > 0: // it began there, whatever a repeated call asks for
+		s = outbox.StartAt(s, now.sub.Epochs[0].From)
 	}
 	was := now.sub
 	now.sub = s
@@ -189,7 +193,7 @@ func (b *Box) Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit
 			return outbox.ErrHolds
 		}
 		return errors.Join(tx.Bucket([]byte(bucketRemoved)).Delete([]byte(id)), tx.Bucket([]byte(bucketBlocks)).Delete(historyKey(id)),
-			putAudit(tx, audit))
+			b.putAudit(tx, audit))
 	}})
 	if err != nil {
 		return fmt.Errorf("forget subscription %s: %w", id, err)

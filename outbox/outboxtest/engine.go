@@ -27,7 +27,8 @@ type Engine interface {
 	// Sub finds any subscription, removed or not.
 	Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription, error)
 	// PutSub stores a subscription and the records of the audit trail in one transaction. A new one
-	// may begin in the past, but not below EventPage.Whole of that moment, where it begins then.
+	// may begin in the past, but not below EventPage.Whole of that moment, where it begins then; a
+	// call that is repeated returns the same.
 	PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error)
 	// Forget erases a removed subscription that holds nothing, and stores the records of the audit
 	// trail in the same transaction: ErrHolds otherwise.

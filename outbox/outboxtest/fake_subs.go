@@ -121,6 +121,8 @@ func (f *Fake) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbo
 		s = outbox.StartAt(s, f.whole)
 		old = &fakeSub{next: s.Epochs[0].From, pending: map[outbox.Seq]outbox.Record{}, dead: map[outbox.Seq]outbox.Record{}}
 		f.subs[s.ID] = old
+	} else {
+		s = outbox.StartAt(s, old.Epochs[0].From)
 	}
 	s.Epochs = outbox.PruneEpochs(s, old.pinned())
 	old.Subscription = cloneSub(s)

@@ -185,7 +185,7 @@ func auditListed(b *bench) {
 			b.Fatalf("PutAudit: %v", err)
 		}
 	}
-	same := auditAt(6, kinds[1], "6 too")
+	same := auditAt(6, kinds[6%len(kinds)+1], "6 too")
 	if err := b.e.PutAudit(b.ctx, same); err != nil {
 		b.Fatalf("PutAudit: %v", err)
 	}

@@ -210,8 +210,8 @@ func startInThePast(b *bench) {
 		b.Fatalf("Sub: %v", err)
 	}
 	s.Epochs[0].From = seqs[0]
-	if _, err := b.e.PutSub(b.ctx, s); err != nil {
-		b.Fatalf("PutSub: %v", err)
+	if s = b.put(s); s.Epochs[0].From != whole {
+		b.Fatalf("PutSub says now that it begins at %d", s.Epochs[0].From)
 	}
 	if next, _ := b.load("wh_c"); next != whole {
 		b.Fatalf("PutSub moved the cursor to %d", next)

@@ -21,9 +21,32 @@ var header = []byte("SQLite format 3\x00")
 // ms.
 const maxFullCheck = 32 << 20
 
+// ErrDamaged is in the chain of what is returned for a device store that is no use any more.
+var ErrDamaged = errors.New("the device store is damaged")
+
+// damagedError says what is damaged, and how to go on.
+type damagedError struct{ what string }
+
+func (e *damagedError) Error() string {
+	return e.what + " and was left as it is. Set it aside: waoutbox doctor --quarantine, then link the account again: waoutbox pair"
+}
+
+// Is makes it ErrDamaged.
+func (e *damagedError) Is(target error) bool { return target == ErrDamaged }
+
+// Check returns why the device store at path cannot be used, nil if it can, or is missing or empty.
+// It writes nothing. Nobody else may have it open: the caller owns the state.
+func Check(ctx context.Context, path string) error {
+	return look(ctx, path, func(*sql.DB) error { return nil })
+}
+
 // inspect refuses a file that is not a device store of this program, without writing to it. A
 // missing or empty file is fine.
 func inspect(ctx context.Context, path, rootKey string) error {
+	return look(ctx, path, func(db *sql.DB) error { return checkRootKey(ctx, db, path, rootKey) })
+}
+
+func look(ctx context.Context, path string, more func(*sql.DB) error) error {
 	info, err := os.Stat(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -53,7 +76,7 @@ func inspect(ctx context.Context, path, rootKey string) error {
 			return err
 		}
 	}
-	return checkRootKey(ctx, db, path, rootKey)
+	return more(db)
 }
 
 func checkHeader(path string) error {
@@ -64,7 +87,7 @@ func checkHeader(path string) error {
 	defer f.Close()
 	got := make([]byte, len(header))
 	if _, err := io.ReadFull(f, got); err != nil || !bytes.Equal(got, header) {
-		return fmt.Errorf("%s is not an SQLite database or its header is damaged, and was left as it is: restore it from a backup, or move it away and link again", path)
+		return &damagedError{path + " is not an SQLite database or its header is damaged,"}
 	}
 	return nil
 }
@@ -134,5 +157,5 @@ func diskFull(code int) bool {
 }
 
 func damaged(path, what string) error {
-	return fmt.Errorf("the device store %s is damaged (%s) and was left as it is: restore it from a backup, or move it away and link again", path, what)
+	return &damagedError{fmt.Sprintf("the device store %s is damaged (%s)", path, what)}
 }

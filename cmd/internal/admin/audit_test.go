@@ -238,6 +238,31 @@ func TestAFloodOfRefusalsIsBounded(t *testing.T) {
 	}
 }
 
+// What is told to WhatsApp without a message, and a message that was sent before, are recorded
+// beside the sends and not among them: however many there are, what was sent stays on record.
+func TestSignalsTakeNoRoomOfSends(t *testing.T) {
+	r := newRig(t)
+	r.by(api.CallerMCP, "looping")
+	r.o.Link = &watchedLink{during: func() {}, state: api.LinkConnected}
+	if _, err := r.MarkRead(t.Context(), api.MarkRead{Messages: []api.MessageRef{{Chat: "1@lid", ID: "3A"}}}); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.WatchPresence(t.Context(), api.WatchPresence{Of: "1@lid"}); err != nil {
+		t.Error(err)
+	}
+	var failed error
+	r.sent(t.Context(), api.Send{To: "1@lid", Text: "x"}, &api.SendResult{MessageID: "3B", Repeated: true}, &failed)
+	all, err := r.box.Audits(t.Context(), outbox.AuditQuery{})
+	if err != nil || len(all) != 5 { // two of them in two halves
+		t.Fatalf("%d records, %v", len(all), err)
+	}
+	for _, a := range all {
+		if a.Kind != outbox.AuditSignal {
+			t.Errorf("a record of kind %d: %s", a.Kind, a.Body)
+		}
+	}
+}
+
 func TestAuditQueries(t *testing.T) {
 	r := newRig(t)
 	_, err := r.Audit(t.Context(), api.AuditQuery{Limit: -1})

@@ -123,8 +123,8 @@ func (s *Service) Send(ctx context.Context, in api.Send) (out api.SendResult, er
 	return s.o.Link.Send(ctx, in, s.sendRecorder(ctx, in))
 }
 
-// MarkRead sends read receipts, which the senders see: they are recorded, and however many there are
-// they take no room of the records of what was sent.
+// MarkRead sends read receipts, which the senders see: they are recorded, and however many there
+// are, they take no room of the records of what was sent.
 func (s *Service) MarkRead(ctx context.Context, in api.MarkRead) (out api.MarkReadResult, err error) {
 	e := outbox.AuditEntry{Operation: "message.read", Result: plural(int64(len(in.Messages)), "message")}
 	for i, m := range in.Messages {

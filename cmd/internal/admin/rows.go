@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
@@ -200,11 +201,36 @@ func (s *Service) find(ctx context.Context, ref string) (webhookRow, error) {
 func (s *Service) findAny(ctx context.Context, ref string) (webhookRow, error) {
 	r, found, err := s.lookUp(ctx, ref)
 	if err == nil && !found {
-		err = s.unknownWebhook(ref)
+		err = s.unknownWebhook(ctx, ref)
 	}
 	return r, err
 }
 
-func (s *Service) unknownWebhook(ref string) error {
-	return api.Errorf(api.CodeWebhookNotFound, "no webhook %q. See them all with: %s", strings.TrimSpace(ref), s.command("webhook list"))
+func (s *Service) unknownWebhook(ctx context.Context, ref string) error {
+	ref = strings.TrimSpace(ref)
+	return api.Errorf(api.CodeWebhookNotFound, "no webhook %q.%s See them all with: %s", ref, s.nearWebhook(ctx, ref), s.command("webhook list"))
+}
+
+// nearWebhook says which webhook was meant by what is nearly its id, or the beginning of its URL,
+// "" where several may be, or none.
+func (s *Service) nearWebhook(ctx context.Context, ref string) string {
+	rows, err := s.rows(ctx)
+	if err != nil || len(ref) < 4 {
+		return ""
+	}
+	var ids, near []string
+	for _, r := range rows {
+		id := string(r.sub.ID)
+		ids = append(ids, id)
+		if strings.EqualFold("wh_"+ref, id) || strings.Contains(ref, "://") && strings.HasPrefix(r.cfg.URL, ref) {
+			near = append(near, id)
+		}
+	}
+	switch {
+	case len(near) == 1:
+		return " Did you mean " + near[0] + "?"
+	case len(near) == 0:
+		return term.DidYouMean(ref, ids)
+	}
+	return ""
 }

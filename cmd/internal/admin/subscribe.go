@@ -51,6 +51,7 @@ type wanted struct {
 	filter    outbox.Filter
 	secret    string
 	ends      time.Time
+	cursor    string // what the client has, "" for nothing
 }
 
 // Subscribe has events sent to a URL that an MCP client names; see api.Service.
@@ -104,11 +105,11 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 	if err != nil {
 		return w, err
 	}
-	w.url, w.host, w.event = at.url, at.host, in.Event
+	w.url, w.host, w.event, w.cursor = at.url, at.host, in.Event, in.Cursor
 	if w.filter, err = s.occurrenceFilter(api.OccurrenceQuery{Events: []string{in.Event}, Chats: in.Chats, NotChats: in.NotChats, Kinds: in.Kinds}); err != nil {
 		return w, err
 	}
-	if w.arguments, err = leases.Canonical(in.Arguments); err != nil {
+	if w.arguments, err = leases.Canonical(json.RawMessage(in.Arguments)); err != nil {
 		return w, err
 	}
 	if w.secret, err = leases.Secret(in.Secret); err != nil {
@@ -165,7 +166,10 @@ func (s *Service) mayReach(ctx context.Context, at subscriptionTarget) (public b
 	if at.listed {
 		return err == nil, nil
 	}
-	return true, err
+	if err != nil {
+		return false, api.Errorf(api.CodeHostNotAllowed, "%s, where events are sent only if the user names it. Allow it with: %s", err, s.command("webhook", "allow", at.host))
+	}
+	return true, nil
 }
 
 // agreed returns when the endpoint agreed to what the caller has sent there: it is asked unless it

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -19,7 +20,7 @@ func (s *Service) Unsubscribe(ctx context.Context, in api.Unsubscribe) (out api.
 	if principal == "" {
 		return out, api.Errorf(api.CodeNotAuthenticated, "nothing is known of who asks: use waoutbox mcp, or its HTTP listener with the token")
 	}
-	arguments, err := leases.Canonical(in.Arguments)
+	arguments, err := leases.Canonical(json.RawMessage(in.Arguments))
 	if err != nil {
 		return out, err
 	}

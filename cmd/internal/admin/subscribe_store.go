@@ -30,7 +30,7 @@ func (s *Service) begin(ctx context.Context, in api.Subscribe, w wanted, agreed 
 	}
 	r.cfg = outbox.Webhook{URL: w.url, CreatedAt: now(), Lease: &outbox.Lease{
 		ID: w.id, Principal: w.principal, Client: auditText(s.asks(ctx).Client), Name: w.event, Arguments: w.arguments,
-		Preview: s.o.Subscriptions.Preview, Ends: w.ends, Public: w.public, VerifiedAt: agreed, Generation: generationAfter(0),
+		Preview: s.o.Subscriptions.Preview, Ends: w.ends, Public: w.public, Asked: asked(in.Cursor, start.state), VerifiedAt: agreed, Generation: generationAfter(0),
 	}}
 	if r.cfg.Secret, err = s.sealSecret(w.secret, outbox.SecretContext(r.sub.ID)); err != nil {
 		return out, err
@@ -96,6 +96,7 @@ func (s *Service) renew(ctx context.Context, r webhookRow, w wanted) (out api.Su
 	if out.Truncated, err = s.o.Dispatcher.Refreshed(after, r.sub.ID); err != nil {
 		s.o.Log.WarnContext(ctx, "a renewed subscription could not be resumed: the next renewal does it", "webhook", r.sub.ID, "error", err)
 	}
+	out.Truncated = out.Truncated || s.missed(after, r, w.cursor)
 	s.leasesChanged()
 	if out.Cursor, err = s.standsAt(after, r.sub.ID); err != nil {
 		s.o.Log.WarnContext(ctx, "where a subscription stands could not be read", "webhook", r.sub.ID, "error", err)

@@ -177,8 +177,7 @@ func (s *Service) sealedFault(r webhookRow) string {
 	return ""
 }
 
-// sealedLeaseFault is sealedFault for what an MCP client subscribed: its user cannot store it
-// again.
+// sealedLeaseFault is sealedFault for what an MCP client subscribed, which no user can store again.
 func (s *Service) sealedLeaseFault(r webhookRow) string {
 	_, err := s.o.Unseal(r.cfg.Secret, outbox.SecretContext(r.sub.ID))
 	if err == nil {

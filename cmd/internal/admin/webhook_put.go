@@ -167,7 +167,8 @@ func (s *Service) target(ctx context.Context, in api.PutWebhook) (webhookRow, ta
 	case isID:
 		r, found, err = s.rowByID(ctx, outbox.SubID(ref))
 	case ref != "":
-		r, found, err = s.rowByURL(ctx, s.identity(ref)) // not what clients have sent there
+		// what MCP clients have sent there is not meant
+		r, found, err = s.rowByURL(ctx, s.identity(ref))
 	}
 	if err == nil {
 		err = s.noLease(r, "change")
@@ -176,7 +177,7 @@ func (s *Service) target(ctx context.Context, in api.PutWebhook) (webhookRow, ta
 	case err != nil:
 		return r, targetURL{}, err
 	case isID && !found:
-		return r, targetURL{}, s.unknownWebhook(ref)
+		return r, targetURL{}, s.unknownWebhook(ctx, ref)
 	case isID:
 		ref = r.cfg.URL
 	}

@@ -44,6 +44,9 @@ func (s *Service) remove(ctx context.Context, in api.RemoveWebhook) (out api.Rem
 		return api.RemoveWebhookResult{URL: in.Webhook}, nil
 	}
 	out = api.RemoveWebhookResult{Removed: !r.sub.Removed, ID: string(r.sub.ID), URL: r.cfg.URL}
+	if r.cfg.Lease != nil {
+		out.Subscription = r.cfg.Lease.ID
+	}
 	if !r.sub.Removed {
 		warning, err := s.putRemoved(ctx, r)
 		if err != nil {

@@ -97,7 +97,7 @@ func TestEveryMethodCrosses(t *testing.T) {
 			if !reflect.DeepEqual(calls[0].args, args) {
 				t.Errorf("arguments\n%+v\narrived as\n%+v", args, calls[0].args)
 			}
-			if want := (Agent{Kind: api.CallerCLI, Name: "cli", Version: "0.2.0"}); calls[0].agent != want {
+			if want := (Agent{Kind: api.CallerCLI, Name: "cli", Version: "0.2.0", Principal: api.PrincipalLocal}); calls[0].agent != want {
 				t.Errorf("caller arrived as %+v", calls[0].agent)
 			}
 			want := reflect.New(m.Type.Out(0)).Elem()

@@ -94,15 +94,14 @@ func TestHelpExamplesRun(t *testing.T) {
 		}
 		ran++
 		line := world.Replace(ex.line)
-		// not into a program that is not everywhere
-		if before, _, piped := strings.Cut(line, " | "); piped {
+		if before, _, piped := strings.Cut(line, " | "); piped { // that program is not everywhere
 			if words := strings.Fields(line); !slices.Contains([]string{"date", "tar", "waoutbox"}, words[0]) || strings.Contains(line, " | jq ") || strings.Contains(line, " | file ") {
 				line = before
 			}
 		}
 		state := r.stateDir
 		switch {
-		case line == "waoutbox pair --cancel": // in the middle of a pairing
+		case line == "waoutbox pair --cancel": // while there is one
 			line, state = "waoutbox pair --json | { read -r code; "+line+" && cat; }", unlinked
 		case strings.HasPrefix(line, "waoutbox pair"):
 			state = unlinked

@@ -207,7 +207,7 @@ func TestPromptInjection(t *testing.T) {
 	// the extension for events is no other way out
 	subscriber := r.subscriber()
 	subscriber.send(`{"jsonrpc":"2.0","id":1,"method":"events/subscribe","params":{"name":"message.received","delivery":{"mode":"webhook","url":"https://collect.invalid/subscribe?key=k","secret":"whsec_bWFsbG9yeXNtYWxsb3J5c21hbGxvcnlz"}}}`)
-	if m := subscriber.next(); m.Error == nil || m.Error.Code != -32014 || strings.Contains(m.raw, "whsec_") {
+	if m := subscriber.next(); m.Error == nil || m.Error.Code != -32012 || !strings.Contains(m.Error.Message, "webhook allow collect.invalid") || strings.Contains(m.raw, "whsec_") {
 		t.Errorf("subscribe this URL: %s", m.raw)
 	}
 

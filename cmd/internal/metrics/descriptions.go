@@ -37,6 +37,7 @@ var (
 	alarms        = description{"waoutbox_alarms", kindGauge, []string{"code"}, "Alarms that are up, by code."}
 	countsKnown   = description{"waoutbox_counts_known", kindGauge, nil, "0 while outbox.db cannot be read: what would have to be counted is absent then."}
 	eventStreams  = description{"waoutbox_event_streams", kindGauge, nil, "Streams of events that MCP clients have open."}
+	subscribed    = description{"waoutbox_event_subscriptions", kindGauge, nil, "Webhooks that MCP clients have subscribed."}
 	eventsKept    = description{"waoutbox_events", kindGauge, nil, "Events that the outbox keeps, delivered ones included."}
 	databaseLive  = description{"waoutbox_database_live_bytes", kindGauge, nil, "Bytes of outbox.db that are in use."}
 	databaseFree  = description{"waoutbox_database_free_bytes", kindGauge, nil, "Bytes of free pages in outbox.db, which are used again."}
@@ -52,6 +53,6 @@ var (
 func descriptions() []description {
 	return []description{
 		eventsAppended, appendSeconds, commitSeconds, commitWrites, commitFailures, attempts, attemptSeconds, deliveries, panicked,
-		pending, oldestPending, deadLetters, removedDead, webhookState, linkState, alarms, eventStreams, eventsKept, databaseBytes, databaseLive, databaseFree, countsKnown, buildInfo,
+		pending, oldestPending, deadLetters, removedDead, webhookState, linkState, alarms, eventStreams, subscribed, eventsKept, databaseBytes, databaseLive, databaseFree, countsKnown, buildInfo,
 	}
 }

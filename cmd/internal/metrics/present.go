@@ -28,7 +28,7 @@ type present struct {
 // shown are the metrics of the present.
 func shown() []description {
 	return []description{
-		linkState, alarms, countsKnown, eventStreams, eventsKept, databaseLive, databaseFree, databaseBytes, webhookState, pending, oldestPending, deadLetters, removedDead,
+		linkState, alarms, countsKnown, eventStreams, subscribed, eventsKept, databaseLive, databaseFree, databaseBytes, webhookState, pending, oldestPending, deadLetters, removedDead,
 	}
 }
 
@@ -62,6 +62,13 @@ func (p *present) Collect(out chan<- prometheus.Metric) {
 	showOne(show, linkState, api.LinkStates(), st.Link.State)
 	showAlarms(show, st.Alarms)
 	show(eventStreams, float64(st.EventStreams))
+	subscriptions := 0
+	for _, w := range st.Webhooks {
+		if w.Lease != nil {
+			subscriptions++
+		}
+	}
+	show(subscribed, float64(subscriptions))
 	left := st.Dead
 	for _, w := range st.Webhooks {
 		showOne(show, webhookState, api.WebhookStatuses(), w.Status, w.ID)

@@ -154,7 +154,11 @@ func (c *call) askRemove() (dialog, error) {
 		}
 		text += "."
 	}
-	d.Texts = []string{text + " Adding the same URL again brings back its settings, so that they can be replayed."}
+	again := " Adding the same URL again brings back its settings, so that they can be replayed."
+	if w.Lease != nil {
+		again = " Its receiver is told. Its MCP client alone can subscribe again, as long as the host is allowed."
+	}
+	d.Texts = []string{text + again}
 	return d, err
 }
 

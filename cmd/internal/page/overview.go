@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -203,6 +204,14 @@ func (c *call) text(s string) string {
 
 // filterText says what a webhook wants.
 func filterText(w api.Webhook) string {
+	if w.Lease != nil {
+		return wanted(w) + " · MCP client " + term.Clean(cmp.Or(w.Lease.Client, w.Lease.Principal))
+	}
+	return wanted(w)
+}
+
+// wanted is filterText without whose webhook it is.
+func wanted(w api.Webhook) string {
 	parts := []string{strings.Join(w.Events, ", ")}
 	if len(w.Events) == 1 && w.Events[0] == "*" {
 		parts[0] = "all events"

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"cmp"
 	"strings"
 	"time"
 
@@ -178,6 +179,14 @@ func (c *call) settings(w api.Webhook) []setting {
 		events = "all"
 	}
 	out := []setting{{"Events", events}, {"Chats", chats}, {"Signed", yes[w.Signed]}}
+	if l := w.Lease; l != nil {
+		end := "never, unless it is removed"
+		if !l.Ends.IsZero() {
+			end = c.clock.Day(l.Ends).Text + ", unless its client renews it"
+		}
+		out = append(out, setting{"Subscribed by", cmp.Or(l.Client, "an MCP client") + " (" + l.Principal + ")"}, setting{"Ends", end}, setting{"Known as", l.Subscription},
+			setting{"Texts of messages", map[bool]string{true: "their beginning is sent", false: "are not sent"}[l.Preview]})
+	}
 	if len(w.Headers) > 0 {
 		out = append(out, setting{"Own headers", strings.Join(w.Headers, ", ") + "; values are not shown"})
 	}

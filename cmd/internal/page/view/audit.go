@@ -15,6 +15,9 @@ func Who(r api.AuditRecord) (who, more string) {
 	case api.CallerPage:
 		return "This page", more
 	case api.CallerMCP:
+		if r.Principal != "" {
+			more = strings.TrimSpace(more + " (" + Line(r.Principal) + ")")
+		}
 		return "Agent", more
 	case api.CallerHTTP:
 		return "Program", more
@@ -32,6 +35,7 @@ func Did(operation string) string {
 		"deadletter.replay": "Replayed dead letters of", "deadletter.purge": "Purged dead letters of", "event.replay": "Sent events again to", "replay.stop": "Stopped the replay of",
 		"link.pair": "Asked for a code", "link.unpair": "Unlinked", "link.connect": "Connected the link", "link.disconnect": "Closed the link",
 		"page.open": "Asked for a link to this page", "http-token.rotate": "Made a new HTTP token", "message.send": "Sent a message to",
+		"events.subscribe": "Subscribed to events at", "events.refresh": "Gave another secret for events at", "events.unsubscribe": "Unsubscribed from events at", "events.end": "Ended the subscription of",
 	}
 	if w := words[operation]; w != "" {
 		return w

@@ -1,0 +1,11 @@
+//go:build !linux
+
+package main
+
+import "github.com/rogpeppe/go-internal/testscript"
+
+func canMount() bool { return false }
+
+func scriptDisk(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Fatalf("no disk can be mounted here")
+}
