@@ -139,6 +139,9 @@ func (e *env) checkStaged(ctx context.Context, staged string, b backup.Backup) (
 	if _, err := db.Check(ctx, nil); err != nil {
 		return line, err
 	}
+	if err := boltbox.SkipSequences(ctx, db, skipped(b.CreatedAt, time.Now())); err != nil {
+		return line, err
+	}
 	box, err := boltbox.Open(ctx, db, boltbox.Options{Log: e.warningsLog()})
 	if err != nil {
 		return line, err
@@ -154,6 +157,20 @@ func (e *env) checkStaged(ctx context.Context, staged string, b backup.Backup) (
 	st, err := box.Stats(ctx)
 	line.Webhooks, line.Events = len(subs), st.Events
 	return line, err
+}
+
+const (
+	// skipLeast is how many sequences a restored outbox does not give out at least, and
+	// skipPerSecond how many more for each second since the backup was made: more than events can
+	// have come since.
+	skipLeast     = 1 << 20
+	skipPerSecond = 8
+)
+
+// skipped is how many sequences after a backup may have been given out, by what was lost and by
+// what was restored from it before.
+func skipped(created, now time.Time) uint64 {
+	return skipLeast + skipPerSecond*uint64(max(0, now.Sub(created))/time.Second)
 }
 
 // renewRestored is called with an outbox that was restored and is in no use yet: what must not be

@@ -80,3 +80,22 @@ func (b *Box) stateOf(tx *bbolt.Tx) string {
 	}
 	return string(id)
 }
+
+// SkipSequences has the log of a copy that is put back give out n sequences less: those may be of
+// events that came after the copy was made, and mean other events to whoever received them. Call it
+// before Open. Errors: store.Full, Closed, Unknown (repeat the call, which skips more), ctx's.
+func SkipSequences(ctx context.Context, db *store.DB, n uint64) error {
+	apply := func(tx *bbolt.Tx) error {
+		events := tx.Bucket([]byte(bucketEvents))
+		if err := events.SetSequence(events.Sequence() + n); err != nil {
+			return fmt.Errorf("skip sequences: %w", err)
+		}
+		// how many events are kept is what was given out without what is gone
+		trimmed, err := readMeta(tx, metaTrimmed)
+		if err != nil {
+			return nil //nolint:nilerr // a damaged number is counted anew when the file is opened
+		}
+		return putMetaNumber(tx, metaTrimmed, trimmed+n)
+	}
+	return db.Do(ctx, store.Op{Apply: apply, Urgent: true, Bytes: 4 << 10})
+}
