@@ -164,7 +164,7 @@ func (l *lane) configure(sub outbox.Subscription) error {
 		return fmt.Errorf("lane %s: %w", l.id, err)
 	}
 	l.hook = hook
-	l.beginLease(l.now())
+	l.beginLease(sub, l.now())
 	l.scheduler.SetUnordered(hook.Unordered)
 	l.outage.SetLimit(hook.HoldLimit())
 	l.rate.Set(hook.MaxRate, l.now())

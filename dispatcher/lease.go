@@ -68,7 +68,7 @@ type gapSent struct {
 func (l *lane) leased() bool { return l.hook.Lease != nil }
 
 // beginLease takes over what a lease says. The first time, after a start, it has a grace at least.
-func (l *lane) beginLease(now time.Time) {
+func (l *lane) beginLease(sub outbox.Subscription, now time.Time) {
 	lease := l.hook.Lease
 	if lease == nil {
 		return
@@ -80,6 +80,10 @@ func (l *lane) beginLease(now time.Time) {
 		l.lease.term = pace.NewTerm(lease.Ends, now, outbox.LeaseGrace, outbox.LeaseGrace)
 	case !l.lease.term.Ends().Equal(lease.Ends):
 		l.lease.term = pace.NewTerm(lease.Ends, now, 0, outbox.LeaseGrace)
+	}
+	// nobody knows whether the response arrived that told it
+	if start := sub.Epochs[0].From; lease.Asked > 0 && lease.Asked < start && l.state.lease.lost < start {
+		l.state.lease, l.unstored = l.state.lease.withLost(lease.Asked, start-1), true
 	}
 	l.scheduler.SetPatient(len(l.waits()))
 	if l.state.lease.held {

@@ -16,8 +16,9 @@ import (
 // which it does not know.
 type sdkParams struct {
 	gosdk.ParamsBase
-	Name   string  `json:"name,omitempty"`
-	Cursor *string `json:"cursor,omitempty"`
+	Name     string            `json:"name,omitempty"`
+	Cursor   *string           `json:"cursor,omitempty"`
+	Delivery map[string]string `json:"delivery,omitempty"`
 }
 
 type sdkResult struct {
@@ -27,11 +28,13 @@ type sdkResult struct {
 		Name     string   `json:"name"`
 		Delivery []string `json:"delivery"`
 	} `json:"events"`
-	Cursor string `json:"cursor"`
+	Cursor        string `json:"cursor"`
+	ID            string `json:"id"`
+	RefreshBefore string `json:"refreshBefore"`
 }
 
-// The client of the official Go SDK, which nobody here wrote, lists and polls, and sees the errors,
-// over stdio and over HTTP.
+// The client of the official Go SDK, which nobody here wrote, lists, polls, subscribes and
+// unsubscribes, and sees the errors, over stdio and over HTTP.
 func TestOfficialClientPolls(t *testing.T) {
 	t.Parallel()
 	inR, inW := io.Pipe()
@@ -47,7 +50,7 @@ func TestOfficialClientPolls(t *testing.T) {
 		"HTTP":  &gosdk.StreamableClientTransport{Endpoint: h.url, HTTPClient: &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}},
 	} {
 		c := gosdk.NewClient(&gosdk.Implementation{Name: name, Version: "1"}, nil)
-		for _, method := range []string{"events/list", "events/poll"} {
+		for _, method := range []string{"events/list", "events/poll", "events/subscribe", "events/unsubscribe"} {
 			if err := gosdk.AddSendingCustomMethod[*sdkParams, *sdkResult](c, method); err != nil {
 				t.Fatal(err)
 			}
@@ -68,6 +71,13 @@ func TestOfficialClientPolls(t *testing.T) {
 		cursor := "c7"
 		if page, err := call("events/poll", &sdkParams{Name: "message.received", Cursor: &cursor}); err != nil || len(page.Events) != 2 || page.Events[1].EventID != "evt_8" || page.Cursor != "c9" {
 			t.Errorf("%s: poll %+v, %v", name, page, err)
+		}
+		to := map[string]string{"mode": "webhook", "url": "https://a.example/hook", "secret": "whsec_MDEyMzQ1Njc4OWFiY2RlZmdoaWprbG1u"}
+		if out, err := call("events/subscribe", &sdkParams{Name: "message.received", Delivery: to}); err != nil || out.ID != "sub_1" || out.RefreshBefore == "" || out.Cursor != "c7" {
+			t.Errorf("%s: subscribe %+v, %v", name, out, err)
+		}
+		if _, err := call("events/unsubscribe", &sdkParams{Name: "message.received", Delivery: to}); err != nil {
+			t.Errorf("%s: unsubscribe: %v", name, err)
 		}
 		_, err = call("events/poll", &sdkParams{Name: "nonsense"})
 		if bad, ok := errors.AsType[*jsonrpc.Error](err); !ok || bad.Code != -32011 {

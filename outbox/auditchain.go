@@ -31,6 +31,9 @@ type AuditCheck struct {
 	Records map[AuditKind]int // how many were checked
 	Newest  []AuditLink       // of each kind that has one
 	Broken  []AuditBreak      // at most MaxAuditBreaks; none: nothing was changed
+	// whether the seals were looked at: the key was there
+	SealChecked bool
+	Unsealed    int // records that were stored after the last seal
 }
 
 // MaxAuditBreaks bounds how many faults are listed.

@@ -26,6 +26,9 @@ type Lease struct {
 	Arguments json.RawMessage `json:"arguments,omitempty"`
 	// Preview lets the beginning of texts leave the machine: the owner's word.
 	Preview bool `json:"preview,omitempty"`
+	// Asked is where its client asked to begin, 0 for from now on, and 1 where that cannot be told.
+	// Where the subscription begins above it (its first epoch), events were lost before it began.
+	Asked Seq `json:"asked,omitempty"`
 	// Public says that the host was no private one when it was subscribed: what it resolves to
 	// later is never called where it is.
 	Public bool `json:"public,omitempty"`

@@ -47,6 +47,7 @@ func TestALeaseIsBound(t *testing.T) {
 		"name":       func(l *Lease) { l.Name = "message.sent" },
 		"arguments":  func(l *Lease) { l.Arguments = json.RawMessage(`{}`) },
 		"preview":    func(l *Lease) { l.Preview = true },
+		"asked":      func(l *Lease) { l.Asked = 3 },
 		"public":     func(l *Lease) { l.Public = true },
 		"end":        func(l *Lease) { l.Ends = l.Ends.Add(time.Hour) },
 		"no end":     func(l *Lease) { l.Ends = time.Time{} },

@@ -18,6 +18,8 @@ const (
 	// settled stands behind the key when all that must be sealed with it was. It is kept here, not
 	// in the database: whoever edits that could make it look older than it is.
 	settled = 's'
+	// auditSettled stands there instead when the audit trail was sealed too.
+	auditSettled = 'a'
 )
 
 // Key seals secrets at rest, so that a copy of the database without the key file holds none. Safe
@@ -25,7 +27,7 @@ const (
 type Key struct {
 	path    string
 	aead    cipher.AEAD
-	settled bool
+	settled byte // settled, auditSettled, or 0
 }
 
 // OpenKey reads the key at path. When there is none, it makes one, unless sealedExists says that
@@ -49,8 +51,11 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	if err != nil {
 		return nil, privateError(err, path, fmt.Sprintf("key %s cannot be used", path))
 	}
-	whole := len(raw) == keySize+1 && raw[keySize] == settled
-	if !whole && len(raw) != keySize {
+	mark := byte(0)
+	if len(raw) == keySize+1 && (raw[keySize] == settled || raw[keySize] == auditSettled) {
+		mark = raw[keySize]
+	}
+	if mark == 0 && len(raw) != keySize {
 		return nil, newError(WrongKey, path, nil, "key %s has %d bytes, a key has %d", path, len(raw), keySize)
 	}
 	block, err := aes.NewCipher(raw[:keySize])
@@ -61,34 +66,44 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	if err != nil {
 		return nil, fmt.Errorf("use key %s: %w", path, err)
 	}
-	return &Key{path: path, aead: aead, settled: whole}, nil
+	return &Key{path: path, aead: aead, settled: mark}, nil
 }
 
 // makeKey writes a new key whole: a crash leaves either no key or a good one.
 func makeKey(path string) error {
 	raw := make([]byte, keySize+1)
 	rand.Read(raw[:keySize]) // never fails
-	raw[keySize] = settled
+	raw[keySize] = auditSettled
 	return WriteFile(path, raw)
 }
 
 // Settled reports whether all that must be sealed with the key is: what is not then was not stored
 // by this program. It is so from the beginning for a key that a version made that knows of it.
-func (k *Key) Settled() bool { return k.settled }
+func (k *Key) Settled() bool { return k.settled != 0 }
 
-// Settle notes that, durably, in the key file. It is called by one goroutine.
-func (k *Key) Settle() error {
+// AuditSettled reports whether the audit trail was sealed with the key: one without a seal was
+// changed by something else than this program.
+func (k *Key) AuditSettled() bool { return k.settled == auditSettled }
+
+// Settle notes, durably, in the key file that all webhooks are sealed, SettleAudit that the audit
+// trail is too. They are called by one goroutine.
+func (k *Key) Settle() error { return k.settle(settled) }
+
+// SettleAudit: see Settle.
+func (k *Key) SettleAudit() error { return k.settle(auditSettled) }
+
+func (k *Key) settle(mark byte) error {
 	raw, err := private.Read(k.path, maxKey)
-	if err == nil && len(raw) != keySize {
+	if err == nil && (len(raw) < keySize || len(raw) > keySize+1) {
 		err = errors.New("it was changed meanwhile")
 	}
 	if err == nil {
-		err = WriteFile(k.path, append(raw, settled))
+		err = WriteFile(k.path, append(raw[:keySize:keySize], mark))
 	}
 	if err != nil {
 		return systemError(err, k.path, fmt.Sprintf("key %s cannot be written", k.path))
 	}
-	k.settled = true
+	k.settled = mark
 	return nil
 }
 

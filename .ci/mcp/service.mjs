@@ -27,7 +27,7 @@ export async function startService(dir) {
     const at = JSON.parse(sim.line);
     const control = (method, route, body) => execute(wasim, ['ctl', '--url', at.control_url, method, route, ...(body ? [JSON.stringify(body)] : [])]);
     const service = await program(waoutbox, ['serve', '--state-dir', stateDir, '--whatsapp-url', at.url, '--whatsapp-root-key', at.root_key, '--http', '127.0.0.1:0',
-      '--webhook-policy', 'open', '--media-dirs', files, '--log-level', 'error'], // the Inspector cannot ask its user
+      '--webhook-policy', 'open', '--mcp-webhook-loopback-http', '--media-dirs', files, '--log-level', 'error'], // the Inspector cannot ask its user
       (l) => l.startsWith('http '));
     started.push(service.child);
     const url = service.line.split(/\s+/)[1];
@@ -47,6 +47,7 @@ export async function startService(dir) {
     }
     await scanned;
     await control('POST', '/groups/joined', { group: 'Team' });
+    await execute(waoutbox, ['webhook', 'allow', '127.0.0.1', '--state-dir', stateDir]); // for what clients subscribe
     // Nothing listens there, so that the message becomes a dead letter at once.
     await execute(waoutbox, ['webhook', 'add', 'http://127.0.0.1:1/hook', '--event', 'message.received', '--schedule', '0s', '--state-dir', stateDir]);
     await control('POST', '/messages', { from: 'Bob', text: 'hello' });

@@ -77,7 +77,7 @@ func readZip(path string) error {
 		return err
 	}
 	defer z.Close()
-	if len(z.File) < 2 || z.File[0].Name != "waoutbox.exe" {
+	if len(z.File) < 3 || z.File[0].Name != "waoutbox.exe" {
 		return errors.New("there is no program in it")
 	}
 	return nil
@@ -90,7 +90,7 @@ func readPackage(path string) error {
 		return nil
 	}
 	out, err := exec.Command("dpkg-deb", "-c", path).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "./usr/bin/waoutbox") {
+	if err != nil || !strings.Contains(string(out), "./usr/bin/waoutbox") || !strings.Contains(string(out), "./usr/share/doc/waoutbox/copyright") {
 		return fmt.Errorf("%v: %s", err, out)
 	}
 	out, err = exec.Command("dpkg-deb", "-f", path, "Package").CombinedOutput()

@@ -29,8 +29,12 @@ func (r *release) pack(made map[string][]byte, t target, program []byte) error {
 	if err != nil {
 		return err
 	}
+	terms, err := r.notices(program)
+	if err != nil {
+		return err
+	}
 	name := fmt.Sprintf("waoutbox_%s_%s", r.version, t)
-	files := []entry{{programName(t), 0o755, program}, {"README.md", 0o644, readme}}
+	files := []entry{{programName(t), 0o755, program}, {"README.md", 0o644, readme}, {"NOTICES.txt", 0o644, terms}}
 	if t.os == "windows" {
 		made[name+".zip"], err = zipped(files)
 		return err
@@ -39,7 +43,7 @@ func (r *release) pack(made map[string][]byte, t target, program []byte) error {
 	if made[name+".tar.gz"], err = r.tarred(files, ""); err != nil || t.os != "linux" {
 		return err
 	}
-	made[fmt.Sprintf("waoutbox_%s_%s.deb", r.version, t.arch)], err = r.debian(t, program)
+	made[fmt.Sprintf("waoutbox_%s_%s.deb", r.version, t.arch)], err = r.debian(t, program, terms)
 	return err
 }
 
@@ -93,9 +97,10 @@ func (r *release) tarred(files []entry, prefix string) ([]byte, error) {
 }
 
 // debian is a package: an ar archive of its version, what is said of it, and its files.
-func (r *release) debian(t target, program []byte) ([]byte, error) {
+func (r *release) debian(t target, program, terms []byte) ([]byte, error) {
 	files := []entry{
 		{"usr/bin/waoutbox", 0o755, program},
+		{"usr/share/doc/waoutbox/copyright", 0o644, terms},
 		{"usr/share/man/man1/waoutbox.1.gz", 0o644, r.manual},
 		{"usr/share/bash-completion/completions/waoutbox", 0o644, r.completion},
 	}

@@ -27,8 +27,8 @@ hosts, settings, messages sent (to whom, never what), and what was asked for and
 text of messages are never in it. What is begun was about to be done when the process ended. It is kept
 for a year, at most the newest 10,000 changes, 10,000 sends, 2,000 refusals and 2,000 marks as read and the like. With --json all that is kept, or the newest --limit of it.
 
---verify checks that nothing else has changed it: the records form a chain of hashes, each kind its own.
-It prints the newest links; keep them elsewhere, and --known LINK tells later whether what they stand
+--verify checks that nothing else has changed it: the records form a chain of hashes, each kind its own,
+and the end of each is sealed with the key of the state, which an edited database does not have. It prints the newest links; keep them elsewhere, and --known LINK tells later whether what they stand
 for is still there.`,
 		Example: `  waoutbox audit --since 24h
   waoutbox audit --json | jq 'select(.caller=="mcp")'`,
@@ -168,6 +168,14 @@ func (e *env) verifyAudit(ctx context.Context, svc api.Service, known []string) 
 		return errors.New("the audit trail was changed by something else than waoutbox, or is damaged: compare it with a copy, and see who could write to the state directory")
 	}
 	if !e.json && len(check.Links) > 0 {
+		switch {
+		case !check.SealChecked:
+			e.printf("Its seals were not looked at: the key is missing, so whoever could write to the database may have made all of it anew.\n")
+		case check.Unsealed > 0:
+			e.printf("%s were stored without a seal, while the key was missing.\n", term.Plural(check.Unsealed, "record", "records"))
+		default:
+			e.printf("It ends as it was sealed with the key of this state.\n")
+		}
 		e.printf("Nothing else changed it. Kept elsewhere, these links tell later whether all of it was replaced.\n")
 		e.next("waoutbox audit --verify --known %s", check.Links[0])
 	}

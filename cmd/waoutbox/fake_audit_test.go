@@ -65,7 +65,7 @@ func (f *fakeService) RecordSetting(_ context.Context, in api.RecordSetting) (ap
 
 // VerifyAudit finds the trail whole, unless a link is known: that one is missing then.
 func (f *fakeService) VerifyAudit(_ context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
-	out := api.AuditCheck{Intact: len(in.Known) == 0, Records: int64(len(f.audit)), Links: []string{"change-3-" + strings.Repeat("9f", 32)}, Broken: []api.AuditBreak{}}
+	out := api.AuditCheck{Intact: len(in.Known) == 0, Records: int64(len(f.audit)), Links: []string{"change-3-" + strings.Repeat("9f", 32)}, SealChecked: true, Broken: []api.AuditBreak{}}
 	for range in.Known {
 		out.Broken = append(out.Broken, api.AuditBreak{Kind: "change", Number: 8, Why: "the record that you noted is missing"})
 	}

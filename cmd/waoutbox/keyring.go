@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"waoutbox/cmd/internal/explain"
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
@@ -32,6 +33,7 @@ type keyring struct {
 	mu      sync.Mutex
 	key     *store.Key // nil while the file cannot be used
 	missing error      // why key is nil
+	renewed bool       // it took the place of one that is lost
 	since   time.Time
 }
 
@@ -71,6 +73,7 @@ func (k *keyring) read(ctx context.Context, anew bool) error {
 		marked, err = false, nil
 	}
 	if err == nil && !marked {
+		k.renewed = anew
 		if err := k.mark.MarkKey(ctx, key); err != nil { // the next start does it
 			k.log.Warn("the outbox was not marked with its key", "error", err)
 		}
@@ -129,6 +132,24 @@ func (k *keyring) unsettled() *store.Key {
 	}
 	return k.key
 }
+
+// audit returns what seals the audit trail; nil while the key cannot be used.
+func (k *keyring) audit() outbox.AuditSealer {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.key == nil && k.read(context.Background(), false) != nil {
+		return nil
+	}
+	return auditSealer{k.key, k.renewed}
+}
+
+// auditSealer is a key as the audit trail is sealed with it.
+type auditSealer struct {
+	*store.Key
+	renewed bool
+}
+
+func (a auditSealer) Renewed() bool { return a.renewed }
 
 // alarms tells of a key that cannot be used.
 func (k *keyring) alarms() []api.Alarm {

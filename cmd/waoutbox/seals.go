@@ -66,3 +66,16 @@ func (a *app) sealWebhooks(ctx context.Context) error {
 	}
 	return key.Settle()
 }
+
+// sealAudit has the audit trail sealed from now on, and notes with the key that it is.
+func (a *app) sealAudit(ctx context.Context) error {
+	if err := a.box.SealAudit(ctx, a.keys.audit); err != nil {
+		return fmt.Errorf("seal the audit trail: %w", err)
+	}
+	a.keys.mu.Lock()
+	defer a.keys.mu.Unlock()
+	if key := a.keys.key; key != nil && key.Settled() && !key.AuditSettled() {
+		return key.SettleAudit()
+	}
+	return nil
+}

@@ -87,6 +87,11 @@ type AuditCheck struct {
 	// the newest link of each kind of record, to be kept elsewhere: KIND-NUMBER-HASH
 	Links  []string     `json:"links"`
 	Broken []AuditBreak `json:"broken"` // at most 20 places
+	// whether it was compared with its seals, which only the state's key makes: false while that is
+	// missing
+	SealChecked bool `json:"seal_checked"`
+	// records that were stored since the last seal, without the key
+	Unsealed int64 `json:"unsealed"`
 }
 
 // AuditBreak is a place at which the audit trail is not what was stored.

@@ -40,8 +40,16 @@ func auditBytes(all []outbox.Audit) int {
 	return n
 }
 
-// putAudit stores records in the transaction of what they are about.
-func putAudit(tx *bbolt.Tx, all []outbox.Audit) error {
+// putAudit stores records in the transaction of what they are about, and seals the trail.
+func (b *Box) putAudit(tx *bbolt.Tx, all []outbox.Audit) error {
+	if len(all) == 0 {
+		return nil
+	}
+	return b.sealing(tx, func() error { return linkAudit(tx, all) })
+}
+
+// linkAudit stores records at the end of their chains.
+func linkAudit(tx *bbolt.Tx, all []outbox.Audit) error {
 	bucket := tx.Bucket([]byte(bucketAudit))
 	for _, a := range all {
 		key := auditKey(a.AuditKey)
@@ -65,7 +73,7 @@ func (b *Box) PutAudit(ctx context.Context, all ...outbox.Audit) error {
 		return err
 	}
 	all = cloneAudit(all)
-	err := b.do(ctx, store.Op{Bytes: auditBytes(all), Apply: func(tx *bbolt.Tx) error { return putAudit(tx, all) }})
+	err := b.do(ctx, store.Op{Bytes: auditBytes(all), Apply: func(tx *bbolt.Tx) error { return b.putAudit(tx, all) }})
 	if err != nil {
 		return fmt.Errorf("put audit record: %w", err)
 	}
@@ -163,11 +171,15 @@ func (a *auditCursor) step(raw, value []byte) {
 }
 
 // TrimAudit removes records of a kind that are older than before, and the oldest of those that are
-// more than keep, at most outbox.MaxBatch of them: more tells that there may be others. Errors:
-// outbox.ErrClosed, ErrUnknown, ctx's.
+// more than keep, at most outbox.MaxBatch of them: more tells that there may be others. While the
+// key is missing that seals the trail (SealAudit) nothing is removed. Errors: outbox.ErrClosed,
+// ErrUnknown, ctx's.
 func (b *Box) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error) {
 	if err := b.ready(ctx); err != nil {
 		return 0, false, err
+	}
+	if b.auditKey.Load() != nil && b.sealer() == nil {
+		return 0, false, nil // it would be taken for what somebody else removed
 	}
 	var gone [][]byte
 	err = b.view(func(tx *bbolt.Tx) error {
@@ -180,11 +192,13 @@ func (b *Box) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.
 	more = len(gone) > outbox.MaxBatch
 	gone = gone[:min(len(gone), outbox.MaxBatch)]
 	err = b.do(ctx, store.Op{Bytes: 4096, Frees: true, Apply: func(tx *bbolt.Tx) error {
-		var errs []error
-		for _, k := range gone {
-			errs = append(errs, tx.Bucket([]byte(bucketAudit)).Delete(k))
-		}
-		return errors.Join(append(errs, dropLinks(tx, gone[len(gone)-1]))...)
+		return b.sealing(tx, func() error {
+			var errs []error
+			for _, k := range gone {
+				errs = append(errs, tx.Bucket([]byte(bucketAudit)).Delete(k))
+			}
+			return errors.Join(append(errs, dropLinks(tx, gone[len(gone)-1]))...)
+		})
 	}})
 	if err != nil {
 		return 0, true, fmt.Errorf("trim audit trail: %w", err)

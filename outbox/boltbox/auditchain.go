@@ -50,14 +50,8 @@ func decodeLink(at, v []byte) (l link, err error) {
 // as zero; the check tells of it.
 func addLink(tx *bbolt.Tx, key []byte, a outbox.Audit) error {
 	bucket := tx.Bucket([]byte(bucketAuditChain))
-	c := bucket.Cursor()
-	step := c.Prev // the last link lies before the next kind's first
-	if at, _ := c.Seek([]byte{byte(a.Kind) + 1}); at == nil {
-		step = c.Last
-	}
-	at, v := step()
 	number, last := uint64(0), link{}
-	if len(at) == linkKeySize && at[0] == byte(a.Kind) {
+	if at, v := lastLink(bucket.Cursor(), a.Kind); at != nil {
 		number = binary.BigEndian.Uint64(at[1:])
 		last, _ = decodeLink(at, v)
 	}
@@ -109,17 +103,25 @@ func chainAudit(tx *bbolt.Tx) error {
 
 // VerifyAudit checks that the records of the audit trail are those that were stored, in their
 // order: none was changed, added or, above what was trimmed, removed by something else. known are
-// links that were noted elsewhere: each must be there, unless it was trimmed. Errors:
-// outbox.ErrClosed, ctx's.
+// links that were noted elsewhere: each must be there, unless it was trimmed. Where there is a key
+// (SealAudit) it ends as it was sealed, too. Errors: outbox.ErrClosed, ctx's.
 func (b *Box) VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbox.AuditCheck, error) {
 	if err := b.ready(ctx); err != nil {
 		return outbox.AuditCheck{}, err
 	}
 	var v *auditVerifier
+	key := b.sealer()
 	err := b.view(func(tx *bbolt.Tx) error {
-		v = &auditVerifier{tx: tx, linked: map[string]bool{}, out: outbox.AuditCheck{Records: map[outbox.AuditKind]int{}}}
+		v = &auditVerifier{tx: tx, linked: map[string]bool{}, out: outbox.AuditCheck{Records: map[outbox.AuditKind]int{}, SealChecked: key != nil}}
 		for _, kind := range outbox.AuditKinds() {
 			v.chain(kind, known)
+			if key != nil {
+				s := lookAtSeal(tx, kind, key)
+				v.out.Unsealed += int(s.unsealed)
+				if s.why != "" {
+					v.broken(kind, s.number, outbox.AuditKey{}, s.why)
+				}
+			}
 		}
 		return tx.Bucket([]byte(bucketAudit)).ForEach(func(k, _ []byte) error {
 			if !v.linked[string(k)] {

@@ -68,6 +68,9 @@ type Box struct {
 	// closed when something is appended; nil while nobody waits
 	grown chan struct{}
 
+	// of SealAudit; nil before
+	auditKey atomic.Pointer[func() outbox.AuditSealer]
+
 	opened  time.Time    // with a monotonic reading: the machine's clock may jump
 	settled atomic.Int64 // when a Change was committed last, nanoseconds after opened
 

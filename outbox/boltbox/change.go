@@ -157,7 +157,7 @@ func (ch *change) apply(tx *bbolt.Tx) error {
 	if err := ch.now.save(tx, changed); err != nil {
 		return err
 	}
-	return putAudit(tx, c.Audit)
+	return ch.box.putAudit(tx, c.Audit)
 }
 
 // crossesEpoch reports whether a cursor that moves from old to next comes past the beginning of an

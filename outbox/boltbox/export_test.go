@@ -147,3 +147,6 @@ func StatsAround(t testing.TB, box *Box, between func()) outbox.Stats {
 	}
 	return st
 }
+
+// Summed returns a value of the file with its checksum.
+func Summed(v, at []byte) []byte { return appendSum(v, at) }

@@ -114,7 +114,7 @@ func (b *Box) putSend(tx *bbolt.Tx, s outbox.Send) error {
 	if err := bucket.Put(sendIDKey(s.MessageID), outbox.EncodeSend(s)); err != nil {
 		return fmt.Errorf("store send: %w", err)
 	}
-	return putAudit(tx, s.Audit)
+	return b.putAudit(tx, s.Audit)
 }
 
 // claimKey makes the idempotency key of s lead to s, unless another send that may have left holds

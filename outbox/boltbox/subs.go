@@ -73,7 +73,7 @@ func (b *Box) PutSub(ctx context.Context, s outbox.Subscription, audit ...outbox
 			if now, err = b.putSub(tx, s); err != nil {
 				return err
 			}
-			return putAudit(tx, audit)
+			return b.putAudit(tx, audit)
 		},
 		Publish: func() {
 			b.mu.Lock()
@@ -193,7 +193,7 @@ func (b *Box) Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit
 			return outbox.ErrHolds
 		}
 		return errors.Join(tx.Bucket([]byte(bucketRemoved)).Delete([]byte(id)), tx.Bucket([]byte(bucketBlocks)).Delete(historyKey(id)),
-			putAudit(tx, audit))
+			b.putAudit(tx, audit))
 	}})
 	if err != nil {
 		return fmt.Errorf("forget subscription %s: %w", id, err)

@@ -28,7 +28,7 @@ func (s *Service) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.Audi
 	if err != nil {
 		return api.AuditCheck{}, apiError(err, "verify the audit trail")
 	}
-	out := api.AuditCheck{Intact: len(check.Broken) == 0, Links: []string{}, Broken: []api.AuditBreak{}}
+	out := api.AuditCheck{Intact: len(check.Broken) == 0, Links: []string{}, Broken: []api.AuditBreak{}, SealChecked: check.SealChecked, Unsealed: int64(check.Unsealed)}
 	for _, n := range check.Records {
 		out.Records += int64(n)
 	}

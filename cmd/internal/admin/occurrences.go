@@ -17,6 +17,9 @@ const (
 	// occurrenceSteps bounds how many parts of the log one page looks at: tens of thousands of
 	// events that its filter leaves out.
 	occurrenceSteps = 8
+	// occurrenceTime is how long it looks before it begins with no other part: a slow machine looks
+	// at fewer, and the next page goes on there.
+	occurrenceTime = 30 * time.Millisecond
 	// maxOccurrenceWait bounds how long one page waits, in seconds.
 	maxOccurrenceWait = 50
 	// maxStreams bounds the streams that are open at a time.
@@ -212,7 +215,7 @@ func (r *occurrences) empty() api.OccurrencePage {
 // page reads on, and waits for nothing.
 func (r *occurrences) page(ctx context.Context) (api.OccurrencePage, error) {
 	page := r.empty()
-	size := 0
+	size, began := 0, time.Now()
 	for range occurrenceSteps {
 		part, err := r.s.o.Engine.Events(ctx, outbox.EventQuery{From: r.from, Filter: r.filter, Limit: r.limit - len(page.Items)})
 		if err != nil {
@@ -235,7 +238,7 @@ func (r *occurrences) page(ctx context.Context) (api.OccurrencePage, error) {
 			}
 		}
 		page.More = r.from <= part.Last
-		if !page.More || len(page.Items) == r.limit || size >= occurrenceBytes {
+		if !page.More || len(page.Items) == r.limit || size >= occurrenceBytes || time.Since(began) >= occurrenceTime {
 			break
 		}
 	}

@@ -22,11 +22,13 @@ import (
 // looks counts the looks at the log.
 type looks struct {
 	*outboxtest.Fake
-	n atomic.Int64
+	n     atomic.Int64
+	takes time.Duration // each of them
 }
 
 func (l *looks) Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error) {
 	l.n.Add(1)
+	time.Sleep(l.takes)
 	return l.Fake.Events(ctx, q)
 }
 
@@ -236,7 +238,7 @@ func TestNarrowPollsAreBounded(t *testing.T) {
 		if len(page.Items) == 1 {
 			break
 		}
-		if !page.More || page.Cursor == q.Cursor || polls > 10 {
+		if !page.More || page.Cursor == q.Cursor || polls > 20 {
 			t.Fatalf("poll %d is %+v", polls, page)
 		}
 		q.Cursor = page.Cursor
@@ -244,6 +246,22 @@ func TestNarrowPollsAreBounded(t *testing.T) {
 	if polls < 3 {
 		t.Errorf("%d polls passed 40,000 events", polls)
 	}
+}
+
+// On a machine that reads slowly a page looks at less.
+func TestSlowPollsAreBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := newSubscriber(t)
+		start := s.poll(api.OccurrenceQuery{})
+		s.arrive("message.received", "1@lid", 20_000)
+		s.log.takes = 20 * time.Millisecond
+		began := time.Now()
+		page := s.poll(api.OccurrenceQuery{Cursor: start.Cursor, Kinds: []string{"group"}})
+		if took := time.Since(began); took > 100*time.Millisecond || !page.More || page.Cursor == start.Cursor {
+			t.Errorf("a poll took %s and is %+v", took, page)
+		}
+	})
 }
 
 // A page holds a bounded number of bytes, and the next one goes on behind it.

@@ -20,3 +20,14 @@ func (s *Service) missed(ctx context.Context, r webhookRow, cursor string) bool 
 	at, ok := outbox.ParsePosition(cursor, now.State)
 	return !ok || at < r.sub.Epochs[0].From || at < s.leaseState(r.sub.ID).Lost
 }
+
+// asked is where a client asks to begin, as its lease keeps it.
+func asked(cursor, state string) outbox.Seq {
+	if cursor == "" {
+		return 0
+	}
+	if at, ok := outbox.ParsePosition(cursor, state); ok {
+		return at
+	}
+	return 1
+}

@@ -30,7 +30,7 @@ func (s *Service) begin(ctx context.Context, in api.Subscribe, w wanted, agreed 
 	}
 	r.cfg = outbox.Webhook{URL: w.url, CreatedAt: now(), Lease: &outbox.Lease{
 		ID: w.id, Principal: w.principal, Client: auditText(s.asks(ctx).Client), Name: w.event, Arguments: w.arguments,
-		Preview: s.o.Subscriptions.Preview, Ends: w.ends, Public: w.public, VerifiedAt: agreed, Generation: generationAfter(0),
+		Preview: s.o.Subscriptions.Preview, Ends: w.ends, Public: w.public, Asked: asked(in.Cursor, start.state), VerifiedAt: agreed, Generation: generationAfter(0),
 	}}
 	if r.cfg.Secret, err = s.sealSecret(w.secret, outbox.SecretContext(r.sub.ID)); err != nil {
 		return out, err

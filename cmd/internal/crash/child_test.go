@@ -83,6 +83,8 @@ type process struct {
 	disp  *dispatcher.Dispatcher
 	admin *admin.Service
 	ids   map[string]outbox.SubID // by path
+	// how often the lease was begun again
+	subscribed int
 }
 
 func (p *process) say(format string, args ...any) {
@@ -125,14 +127,19 @@ func (p *process) live(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	send := sender{webhook.New(webhook.Options{Unseal: key.Open, UserAgent: fmt.Sprintf("crash/%d", p.Number), Log: log})}
+	body, cursor := p.bodies()
+	send := sender{webhook.New(webhook.Options{Unseal: key.Open, UserAgent: fmt.Sprintf("crash/%d", p.Number), Occurrence: body, Cursor: cursor, Log: log})}
 	defer send.Close()
 	p.disp = dispatcher.New(dispatcher.Options{Source: p.box, Subscriptions: p.box, Sender: send, Log: log, MaxInFlight: inFlight})
 	p.admin = admin.New(admin.Options{
 		Engine: p.box, Dispatcher: p.disp, Sender: send, StateDir: p.State, EventNames: []string{message, noise}, Thin: thin, Seal: key.Seal, Unseal: key.Open,
 		CheckURL: webhook.CheckURL, Resolve: webhook.Resolve, TestBody: func(string, time.Time) []byte { return []byte("{}") }, Log: log,
+		Caller: callerOf, Hosts: allowed{}, Receivers: send, Subscriptions: admin.SubscriptionRules{LoopbackHTTP: true}, Public: webhook.Public,
 	})
 	if err := p.subscribe(ctx); err != nil {
+		return err
+	}
+	if err := p.lease(ctx); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
@@ -305,7 +312,7 @@ func (p *process) compact(ctx context.Context) error {
 
 // administer removes and revives, replays and purges.
 func (p *process) administer(ctx context.Context) error {
-	steps := []func(context.Context) error{p.removeOrRevive, p.removeOrRevive, p.replay, p.replay, p.replay, p.purge, p.expire, p.expire}
+	steps := []func(context.Context) error{p.removeOrRevive, p.removeOrRevive, p.replay, p.replay, p.replay, p.purge, p.expire, p.expire, p.leaseAgain, p.lease}
 	for {
 		if err := steps[p.intn(len(steps))](ctx); err != nil {
 			return err
@@ -342,8 +349,14 @@ func (p *process) replay(ctx context.Context) error {
 // expire lets go of what is unfinished, by where it lies or by its age, and of some dead letters,
 // those of a removed webhook's run too; the parent knows before it happens.
 func (p *process) expire(ctx context.Context) error {
-	path := []string{"flaky", "gone"}[p.intn(2)]
-	id := p.ids[path]
+	path := []string{"flaky", "gone", leasePath}[p.intn(3)]
+	id, err := p.ids[path], error(nil)
+	if path == leasePath {
+		id, err = p.leaseID(ctx)
+	}
+	if err != nil {
+		return err
+	}
 	newest, err := p.box.Newest(ctx)
 	if err != nil || newest.Seq < 100 {
 		return nil

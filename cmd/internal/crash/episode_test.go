@@ -124,6 +124,7 @@ func (e *episode) report() {
 	e.l.mu.Lock()
 	defer e.l.mu.Unlock()
 	e.l.certain()
+	e.l.certainOfLease()
 	faults := e.l.faults
 	e.l.faults = nil
 	for _, f := range faults[:min(len(faults), 20)] {
@@ -211,6 +212,18 @@ func (e *episode) heard(line string) {
 			e.l.mu.Unlock()
 			return
 		}
+	case "leased":
+		var before, after string
+		var truncated, renewed bool
+		if !strings.HasSuffix(line, " .") {
+			return // killed while it was written: nobody heard it
+		}
+		if _, err := fmt.Sscan(rest, &before, &after, &truncated, &renewed); err == nil {
+			e.l.mu.Lock()
+			e.l.subscribed(before, after, truncated, renewed)
+			e.l.mu.Unlock()
+			return
+		}
 	case "hook":
 		if _, err := fmt.Sscan(rest, &path, &id, &seq, &owed); err == nil {
 			e.l.stored(path, id, seq, owed)
@@ -260,6 +273,7 @@ func (e *episode) settle(box *boltbox.Box, st outbox.Stats) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.missed(e.sum)
+	l.settleLease(e.sum)
 	for path, h := range l.hooks {
 		if s := st.Subs[h.id]; s.Pending != 0 {
 			l.fault("/%s has %d pending deliveries in the end", path, s.Pending)

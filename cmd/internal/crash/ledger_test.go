@@ -32,6 +32,7 @@ type ledger struct {
 	tally map[string]*tallyOfLife // what the last life sent again, by path
 
 	subscribers map[string]*subscriber // by name
+	lease       *leased
 }
 
 // doubt is a fault unless the delivery had expired. That is said before it happens, but a line of
@@ -113,7 +114,7 @@ func newLedger() *ledger {
 	l := &ledger{
 		begun: map[string]int{}, acked: map[string]outbox.Seq{}, keys: map[outbox.Seq]string{}, hooks: map[string]*hook{},
 		kill: map[string][]time.Time{}, tally: map[string]*tallyOfLife{},
-		subscribers: map[string]*subscriber{},
+		subscribers: map[string]*subscriber{}, lease: newLeased(),
 	}
 	for _, name := range subscribers() {
 		l.subscribers[name] = &subscriber{got: map[outbox.Seq]bool{}}
@@ -188,6 +189,10 @@ func (l *ledger) purge(path string, seq outbox.Seq) {
 func (l *ledger) expire(path string, below outbox.Seq) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if path == leasePath {
+		l.lease.expired = max(l.lease.expired, below)
+		return
+	}
 	l.hooks[path].expired = max(l.hooks[path].expired, below)
 }
 

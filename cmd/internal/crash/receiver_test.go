@@ -46,6 +46,10 @@ func newReceiver(t *testing.T) *receiver {
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, q *http.Request) {
+	if strings.HasPrefix(q.URL.Path, "/"+leasePath) {
+		r.serveLease(w, q)
+		return
+	}
 	l := r.ledger.Load()
 	body, err := io.ReadAll(q.Body)
 	if err != nil {

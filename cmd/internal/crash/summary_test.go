@@ -19,11 +19,14 @@ type summary struct {
 	expired    int
 	deliveries int
 	replayed   int
-	followed   int              // events × subscribers that had them
-	told       int              // and those that were told that they may have missed some
-	repeats    map[string][]int // of each kill and webhook, by kind of life
-	over       int              // drains that repeated more than what was in flight and 50 ms
-	over2      int              // and 25 ms
+	followed   int // events × subscribers that had them
+	told       int // and those that were told that they may have missed some
+	// events at the receiver of the lease, refused by it, told as lost; what it was told
+	leased, leaseRefused, leaseTold, leaseGaps, leaseRenews, leaseTruncated int
+
+	repeats map[string][]int // of each kill and webhook, by kind of life
+	over    int              // drains that repeated more than what was in flight and 50 ms
+	over2   int              // and 25 ms
 }
 
 func newSummary() *summary {
@@ -62,6 +65,8 @@ func (s *summary) print(t *testing.T) {
 	t.Logf("%d kills %v; %d events acknowledged, %d deliveries owed: %d delivered, %d dead letters, %d purged, %d expired, 0 lost; %d deliveries seen, %d replayed",
 		total, s.kills, s.acked, s.owed, s.delivered, s.dead, s.purged, s.expired, s.deliveries, s.replayed)
 	t.Logf("%d events reached an MCP client, and of %d it was told that it may have missed them", s.followed, s.told)
+	t.Logf("%d events reached the receiver of the lease, it refused %d, and of %d its client was told that they may be lost: %d gap envelopes, %d of its %d renewals and new starts said so",
+		s.leased, s.leaseRefused, s.leaseTold, s.leaseGaps, s.leaseTruncated, s.leaseRenews)
 	for _, kind := range slices.Sorted(maps.Keys(s.repeats)) {
 		list := slices.Sorted(slices.Values(s.repeats[kind]))
 		if len(list) == 0 {

@@ -250,7 +250,7 @@ func TestSubscribedWebhook(t *testing.T) {
 	c.signs = append(c.signs, secondKey)
 	c.mu.Unlock()
 	r.serve()
-	second := s.subscribe(params(secondKey, `"cursor":"old","ttlMs":60000,`))
+	second := s.subscribe(params(secondKey, fmt.Sprintf(`"cursor":%q,"ttlMs":60000,`, first.Result.Cursor)))
 	if second.Result.ID != first.Result.ID || second.Result.Truncated || second.Result.DeliveryStatus == nil || len(c.got("verification")) != 1 {
 		t.Errorf("renewed: %+v, %+v, asked %d times", second.Result, second.Result.DeliveryStatus, len(c.got("verification")))
 	}

@@ -91,7 +91,7 @@ func (m *leaseModel) begins(from outbox.Seq, truncated bool) {
 		m.toldBelow = from
 	}
 	m.from, m.chats = from, map[string]*leaseChat{}
-	m.lost, m.mayBeLost = false, false
+	m.lost, m.mayBeLost = truncated, truncated // the next refresh tells it again
 	if m.cursor == 0 {
 		m.cursor = from
 	}

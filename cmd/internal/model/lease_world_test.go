@@ -227,10 +227,10 @@ func (w *leaseWorld) Gap(_ context.Context, r dispatcher.Request) dispatcher.Res
 }
 
 // config is the lease as it is stored.
-func (w *leaseWorld) config() []byte {
+func (w *leaseWorld) config(asked outbox.Seq) []byte {
 	w.ends = time.Now().Add(leaseLife)
 	cfg, err := outbox.EncodeWebhook(outbox.Webhook{URL: "http://127.0.0.1/", Lease: &outbox.Lease{
-		ID: "mcps_1", Principal: "local", Name: "message.received", Ends: w.ends, Generation: w.gen,
+		ID: "mcps_1", Principal: "local", Name: "message.received", Ends: w.ends, Generation: w.gen, Asked: asked,
 	}})
 	if err != nil {
 		panic(err)
@@ -245,7 +245,7 @@ func (w *leaseWorld) subscribe(from outbox.Seq) {
 	w.mu.Lock()
 	w.id = id
 	w.mu.Unlock()
-	s := outbox.Subscription{ID: id, Config: w.config(), Epochs: []outbox.Epoch{{From: from, Filter: outbox.Filter{Events: []string{outbox.Any}, NotChats: []string{leaseUnwanted}}}}}
+	s := outbox.Subscription{ID: id, Config: w.config(from), Epochs: []outbox.Epoch{{From: from, Filter: outbox.Filter{Events: []string{outbox.Any}, NotChats: []string{leaseUnwanted}}}}}
 	var stored outbox.Subscription
 	w.persist(func(ctx context.Context) (err error) {
 		stored, err = w.eng.PutSub(ctx, s)
@@ -273,7 +273,11 @@ func (w *leaseWorld) refresh(secret bool) {
 	if err != nil {
 		return
 	}
-	s.Config = w.config()
+	was, err := outbox.DecodeWebhook(s.Config)
+	if err != nil {
+		panic(err)
+	}
+	s.Config = w.config(was.Lease.Asked)
 	w.mu.Lock()
 	w.mayUntil = later(w.mayUntil, w.ends)
 	w.mu.Unlock()
