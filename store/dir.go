@@ -20,7 +20,8 @@ const (
 	WhatsAppFile = "whatsapp.db" // the library's own device store (SQLite)
 	SocketFile   = "control.sock"
 	LogFile      = "serve.log"
-	MediaDir     = "media" // files of messages, a directory
+	AlertsFile   = "alerts.json" // what the alert-webhook was told and is not over
+	MediaDir     = "media"       // files of messages, a directory
 	// values of webhooks' headers that the user sets aside for agents
 	HeadersFile = "webhook-headers"
 	SecretsDir  = "secrets" // generated secrets of webhooks that agents registered, a directory

@@ -17,8 +17,8 @@ import (
 // licenceFile matches the files in which a module states its terms.
 var licenceFile = regexp.MustCompile(`(?i)^(licen[cs]e|copying|notice|patents)([.-].*)?$`)
 
-// notices are the terms of everything that a program was linked from, which go with it: Go's own and
-// each module's, as its sources have them.
+// notices are the terms of everything that a program was linked from, which go with it: Go's own
+// and each module's, as its sources have them.
 func (r *release) notices(program []byte) ([]byte, error) {
 	info, err := buildinfo.Read(bytes.NewReader(program))
 	if err != nil {

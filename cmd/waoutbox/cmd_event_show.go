@@ -36,7 +36,7 @@ where a webhook's filter was changed since: what it wanted before is kept no lon
 
 func (e *env) showEvent(d api.EventDetail, names chatNames) {
 	chat := cmp.Or(phoneOf(d.Chat, d.ChatAlt), names.whole(d.Chat))
-	e.printf("%s  %s  chat %s  sequence %d\n", e.style.Bold(term.Clean(d.Event.Event)), term.Clean(d.ID), chat, d.Sequence)
+	e.printf("%s  %s\nsequence %d, chat %s\n", e.style.Bold(term.Clean(d.Event.Event)), term.Clean(d.ID), d.Sequence, chat)
 	e.printf("arrived %s", d.Time.In(e.loc).Format("2006-01-02 15:04:05.000"))
 	if d.ChatAlt != "" {
 		e.printf(", the chat is %s, also %s", term.Clean(d.Chat), term.Clean(d.ChatAlt))

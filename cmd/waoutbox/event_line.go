@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
+	"slices"
 	"strings"
 
 	"waoutbox/cmd/internal/term"
@@ -25,11 +27,14 @@ func eventDigest(body []byte) string {
 		}
 	}
 	if json.Unmarshal(body, &ev) != nil {
-		return ""
+		return partNames(body)
 	}
 	d := ev.Data
 	if len(d.Messages) == 0 {
-		return shownText(strings.TrimSpace(strings.Join([]string{d.ID, d.Action, d.Connection}, " ")))
+		if text := strings.Join(strings.Fields(d.ID+" "+d.Action+" "+d.Connection), " "); text != "" {
+			return shownText(text)
+		}
+		return partNames(body)
 	}
 	m := d.Messages[0]
 	who := m.Key.RemoteJID
@@ -43,6 +48,15 @@ func eventDigest(body []byte) string {
 		out += ": " + shownText(text)
 	}
 	return out
+}
+
+// partNames are the names of what an event tells, where it is no message.
+func partNames(body []byte) string {
+	var ev struct{ Data map[string]json.RawMessage }
+	if json.Unmarshal(body, &ev) != nil {
+		return ""
+	}
+	return shownText(strings.Join(slices.Sorted(maps.Keys(ev.Data)), ", "))
 }
 
 // textOf is the text of a message, or the name of what it has instead.

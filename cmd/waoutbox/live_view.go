@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"waoutbox/cmd/internal/term"
 	"waoutbox/dispatcher"
@@ -68,16 +69,26 @@ func (e *env) sayLive(l liveLine, missed int64) {
 	e.printf("%s  %s\n", l.at.In(e.loc).Format(time.TimeOnly), e.liveText(l))
 }
 
-// liveText is a line without its time.
+// liveTime is what the time of a line takes.
+const liveTime = len("15:04:05  ")
+
+// liveText is a line without its time, cut to the terminal.
 func (e *env) liveText(l liveLine) string {
 	a := l.end
-	if a == nil {
-		return fmt.Sprintf("%-17s  %s", term.Clean(l.event), eventDigest(l.body))
+	fit := func(begin, text string) string {
+		if e.width == 0 {
+			return text
+		}
+		return term.End(text, max(e.width-liveTime-utf8.RuneCountInString(begin), 20))
 	}
-	to := "  → " + term.Clean(string(a.Sub)) + "  "
+	if a == nil {
+		begin := fmt.Sprintf("%-17s  ", term.Clean(l.event))
+		return begin + fit(begin, eventDigest(l.body))
+	}
+	to := fmt.Sprintf("%-17s  → %s  ", "", term.Clean(string(a.Sub)))
 	took := term.Millis(a.Took.Milliseconds())
 	if a.Outcome == dispatcher.OutcomeDelivered {
-		return fmt.Sprintf("%-17s%s%s", "", to, e.style.Green(fmt.Sprintf("%d in %s", a.Result.Status, took)))
+		return to + e.style.Green(fmt.Sprintf("%d in %s", a.Result.Status, took))
 	}
 	what := fmt.Sprint(a.Result.Status)
 	if a.Result.Status == 0 {
@@ -85,11 +96,11 @@ func (e *env) liveText(l liveLine) string {
 	}
 	switch a.Outcome {
 	case dispatcher.OutcomeDead:
-		what = e.style.Red(fmt.Sprintf("%s after %s: dead letter, attempt %d was the last", what, took, a.Attempt))
+		what = e.style.Red(fit(to, fmt.Sprintf("dead after attempt %d: %s in %s", a.Attempt, what, took)))
 	case dispatcher.OutcomeRetry:
-		what = e.style.Yellow(fmt.Sprintf("%s after %s: attempt %d, another one follows", what, took, a.Attempt))
+		what = e.style.Yellow(fit(to, fmt.Sprintf("attempt %d: %s in %s", a.Attempt, what, took)))
 	default:
-		what = e.style.Yellow(what + ": waits")
+		what = e.style.Yellow(fit(to, "waits: "+what))
 	}
-	return fmt.Sprintf("%-17s%s%s", "", to, what)
+	return to + what
 }

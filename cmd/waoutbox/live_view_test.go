@@ -38,8 +38,8 @@ func TestLiveView(t *testing.T) {
 			e.sayLive(<-v.lines, v.missed.Swap(0))
 		}
 		want := `00:00:00  message.received   +15550100123 (Al\u001b[2Jice): hello
-00:00:00                     → wh_1  503 after 12 ms: attempt 1, another one follows
-00:00:00                     → wh_1  connection refused after 0 ms: dead letter, attempt 2 was the last
+00:00:00                     → wh_1  attempt 1: 503 in 12 ms
+00:00:00                     → wh_1  dead after attempt 2: connection refused in 0 ms
 00:00:00                     → wh_2  200 in 0 ms
 `
 		if got := out.String(); got != want {

@@ -115,8 +115,12 @@ func verify(body []byte, header, secret string) bool {
 
 func main() {
 	http.HandleFunc("POST /", func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 2<<20))
-		if err != nil || !verify(body, r.Header.Get("X-Webhook-Signature"), os.Getenv("WEBHOOK_SECRET")) {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, 2<<20)) // an event has at most 1 MiB
+		if err != nil {
+			w.WriteHeader(http.StatusRequestEntityTooLarge)
+			return
+		}
+		if !verify(body, r.Header.Get("X-Webhook-Signature"), os.Getenv("WEBHOOK_SECRET")) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}

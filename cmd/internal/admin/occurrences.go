@@ -17,8 +17,8 @@ const (
 	// occurrenceSteps bounds how many parts of the log one page looks at: tens of thousands of
 	// events that its filter leaves out.
 	occurrenceSteps = 8
-	// occurrenceTime is how long it looks at most before it begins with another part: a slow
-	// machine looks at fewer, and the next page goes on there.
+	// occurrenceTime is how long it looks before it begins with no other part: a slow machine looks
+	// at fewer, and the next page goes on there.
 	occurrenceTime = 30 * time.Millisecond
 	// maxOccurrenceWait bounds how long one page waits, in seconds.
 	maxOccurrenceWait = 50

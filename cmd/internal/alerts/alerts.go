@@ -5,6 +5,7 @@ package alerts
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -12,8 +13,10 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"waoutbox/outbox/api"
@@ -31,6 +34,9 @@ const (
 	// settle is how long an alarm must be up, or gone, before that is told: one that comes and goes
 	// is no news.
 	settle = 30 * time.Second
+	// begin is how long after a start no alarm of before is over: the link may be down again only
+	// a while later.
+	begin = 2 * time.Minute
 	// limit bounds one request.
 	limit = 10 * time.Second
 	// most is how many tellings wait for an endpoint that takes none; the oldest go.
@@ -46,6 +52,7 @@ type Options struct {
 	Client  *http.Client // judges the address it calls, and follows no redirect
 	Status  func(context.Context) (api.Status, error)
 	Log     *slog.Logger
+	Path    string // the file of what is under way; "" keeps it in memory
 }
 
 // Message is the body of a request.
@@ -72,6 +79,10 @@ type Alerts struct {
 	wait   []Message
 	failed int       // in a row
 	next   time.Time // before it nothing is tried
+	began  time.Time
+	// what the file has
+	saved   string
+	unsaved bool
 }
 
 // key is what makes an alarm one.
@@ -90,6 +101,10 @@ func New(o Options) *Alerts { return &Alerts{o: o, told: map[key]*state{}} }
 
 // Run looks at the alarms and tells of them until ctx ends. Nothing waits for it.
 func (a *Alerts) Run(ctx context.Context) error {
+	a.began = time.Now()
+	if a.o.Path != "" {
+		a.load(a.began)
+	}
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
@@ -103,7 +118,9 @@ func (a *Alerts) Run(ctx context.Context) error {
 			continue
 		}
 		a.look(st, time.Now())
-		a.send(ctx)
+		if a.send(ctx); a.o.Path != "" {
+			a.save()
+		}
 	}
 }
 
@@ -125,7 +142,8 @@ func (a *Alerts) look(st api.Status, now time.Time) {
 			s.data = Data{ID: id(k, al.Since, now), Code: al.Code, Webhook: al.Webhook, Message: al.Message, Since: al.Since, Account: st.Link.Account}
 		}
 	}
-	for k, s := range a.told {
+	for _, s := range a.sorted() {
+		k := key{s.data.Code, s.data.Webhook}
 		if s.up && !seen[k] {
 			s.up, s.changed = false, now
 		}
@@ -133,13 +151,20 @@ func (a *Alerts) look(st api.Status, now time.Time) {
 		case s.up && !s.told && settled:
 			s.told = true
 			a.put(Message{Event: Raised, Timestamp: now.UnixMilli(), Data: s.data})
-		case !s.up && s.told && settled:
+		case !s.up && s.told && settled && now.Sub(a.began) >= begin:
 			a.put(Message{Event: Cleared, Timestamp: now.UnixMilli(), Data: s.data})
 			delete(a.told, k)
 		case !s.up && !s.told:
 			delete(a.told, k)
 		}
 	}
+}
+
+// sorted are the alarms in an order that is the same each time.
+func (a *Alerts) sorted() []*state {
+	return slices.SortedFunc(maps.Values(a.told), func(s, t *state) int {
+		return cmp.Or(cmp.Compare(s.data.Code, t.data.Code), cmp.Compare(s.data.Webhook, t.data.Webhook))
+	})
 }
 
 // id names one rise of an alarm.

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -138,6 +140,58 @@ func TestAlarmsAreTold(t *testing.T) {
 			if n != 2 || !strings.HasPrefix(id, "alarm_") {
 				t.Errorf("%s occurs %d times", id, n)
 			}
+		}
+	})
+}
+
+// What was told is over for the endpoint also when that is so only after a restart, and is not told
+// anew where it goes on; what waited is told then.
+func TestARestartForgetsNothing(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w, e, log := &world{}, &endpoint{}, &bytes.Buffer{}
+		serve := func(during func()) {
+			t.Helper()
+			a := New(Options{URL: "https://alerts.example/in", Client: &http.Client{Transport: e}, Status: w.status, Log: slog.New(slog.NewTextHandler(log, nil)), Path: filepath.Join(dir, "alerts.json")})
+			ctx, stop := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- a.Run(ctx) }()
+			during()
+			stop()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		}
+		serve(func() {
+			w.set("link_down", "webhook_failing@wh_1")
+			<-time.After(time.Minute)
+			e.set(true)
+			w.set("link_down", "webhook_failing@wh_1", "outbox_disk_low")
+			<-time.After(time.Minute)
+		})
+		w.set() // the link is not yet down again
+		e.set(false)
+		serve(func() {
+			<-time.After(time.Minute)
+			w.set("link_down")
+			<-time.After(time.Hour)
+		})
+		const want = "+link_down +webhook_failingwh_1 +outbox_disk_low -outbox_disk_low -webhook_failingwh_1"
+		if got := e.told(); got != want || log.Len() == 0 {
+			t.Errorf("told %q, want %q; logged %q", got, want, log.String())
+		}
+		if first, last := e.got[1].Data.ID, e.got[4].Data.ID; first != last {
+			t.Errorf("what is over is %s, and was %s", last, first)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "alerts.json"), []byte("{"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		serve(func() { <-time.After(time.Minute) })
+		if got := e.told(); got != want+" +link_down" || !strings.Contains(log.String(), "not known") {
+			t.Errorf("with a file that is damaged: told %q, logged %q", got, log.String())
 		}
 	})
 }

@@ -14,6 +14,9 @@ const (
 	barWidth = 22
 	// barTick is how often a bar is redrawn.
 	barTick = 100 * time.Millisecond
+	// barMarks are the columns beside title, bar and text: two blanks, " [", "]", and the last one,
+	// behind which a terminal would begin a new line
+	barMarks = 6
 )
 
 // Bar is a progress line that redraws itself until Clear. On anything but a terminal it draws
@@ -63,7 +66,7 @@ func (b *Bar) Draw(done, total int64, note string) {
 
 // fitBar shortens what stands before and behind a bar so that all of it fits a line.
 func fitBar(title, text string, cols int) (shortTitle, shortText string) {
-	room := max(cols-barWidth-4, 0)
+	room := max(cols-barWidth-barMarks, 0)
 	title = Middle(title, max(room-len([]rune(text)), 12))
 	return title, Short(text, max(room-len([]rune(title)), 0))
 }

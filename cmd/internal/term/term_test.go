@@ -299,7 +299,7 @@ func TestTableFits(t *testing.T) {
 		t.Errorf("wide characters are cut to %q", got)
 	}
 	title, text := fitBar("replaying 23 to https://crm.example/hooks/wa/"+strings.Repeat("x", 80), "1,234/5,678  20/s  3 failed  2 m left", 80)
-	if n := len([]rune(title)) + len([]rune(text)) + barWidth + 4; n > 80 || !strings.Contains(text, "left") {
+	if n := len([]rune(title)) + len([]rune(text)) + barWidth + barMarks; n > 80 || !strings.Contains(text, "left") {
 		t.Errorf("a bar takes %d columns: %q %q", n, title, text)
 	}
 }
