@@ -109,13 +109,12 @@ func (w *Watch) nextConnection() {
 }
 
 func (w *Watch) forget(s *stanza) {
-	if s.node.Tag == "notification" {
-		w.handled = slices.DeleteFunc(w.handled, func(o *stanza) bool { return o == s })
-		return
-	}
+	is := func(o *stanza) bool { return o == s }
+	w.handled = slices.DeleteFunc(w.handled, is)
 	id := text(s.node, "id")
-	w.open[id] = slices.DeleteFunc(w.open[id], func(o *stanza) bool { return o == s })
-	if len(w.open[id]) == 0 {
+	if left := slices.DeleteFunc(w.open[id], is); len(left) > 0 {
+		w.open[id] = left
+	} else {
 		delete(w.open, id)
 	}
 }
@@ -214,18 +213,26 @@ func (w *Watch) message(info *types.MessageInfo) (found *stanza) {
 // Missed returns what no event has told of the stanza that n acknowledges, and that stanza. Call it
 // before n is sent, in the goroutine that sends it. It returns it once.
 func (w *Watch) Missed(n *waBinary.Node) (of *waBinary.Node, found []Found) {
+	s := w.take(n)
+	if s == nil {
+		return nil, nil
+	}
+	return s.node, w.missed(s, n)
+}
+
+// take forgets the stanza that n acknowledges, and returns it.
+func (w *Watch) take(n *waBinary.Node) *stanza {
 	w.mu.Lock()
+	defer w.mu.Unlock()
 	s := w.acknowledged(n)
 	if s == nil {
-		w.mu.Unlock()
-		return nil, nil
+		return nil
 	}
 	w.forget(s)
 	if s.before != nil {
 		s.told = max(s.told, s.before.stored, s.before.earlier)
 	}
-	w.mu.Unlock()
-	return s.node, w.missed(s, n)
+	return s
 }
 
 // acknowledged finds the stanza that n acknowledges.

@@ -3,6 +3,7 @@ package whatsappurl
 import (
 	"errors"
 	"fmt"
+	"net"
 	"net/url"
 	"strconv"
 	"strings"
@@ -44,7 +45,7 @@ func ParseProxy(v string) (*url.URL, error) {
 		return nil, errors.New("it must hold only scheme, credentials, host and port; " + proxyFix)
 	}
 	if p := u.Port(); p == "" {
-		u.Host += ":" + standard[u.Scheme]
+		u.Host = net.JoinHostPort(u.Hostname(), standard[u.Scheme]) // "host:" has none either
 	} else if n, err := strconv.ParseUint(p, 10, 16); err != nil || n == 0 {
 		return nil, fmt.Errorf("its port %q is not between 1 and 65535; %s", p, proxyFix)
 	}

@@ -221,7 +221,8 @@ func (w *lineWriter) named(key string, line []byte) []byte {
 	if !asked || w.events == nil {
 		return line
 	}
-	return append(w.events.Advertise(line), '\n')
+	// one that stays as it is has its newline already
+	return append(bytes.Clone(bytes.TrimSuffix(w.events.Advertise(line), []byte("\n"))), '\n')
 }
 
 func (w *lineWriter) Write(p []byte) (int, error) {

@@ -73,7 +73,7 @@ func FuzzPage(f *testing.F) {
 }
 
 // FuzzForm: whatever a form of the session holds, it is done, refused or asked again, and leads
-// nowhere but to the page.
+// to no other origin.
 func FuzzForm(f *testing.F) {
 	for _, path := range []string{
 		"webhooks/wh_9QRT/pause", "webhooks/wh_9QRT/resume", "webhooks/wh_9QRT/rotate", "webhooks/wh_9QRT/remove", "webhooks/wh_9QRT/test", "deadletters/replay", "deadletters/purge", "deadletters/stop", "events/replay", "settings", "link/unpair", "link/connect", "end",
@@ -98,7 +98,7 @@ func FuzzForm(f *testing.F) {
 		if w.Code >= 500 {
 			t.Errorf("%q %q: %d %s", path, form, w.Code, w.Body)
 		}
-		if to := w.Header().Get("Location"); to != "" && (!strings.HasPrefix(to, Root) || strings.ContainsAny(to, "\\\r\n")) {
+		if to := w.Header().Get("Location"); to != "" && (!strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n")) {
 			t.Errorf("%q %q leads to %q", path, form, to)
 		}
 	})
