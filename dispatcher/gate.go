@@ -211,7 +211,7 @@ type LaneState struct {
 	Reason string
 	// since when Status holds; of an active lane that is Full since when it is, else zero
 	Since      time.Time
-	Until      time.Time // held; failing with a wait on top: when it goes on by itself
+	Until      time.Time // held, failing: when it goes on, or the next is tried; zero: not known
 	Deaths     int       // dead letters in a row without a 2xx
 	Failure    Failure   // why it is failing, whatever Status shows above it
 	Unfinished int       // deliveries read and not finished; 0 without a running lane

@@ -356,6 +356,9 @@ func (l *lane) publish(now time.Time) {
 		s.Status, s.Since, s.Until = StatusHeld, l.settler.since, l.settler.retryAt
 		s.Reason = fmt.Sprintf("settlements cannot be written: %v", err)
 	}
+	if at := l.outage.ProbeAt(); s.Status == StatusFailing && s.Until.IsZero() && at.After(now) {
+		s.Until = at
+	}
 	s.Unfinished, s.InFlight, s.Full = l.scheduler.Unfinished(), l.scheduler.InFlight(), l.full(now)
 	s.FullSince = l.fullSince
 	s.Lease = l.leaseState(now, s)

@@ -29,7 +29,7 @@ func (r *release) notices(program []byte) ([]byte, error) {
 		return nil, err
 	}
 	var out bytes.Buffer
-	out.WriteString("waoutbox contains the following software. The sources of each module are at its import path, in the version that is named.\n")
+	out.WriteString("This program contains the following software. The sources of each module are at its import path, in the version that is named.\n")
 	if err := addTerms(&out, "Go "+info.GoVersion, strings.TrimSpace(string(root))); err != nil {
 		return nil, err
 	}

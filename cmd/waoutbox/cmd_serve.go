@@ -176,6 +176,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 
 	parts := []part{ // stopped from the first to the last
 		{"whatsapp link", client.Run},
+		{"device store", dev.Run},
 		{"watchdog", func(ctx context.Context) error { return servicemanager.KeepAlive(ctx, e.getenv, a.alive) }},
 		{"replays", svc.Run},
 		{"samples", svc.RunSamples},

@@ -106,6 +106,9 @@ func (e *env) showWebhook(w api.Webhook, names chatNames) {
 		state += ": " + term.Clean(w.Reason)
 	}
 	line("state", state)
+	if !w.NextTryAt.IsZero() {
+		line("next try", e.clock(w.NextTryAt)+", in "+term.Age(time.Until(w.NextTryAt)))
+	}
 	pending, dead, oldest := countsOf(w)
 	if w.Pending > 0 {
 		pending += ", the oldest for " + oldest

@@ -12,7 +12,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -24,7 +23,6 @@ import (
 
 // world is what a script has around the program: a WhatsApp server with a phone, and an endpoint.
 type world struct {
-	mu       sync.Mutex
 	sim      *wasim.Server
 	phone    *wasim.Account
 	bob      *wasim.Contact

@@ -63,6 +63,10 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 		"link_code_companion_reg": lib.TryHandleCodePairNotification,
 		"crsc_continuation":       lib.TryHandlePasskeyContinuationNotification,
 	}
+	membersChanged, err := members(cli)
+	if err != nil {
+		return err
+	}
 	if h.Settings != nil {
 		background["server_sync"] = h.Settings
 	}
@@ -86,6 +90,9 @@ func Handlers(cli *whatsmeow.Client, h Hooks) error {
 			}
 			h.Stanza(n)
 			kind, _ := n.Attrs["type"].(string)
+			if tag == "notification" && kind == "w:gp2" {
+				membersChanged(n)
+			}
 			switch handle := background[kind]; {
 			case tag == "failure" && crypticFailure(n) != 0:
 				lib.ExpectDisconnect()

@@ -126,9 +126,10 @@ func isTLS(err error) bool {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return true
 	}
-	// Alerts sent by the endpoint arrive as a net.OpError of the operation "remote error".
+	// Alerts that the endpoint sent, and those that it is sent for what it broke, arrive as a
+	// net.OpError of an operation of that name.
 	op, ok := errors.AsType[*net.OpError](err)
-	return ok && op.Op == "remote error"
+	return ok && (op.Op == "remote error" || op.Op == "local error")
 }
 
 func dnsMessage(d *net.DNSError) string {

@@ -6,6 +6,7 @@ import (
 	"compress/flate"
 	"compress/gzip"
 	"context"
+	"crypto/tls"
 	"io"
 	"net"
 	"net/http"
@@ -102,6 +103,13 @@ func TestNoAttemptOutlivesItsLimit(t *testing.T) {
 		{"500 whose body trickles", false, 0, trickles("HTTP/1.1 500 No\r\n\r\n", "x"), enough, outbox.ClassHTTP, 500},
 		{"500 whose body floods", false, 0, floods("HTTP/1.1 500 No\r\n\r\n", "xxxxxxxx"), whole, outbox.ClassHTTP, 500},
 		{"500 of empty gzip blocks", false, 0, floods("HTTP/1.1 500 No\r\nContent-Encoding: gzip\r\n\r\n"+begin, block), whole, outbox.ClassHTTP, 500},
+		{"garbage between TLS records", true, 0, beneathTLS(func(raw net.Conn) { _, _ = io.WriteString(raw, strings.Repeat("garbage", 100)) }), whole, outbox.ClassTLS, 0},
+		{"half a TLS record", true, 0, beneathTLS(func(raw net.Conn) { _, _ = raw.Write([]byte{0x17, 3, 3, 0x40, 0, 1, 2, 3}) }), short, outbox.ClassTimeout, 0},
+		{"broken TLS records without end", true, 0, beneathTLS(func(raw net.Conn) {
+			for err := error(nil); err == nil; {
+				_, err = raw.Write([]byte{0x17, 3, 3, 0, 0})
+			}
+		}), whole, outbox.ClassTLS, 0},
 		{"speaks no HTTP", false, 0, floods("", "220 mail.example ESMTP\r\n"), whole, outbox.ClassNetwork, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -125,6 +133,15 @@ func TestNoAttemptOutlivesItsLimit(t *testing.T) {
 				t.Error("a connection stays open")
 			}
 		})
+	}
+}
+
+// beneathTLS reads the request of a TLS connection, and leaves what comes then to say, which writes
+// to the connection below.
+func beneathTLS(say func(raw net.Conn)) func(net.Conn) {
+	return func(c net.Conn) {
+		readHeader(c)
+		say(c.(*tls.Conn).NetConn())
 	}
 }
 

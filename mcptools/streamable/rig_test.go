@@ -85,8 +85,8 @@ func await[T any](t *testing.T, from <-chan T) (got T) {
 	t.Helper()
 	select {
 	case got = <-from:
-	case <-time.After(30 * time.Second):
-		t.Fatal("nothing came for 30 s")
+	case <-time.After(3 * time.Minute): // a busy machine, under the race detector
+		t.Fatal("nothing came for 3 minutes")
 	}
 	return got
 }

@@ -51,12 +51,15 @@ type Webhook struct {
 	// an MCP client subscribed it, and it ends by itself; absent of all others
 	Lease *Lease `json:"lease,omitempty"`
 	// somebody listens at it: it is removed when that ends
-	Temporary            bool          `json:"temporary,omitempty"`
-	Status               WebhookStatus `json:"status"`
-	Reason               string        `json:"reason,omitempty" sentence:"true"`
-	Pending              int64         `json:"pending"`
-	Dead                 int64         `json:"dead"`
-	OldestPendingSeconds int64         `json:"oldest_pending_seconds"`
+	Temporary bool          `json:"temporary,omitempty"`
+	Status    WebhookStatus `json:"status"`
+	Reason    string        `json:"reason,omitempty" sentence:"true"`
+	// when a held one goes on, and a failing one tries the next, by itself; absent when that is not
+	// known
+	NextTryAt            time.Time `json:"next_try_at,omitzero"`
+	Pending              int64     `json:"pending"`
+	Dead                 int64     `json:"dead"`
+	OldestPendingSeconds int64     `json:"oldest_pending_seconds"`
 	// the three counts above could not be read, and say nothing
 	CountsUnknown bool `json:"counts_unknown,omitempty"`
 	// The last attempt that delivered, the last request that failed, and how many did of the last

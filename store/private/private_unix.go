@@ -61,7 +61,7 @@ func checkDir(dir string, loose fs.FileMode, given func(*Error)) error {
 		switch {
 		case e == nil:
 			return nil
-		case (above || e.Kind == ErrWritable) && InVolume(e.Path):
+		case (above || errors.Is(e, ErrWritable)) && InVolume(e.Path):
 			given(e)
 			return nil
 		}
@@ -120,7 +120,7 @@ func checkDir(dir string, loose fs.FileMode, given func(*Error)) error {
 // then lie in somebody's reach), and for what group or others may write: store.Tighten comes
 // before, for a container's volume is given such modes at every start. info is of path.
 func CheckFile(path string, info fs.FileInfo) error {
-	if e := checkOwn(path, info, 0o022); e != nil && (e.Kind == ErrOwner || !InVolume(path)) {
+	if e := checkOwn(path, info, 0o022); e != nil && (errors.Is(e, ErrOwner) || !InVolume(path)) {
 		return e
 	}
 	return nil

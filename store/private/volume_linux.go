@@ -16,8 +16,9 @@ func InContainer() bool {
 	if os.Getpid() == 1 {
 		return true
 	}
-	own, err := os.Executable()
-	if first, ferr := os.Readlink("/proc/1/exe"); err == nil && ferr == nil && first == own {
+	// By its name: nobody may look at which file a process runs that keeps its memory to itself.
+	own, err := os.ReadFile("/proc/self/comm")
+	if first, ferr := os.ReadFile("/proc/1/comm"); err == nil && ferr == nil && bytes.Equal(first, own) {
 		return true
 	}
 	var root unix.Statfs_t

@@ -18,8 +18,16 @@ func (s *Service) missed(ctx context.Context, r webhookRow, cursor string) bool 
 		return true
 	}
 	at, ok := outbox.ParsePosition(cursor, now.State)
-	return !ok || at < r.sub.Epochs[0].From || at < s.leaseState(r.sub.ID).Lost
+	if began := r.cfg.Lease.Asked; !ok { // it counts where the subscription began with one like it
+		return began == askedUnknown
+	} else if began > 0 && at < r.sub.Epochs[0].From {
+		return true
+	}
+	return at < s.leaseState(r.sub.ID).Lost
 }
+
+// askedUnknown is outbox.Lease.Asked of a cursor that cannot be read, or is of another log.
+const askedUnknown = 1
 
 // asked is where a client asks to begin, as its lease keeps it.
 func asked(cursor, state string) outbox.Seq {
@@ -29,5 +37,5 @@ func asked(cursor, state string) outbox.Seq {
 	if at, ok := outbox.ParsePosition(cursor, state); ok {
 		return at
 	}
-	return 1
+	return askedUnknown
 }

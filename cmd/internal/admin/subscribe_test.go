@@ -160,7 +160,7 @@ func TestSubscription(t *testing.T) {
 	}
 	// the same in other words, over the same way in: it is renewed; the endpoint has agreed already
 	again := r.subscribe(func(in *api.Subscribe) {
-		in.Arguments, in.Kinds, in.Cursor, in.TTLMillis = `{"kinds":["direct"]}`, []string{"direct"}, "whatever", new(int64(7200_000))
+		in.Arguments, in.Kinds, in.Cursor, in.TTLMillis = `{"kinds":["direct"]}`, []string{"direct"}, out.Cursor, new(int64(7200_000))
 	})
 	if again.ID != out.ID || !again.Renewed || again.Truncated || again.Delivery == nil || again.Cursor != out.Cursor || again.Ends.Sub(before) < 119*time.Minute || f.count() != 1 {
 		t.Errorf("renewed: %+v, after %+v", again, out)

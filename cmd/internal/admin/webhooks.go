@@ -87,6 +87,9 @@ func (s *Service) webhook(ctx context.Context, r webhookRow, stats outbox.Stats)
 	if counted.Pending > 0 && !counted.OldestPending.IsZero() {
 		w.OldestPendingSeconds = max(0, int64(time.Since(counted.OldestPending)/time.Second))
 	}
+	if lane.Until.After(time.Now()) && (lane.Status == dispatcher.StatusHeld || lane.Status == dispatcher.StatusFailing) {
+		w.NextTryAt = lane.Until.UTC()
+	}
 	s.addRecent(&w)
 	return w
 }

@@ -24,13 +24,14 @@ type Client struct {
 	stateDir string
 	agent    Agent
 	http     *http.Client
+	most     int // bytes of a response: maxResponseBytes but in tests
 }
 
 var _ api.Service = (*Client)(nil)
 
 // NewClient returns a client. It starts nothing and connects to nothing.
 func NewClient(stateDir string, a Agent) *Client {
-	c := &Client{stateDir: stateDir, agent: a}
+	c := &Client{stateDir: stateDir, agent: a, most: maxResponseBytes}
 	c.http = &http.Client{
 		Transport: &http.Transport{
 			DialContext: c.dial,
@@ -276,12 +277,12 @@ func call[In, Out any](ctx context.Context, c *Client, path route[In, Out], in I
 // readAll reads the whole response, which is an error unless it is a 200, and closes its body.
 func (c *Client) readAll(ctx context.Context, resp *http.Response) ([]byte, error) {
 	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxResponseBytes+1))
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, int64(c.most)+1))
 	switch {
 	case err != nil:
 		return nil, c.cutOff(ctx)
-	case len(raw) > maxResponseBytes:
-		return nil, api.Errorf(api.CodeInternal, "the response is larger than %d bytes; ask for less at once", maxResponseBytes)
+	case len(raw) > c.most:
+		return nil, api.Errorf(api.CodeInternal, "the response is larger than %d bytes; ask for less at once", c.most)
 	case resp.StatusCode != http.StatusOK:
 		return nil, c.decodeFailure(resp, raw)
 	}

@@ -77,7 +77,7 @@ func (d jsonDocument) check(of string, v any) error {
 		}
 		return nil
 	}
-	ok := false
+	var ok bool
 	switch of {
 	case "text":
 		_, ok = v.(string)

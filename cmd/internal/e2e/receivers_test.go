@@ -63,7 +63,8 @@ func TestReceiversAreTold(t *testing.T) {
 	}
 	try(respond(413, "request entity too large").URL, "Raise its limit to 2 MB")
 	try(respond(302, "", "Location", "/hook/").URL+"/hook", "302 Found", "webhook add http://127.0.0.1:", "/hook/")
-	try(respond(302, "", "Location", "https://crm.example/$(reboot)").URL, "webhook add URL") // nothing to copy
+	// nothing to copy
+	try(respond(302, "", "Location", "https://crm.example/$(reboot)").URL, "webhook add URL")
 
 	plain := respond(200, "")
 	try("https://"+strings.TrimPrefix(plain.URL, "http://"), "plain HTTP at this port", "right scheme")
@@ -96,8 +97,8 @@ func TestReceiversAreTold(t *testing.T) {
 	r.mustRun("webhook", "test", guarded.URL)
 }
 
-// TestPrintedReceiversRun starts the receivers that `webhook show --verify` prints, in each language
-// whose program is there: they take the sample of every event and a body of almost 2 MB, and refuse
+// TestPrintedReceiversRun starts the receivers that `webhook show --verify` prints, in each
+// language whose program is there: they take the sample of every event and a body of almost 2 MB, and refuse
 // another secret and a larger body.
 func TestPrintedReceiversRun(t *testing.T) {
 	t.Parallel()
@@ -105,7 +106,8 @@ func TestPrintedReceiversRun(t *testing.T) {
 	r.serve()
 	for _, l := range []struct{ language, file, program string }{{"node", "receiver.js", "node"}, {"python", "receiver.py", "python3"}, {"go", "receiver.go", "go"}} {
 		if _, err := exec.LookPath(l.program); err != nil {
-			if os.Getenv("WAOUTBOX_REQUIRE_TOOLS") != "" && l.program != "python3" { // set by .ci/run
+			// set by .ci/run
+			if os.Getenv("WAOUTBOX_REQUIRE_TOOLS") != "" && l.program != "python3" {
 				t.Error(err)
 			}
 			t.Logf("the receiver for %s is not run: %v", l.language, err)

@@ -34,7 +34,8 @@ func leaseSteps() []int {
 
 // take makes a step.
 func (w *leaseWorld) take(s step) {
-	waits := []time.Duration{5, 50, 300, 1000, 4000, 11_000, 15_000, 60_000, 300_000, 900_000, 3_600_000, 7_200_000}
+	waits := []time.Duration{5 * time.Millisecond, 50 * time.Millisecond, 300 * time.Millisecond, time.Second, 4 * time.Second, 11 * time.Second,
+		15 * time.Second, time.Minute, 5 * time.Minute, 15 * time.Minute, time.Hour, 2 * time.Hour}
 	switch s.Kind {
 	case leaseAppend:
 		w.append(s.A, s.Hook+s.B)
@@ -43,17 +44,17 @@ func (w *leaseWorld) take(s step) {
 		w.mood, w.gapMood = s.A%leaseMoods, s.B
 		w.mu.Unlock()
 	case leasePass:
-		pass(waits[s.A] * time.Millisecond)
+		pass(waits[s.A])
 	case leaseRestart:
 		w.restart()
 	case leaseExpire:
-		w.expire(s.A, waits[s.B]*time.Millisecond)
+		w.expire(s.A, waits[s.B])
 	case leaseRefresh:
 		w.refresh(s.A%3 == 0)
 	case leaseLapse:
 		w.lapse()
 	case leaseTrim:
-		w.trim(waits[s.A] * time.Millisecond)
+		w.trim(waits[s.A])
 	case leaseUnsubscribe:
 		w.unsubscribe()
 	}

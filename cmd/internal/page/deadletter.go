@@ -82,7 +82,7 @@ func (c *call) deadLetter() (shown, error) {
 	}
 	m.Attempts = c.letterAttempts(d)
 	ev := c.eventAt(uintText(d.Sequence), api.Event{Event: d.Event, Chat: d.Chat, Body: d.Body})
-	m.Stored, m.Who = c.clock.StampMilli(ev.Time), view.Describe(ev, c.hide)
+	m.Stored, m.Who = c.clock.StampMilli(ev.Time), c.describe(ev)
 	if !c.hide {
 		m.Raw, m.Pretty, m.Curl = view.Text(d.Body), view.Pretty(d.Body), c.curl(d)
 	}

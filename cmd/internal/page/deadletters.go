@@ -394,7 +394,7 @@ func (c *call) letterRow(l api.DeadLetter, names map[string]string) letterRow {
 	if _, seq, ok := cutLast(l.ID, '_'); ok {
 		ev = c.eventAt(seq, ev)
 	}
-	r.Who = view.Describe(ev, c.hide)
+	r.Who = c.describe(ev)
 	return r
 }
 

@@ -235,7 +235,7 @@ func (c *call) fits(want eventSearch, ev api.Event) (bool, error) {
 // eventRow is an event with where it stands. attempts are the last ones, by webhook and sequence,
 // where they are known.
 func (c *call) eventRow(ev api.Event, names map[string]string, attempts map[attemptKey]api.RecentAttempt) eventRow {
-	r := eventRow{ID: term.Clean(ev.ID), Seq: ev.Sequence, At: c.clock.Stamp(ev.Time), Event: view.Line(ev.Event), Who: view.Describe(ev, c.hide), Final: true}
+	r := eventRow{ID: term.Clean(ev.ID), Seq: ev.Sequence, At: c.clock.Stamp(ev.Time), Event: view.Line(ev.Event), Who: c.describe(ev), Final: true}
 	d, err := c.s.o.Service.Event(c.ctx(), uintText(ev.Sequence))
 	if err != nil {
 		r.Ways = []way{{State: view.State{Class: "off", Word: "deliveries cannot be read"}}}

@@ -32,9 +32,10 @@ type fakeService struct {
 	trail   []api.AuditRecord
 	fail    error // of every reading call but Status
 	asked   []string
-	step    chan api.PairStep // to the one who pairs by scanning
-	typed   chan api.PairStep // and by typing
-	by      string            // who called last
+	step    chan api.PairStep                          // to the one who pairs by scanning
+	typed   chan api.PairStep                          // and by typing
+	by      string                                     // who called last
+	groups  func(context.Context) ([]api.Group, error) // nil: there are none
 }
 
 type callerKey struct{}
@@ -253,6 +254,13 @@ func (f *fakeService) Unpair(ctx context.Context, _ api.UnpairRequest) (api.Unpa
 func (f *fakeService) Connect(ctx context.Context) (api.Link, error) {
 	f.did(ctx, "connect")
 	return f.status.Link, nil
+}
+
+func (f *fakeService) Groups(ctx context.Context, _ api.ListGroups) ([]api.Group, error) {
+	if f.groups == nil {
+		return nil, nil
+	}
+	return f.groups(ctx)
 }
 
 func (f *fakeService) Disconnect(ctx context.Context) (api.Link, error) {

@@ -189,9 +189,17 @@ func (c *call) why(w api.Webhook) string {
 	case w.Status == api.WebhookActive:
 		return ""
 	case w.Status == api.WebhookFailing && w.LastError != nil:
-		return view.Attempt(*w.LastError) + ", probing"
+		return view.Attempt(*w.LastError) + c.nextTry(w, ", probing")
 	}
-	return c.text(term.Clean(term.Short(w.Reason, 60)))
+	return c.text(term.Clean(term.Short(w.Reason, 60))) + c.nextTry(w, "")
+}
+
+// nextTry says when a webhook goes on by itself, or what stands there when that is not known.
+func (c *call) nextTry(w api.Webhook, unknown string) string {
+	if w.NextTryAt.IsZero() {
+		return unknown
+	}
+	return ", next try at " + c.clock.Stamp(w.NextTryAt).Text
 }
 
 // text is a sentence of the service, without numbers while they are hidden.

@@ -43,6 +43,7 @@ type Service interface {
 	Pair(ctx context.Context, in api.PairRequest, step func(api.PairStep) error) error
 	ContinuePairing(ctx context.Context, in api.ContinuePairing) (api.PairStep, error)
 	Unpair(ctx context.Context, in api.UnpairRequest) (api.UnpairResult, error)
+	Groups(ctx context.Context, in api.ListGroups) ([]api.Group, error)
 	Connect(ctx context.Context) (api.Link, error)
 	Disconnect(ctx context.Context) (api.Link, error)
 }
@@ -77,6 +78,8 @@ type Server struct {
 
 	pairings pairings
 	groups   groups
+	// of the account
+	groupNames groupNames
 
 	ctx   context.Context // ends with Close
 	close context.CancelFunc
@@ -107,11 +110,12 @@ func (s *Server) Link(base string) api.PageLink {
 	return api.PageLink{URL: base + Root + "open?k=" + token, ExpiresAt: until.UTC().Truncate(time.Second)}
 }
 
-// Close ends the streams, which end by themselves only with their browsers, and what follows a
-// pairing session, and waits for that. Pages go on.
+// Close ends the streams, which end by themselves only with their browsers, what follows a pairing
+// session, and the question for the names of groups, and waits for that. Pages go on.
 func (s *Server) Close() {
 	s.close()
 	s.pairings.running.Wait()
+	s.groupNames.running.Wait()
 }
 
 // ServeHTTP serves what lies below Root. Whoever calls it has checked Host and Origin.

@@ -18,6 +18,7 @@ type webhookModel struct {
 	Heading  string
 	State    view.State
 	Since    view.Time
+	Next     view.Time // when it goes on by itself
 	Summary  string
 	Why      string
 	WhyDo    string // the command that it ends with
@@ -68,7 +69,7 @@ func (c *call) webhook() (shown, error) {
 			m.Why, m.WhyDo, m.Since = a.Text, a.Command, a.Since
 		}
 	}
-	m.Summary = hookSummary(w)
+	m.Summary, m.Next = hookSummary(w), c.clock.Stamp(w.NextTryAt)
 	m.Backlog = w.Status == api.WebhookPaused && w.Pending > 0
 	m.Rotating = c.clock.Stamp(w.RotationUntil)
 	act, err := c.s.o.Service.WebhookActivity(c.ctx(), w.ID)
@@ -169,7 +170,7 @@ func (c *call) settings(w api.Webhook) []setting {
 			of   []string
 		}{{"only", w.Chats}, {"without", w.NotChats}, {"of kind", w.Kinds}} {
 			if len(p.of) > 0 {
-				parts = append(parts, p.word+" "+strings.Join(p.of, ", "))
+				parts = append(parts, p.word+" "+c.chatNames(p.of))
 			}
 		}
 		chats = c.text(strings.Join(parts, "; "))

@@ -77,7 +77,7 @@ func (s Service) run(ctx context.Context, name string, args ...string) (string, 
 	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
 	text := strings.TrimSpace(string(out))
 	if err != nil && text != "" {
-		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), firstLine(text))
+		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), strings.TrimRight(firstLine(text), "."))
 	} else if err != nil {
 		err = fmt.Errorf("%s %s: %w", name, strings.Join(args, " "), err)
 	}
