@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ func ParseProxy(v string) (*url.URL, error) {
 	switch {
 	case standard[u.Scheme] == "":
 		return nil, fmt.Errorf("its scheme is %q; %s", u.Scheme, proxyFix)
-	case u.Hostname() == "":
+	case u.Hostname() == "" || strings.Contains(u.Hostname(), ":") && !isAddress(u.Hostname()):
 		return nil, errors.New("it has no host; " + proxyFix)
 	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.Fragment != "":
 		return nil, errors.New("it must hold only scheme, credentials, host and port; " + proxyFix)
@@ -51,4 +52,10 @@ func ParseProxy(v string) (*url.URL, error) {
 	}
 	u.Path = ""
 	return u, nil
+}
+
+// isAddress reports whether a host with colons is an IPv6 address.
+func isAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil
 }

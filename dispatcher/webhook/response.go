@@ -119,7 +119,8 @@ func redirect(from *url.URL, location string) string {
 	if err != nil || location == "" || to.Host == "" {
 		return never + "the final URL (this one says nowhere to go)"
 	}
-	shown := to.Scheme + "://" + to.Host + to.EscapedPath()
+	// what is no text in a host stands there as it was sent
+	shown := to.Scheme + "://" + strings.ToValidUTF8(to.Host, "\ufffd") + to.EscapedPath()
 	if to.RawQuery != "" {
 		shown += "?…"
 	}

@@ -74,8 +74,8 @@ func (s *Server) read(h handler) http.HandlerFunc {
 func (s *Server) change(h handler) http.HandlerFunc {
 	return s.within(actionLimit, func(c *call) error {
 		c.r.Body = http.MaxBytesReader(c.w, c.r.Body, maxForm)
-		if err := c.r.ParseForm(); err != nil {
-			return api.Errorf(api.CodeInvalidArguments, "the form could not be read: %v", err)
+		if err := c.parseForm(); err != nil {
+			return err
 		}
 		if !fromHere(c.r) || !c.session.fits(c.r.PostForm.Get("csrf")) {
 			c.w.WriteHeader(http.StatusForbidden)
@@ -83,6 +83,14 @@ func (s *Server) change(h handler) http.HandlerFunc {
 		}
 		return h(c)
 	})
+}
+
+// parseForm reads the query and, of a form that was sent, its body.
+func (c *call) parseForm() error {
+	if err := c.r.ParseForm(); err != nil {
+		return api.Errorf(api.CodeInvalidArguments, "the form could not be read: %v", err)
+	}
+	return nil
 }
 
 // fromHere reports whether a page of this origin sent a form. Browsers say so with every form.

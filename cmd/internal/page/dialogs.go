@@ -228,7 +228,7 @@ func quoted(words []string) []string {
 }
 
 func (c *call) askReplay() (dialog, error) {
-	if err := c.r.ParseForm(); err != nil {
+	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
 	sel, err := c.selection()
@@ -303,7 +303,7 @@ func rateOf(c *call) string {
 const manyLetters = 100
 
 func (c *call) askPurge() (dialog, error) {
-	if err := c.r.ParseForm(); err != nil {
+	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
 	sel, err := c.selection()
@@ -339,7 +339,7 @@ func (c *call) askPurge() (dialog, error) {
 }
 
 func (c *call) askReplayEvents() (dialog, error) {
-	if err := c.r.ParseForm(); err != nil {
+	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
 	st, err := c.status()
