@@ -28,6 +28,7 @@ const (
 // largePackages may have more files than packageFiles, each for its reason.
 var largePackages = map[string]string{
 	"cmd/internal/admin":   "the operations of one method set over one state: a family of them a file",
+	"cmd/internal/page":    "one page, one file, beside what all of them share",
 	"cmd/waoutbox":         "one command, one file: the file's name is the command's",
 	"cmd/wabench":          "one measurement, one file, and three that differ by system",
 	"connection":           "one client of the library, whose session, state and stopping the link, pairing, sending and ingest share",

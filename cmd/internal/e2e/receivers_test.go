@@ -98,8 +98,8 @@ func TestReceiversAreTold(t *testing.T) {
 }
 
 // TestPrintedReceiversRun starts the receivers that `webhook show --verify` prints, in each
-// language whose program is there: they take the sample of every event and a body of almost 2 MB, and refuse
-// another secret and a larger body.
+// language whose program is there: they take the sample of every event and a body of almost 2 MB,
+// and refuse another secret and a larger body.
 func TestPrintedReceiversRun(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -26,7 +26,7 @@ type groupNames struct {
 	mu      sync.Mutex
 	known   map[string]string
 	asked   time.Time     // when they were asked for last
-	asking  chan struct{} // closed when that is answered; nil before the first time
+	asking  chan struct{} // closed when they have come; nil before the first time
 	running sync.WaitGroup
 }
 
@@ -40,9 +40,9 @@ func (g *groupNames) of(jid string, now time.Time, ask func() ([]api.Group, erro
 	age := now.Sub(g.asked)
 	if g.asking == nil || age >= groupNamesLife || name == "" && age >= groupNamesPause {
 		g.asked, g.asking = now, make(chan struct{})
-		answered := g.asking
+		returned := g.asking
 		g.running.Go(func() {
-			defer close(answered)
+			defer close(returned)
 			all, err := ask()
 			if err != nil {
 				return
@@ -56,13 +56,13 @@ func (g *groupNames) of(jid string, now time.Time, ask func() ([]api.Group, erro
 			g.known = known
 		})
 	}
-	answered := g.asking
+	returned := g.asking
 	g.mu.Unlock()
 	if name != "" {
 		return name
 	}
 	select {
-	case <-answered:
+	case <-returned:
 	case <-time.After(max(0, groupNamesWait-max(0, time.Since(g.askedAt())))):
 	}
 	g.mu.Lock()
