@@ -84,6 +84,8 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if err := a.sealWebhooks(ctx); err != nil { // the next start tries again
 		log.Error("not all webhooks' settings could be sealed: those without a seal are held", "error", err)
 	}
+	// in place of an outbox that is lost one begins that has no seals
+	a.keys.renewed = a.keys.renewed || newOutbox
 	if err := a.sealAudit(ctx); err != nil { // the next start tries again
 		log.Error("the audit trail could not be sealed", "error", err)
 	}

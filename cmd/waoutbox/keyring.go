@@ -33,7 +33,7 @@ type keyring struct {
 	mu      sync.Mutex
 	key     *store.Key // nil while the file cannot be used
 	missing error      // why key is nil
-	renewed bool       // it took the place of one that is lost
+	renewed bool       // it, or the outbox, took the place of one that is lost
 	since   time.Time
 }
 

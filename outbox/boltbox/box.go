@@ -80,8 +80,9 @@ type Box struct {
 	reported reports
 
 	// of who commits, one at a time
-	seen    seenIndex
-	journal journal
+	auditTold map[outbox.AuditKind]bool // that its trail was changed
+	seen      seenIndex
+	journal   journal
 }
 
 // subState is what is kept in memory of a subscription. sub is replaced whole, never changed in
@@ -100,7 +101,7 @@ func Open(ctx context.Context, db *store.DB, o Options) (*Box, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
-	b := &Box{db: db, log: o.Log, size: o.RingBytes, told: o.Observer, now: o.Now, opened: time.Now(), scanning: make(chan struct{}, 1)}
+	b := &Box{db: db, log: o.Log, size: o.RingBytes, told: o.Observer, now: o.Now, opened: time.Now(), scanning: make(chan struct{}, 1), auditTold: map[outbox.AuditKind]bool{}}
 	if b.log == nil {
 		b.log = slog.New(slog.DiscardHandler)
 	}
