@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"syscall"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -61,7 +62,14 @@ func scriptDisk(ts *testscript.TestScript, neg bool, args []string) {
 	case "free":
 		ts.Check(os.Remove(filler))
 	case "readonly":
-		ts.Check(syscall.Mount("", dir, "", remount|syscall.MS_RDONLY, ""))
+		ctx, cancel := untilLimited()
+		defer cancel()
+		err := syscall.Mount("", dir, "", remount|syscall.MS_RDONLY, "")
+		// a process that said it stopped ends a moment later, and holds its log until then
+		for tick := time.NewTicker(10 * time.Millisecond); errors.Is(err, syscall.EBUSY) && ctx.Err() == nil; <-tick.C {
+			err = syscall.Mount("", dir, "", remount|syscall.MS_RDONLY, "")
+		}
+		ts.Check(err)
 	case "writable":
 		ts.Check(syscall.Mount("", dir, "", remount, ""))
 	default:

@@ -113,12 +113,12 @@ func scriptPhone(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// scriptEndpoint is `endpoint start [SECRET]|answers SCRIPT|got-all`: an endpoint, whose URL is in
-// $ENDPOINT; what it answers; everything that was written has arrived, signed where there is a
+// scriptEndpoint is `endpoint start [SECRET]|returns SCRIPT|got-all`: an endpoint, whose URL is in
+// $ENDPOINT; what it returns; everything that was written has arrived, signed where there is a
 // secret.
 func scriptEndpoint(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: endpoint start|answers|got-all [args...]")
+		ts.Fatalf("usage: endpoint start|returns|got-all [args...]")
 	}
 	w := worldOf(ts)
 	switch args[0] {
@@ -129,7 +129,7 @@ func scriptEndpoint(ts *testscript.TestScript, neg bool, args []string) {
 		w.endpoint = receiver.New(receiver.Options{Secret: w.secret})
 		ts.Check(w.endpoint.Start())
 		ts.Setenv("ENDPOINT", w.endpoint.URL())
-	case "answers":
+	case "returns":
 		script, err := receiver.ParseScript(args[1])
 		ts.Check(err)
 		w.endpoint.SetScript(script, false)
