@@ -38,7 +38,8 @@ type follower struct {
 // a few times. None of them may be refused for what was typed: that was us.
 func (f *follower) follow(depth int, line string) {
 	f.t.Helper()
-	line = strings.NewReplacer(" URL", " "+f.hook, " TEXT", " hello", " FILE", " "+filepath.Join(f.dir, "file"), " SETTING VALUE", " max-in-flight 8", " HEX", " "+strings.Repeat("ab", 32), ":PORT/", ":7710/").Replace(line)
+	line = strings.NewReplacer(" URL", " "+f.hook, " TEXT", " hello", " FILE", " "+filepath.Join(f.dir, "file"), " SETTING VALUE", " max-in-flight 8", " HEX", " "+strings.Repeat("ab", 32), ":PORT/", ":7710/",
+		"http 127.0.0.1:8080", "http 127.0.0.1:0").Replace(line) // that port may be somebody else's
 	first := ""
 	for _, u := range untilStopped {
 		if strings.HasPrefix(line, u.begins) {

@@ -203,18 +203,22 @@ func TestEventsOfTheRealService(t *testing.T) {
 	}
 
 	follow := exec.Command(binary, "--state-dir", r.stateDir, "event", "list", "--follow", "--json")
-	var shown, notes lockedBuffer
-	follow.Stdout, follow.Stderr = &shown, &notes
-	if err := follow.Start(); err != nil {
-		t.Fatal(err)
-	}
+	var shown, errs, notes lockedBuffer
+	follow.Stdout, follow.Stderr = &shown, &errs
+	person := exec.Command(binary, "--state-dir", r.stateDir, "event", "list", "--follow")
+	person.Stderr = &notes
 	ended := false
-	defer func() {
-		if !ended {
-			_ = follow.Process.Kill()
-			_ = follow.Wait()
+	for _, cmd := range []*exec.Cmd{follow, person} {
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
 		}
-	}()
+		defer func() {
+			if cmd == person || !ended {
+				_ = cmd.Process.Kill()
+				_ = cmd.Wait()
+			}
+		}()
+	}
 	seen := func(n int) func() bool {
 		return func() bool { return strings.Count(shown.since(0), `"event":"message.received"`) >= n }
 	}
@@ -239,9 +243,10 @@ func TestEventsOfTheRealService(t *testing.T) {
 	}
 	r.write(5, eve)
 	r.until("it goes on", seen(n+5))
-	if got := strings.Count(shown.since(0), `"event":"message.received"`); got != n+5 || !strings.Contains(notes.since(0), "back") {
-		t.Errorf("%d events, want %d; %s", got, n+5, notes.since(0))
+	if got := strings.Count(shown.since(0), `"event":"message.received"`); got != n+5 || errs.since(0) != "" {
+		t.Errorf("%d events, want %d; beside JSON: %s", got, n+5, errs.since(0))
 	}
+	r.until("it says that the service is back", func() bool { return strings.Contains(notes.since(0), "back") })
 	if runtime.GOOS != "windows" {
 		ended = true
 		if err := follow.Process.Signal(os.Interrupt); err != nil {
