@@ -133,7 +133,7 @@ func (t *target) run(ctx context.Context, d time.Duration, temp string) {
 // timeUp reports whether a target ended since its time was up in the middle of something, which
 // the go command takes for a failure.
 func (t *target) timeUp() bool {
-	return t.execs > 0 && bytes.Contains(t.output, []byte("    context deadline exceeded\n")) && !bytes.Contains(t.output, []byte("Failing input"))
+	return bytes.Contains(t.output, []byte("    context deadline exceeded\n")) && !bytes.Contains(t.output, []byte("Failing input"))
 }
 
 var progress = regexp.MustCompile(`fuzz: elapsed: (\S+), execs: (\d+) \(.*new interesting: (\d+)`)

@@ -41,7 +41,7 @@ func Certificates(text string, now time.Time) (stored []byte, warnings []string,
 		case strings.Contains(block.Type, "PRIVATE KEY"):
 			return refuse("it holds a private key, which stays where it is: give the certificates alone")
 		case block.Type != "CERTIFICATE" && block.Type != "TRUSTED CERTIFICATE":
-			return refuse("it holds a %s, which is no certificate", term.Short(block.Type, 40))
+			return refuse("it holds a %s, which is no certificate", term.Short(term.Clean(block.Type), 40))
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {

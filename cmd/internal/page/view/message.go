@@ -45,7 +45,7 @@ func Describe(ev api.Event, hide bool) Message {
 			m.Number = Hidden
 		}
 	}
-	m.Name, m.Number = Line(m.Name), Line(m.Number)
+	m.Name, m.Number, m.Kind = Line(m.Name), Line(m.Number), Line(m.Kind)
 	m.Content = cleanText(term.Short(m.Content, maxContent))
 	return m
 }
