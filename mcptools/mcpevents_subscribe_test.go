@@ -204,3 +204,19 @@ func TestWebhooksAreListed(t *testing.T) {
 		}
 	}
 }
+
+// An agent that looks through the webhooks sees which of them MCP clients have subscribed.
+func TestLeasesAreListed(t *testing.T) {
+	t.Parallel()
+	f := newFake()
+	f.webhooks[0].Lease = &api.Lease{Subscription: "mcps_1", Principal: api.PrincipalLocal, Client: "agent", Ends: moment}
+	f.webhooks = append(f.webhooks, api.Webhook{ID: "wh_2", URL: "https://b.example/", Status: api.WebhookActive, Lease: &api.Lease{Subscription: "mcps_2", Principal: api.PrincipalToken}})
+	s := start(t, optionsFor(f))
+	s.initialize()
+	r := s.call("whatsapp_webhook_list", `{}`)
+	for _, want := range []string{`"lease":"MCP client agent (local), until ` + stamp(moment) + ` unless it renews that"`, `"lease":"MCP client (http-token), without an end"`} {
+		if !strings.Contains(string(r.StructuredContent), want) {
+			t.Errorf("%s\nhas no %s", r.StructuredContent, want)
+		}
+	}
+}

@@ -311,6 +311,7 @@ func TestNothingHiddenReachesTheModel(t *testing.T) {
 		return api.TestWebhookResult{URL: "https://a.example/", Ms: 3, Class: "network", Error: "malformed HTTP status line " + hostile, Excerpt: hostile}, nil
 	}
 	f.webhooks[0].Reason, f.webhooks[0].Status = hostile, api.WebhookFailing
+	f.webhooks[0].Lease = &api.Lease{Subscription: "mcps_1", Principal: api.PrincipalLocal, Client: hostile}
 	f.groups = []api.Group{{JID: "120363000000000001@g.us", Name: hostile}}
 	s := start(t, optionsFor(f))
 	s.initialize()

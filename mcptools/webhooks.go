@@ -27,6 +27,25 @@ type webhook struct {
 	Dead    int64             `json:"dead"`
 }
 
+// listedWebhook is one that may be an MCP client's: no other tool returns those.
+type listedWebhook struct {
+	webhook
+	Lease string `json:"lease,omitempty"` // leaseText
+}
+
+// leaseText says which MCP client subscribed a webhook, as it calls itself, as whom it was let in
+// and until when; "" of webhooks that were registered.
+func leaseText(l *api.Lease) string {
+	if l == nil {
+		return ""
+	}
+	text := "MCP client " + strings.TrimSpace(cut(clean(l.Client), 100)+" ("+l.Principal+")")
+	if l.Ends.IsZero() {
+		return text + ", without an end"
+	}
+	return text + ", until " + stamp(l.Ends) + " unless it renews that"
+}
+
 func webhookOf(w api.Webhook) webhook {
 	return webhook{
 		ID: w.ID, URL: shownURL(w.URL), Events: append([]string{}, w.Events...), Filter: filterText(w), Headers: w.Headers, Signed: w.Signed, Ordered: w.Ordered,
@@ -117,8 +136,8 @@ func (s *Server) webhookList() tool {
 }
 
 type webhookListOutput struct {
-	Count    int       `json:"count"`
-	Webhooks []webhook `json:"webhooks"`
+	Count    int             `json:"count"`
+	Webhooks []listedWebhook `json:"webhooks"`
 }
 
 func (s *Server) runWebhookList(ctx context.Context, c *call, _ noArguments) (out webhookListOutput, err error) {
@@ -130,10 +149,10 @@ func (s *Server) runWebhookList(ctx context.Context, c *call, _ noArguments) (ou
 	if err != nil {
 		return out, err
 	}
-	out = webhookListOutput{Count: len(all), Webhooks: make([]webhook, 0, len(all))}
+	out = webhookListOutput{Count: len(all), Webhooks: make([]listedWebhook, 0, len(all))}
 	uncounted := 0
 	for _, w := range all {
-		out.Webhooks = append(out.Webhooks, webhookOf(w))
+		out.Webhooks = append(out.Webhooks, listedWebhook{webhookOf(w), leaseText(w.Lease)})
 		if w.CountsUnknown {
 			uncounted++
 		}
@@ -141,7 +160,7 @@ func (s *Server) runWebhookList(ctx context.Context, c *call, _ noArguments) (ou
 	if uncounted > 0 {
 		c.note("The counts of %d of %d webhooks could not be read: their pending and dead say nothing. whatsapp_connection_status says why.", uncounted, out.Count)
 	}
-	if slices.ContainsFunc(out.Webhooks, func(w webhook) bool { return w.Reason != "" }) {
+	if slices.ContainsFunc(out.Webhooks, func(w listedWebhook) bool { return w.Reason != "" }) {
 		c.note(errorsOfOthers)
 	}
 	n, err := fitting(out.Webhooks, maxText)
@@ -232,7 +251,7 @@ type webhookStateOutput struct {
 	ID      string            `json:"id"`
 	URL     string            `json:"url"`
 	Status  api.WebhookStatus `json:"status"`
-	Pending int64             `json:"pending" doc:"these wait, for 30 days unless set otherwise"`
+	Pending int64             `json:"pending" doc:"these wait, for 30 days or as set"`
 }
 
 func stateOutput(w api.Webhook, message string, of []string) webhookStateOutput {

@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"context"
 	"testing"
 
 	"waoutbox/outbox"
@@ -34,5 +35,32 @@ func TestALossIsToldAgain(t *testing.T) {
 	cfg := r.stored(r.leased()[0].ID)
 	if cfg.Lease.Asked != askedUnknown {
 		t.Errorf("it is stored as asked for from %d on", cfg.Lease.Asked)
+	}
+}
+
+// logless is an engine whose log cannot be read, as on a disk that stands still.
+type logless struct{ Engine }
+
+func (logless) Events(context.Context, outbox.EventQuery) (outbox.EventPage, error) {
+	return outbox.EventPage{}, context.DeadlineExceeded
+}
+
+// A renewal that cannot read the log stores nothing and tells of no loss: before, it was renewed
+// and told its client that events may be missing, of which none was.
+func TestARenewalThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	r, _ := subscribers(t)
+	first := r.subscribe()
+	in := wants(func(in *api.Subscribe) { in.Cursor, in.Secret = first.Cursor, otherSecret })
+	r.o.Engine = logless{r.box}
+	if out, err := r.Subscribe(t.Context(), in); err == nil {
+		t.Errorf("renewed: %+v", out)
+	}
+	r.o.Engine = r.box
+	if cfg := r.stored(r.leased()[0].ID); len(cfg.PreviousSecret) > 0 {
+		t.Error("a renewal that failed has replaced the secret")
+	}
+	if out, err := r.Subscribe(t.Context(), in); err != nil || !out.Renewed || out.Truncated {
+		t.Errorf("renewed: %+v, %v", out, err)
 	}
 }

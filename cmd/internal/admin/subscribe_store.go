@@ -64,6 +64,10 @@ func (s *Service) renew(ctx context.Context, r webhookRow, w wanted) (out api.Su
 	if err := s.checkSeal(r); err != nil {
 		return out, api.Errorf(api.CodeServiceUnavail, "the subscription is held, and its user must look at it: %v. He ends it with: `%s`", err, s.command("webhook", "remove", string(r.sub.ID)))
 	}
+	from, err := s.renewedFrom(ctx, w.cursor)
+	if err != nil {
+		return out, apiError(err, "read the events")
+	}
 	before, lease := r, *r.cfg.Lease
 	var audit []outbox.Audit
 	if !s.isSecret(r, w.secret) {
@@ -96,7 +100,7 @@ func (s *Service) renew(ctx context.Context, r webhookRow, w wanted) (out api.Su
 	if out.Truncated, err = s.o.Dispatcher.Refreshed(after, r.sub.ID); err != nil {
 		s.o.Log.WarnContext(ctx, "a renewed subscription could not be resumed: the next renewal does it", "webhook", r.sub.ID, "error", err)
 	}
-	out.Truncated = out.Truncated || s.missed(after, r, w.cursor)
+	out.Truncated = out.Truncated || s.missed(r, from)
 	s.leasesChanged()
 	if out.Cursor, err = s.standsAt(after, r.sub.ID); err != nil {
 		s.o.Log.WarnContext(ctx, "where a subscription stands could not be read", "webhook", r.sub.ID, "error", err)

@@ -60,7 +60,12 @@ func subscribers(t *testing.T) (*rig, *fakeReceivers) {
 	t.Helper()
 	r, f := newRig(t), &fakeReceivers{}
 	r.o.Receivers = f
-	r.o.Public = webhook.Public
+	r.o.Public = func(ctx context.Context, url string) error {
+		if strings.Contains(url, ".test/") { // a look-up would leave this machine
+			return nil
+		}
+		return webhook.Public(ctx, url)
+	}
 	r.o.EventKinds = map[string][]string{"message.received": outbox.ChatKinds(), "message.sent": outbox.ChatKinds(), "presence.update": {outbox.KindDirect}}
 	r.o.Thin = func(outbox.Event, bool) (json.RawMessage, error) { return json.RawMessage(`{}`), nil }
 	r.policy(api.PolicyAsk, "good.test")

@@ -106,6 +106,34 @@ func TestHeaders(t *testing.T) {
 	}
 }
 
+// TestLeases: what an MCP client subscribed is marked in the list, on its own page and before it is
+// removed, with its client, as whom that was let in, and its end; nothing that hides comes along.
+func TestLeases(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.status.Webhooks[0].Lease = &api.Lease{Subscription: "sub_1", Principal: api.PrincipalToken, Client: "agent" + hostile, Ends: time.Now().Add(time.Hour)}
+	f.status.Webhooks[1].Lease = &api.Lease{Subscription: "sub_2", Principal: api.PrincipalLocal}
+	b := open(t, f)
+	for path, wants := range map[string][]string{
+		"":                        {"MCP client agent", "MCP client local"},
+		"webhooks/wh_7K2M":        {"Subscribed by", "agent", "(http-token)", "unless its client renews it", "sub_1"},
+		"webhooks/wh_9QRT":        {"an MCP client (local)", "never, unless it is removed"},
+		"webhooks/wh_7K2M/remove": {"Its receiver is told"},
+	} {
+		status, text := b.get(path)
+		for _, want := range wants {
+			if status != http.StatusOK || !strings.Contains(text, want) {
+				t.Errorf("%q: %d, no %q", path, status, want)
+			}
+		}
+		for _, bad := range []string{"<script>alert", "<img", "\u202e", "\u0007"} {
+			if strings.Contains(text, bad) {
+				t.Errorf("%q: %q is in the page", path, bad)
+			}
+		}
+	}
+}
+
 // TestHidden: with names and numbers hidden no page and no stream holds one, nor a message.
 func TestHidden(t *testing.T) {
 	t.Parallel()
