@@ -321,6 +321,9 @@ func refreshed(ctx context.Context, o *operation) (res taskResult) {
 			err = errNoLease
 		}
 		lost, truncated = l.state.lease.lost, l.state.lease.truncated()
+		if err == nil && !l.outage.Holding() { // after a refresh amid an outage that goes on
+			l.scheduler.Hurry(l.now())
+		}
 	}); ended != nil || err != nil {
 		return taskResult{err: errors.Join(ended, err)}
 	}

@@ -196,6 +196,36 @@ func TestALeaseOutlivesAnOutage(t *testing.T) {
 	}
 }
 
+// TestRefreshedTwice: each refresh has what has spent its schedule tried at once. Before, the first
+// one amid an outage had it tried, and it then waited for up to a minute whoever came.
+func TestRefreshedTwice(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
+		var up atomic.Bool
+		r, e := newLeaseRig(t, func(Request) Result {
+			if up.Load() {
+				return Result{Class: outbox.ClassOK, Status: 204}
+			}
+			return status(503)
+		}, leaseOf())
+		r.run()
+		all := e.bring(r, "chat")
+		r.idle(20 * time.Second) // its schedule is spent
+		for _, works := range []bool{false, true} {
+			up.Store(works)
+			before := e.said()
+			if truncated, err := r.d.Refreshed(t.Context(), subA); truncated || err != nil {
+				t.Fatalf("refreshed: %v, %v", truncated, err)
+			}
+			r.idle(100 * time.Millisecond)
+			if n := e.said() - before; n == 0 || n > 2 { // a probe may come beside it
+				t.Errorf("%d attempts after a refresh", n)
+			}
+		}
+		e.want(t, all)
+		r.stop()
+	})
+}
+
 // TestALeaseThatIsRefused: what a receiver refuses for good is a dead letter, at once by 410 and
 // 413, else after its schedule; the lease goes on, and is not paused.
 func TestALeaseThatIsRefused(t *testing.T) {
