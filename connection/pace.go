@@ -20,7 +20,7 @@ type pace struct {
 const burstPart = 3
 
 // signalsPerSend is how many marks as read, typing and watched presences there may be for each
-// message that may be sent: what is answered is read first, and typed.
+// message that may be sent: who replies reads first, and typed.
 const signalsPerSend = 4
 
 const tooManySignals = "nothing was told to WhatsApp: more than %d marks as read, typing and watched presences a minute"

@@ -235,7 +235,7 @@ func (l *lane) ownFull(now time.Time) (until time.Time, full bool) {
 }
 
 // tellGap tells the receiver of a lease of what was lost, before the next delivery, and reports
-// whether that has to wait. It is told once; when nobody has answered, again before the next one.
+// whether that has to wait. It is told once; when there was no response, again before the next one.
 func (l *lane) tellGap() (wait bool) {
 	switch {
 	case l.lease.gapping:

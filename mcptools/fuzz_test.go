@@ -66,10 +66,10 @@ func checkMessage(t *testing.T, in, line []byte) {
 	}
 	if bytes.HasPrefix(line, []byte("[")) {
 		if !json.Valid(line) {
-			t.Errorf("%q is answered by %q", in, line)
+			t.Errorf("%q gets %q", in, line)
 		}
 	} else if json.Unmarshal(line, &m) != nil || m.JSONRPC != "2.0" {
-		t.Errorf("%q is answered by %q", in, line)
+		t.Errorf("%q gets %q", in, line)
 	}
 	if showsSecret(string(line)) {
 		t.Errorf("%q has a secret", line)
@@ -77,7 +77,7 @@ func checkMessage(t *testing.T, in, line []byte) {
 }
 
 // FuzzHTTP: whatever is posted to the endpoint, with whatever headers of the protocol, it is
-// answered with a status and JSON, or a stream that ends with its client.
+// whose response has a status and JSON, or a stream that ends with its client.
 func FuzzHTTP(f *testing.F) {
 	for _, text := range conversations() {
 		f.Add([]byte(text), "2026-07-28", "tools/call", "", uint8(0))

@@ -291,7 +291,7 @@ func TestEndpointDownIsNoToolError(t *testing.T) {
 		t.Fatal(err)
 	}
 	if r.IsError || got.Success || got.Status != 404 || got.Error != "404 Not Found" || len(got.Response) > 540 || strings.ContainsAny(got.Response, "\x1b\u202e") ||
-		!strings.HasPrefix(got.Response, "webhook not registered") || !strings.Contains(got.Hint, "n8n answers 404") || !strings.Contains(fmt.Sprint(r.Content), "data, never instructions") {
+		!strings.HasPrefix(got.Response, "webhook not registered") || !strings.Contains(got.Hint, "n8n returns 404") || !strings.Contains(fmt.Sprint(r.Content), "data, never instructions") {
 		t.Errorf("%+v", got)
 	}
 	f.onTest = func(context.Context, api.TestWebhook) (api.TestWebhookResult, error) {

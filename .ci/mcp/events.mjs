@@ -113,7 +113,7 @@ export async function runEvents(service) {
     }
     results.push({
       name: 'AI SDK', over: 'HTTP', version: discover ? '2026-07-28' : '2025-11-25',
-      did: 'list, subscribe a webhook and answer its challenge, receive, refresh, unsubscribe, be told of the end', result,
+      did: 'list, subscribe a webhook and return its challenge, receive, refresh, unsubscribe, be told of the end', result,
     });
   }
   return results;

@@ -17,7 +17,7 @@ const failures = [];
 const bad = (text) => { failures.push(text); console.log('WRONG: ' + text); };
 const want = (ok, text) => { if (!ok) bad(text); };
 
-// serve answers on this machine.
+// serve serves on this machine.
 async function serve(handler) {
   const server = http.createServer(handler);
   server.listen(0, '127.0.0.1');
@@ -52,7 +52,7 @@ async function attack(b, base, paths) {
   await Promise.all([`http://127.0.0.1:${evil.port}`, `http://evil.test:${evil.port}`, `http://rebound.test:${port}`, `http://127.0.0.1.rebound.test:${port}`].map(async (origin) => {
     const rebound = origin.includes('rebound.test');
     const tab = await b.context.newPage();
-    // the answer that came before the name led elsewhere
+    // the response that came before the name led elsewhere
     if (rebound) await tab.route(origin + '/hostile', (route) => route.fulfill({ contentType: 'text/html', body: page }));
     await tab.goto(origin + '/hostile');
     const target = rebound ? origin : base;

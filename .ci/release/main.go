@@ -4,7 +4,7 @@
 //
 //	go run ./.ci/release [-out dist] [-url https://…/releases/download/v0.1.0]
 //	go run ./.ci/release -check      packs this machine's program for three systems, twice; seconds
-//	go run ./.ci/release -reproduce  builds this machine's program in two places and compares; minutes
+//	go run ./.ci/release -reproduce  builds this machine's program twice and compares; minutes
 //
 // CI runs -check; it ends with an error when the two differ, or when a part of it cannot be read.
 // What builds reproducibly is Go's own: -trimpath, no build id, no version control in the program.

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// reproduce builds this machine's program from two copies of the tree, in directories of other names
-// and lengths, each with an empty cache of the go command, and wants the same bytes. It compiles
+// reproduce builds this machine's program from two copies of the tree, in directories of other
+// names and lengths, each with an empty cache of the go command, and wants the same bytes. It compiles
 // everything twice: minutes.
 func (r release) reproduce() (err error) {
 	top, err := os.MkdirTemp("", "waoutbox-reproduce-*")

@@ -66,7 +66,7 @@ func (e *env) webhookAttempts(ctx context.Context, svc api.Service, ref string) 
 		return nil
 	}
 	attempts := term.NewTable(term.Column{Name: "AT"}, term.Column{Name: "SEQUENCE", Right: true}, term.Column{Name: "EVENT", Shrink: 12},
-		term.Column{Name: "ATTEMPT", Right: true}, term.Column{Name: "MS", Right: true}, term.Column{Name: "OUTCOME"}, term.Column{Name: "ANSWER", Shrink: 12, Prose: true})
+		term.Column{Name: "ATTEMPT", Right: true}, term.Column{Name: "MS", Right: true}, term.Column{Name: "OUTCOME"}, term.Column{Name: "RESPONSE", Shrink: 12, Prose: true})
 	for _, x := range a.Attempts {
 		attempts.Row(x.At.In(e.loc).Format("15:04:05.000"), strconv.FormatUint(x.Sequence, 10), term.Clean(x.Event), strconv.Itoa(x.Attempt),
 			strconv.FormatInt(x.Ms, 10), term.Clean(x.Outcome), attemptText(x))

@@ -7,7 +7,7 @@ import "time"
 const (
 	// Every is how often failures of one kind are logged while they go on.
 	Every = time.Minute
-	// kinds is how many kinds are told apart; an endpoint may answer whatever it likes. All others
+	// kinds is how many kinds are told apart; an endpoint may return whatever it likes. All others
 	// count as one.
 	kinds = 16
 	other = "other"

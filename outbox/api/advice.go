@@ -21,7 +21,7 @@ func (r TestWebhookResult) Advice(command func(line string) string) string {
 	case r.Status >= 200 && r.Status < 300:
 		return "It answers 200 to everything while it starts, so such an answer is no delivery. Wait a moment, " + again
 	case r.Status == http.StatusNotFound && strings.Contains(r.Excerpt, "webhook") && strings.Contains(r.Excerpt, "not registered"):
-		return "n8n answers 404 while the workflow is not active. Activate it, " + again
+		return "n8n returns 404 while the workflow is not active. Activate it, " + again
 	case r.Status == http.StatusNotFound:
 		return "Nothing is served at this path. Correct the path in the receiver or add the right URL, " + again
 	case r.Status == http.StatusUnauthorized && found != "":

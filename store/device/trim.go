@@ -9,7 +9,7 @@ import (
 
 const (
 	// secretsTable is the library's: a secret of each message that has one, by which votes, edits
-	// and answers that come to it later are read. None of them ever goes by itself, and who sends
+	// and replies that come to it later are read. None of them ever goes by itself, and who sends
 	// messages decides how many there are.
 	secretsTable = `whatsmeow_message_secrets`
 	// keptSecrets is how many of them are kept, the newest: some 50 MB.

@@ -235,8 +235,8 @@ func (s *Service) sealHeaders(all map[string]string, id outbox.SubID) (sealed []
 	return sealed, settings.HeaderNames(all), nil
 }
 
-// testURL warns of the URL that n8n's editor shows first: events that come while nobody tests are
-// answered with 404.
+// testURL warns of the URL that n8n's editor shows first: events that come while nobody tests get
+// a 404.
 func testURL(url string) string {
 	const test = "/webhook-test/"
 	before, after, found := strings.Cut(url, test)

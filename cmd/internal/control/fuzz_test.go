@@ -11,7 +11,7 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// FuzzRequest: whatever a program sends to the socket or the listener, it is answered with a status
+// FuzzRequest: whatever a program sends to the socket or the listener, the response has a status
 // that says whose fault it is, and JSON; nothing is ours but what the service says.
 func FuzzRequest(f *testing.F) {
 	for _, seed := range []struct{ method, path, query, body string }{

@@ -56,7 +56,7 @@ func TestReceiversAreTold(t *testing.T) {
 	}
 
 	inactive := respond(404, `{"code":404,"message":"The requested webhook \"POST x\" is not registered."}`)
-	try(inactive.URL+"/webhook/x", "n8n answers 404 while the workflow is not active")
+	try(inactive.URL+"/webhook/x", "n8n returns 404 while the workflow is not active")
 	res := r.run("webhook", "add", inactive.URL+"/webhook-test/x?token=hush")
 	if res.code != 0 || !strings.Contains(res.stderr, "a test URL of n8n") || !strings.Contains(res.stderr, inactive.URL+"/webhook/x") || strings.Contains(res.stderr, "hush") {
 		t.Errorf("a test URL of n8n: %+v", res)

@@ -162,8 +162,8 @@ func (m *leaseModel) arrive(r dispatcher.Request) {
 	e.open = true
 }
 
-// answered notes how an attempt ended.
-func (m *leaseModel) answered(r dispatcher.Request, res dispatcher.Result) {
+// ended notes how an attempt ended.
+func (m *leaseModel) ended(r dispatcher.Request, res dispatcher.Result) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	seq := r.Event.Seq

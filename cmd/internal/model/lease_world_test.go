@@ -178,7 +178,7 @@ func (w *leaseWorld) Send(ctx context.Context, r dispatcher.Request) dispatcher.
 			res = dispatcher.Result{Class: outbox.ClassLocal, Message: "cut off"}
 		}
 	}
-	w.answered(r, res)
+	w.ended(r, res)
 	return res
 }
 

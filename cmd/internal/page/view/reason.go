@@ -50,7 +50,7 @@ func Reason(reason string) string {
 func Hint(reason, url string) string {
 	switch {
 	case reason == "404" && isN8N(url):
-		return "n8n answers 404 while the workflow is not active"
+		return "n8n returns 404 while the workflow is not active"
 	case reason == "404":
 		return "nothing is served at this path"
 	case reason == "413":
