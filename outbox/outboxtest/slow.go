@@ -2,6 +2,7 @@ package outboxtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -137,6 +138,25 @@ func (s *Slow) write(ctx context.Context, key outbox.SubID, call func(context.Co
 		close(done)
 	})
 	return fmt.Errorf("write %d of a slow engine: %w", s.writes, outbox.ErrUnknown)
+}
+
+// writeFor is write for a call that returns something, which nobody gets whose outcome is unknown:
+// the call may be made when its caller has long gone on.
+func writeFor[T any](ctx context.Context, s *Slow, key outbox.SubID, call func(context.Context) (T, error)) (got T, err error) {
+	results := make(chan T, 1)
+	err = s.write(ctx, key, func(ctx context.Context) error {
+		v, err := call(ctx)
+		results <- v
+		return err
+	})
+	if errors.Is(err, outbox.ErrUnknown) {
+		return got, err
+	}
+	select {
+	case got = <-results:
+	default: // it was not made
+	}
+	return got, err
 }
 
 // ownEvents copies events: the caller may change them before a write lands.

@@ -11,23 +11,15 @@ import (
 // The operations of a slow engine: those of the engine, as Slow says.
 
 // Append is Engine's, slowly.
-func (s *Slow) Append(ctx context.Context, evs ...outbox.Event) (seqs []outbox.Seq, err error) {
+func (s *Slow) Append(ctx context.Context, evs ...outbox.Event) ([]outbox.Seq, error) {
 	evs = ownEvents(evs)
-	err = s.write(ctx, log, func(ctx context.Context) (err error) {
-		seqs, err = s.Engine.Append(ctx, evs...)
-		return err
-	})
-	return seqs, err
+	return writeFor(ctx, s, log, func(ctx context.Context) ([]outbox.Seq, error) { return s.Engine.Append(ctx, evs...) })
 }
 
 // AppendSent is Engine's, slowly.
-func (s *Slow) AppendSent(ctx context.Context, send outbox.Send, evs ...outbox.Event) (seqs []outbox.Seq, err error) {
+func (s *Slow) AppendSent(ctx context.Context, send outbox.Send, evs ...outbox.Event) ([]outbox.Seq, error) {
 	evs = ownEvents(evs)
-	err = s.write(ctx, log, func(ctx context.Context) (err error) {
-		seqs, err = s.Engine.AppendSent(ctx, send, evs...)
-		return err
-	})
-	return seqs, err
+	return writeFor(ctx, s, log, func(ctx context.Context) ([]outbox.Seq, error) { return s.Engine.AppendSent(ctx, send, evs...) })
 }
 
 // PutSend is Engine's, slowly.
@@ -42,14 +34,10 @@ func (s *Slow) Commit(ctx context.Context, c outbox.Change) error {
 }
 
 // PutSub is Engine's, slowly.
-func (s *Slow) PutSub(ctx context.Context, sub outbox.Subscription, audit ...outbox.Audit) (stored outbox.Subscription, err error) {
+func (s *Slow) PutSub(ctx context.Context, sub outbox.Subscription, audit ...outbox.Audit) (outbox.Subscription, error) {
 	sub.Config, sub.Epochs = slices.Clone(sub.Config), slices.Clone(sub.Epochs)
 	audit = slices.Clone(audit)
-	err = s.write(ctx, sub.ID, func(ctx context.Context) (err error) {
-		stored, err = s.Engine.PutSub(ctx, sub, audit...)
-		return err
-	})
-	return stored, err
+	return writeFor(ctx, s, sub.ID, func(ctx context.Context) (outbox.Subscription, error) { return s.Engine.PutSub(ctx, sub, audit...) })
 }
 
 // Forget is Engine's, slowly.
@@ -57,13 +45,19 @@ func (s *Slow) Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audi
 	return s.write(ctx, id, func(ctx context.Context) error { return s.Engine.Forget(ctx, id, audit...) })
 }
 
+// trimmed is what a trim returns.
+type trimmed struct {
+	n    int
+	more bool
+}
+
 // Trim is Engine's, slowly.
 func (s *Slow) Trim(ctx context.Context, before time.Time, limit int) (n int, more bool, err error) {
-	err = s.write(ctx, log, func(ctx context.Context) (err error) {
-		n, more, err = s.Engine.Trim(ctx, before, limit)
-		return err
+	got, err := writeFor(ctx, s, log, func(ctx context.Context) (trimmed, error) {
+		n, more, err := s.Engine.Trim(ctx, before, limit)
+		return trimmed{n, more}, err
 	})
-	return n, more, err
+	return got.n, got.more, err
 }
 
 // FirstSince is Engine's, slowly.
@@ -233,8 +227,7 @@ func (s *Slow) Stats(ctx context.Context) (stats outbox.Stats, err error) {
 
 // ForgetSends is Engine's, slowly.
 func (s *Slow) ForgetSends(ctx context.Context, before time.Time) (more bool, err error) {
-	err = s.write(ctx, log, func(ctx context.Context) error { more, err = s.Engine.ForgetSends(ctx, before); return err })
-	return more, err
+	return writeFor(ctx, s, log, func(ctx context.Context) (bool, error) { return s.Engine.ForgetSends(ctx, before) })
 }
 
 // SendByKey is Engine's, slowly.
@@ -285,9 +278,9 @@ func (s *Slow) VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (out 
 
 // TrimAudit is Engine's, slowly.
 func (s *Slow) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error) {
-	err = s.write(ctx, log, func(ctx context.Context) (err error) {
-		n, more, err = s.Engine.TrimAudit(ctx, kind, before, keep)
-		return err
+	got, err := writeFor(ctx, s, log, func(ctx context.Context) (trimmed, error) {
+		n, more, err := s.Engine.TrimAudit(ctx, kind, before, keep)
+		return trimmed{n, more}, err
 	})
-	return n, more, err
+	return got.n, got.more, err
 }
