@@ -84,7 +84,7 @@ func (s *session) disconnect() {
 	}
 	cut := time.AfterFunc(closeLimit, s.wire.Cut)
 	defer cut.Stop()
-	s.cli.Disconnect()
+	guard.Disconnect(s.cli)
 }
 
 // closeLimit is how long the peer may take for its part of a connection's end.
