@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -124,6 +125,9 @@ func run(ctx context.Context, o options) (err error) {
 		if t.fault != nil {
 			err = errors.Join(err, fmt.Errorf("%s: %w\n%s", t, t.fault, t.tail()))
 		}
+	}
+	if !slices.ContainsFunc(targets, func(t *target) bool { return t.execs > 0 }) {
+		err = errors.Join(err, errors.New("no target said that it executed anything"))
 	}
 	return errors.Join(err, context.Cause(ctx))
 }

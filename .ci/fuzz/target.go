@@ -136,7 +136,7 @@ func (t *target) timeUp() bool {
 	return bytes.Contains(t.output, []byte("    context deadline exceeded\n")) && !bytes.Contains(t.output, []byte("Failing input"))
 }
 
-var progress = regexp.MustCompile(`fuzz: elapsed: (\S+), execs: (\d+) \(.*new interesting: (\d+)`)
+var progress = regexp.MustCompile(`fuzz: elapsed: (\S+), execs: (\d+) \([^)]*\)(?:, new interesting: (\d+))?`)
 
 // Write takes what the program prints.
 func (t *target) Write(p []byte) (int, error) {
