@@ -12,6 +12,7 @@ import (
 // read (NoiseSocket.Stop, FrameSocket.Close). Here it is gone before, under that lock. A library
 // that is made otherwise is told by Frames, and disconnected as it does that itself.
 func Disconnect(cli *whatsmeow.Client) {
+	//lint:ignore SA1019 nothing else says that an end is wanted before it comes
 	cli.DangerousInternals().ExpectDisconnect()
 	_ = endQuietly(cli)
 	cli.Disconnect()
