@@ -58,8 +58,8 @@ const (
 	SecretOverlap = 10 * time.Minute
 )
 
-// An agent that answers messages and is told of its own is woken by itself: a lease of those gets
-// at most OwnLimit in OwnWindow, and the rest waits.
+// An agent that replies to messages and is told of its own is woken by itself: a lease of those
+// gets at most OwnLimit in OwnWindow, and the rest waits.
 const (
 	OwnLimit  = 6
 	OwnWindow = 10 * time.Minute

@@ -47,7 +47,8 @@ export async function startService(dir) {
     }
     await scanned;
     await control('POST', '/groups/joined', { group: 'Team' });
-    await execute(waoutbox, ['webhook', 'allow', '127.0.0.1', '--state-dir', stateDir]); // for what clients subscribe
+    // for what clients subscribe
+    await execute(waoutbox, ['webhook', 'allow', '127.0.0.1', '--state-dir', stateDir]);
     // Nothing listens there, so that the message becomes a dead letter at once.
     await execute(waoutbox, ['webhook', 'add', 'http://127.0.0.1:1/hook', '--event', 'message.received', '--schedule', '0s', '--state-dir', stateDir]);
     await control('POST', '/messages', { from: 'Bob', text: 'hello' });

@@ -1,5 +1,5 @@
-// The program under test: the simulator, the service linked to it, and receivers that accept, refuse,
-// throttle and are gone, so that every state of the page is there.
+// The program under test: the simulator, the service linked to it, and receivers that accept,
+// refuse, throttle and are gone, so that every state of the page is there.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';
@@ -82,8 +82,8 @@ export async function begin(world) {
   await world.until('they are delivered', async () => (await world.json('status'))[0].webhooks[0].last_hour?.delivered >= 3);
 }
 
-// fill lets every state come to be: webhooks that are active, failing, held and paused, dead letters
-// of several reasons, a group, names and texts that are hostile.
+// fill lets every state come to be: webhooks that are active, failing, held and paused, dead
+// letters of several reasons, a group, names and texts that are hostile.
 export async function fill(world) {
   await world.sim('POST', '/groups/joined', { group: 'Team' });
   await world.hook('hooks/wa?token=made-up', () => world.crm, '--hold-after', '3', '--schedule', '0s', '--header', 'X-Tenant: 1');

@@ -11,8 +11,8 @@ import (
 )
 
 // reproduce builds this machine's program from two copies of the tree, in directories of other
-// names and lengths, each with an empty cache of the go command, and wants the same bytes. It compiles
-// everything twice: minutes.
+// names and lengths, each with an empty cache of the go command, and wants the same bytes. It
+// compiles everything twice: minutes.
 func (r release) reproduce() (err error) {
 	top, err := os.MkdirTemp("", "waoutbox-reproduce-*")
 	if err != nil {

@@ -28,7 +28,7 @@ type looks struct {
 
 func (l *looks) Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error) {
 	l.n.Add(1)
-	time.Sleep(l.takes)
+	<-time.After(l.takes) // of a bubble's clock
 	return l.Fake.Events(ctx, q)
 }
 

@@ -122,7 +122,7 @@ func post(ctx context.Context, p *Pool, body string) (status int, text string, e
 	return x.Status, string(b), err
 }
 
-// echoes answers every request with its body, and then says more.
+// echoes responds to every request with its body, and then says more.
 func echoes(more func(c net.Conn, n, request int)) func(net.Conn, int) {
 	return func(c net.Conn, n int) {
 		in := bufio.NewReader(c)
