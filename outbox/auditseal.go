@@ -13,12 +13,10 @@ type AuditSealer interface {
 	// Open returns what Seal was given, or an error when it was sealed with another key, for
 	// another context, or is damaged.
 	Open(sealed []byte, context string) ([]byte, error)
-	// AuditSettled reports that every trail was sealed with the key before: one without a seal was
-	// changed.
+	// AuditSettled reports that every trail was sealed with the key before: one without a seal of
+	// it was changed. While it does not, the key may have taken the place of one that is lost,
+	// whose seals say nothing any more.
 	AuditSettled() bool
-	// Renewed reports that the key took the place of one that is lost, whose seals say nothing any
-	// more.
-	Renewed() bool
 }
 
 // AuditEnd is where the trail of a kind ends, and what of its beginning was trimmed: it is what a

@@ -69,11 +69,12 @@ func OpenKey(path string, sealedExists bool) (*Key, error) {
 	return &Key{path: path, aead: aead, settled: mark}, nil
 }
 
-// makeKey writes a new key whole: a crash leaves either no key or a good one.
+// makeKey writes a new key whole: a crash leaves either no key or a good one. No audit trail is
+// sealed with it yet.
 func makeKey(path string) error {
 	raw := make([]byte, keySize+1)
 	rand.Read(raw[:keySize]) // never fails
-	raw[keySize] = auditSettled
+	raw[keySize] = settled
 	return WriteFile(path, raw)
 }
 
@@ -81,8 +82,8 @@ func makeKey(path string) error {
 // by this program. It is so from the beginning for a key that a version made that knows of it.
 func (k *Key) Settled() bool { return k.settled != 0 }
 
-// AuditSettled reports whether the audit trail was sealed with the key: one without a seal was
-// changed by something else than this program.
+// AuditSettled reports whether the audit trail was sealed with the key: one without a seal of it
+// was changed by something else than this program.
 func (k *Key) AuditSettled() bool { return k.settled == auditSettled }
 
 // Settle notes, durably, in the key file that all webhooks are sealed, SettleAudit that the audit
@@ -91,6 +92,15 @@ func (k *Key) Settle() error { return k.settle(settled) }
 
 // SettleAudit: see Settle.
 func (k *Key) SettleAudit() error { return k.settle(auditSettled) }
+
+// UnsettleAudit takes SettleAudit back, durably, before the key comes beside an outbox whose audit
+// trail it has not sealed: a crash in between leaves none that seems to be changed.
+func (k *Key) UnsettleAudit() error {
+	if !k.AuditSettled() {
+		return nil
+	}
+	return k.settle(settled)
+}
 
 func (k *Key) settle(mark byte) error {
 	raw, err := private.Read(k.path, maxKey)

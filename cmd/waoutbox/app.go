@@ -68,7 +68,11 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 		return nil, err
 	}
 	opts := store.DBOptions{Schema: boltbox.Schema(), MinFree: uint64(cfg.MinFreeBytes), MaxBytes: cfg.MaxSize, Observer: a.meters, Log: log}
-	if !newOutbox {
+	if newOutbox {
+		if err := unsealedAnew(a.state); err != nil {
+			return nil, err
+		}
+	} else {
 		opts.Companions = []string{a.state.Path(store.KeyFile), a.state.Path(store.WhatsAppFile)}
 	}
 	if a.db, err = store.Open(a.state.Path(store.OutboxFile), opts); err != nil {
@@ -84,8 +88,6 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if err := a.sealWebhooks(ctx); err != nil { // the next start tries again
 		log.Error("not all webhooks' settings could be sealed: those without a seal are held", "error", err)
 	}
-	// in place of an outbox that is lost one begins that has no seals
-	a.keys.renewed = a.keys.renewed || newOutbox
 	if err := a.sealAudit(ctx); err != nil { // the next start tries again
 		log.Error("the audit trail could not be sealed", "error", err)
 	}

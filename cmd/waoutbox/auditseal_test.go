@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 
 	"waoutbox/cmd/internal/config"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/boltbox"
 	"waoutbox/store"
 )
 
@@ -101,4 +103,90 @@ func TestTheAuditTrailIsSealed(t *testing.T) {
 		}
 	})
 	run("the next time", func(ctx context.Context, svc api.Service) { check(ctx, svc, "the next time", true, 0) })
+}
+
+// TestAServiceKilledBeforeItSealed: one that is killed when its key is there, new, another one, or
+// beside an outbox that was begun anew, and before the audit trail was sealed, leaves a trail that
+// seems changed to nobody. Before, that trail was told of for ever, and never sealed again.
+func TestAServiceKilledBeforeItSealed(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	// killed begins as a service does, and goes no further than to its key
+	killed := func(t *testing.T, dir string) {
+		t.Helper()
+		db, err := store.Open(filepath.Join(dir, store.OutboxFile), store.DBOptions{Schema: boltbox.Schema(), Log: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := openKeyring(t.Context(), filepath.Join(dir, store.KeyFile), db, no, log); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start := func(t *testing.T, dir string, newOutbox bool) {
+		t.Helper()
+		a, err := openApp(t.Context(), dir, config.Config{MinFreeBytes: 1}, newOutbox, log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		svc := a.service(nil, nil, mediaParts{})
+		if _, err := svc.PutWebhook(t.Context(), api.PutWebhook{URL: "http://127.0.0.1:1/a"}); err != nil {
+			t.Error(err)
+		}
+		if got, err := svc.VerifyAudit(t.Context(), api.VerifyAudit{}); err != nil || !got.Intact || !got.SealChecked || got.Unsealed != 0 {
+			t.Errorf("the trail: %+v, %v", got, err)
+		}
+		if err := a.close(); err != nil {
+			t.Fatal(err)
+		}
+		if raw, err := os.ReadFile(filepath.Join(dir, store.KeyFile)); err != nil || len(raw) != 33 || raw[32] != 'a' {
+			t.Errorf("the key, %d bytes, does not note that the trail is sealed: %v", len(raw), err)
+		}
+	}
+	t.Run("a new key", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		killed(t, dir)
+		start(t, dir, false)
+	})
+	t.Run("a new key for a lost one", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		start(t, dir, false)
+		if err := os.Remove(filepath.Join(dir, store.KeyFile)); err != nil {
+			t.Fatal(err)
+		}
+		killed(t, dir)
+		start(t, dir, false)
+	})
+	t.Run("another key", func(t *testing.T) {
+		t.Parallel()
+		dir, other := t.TempDir(), t.TempDir()
+		start(t, dir, false)
+		start(t, other, false)
+		if err := os.Rename(filepath.Join(other, store.KeyFile), filepath.Join(dir, store.KeyFile)); err != nil {
+			t.Fatal(err)
+		}
+		killed(t, dir)
+		start(t, dir, false)
+	})
+	t.Run("an outbox begun anew", func(t *testing.T) {
+		t.Parallel()
+		dir := t.TempDir()
+		start(t, dir, false)
+		if err := os.Remove(filepath.Join(dir, store.OutboxFile)); err != nil {
+			t.Fatal(err)
+		}
+		state, err := store.OpenState(t.Context(), dir, store.Options{})
+		if err == nil {
+			err = errors.Join(unsealedAnew(state), state.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		killed(t, dir)
+		start(t, dir, false)
+	})
 }

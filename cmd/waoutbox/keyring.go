@@ -33,7 +33,6 @@ type keyring struct {
 	mu      sync.Mutex
 	key     *store.Key // nil while the file cannot be used
 	missing error      // why key is nil
-	renewed bool       // it, or the outbox, took the place of one that is lost
 	// key, while the outbox is not marked with it: see note
 	unmarked *store.Key
 	since    time.Time
@@ -74,10 +73,10 @@ func (k *keyring) read(anew bool) error {
 		marked, err = k.mark.CheckKey(key)
 	}
 	if anew && errors.Is(err, store.OtherKey) {
-		marked, err = false, nil
+		marked, err = false, key.UnsettleAudit()
 	}
 	if err == nil && !marked {
-		k.renewed, k.unmarked = anew, key
+		k.unmarked = key
 	}
 	if k.missing = explain.State(err); err == nil {
 		k.key = key
@@ -159,16 +158,8 @@ func (k *keyring) audit() outbox.AuditSealer {
 	if k.key == nil && k.read(false) != nil {
 		return nil
 	}
-	return auditSealer{k.key, k.renewed}
+	return k.key
 }
-
-// auditSealer is a key as the audit trail is sealed with it.
-type auditSealer struct {
-	*store.Key
-	renewed bool
-}
-
-func (a auditSealer) Renewed() bool { return a.renewed }
 
 // alarms tells of a key that cannot be used.
 func (k *keyring) alarms() []api.Alarm {

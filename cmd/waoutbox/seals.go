@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 
 	"waoutbox/outbox"
+	"waoutbox/store"
 )
 
 // eachWebhook calls do with every webhook, removed ones included, until it returns an error.
@@ -65,6 +67,19 @@ func (a *app) sealWebhooks(ctx context.Context) error {
 		}
 	}
 	return key.Settle()
+}
+
+// unsealedAnew is called before an outbox is begun in the place of one that is lost: it has no
+// seals of the key that is there.
+func unsealedAnew(state *store.State) error {
+	if info, err := os.Stat(state.Path(store.OutboxFile)); err == nil && info.Size() > 0 {
+		return nil // it is not lost
+	}
+	key, err := store.OpenKey(state.Path(store.KeyFile), true)
+	if err != nil {
+		return nil //nolint:nilerr // without one that can be used there is none to note it with: openKeyring says why
+	}
+	return key.UnsettleAudit()
 }
 
 // sealAudit has the audit trail sealed from now on, and notes with the key that it is.

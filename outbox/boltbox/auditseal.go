@@ -33,8 +33,19 @@ const (
 // it. Call it once. Errors as of PutSub.
 func (b *Box) SealAudit(ctx context.Context, key func() outbox.AuditSealer) error {
 	b.auditKey.Store(&key)
-	if key() == nil {
+	now := key()
+	if now == nil {
 		return nil
+	}
+	whole := true
+	err := b.view(func(tx *bbolt.Tx) error {
+		for _, kind := range outbox.AuditKinds() {
+			whole = whole && lookAtSeal(tx, kind, now) == seal{}
+		}
+		return nil
+	})
+	if err != nil || whole { // a start that has nothing to seal writes nothing
+		return err
 	}
 	return b.do(ctx, store.Op{Bytes: 1 << 10, Apply: func(tx *bbolt.Tx) error { return b.sealing(tx, func() error { return nil }) }})
 }
@@ -97,6 +108,7 @@ func (b *Box) sealing(tx *bbolt.Tx, change func() error) error {
 type seal struct {
 	why      string // completes "the record …"; "": nothing is wrong
 	number   uint64 // of the link that it is about
+	none     bool   // there is none of this key, as it should be
 	unsealed uint64 // links after the sealed one
 }
 
@@ -106,10 +118,10 @@ func lookAtSeal(tx *bbolt.Tx, kind outbox.AuditKind, key outbox.AuditSealer) sea
 	now := auditEnd(tx, kind)
 	sealed := tx.Bucket([]byte(bucketMeta)).Get(auditSealKey(kind))
 	if sealed == nil {
-		if key.AuditSettled() && !key.Renewed() {
+		if key.AuditSettled() {
 			return seal{why: whySealMissing}
 		}
-		return seal{}
+		return seal{none: true}
 	}
 	plain, err := key.Open(sealed, outbox.AuditSealContext(kind))
 	var was outbox.AuditEnd
@@ -117,8 +129,8 @@ func lookAtSeal(tx *bbolt.Tx, kind outbox.AuditKind, key outbox.AuditSealer) sea
 		was, err = outbox.DecodeAuditEnd(plain)
 	}
 	switch {
-	case err != nil && key.Renewed():
-		return seal{unsealed: now.Number}
+	case err != nil && !key.AuditSettled():
+		return seal{none: true, unsealed: now.Number}
 	case err != nil:
 		return seal{why: whySealForeign}
 	case was.Number > now.Number:
