@@ -86,7 +86,11 @@ func checkHeader(path string) error {
 	}
 	defer f.Close()
 	got := make([]byte, len(header))
-	if _, err := io.ReadFull(f, got); err != nil || !bytes.Equal(got, header) {
+	_, err = io.ReadFull(f, got)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+		return fmt.Errorf("read the device store %s: %w", path, err) // of the disk: the file may be whole
+	}
+	if err != nil || !bytes.Equal(got, header) {
 		return &damagedError{path + " is not an SQLite database or its header is damaged,"}
 	}
 	return nil

@@ -42,6 +42,38 @@ func TestSecretsOfMessagesAreBounded(t *testing.T) {
 	}
 }
 
+// Run trims by itself, soon after it began.
+func TestRunTrims(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, filepath.Join(t.TempDir(), "whatsapp.db"), "")
+		conn, err := s.db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range []string{
+			`PRAGMA foreign_keys = OFF`, // there is no device that they are of
+			`INSERT INTO whatsmeow_message_secrets (rowid, our_jid, chat_jid, sender_jid, message_id, key) VALUES
+				(1, 'a', 'b', 'c', 'old', x'00'), (200001, 'a', 'b', 'c', 'new', x'00')`,
+		} {
+			if _, err := conn.ExecContext(t.Context(), q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := conn.Close(); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*firstTrim)
+		defer cancel()
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+		var left string
+		if err := s.db.QueryRowContext(t.Context(), `SELECT group_concat(message_id) FROM whatsmeow_message_secrets`).Scan(&left); err != nil || left != "new" {
+			t.Errorf("left are %q, %v", left, err)
+		}
+	})
+}
+
 // Run waits beside the link, and ends with its context.
 func TestRunEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -127,20 +127,6 @@ func (p *process) leaseCursor(ctx context.Context) (string, error) {
 	return string(text), err
 }
 
-// leaseIDs are the webhooks that the lease was, in all its lives.
-func leaseIDs(subs []outbox.Subscription) (ids []outbox.SubID, err error) {
-	for _, s := range subs {
-		cfg, err := outbox.DecodeWebhook(s.Config)
-		if err != nil {
-			return nil, err
-		}
-		if cfg.Lease != nil {
-			ids = append(ids, s.ID)
-		}
-	}
-	return ids, nil
-}
-
 // leased is what is known of the lease outside. Its fields belong to the ledger's mu.
 type leased struct {
 	cursor    string     // the client's
@@ -330,7 +316,7 @@ func (p *process) leaseID(ctx context.Context) (outbox.SubID, error) {
 		return "", err
 	}
 	for _, s := range subs {
-		if ids, err := leaseIDs([]outbox.Subscription{s}); err != nil || len(ids) > 0 && !s.Removed {
+		if cfg, err := outbox.DecodeWebhook(s.Config); err != nil || cfg.Lease != nil && !s.Removed {
 			return s.ID, err
 		}
 	}
