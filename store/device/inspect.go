@@ -88,7 +88,7 @@ func checkHeader(path string) error {
 	got := make([]byte, len(header))
 	_, err = io.ReadFull(f, got)
 	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("read the device store %s: %w", path, err) // of the disk: the file may be whole
+		return fmt.Errorf("read the device store %s: %w", path, err) // the file may be whole
 	}
 	if err != nil || !bytes.Equal(got, header) {
 		return &damagedError{path + " is not an SQLite database or its header is damaged,"}
