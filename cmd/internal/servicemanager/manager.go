@@ -107,20 +107,20 @@ const undoLimit = 30 * time.Second
 
 // Install writes the file of the service, and has it started now and from then on. What was
 // installed for this state directory before is replaced. Once the manager has taken it, and before
-// it starts it, endOther is called, which ends what runs without the manager. When anything fails,
+// it starts it, before is called, which ends what runs without the manager. When anything fails,
 // what was installed before, or nothing, is there again.
-func (s Service) Install(ctx context.Context, endOther func() error) (Status, error) {
+func (s Service) Install(ctx context.Context, before func() error) (Status, error) {
 	b, err := s.backend()
 	if err != nil {
 		return Status{}, err
 	}
-	before, err := s.Status(ctx)
+	was, err := s.Status(ctx)
 	if err != nil {
 		return Status{}, err
 	}
 	path := b.file()
 	var old []byte
-	if before.Installed && path != "" {
+	if was.Installed && path != "" {
 		if old, err = os.ReadFile(path); err != nil {
 			return Status{}, err
 		}
@@ -130,7 +130,7 @@ func (s Service) Install(ctx context.Context, endOther func() error) (Status, er
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
 		defer cancel()
 		switch {
-		case !before.Installed:
+		case !was.Installed:
 			_ = b.uninstall(ctx) // as far as it was taken
 			if path != "" {
 				_ = os.Remove(path)
@@ -150,7 +150,7 @@ func (s Service) Install(ctx context.Context, endOther func() error) (Status, er
 		}
 	}
 	if err = b.enable(ctx); err == nil {
-		err = endOther()
+		err = before()
 	}
 	if err == nil {
 		err = b.launch(ctx)
