@@ -51,7 +51,7 @@ func (l *lane) startAttempts(now time.Time) {
 		if _, full := l.ownFull(now); full {
 			return
 		}
-		if l.lease.gapping || l.state.lease.gap && l.mayStart(now, slots) && l.tellGap() {
+		if l.gapFirst(now, slots) {
 			return
 		}
 		d := l.scheduler.Start(now, slots)

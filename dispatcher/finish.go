@@ -197,10 +197,13 @@ func (d deps) observe(tell func(Observer)) {
 
 // logAttempt writes the one line of an attempt: debug when delivered at the first try, info when
 // later. One that failed is a warning when it is the first of its kind, and then once a minute with
-// the number of those between, which are debug.
+// the number of those between, which are debug. One that was not made, or that says nothing, is
+// debug: what makes the lane wait has its own line (hold).
 func (l *lane) logAttempt(a *attempt, outcome string, nextIn time.Duration) {
 	level, repeated := slog.LevelInfo, 0
 	switch {
+	case outcome == OutcomeNotAttempted:
+		level = slog.LevelDebug
 	case outcome != OutcomeDelivered:
 		level = slog.LevelDebug
 		log, left := l.failures.Failed(fmt.Sprint(a.res.Class, a.res.Status), a.end)

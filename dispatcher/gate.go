@@ -249,11 +249,7 @@ func (l laneBytes) failing(limit int) bool { return l.lease.held || limit > 0 &&
 func (l laneBytes) died(a *attempt, limit int) laneBytes {
 	failing := l.failing(limit)
 	l.deaths++
-	l.lastError = a.res.Message
-	if l.lastError == "" {
-		l.lastError = deadReason(a.res)
-	}
-	l.lastError = clamp(l.lastError, maxReason)
+	l.lastError = a.lastError()
 	if !failing && l.failing(limit) {
 		l.failingSince = a.end
 	}

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -384,13 +385,15 @@ func TestWhileSettlementsFailNothingIsClaimed(t *testing.T) {
 }
 
 // TestWhatOurStopCutsOffCostsNothing: whatever a sender makes of an attempt that our stop ended, a
-// reset here, it is sent again under the same number.
+// reset here, it is sent again under the same number, and no failure of the endpoint's: before, the
+// log warned of it at each stop.
 func TestWhatOurStopCutsOffCostsNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
+		var out bytes.Buffer
 		r := newRig(t, func(ctx context.Context, _ Request) Result {
 			<-ctx.Done()
 			return Result{Class: outbox.ClassReset, Message: "connection reset"}
-		}, func(o *Options) { o.Drain = 3 * time.Second })
+		}, func(o *Options) { o.Drain = 3 * time.Second }, logInto(&out))
 		r.run()
 		r.append("alice")
 		r.idle(time.Second)
@@ -401,6 +404,9 @@ func TestWhatOurStopCutsOffCostsNothing(t *testing.T) {
 		got := r.end.all()
 		if len(got) != 2 || got[0].Attempt != 1 || got[1].Attempt != 1 {
 			t.Errorf("sent %+v, want attempt 1 twice", got)
+		}
+		if strings.Contains(out.String(), `"WARN","msg":"delivery attempted"`) {
+			t.Errorf("a stop is a warning:\n%s", out.String())
 		}
 	})
 }

@@ -126,20 +126,16 @@ func (l *lane) stay(a *attempt, log []byte) {
 		l.outage.Spent(a.end)
 		wait = 0
 		if !l.state.lease.held {
+			if !l.state.failing(l.hook.HoldLimit()) {
+				l.state.failingSince = a.end
+			}
 			l.state.lease.held, l.state.lease.failed, l.state.lease.since = true, l.lease.failed, l.lease.since
-			l.state.failingSince, l.unstored = a.end, true
+			l.unstored = true
 			l.log.Warn("a delivery of a lease has spent its schedule, new ones wait", "subscription", l.id, "sequence", a.d.Seq, "error", a.res.Message)
 		}
-		l.state.lastError = clamp(orText(a.res.Message, deadReason(a.res)), maxReason)
+		l.state.lastError = a.lastError()
 	}
 	l.scheduler.Fail(a.d, a.end.Add(wait), log)
-}
-
-func orText(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }
 
 // leaseDelivered and leaseFailed note how the last attempt of a lease ended.
@@ -234,19 +230,26 @@ func (l *lane) ownFull(now time.Time) (until time.Time, full bool) {
 	return time.Time{}, false
 }
 
-// tellGap tells the receiver of a lease of what was lost, before the next delivery, and reports
-// whether that has to wait. It is told once; when there was no response, again before the next one.
-func (l *lane) tellGap() (wait bool) {
-	switch {
-	case l.lease.gapping:
+// gapFirst reports whether nothing starts yet, since the receiver of a lease is told of what was
+// lost: that goes before the delivery that could start now. It is told once; when there was no
+// response, again before the next one.
+func (l *lane) gapFirst(now time.Time, slots int) bool {
+	if l.lease.gapping {
 		return true
-	case !l.state.lease.gap || !l.leased() || l.lease.gapTried:
+	}
+	if !l.state.lease.gap || l.lease.gapTried || !l.mayStart(now, slots) {
 		return false
 	}
 	g, ok := l.sender.(gapSender)
 	if !ok {
 		return false
 	}
+	l.tellGap(g)
+	return true
+}
+
+// tellGap sends a gap envelope, whose end gapTold takes.
+func (l *lane) tellGap(g gapSender) {
 	l.lease.gapping = true
 	lost := l.state.lease.lost
 	req := Request{Sub: l.id, Webhook: l.hook, Binding: l.binding, Watermark: l.scheduler.Lowest()}
@@ -259,7 +262,6 @@ func (l *lane) tellGap() (wait bool) {
 		}
 		l.lease.gaps <- out
 	})
-	return true
 }
 
 // gapTold takes the end of a gap envelope. Whatever it is, it holds nothing.
@@ -269,7 +271,9 @@ func (l *lane) gapTold(g gapSent) {
 	if !l.lease.gapTried {
 		l.state.lease, l.unstored = l.state.lease.gapTold(g.lost, g.res.Class == outbox.ClassOK), true
 	}
-	l.log.Info("the receiver of a lease was told that events are lost", "subscription", l.id, "class", g.res.Class, "status", g.res.Status)
+	if g.res.Status != 0 {
+		l.log.Info("the receiver of a lease was told that events are lost", "subscription", l.id, "class", g.res.Class, "status", g.res.Status)
+	}
 }
 
 // leaseState is what a lane shows of its lease.

@@ -1,7 +1,9 @@
 package dispatcher
 
 import (
+	"bytes"
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -72,7 +74,8 @@ func TestALossOfALeaseIsTold(t *testing.T) {
 // responded.
 func TestAGapThatCannotBeTold(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
-		r, e := newLeaseRig(t, nil, leaseOf(func(l *outbox.Lease) { l.Ends = time.Time{} }))
+		var out bytes.Buffer
+		r, e := newLeaseRig(t, nil, leaseOf(func(l *outbox.Lease) { l.Ends = time.Time{} }), logInto(&out))
 		s := r.opt.Sender.(leaseSender)
 		var responds atomic.Bool
 		s.gap = func() Result {
@@ -102,6 +105,10 @@ func TestAGapThatCannotBeTold(t *testing.T) {
 			t.Errorf("%d gap envelopes, want 4: %v", len(e.gaps), e.gaps)
 		}
 		r.stop()
+		// those that reached nobody are not logged as told
+		if n := strings.Count(out.String(), "events are lost"); n != 1 {
+			t.Errorf("%d lines say that a gap was told\n%s", n, out.String())
+		}
 	})
 }
 

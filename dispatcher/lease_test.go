@@ -3,6 +3,7 @@ package dispatcher
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -148,6 +149,32 @@ func TestALeaseThatIsRefused(t *testing.T) {
 			r.stop()
 		})
 	}
+}
+
+// TestALeaseFailsSinceItsFirstTrouble: a receiver refuses everything, and is then down. It has been
+// failing since the former; before, the latter made it a new trouble.
+func TestALeaseFailsSinceItsFirstTrouble(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
+		var code atomic.Int64
+		code.Store(410)
+		r, e := newLeaseRig(t, func(Request) Result { return status(int(code.Load())) }, leaseOf())
+		r.run()
+		for range outbox.DefaultHoldAfter {
+			e.bring(r, "a")
+			r.idle(time.Second)
+		}
+		since := r.d.State(subA).Failure.Since
+		if since.IsZero() {
+			t.Fatalf("after refusals: %+v", r.d.State(subA))
+		}
+		code.Store(503)
+		e.bring(r, "a")
+		r.idle(5 * time.Minute)
+		if st := r.d.State(subA); !st.Failure.Since.Equal(since) || !strings.Contains(st.Reason, "spent its schedule") {
+			t.Errorf("failing since %v, then %+v", since, st)
+		}
+		r.stop()
+	})
 }
 
 // TestARefusalAmidAnOutage: a receiver that comes up refuses for a moment what it takes a moment

@@ -1,6 +1,7 @@
 package dispatcher
 
 import (
+	"cmp"
 	"strconv"
 
 	"waoutbox/outbox"
@@ -77,6 +78,11 @@ func deadReason(r Result) string {
 		return strconv.Itoa(r.Status)
 	}
 	return string(r.Class)
+}
+
+// lastError is what a lane keeps and shows of a failed attempt.
+func (a *attempt) lastError() string {
+	return clamp(cmp.Or(a.res.Message, deadReason(a.res)), maxReason)
 }
 
 // Reasons of dead letters that no attempt gave.

@@ -297,9 +297,16 @@ func TestAPanicInACommitIsRepeated(t *testing.T) {
 func TestWhoeverHasLeftBeforeTheCallAsksForNothing(t *testing.T) {
 	r := newRig(t, ok)
 	var writes atomic.Int32
+	reads := make(chan struct{}, 1)
 	r.fake.Hook(func(op string) error {
-		if op == "Commit" {
+		switch op {
+		case "Commit":
 			writes.Add(1)
+		case "Read":
+			select {
+			case reads <- struct{}{}:
+			default:
+			}
 		}
 		return nil
 	})
@@ -317,6 +324,7 @@ func TestWhoeverHasLeftBeforeTheCallAsksForNothing(t *testing.T) {
 	if n := writes.Load(); n > 1 {
 		t.Errorf("%d writes, want the one of the resumption", n)
 	}
+	<-reads // a Run that is stopped before its lane runs has failed
 	stop()
 	r.must(<-ended)
 }

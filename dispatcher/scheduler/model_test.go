@@ -36,6 +36,7 @@ type world struct {
 	now       time.Time
 	slots     int
 	unordered bool
+	patient   int  // after how many attempts a delivery waits for the end of an outage; 0: never
 	holds     bool // new deliveries are held back
 	read      outbox.Seq
 
@@ -50,7 +51,7 @@ type world struct {
 
 func newWorld(t *rapid.T) *world {
 	w := &world{t: t, now: time.Unix(1_700_000_000, 0), next: 1, slots: rapid.IntRange(1, 6).Draw(t, "slots"),
-		pending: map[outbox.Seq]outbox.Record{}, dead: map[outbox.Seq]outbox.Record{}}
+		patient: rapid.IntRange(0, 3).Draw(t, "patient"), pending: map[outbox.Seq]outbox.Record{}, dead: map[outbox.Seq]outbox.Record{}}
 	w.load()
 	return w
 }
@@ -66,7 +67,7 @@ func (w *world) load() {
 		if r, ok := w.pending[m.seq]; ok {
 			m.open, m.stored = true, true
 			m.attempts, m.replays, m.failures = r.Attempts, r.Replay, r.Log
-			m.due = w.now.Add(min(max(0, r.Due.Sub(w.now)), []time.Duration{0, 1e9, 3e9, 10e9}[r.Attempts]))
+			m.due = w.now.Add(min(max(0, r.Due.Sub(w.now)), []time.Duration{0, 1e9, 3e9, 10e9}[min(r.Attempts, 3)]))
 			w.s.AddStored(r, m.due)
 		} else if _, ok := w.dead[m.seq]; ok {
 			m.ended = outbox.Dead
@@ -74,7 +75,11 @@ func (w *world) load() {
 			m.attempts, m.failures = 0, nil // it will be read again
 		}
 	}
+	w.s.SetPatient(w.patient)
 }
+
+// spent reports whether a delivery has failed so often that, held back, it waits for a probe.
+func (w *world) spent(m *modelDelivery) bool { return w.patient > 0 && m.attempts >= w.patient }
 
 func (w *world) of(seq outbox.Seq) *modelDelivery {
 	for _, m := range w.events {
@@ -136,7 +141,7 @@ func (w *world) Start(t *rapid.T) {
 			t.Fatalf("%d starts although it is in flight, delivered or dead", d.Seq)
 		case len(w.inFlight()) >= w.slots:
 			t.Fatalf("%d in flight on %d slots", len(w.inFlight())+1, w.slots)
-		case w.holds && m.attempts == 0:
+		case w.holds && (m.attempts == 0 || w.spent(m)):
 			t.Fatalf("%d starts although new deliveries are held back", d.Seq)
 		case d.Attempts() != m.attempts || d.Replay() != m.replays:
 			t.Fatalf("%d starts as attempt %d, replay %d; want %d and %d", d.Seq, d.Attempts()+1, d.Replay(), m.attempts+1, m.replays)
@@ -161,6 +166,15 @@ func (w *world) Start(t *rapid.T) {
 func (w *world) Hold(t *rapid.T) {
 	w.holds = rapid.IntRange(0, 3).Draw(t, "hold") == 0
 	w.s.HoldNew(w.holds)
+	if w.holds {
+		return
+	}
+	w.s.Hurry(w.now)
+	for _, m := range w.events {
+		if w.spent(m) && m.due.After(w.now) {
+			m.due = w.now
+		}
+	}
 }
 
 // Probe starts one of the deliveries that are held back. It must not while anything that was
@@ -175,8 +189,8 @@ func (w *world) Probe(t *rapid.T) {
 			unstored := o.ended == outbox.Dead && !o.open && !stored && o.attempts > 0
 			first = first && (o.seq >= m.seq || w.unordered || o.chat != m.chat || !o.open && !unstored)
 		}
-		underWay = underWay || m.inFlight != nil || first && m.attempts > 0 && !m.due.After(w.now.Add(time.Minute))
-		if first && m.attempts == 0 {
+		underWay = underWay || m.inFlight != nil || first && m.attempts > 0 && !w.spent(m) && !m.due.After(w.now.Add(time.Minute))
+		if first && (m.attempts == 0 || w.spent(m)) {
 			candidates = append(candidates, m)
 		}
 	}
@@ -242,8 +256,8 @@ func (w *world) End(t *rapid.T) {
 	m.failures = append(slices.Clone(m.failures), byte(m.attempts))
 	m.attempts++
 	m.stored = false
-	if waits := []time.Duration{0, 1e9, 3e9, 10e9}; how == 2 && m.attempts < len(waits) {
-		m.due = w.now.Add(waits[m.attempts])
+	if waits := []time.Duration{0, 1e9, 3e9, 10e9}; how == 2 && (m.attempts < len(waits) || w.patient > 0) {
+		m.due = w.now.Add(waits[min(m.attempts, len(waits)-1)])
 		w.s.Fail(d, m.due, log)
 		return
 	}
@@ -406,6 +420,15 @@ func (w *world) Switch(*rapid.T) {
 // check runs after every step: what is below the cursor on disk was delivered, is dead, or has a
 // record.
 func (w *world) check(t *rapid.T) {
+	lowest := w.s.Lowest()
+	if lowest > w.read {
+		t.Fatalf("all below %d is finished, and read up to %d", lowest, w.read)
+	}
+	for _, m := range w.events {
+		if _, stored := w.dead[m.seq]; m.seq < lowest && (m.open || m.ended == outbox.Dead && !stored) {
+			t.Fatalf("%d is below %d, which says that all below is finished", m.seq, lowest)
+		}
+	}
 	for _, m := range w.events {
 		if m.seq >= w.next {
 			break
