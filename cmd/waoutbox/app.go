@@ -89,7 +89,7 @@ func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox 
 	if err := a.sealAudit(ctx); err != nil { // the next start tries again
 		log.Error("the audit trail could not be sealed", "error", err)
 	}
-	thinly := &occurrences{preview: cfg.MCPPreview, box: a.box}
+	thinly := occurrences{cfg.MCPPreview, a.box}
 	a.sender = webhook.New(webhook.Options{
 		Unseal: a.keys.unseal, Sealed: true, UserAgent: "waoutbox/" + version, Own: a.own, Occurrence: thinly.body, Cursor: thinly.cursor, Log: log,
 	})

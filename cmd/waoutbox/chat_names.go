@@ -21,10 +21,13 @@ const (
 // cannot be found out keeps its address.
 type chatNames map[string]string
 
-// namesOf finds out the names of chats, as far as that is quick. A failure leaves a name out: the
-// listing is worth more than it.
+// namesOf finds out the names of chats, as far as that is quick; none with --json, which has
+// addresses. A failure leaves a name out: the listing is worth more than it.
 func (e *env) namesOf(ctx context.Context, svc api.Service, chats ...string) chatNames {
 	names, groups := chatNames{}, false
+	if e.json {
+		return names
+	}
 	ctx, cancel := context.WithTimeout(ctx, namesWait)
 	defer cancel()
 	looked := 0
@@ -35,6 +38,7 @@ func (e *env) namesOf(ctx context.Context, svc api.Service, chats ...string) cha
 			groups = true
 		case strings.HasSuffix(chat, "@lid") && looked < mostLookedUp:
 			looked++
+			names[chat] = "" // once, whatever comes of it
 			page, err := svc.Events(ctx, api.EventQuery{EventFilter: api.EventFilter{Chat: chat}, Backward: true, Limit: 1})
 			if err == nil && len(page.Items) == 1 {
 				names[chat] = phoneOf(page.Items[0].Chat, page.Items[0].ChatAlt)

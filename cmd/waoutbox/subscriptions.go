@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"sync"
 
 	"waoutbox/cmd/internal/admin"
 	"waoutbox/cmd/internal/config"
@@ -14,18 +13,14 @@ import (
 	"waoutbox/outbox/boltbox"
 )
 
-// occurrences are what is sent to the receivers of MCP clients' subscriptions. Safe for concurrent
-// use.
+// occurrences are what is sent to the receivers of MCP clients' subscriptions.
 type occurrences struct {
 	preview bool // where a subscription may have it too
 	box     *boltbox.Box
-
-	mu    sync.Mutex
-	state string // of the log; "" until it could be read
 }
 
 // body is an event as its receiver gets it, with the cursor before watermark.
-func (o *occurrences) body(ev outbox.Event, preview bool, watermark outbox.Seq) ([]byte, error) {
+func (o occurrences) body(ev outbox.Event, preview bool, watermark outbox.Seq) ([]byte, error) {
 	data, err := thin.Data(ev, preview && o.preview)
 	if err != nil {
 		return nil, err
@@ -34,15 +29,8 @@ func (o *occurrences) body(ev outbox.Event, preview bool, watermark outbox.Seq) 
 }
 
 // cursor is the place before watermark.
-func (o *occurrences) cursor(watermark outbox.Seq) string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.state == "" {
-		if now, err := o.box.Events(context.Background(), outbox.EventQuery{Backward: true, Limit: 1, Heads: true}); err == nil {
-			o.state = now.State
-		}
-	}
-	return outbox.Position(o.state, watermark)
+func (o occurrences) cursor(watermark outbox.Seq) string {
+	return outbox.Position(o.box.State(), watermark)
 }
 
 // receivers are the endpoints of these subscriptions.

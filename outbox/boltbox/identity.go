@@ -40,13 +40,17 @@ func (b *Box) RenewState(ctx context.Context) error {
 	return nil
 }
 
+// State is the id of the log, as outbox.EventPage has it.
+func (b *Box) State() string {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	return b.state
+}
+
 // ensureState gives the log an id when it has none: it is new, of an older version, or its id is
 // damaged. Where none can be stored the log is used all the same, with one that a restart forgets.
 func (b *Box) ensureState(ctx context.Context) {
-	b.mu.RLock()
-	missing := b.state == ""
-	b.mu.RUnlock()
-	if !missing {
+	if b.State() != "" {
 		return
 	}
 	err := b.RenewState(ctx)

@@ -32,6 +32,9 @@ func TestTheLogKeepsItsID(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if box.State() != page.State {
+			t.Errorf("the id is %q, and %q in a page", box.State(), page.State)
+		}
 		if err := db.Close(); err != nil {
 			t.Fatal(err)
 		}

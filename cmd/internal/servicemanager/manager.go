@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Errors of a system that cannot do it.
@@ -101,6 +102,9 @@ func (s Service) backend() (backend, error) {
 	return nil, ErrUnsupported
 }
 
+// undoLimit bounds how long an installation that failed is taken back.
+const undoLimit = 30 * time.Second
+
 // Install writes the file of the service, and has it started now and from then on. What was
 // installed for this state directory before is replaced. Once the manager has taken it, and before
 // it starts it, before is called, which ends what runs without the manager. When anything fails,
@@ -110,21 +114,33 @@ func (s Service) Install(ctx context.Context, before func() error) (Status, erro
 	if err != nil {
 		return Status{}, err
 	}
-	undo := func() {}
-	if path := b.file(); path != "" {
-		old, err := os.ReadFile(path)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	was, err := s.Status(ctx)
+	if err != nil {
+		return Status{}, err
+	}
+	path := b.file()
+	var old []byte
+	if was.Installed && path != "" {
+		if old, err = os.ReadFile(path); err != nil {
 			return Status{}, err
 		}
-		undo = func() {
-			if old != nil {
-				_ = os.WriteFile(path, old, 0o644) //nolint:gosec // it holds no secret
-			} else {
-				_ = b.uninstall(ctx) // as far as it was taken
+	}
+	undo := func() {
+		// an interrupted installation leaves nothing either
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoLimit)
+		defer cancel()
+		switch {
+		case !was.Installed:
+			_ = b.uninstall(ctx) // as far as it was taken
+			if path != "" {
 				_ = os.Remove(path)
 			}
-			s.forgotten(ctx, b)
+		case path != "":
+			_ = os.WriteFile(path, old, 0o644) //nolint:gosec // it holds no secret
 		}
+		s.forgotten(ctx, b)
+	}
+	if path != "" {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // others may list it, as all of these
 			return Status{}, err
 		}

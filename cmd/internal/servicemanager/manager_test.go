@@ -27,8 +27,11 @@ type calls struct {
 	fails string // a word of the call that fails
 }
 
-func (c *calls) run(_ context.Context, name string, args ...string) (string, error) {
+func (c *calls) run(ctx context.Context, name string, args ...string) (string, error) {
 	line := strings.Join(append([]string{name}, args...), " ")
+	if err := ctx.Err(); err != nil { // no program is started then
+		return "", err
+	}
 	c.all = append(c.all, line)
 	if c.fails != "" && strings.Contains(line, c.fails) {
 		return "", errors.New("it says no")
@@ -193,6 +196,17 @@ func TestAManagerThatFails(t *testing.T) {
 	c := &calls{}
 	if _, err := service(t, "linux", c).Install(t.Context(), func() error { return errors.New("it does not end") }); err == nil || strings.Contains(strings.Join(c.all, "\n"), "restart") {
 		t.Errorf("beside one that does not end: %v, %q", err, c.all)
+	}
+	for goos, away := range map[string]string{"linux": "disable --now", "darwin": "bootout", "windows": "schtasks /Delete"} {
+		for _, there := range []string{"", "<Task></Task>"} { // what was installed before
+			c := &calls{says: map[string]string{"schtasks /Query": there}}
+			ctx, interrupt := context.WithCancel(t.Context())
+			_, err := service(t, goos, c).Install(ctx, func() error { interrupt(); return ctx.Err() })
+			taken := slices.ContainsFunc(c.all, func(line string) bool { return strings.Contains(line, away) })
+			if want := goos != "windows" || there == ""; err == nil || taken != want {
+				t.Errorf("%s: interrupted with %q before: %v, taken back: %v, %q", goos, there, err, taken, c.all)
+			}
+		}
 	}
 	if _, err := service(t, "plan9", c).Install(t.Context(), nothing); !errors.Is(err, ErrUnsupported) {
 		t.Errorf("plan9: %v", err)
