@@ -32,7 +32,6 @@ type Backend interface {
 	Events(ctx context.Context, q api.EventQuery) (api.EventPage, error)
 	Event(ctx context.Context, ref string) (api.EventDetail, error)
 	Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.OccurrencePage, error)
-	SubscriptionOffer(ctx context.Context) (api.SubscriptionOffer, error)
 	Subscribe(ctx context.Context, in api.Subscribe) (api.Subscribed, error)
 	Unsubscribe(ctx context.Context, in api.Unsubscribe) (api.Unsubscribed, error)
 	RefuseSubscription(ctx context.Context, in api.RefuseSubscription) (api.RefusedSubscription, error)

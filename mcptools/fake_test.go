@@ -264,10 +264,6 @@ func (f *fake) Occurrences(_ context.Context, q api.OccurrenceQuery) (api.Occurr
 	return api.OccurrencePage{Cursor: "c8", Items: []api.Occurrence{{ID: "evt_7", Event: "message.received", Time: event(7).Time, Cursor: "c8", Data: []byte(`{"sequence":7,"preview":"a \u003cb\u003e"}`)}}}, nil
 }
 
-func (f *fake) SubscriptionOffer(context.Context) (api.SubscriptionOffer, error) {
-	return api.SubscriptionOffer{Webhooks: true}, nil
-}
-
 func (f *fake) Subscribe(_ context.Context, in api.Subscribe) (api.Subscribed, error) {
 	ttl := "default"
 	if in.TTLMillis != nil {

@@ -170,11 +170,6 @@ func (w worded) Occurrences(ctx context.Context, q api.OccurrenceQuery) (api.Occ
 	return inTools(w, out, err)
 }
 
-func (w worded) SubscriptionOffer(ctx context.Context) (api.SubscriptionOffer, error) {
-	out, err := w.service.SubscriptionOffer(ctx)
-	return inTools(w, out, err)
-}
-
 func (w worded) Subscribe(ctx context.Context, in api.Subscribe) (api.Subscribed, error) {
 	out, err := w.service.Subscribe(ctx, in)
 	return inTools(w, out, err)

@@ -165,6 +165,9 @@ func (h *Handler) message(w http.ResponseWriter, r *http.Request, body []byte) {
 	session := r.Header.Get(server.HeaderKeySessionID)
 	isModern := modern(r.Header, m.Params.Meta.Version)
 	switch {
+	case len(body) >= smallBody && (m.Method == string(mcp.MethodSubscriptionsListen) || h.events != nil && h.events.Streams(m.Method)):
+		// it would have the place of a long message for as long as it lasts
+		refuse(w, http.StatusRequestEntityTooLarge, m.ID, mcp.INVALID_REQUEST, fmt.Sprintf("A request for a stream is shorter than %d KiB: ask for less, and filter what comes.", smallBody>>10))
 	case isModern && m.Method == string(mcp.MethodNotificationCancelled):
 		// The calls of this era belong to no session, so that mcp-go would end the call of whoever
 		// used the same id. A client ends its call with the connection.

@@ -65,6 +65,40 @@ func TestMessageThatDoesNotArrive(t *testing.T) {
 	}
 }
 
+// A stream is not opened by a long message, which would have its place for as long as its client
+// likes: a few of them, and nobody's long message would be served.
+func TestNoStreamHoldsThePlaceOfALongMessage(t *testing.T) {
+	t.Parallel()
+	events := mcpevents.New(mcpevents.Options{
+		Types: []mcpevents.Type{{Name: "message.received", Input: []byte(`{}`), Payload: []byte(`{}`)}}, Log: slog.New(slog.DiscardHandler),
+		Open: func(ctx context.Context, _ mcpevents.Client) (context.Context, mcpevents.Backend, error) {
+			return ctx, endless{make(chan error, 1)}, nil
+		},
+	})
+	h := New(server.NewMCPServer("test", "1"), events, slog.New(slog.DiscardHandler))
+	srv := httptest.NewServer(h)
+	defer func() { h.Close(); srv.Close() }()
+	for _, method := range []string{"events/stream", "subscriptions/listen"} {
+		body := fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":%q,"params":{"name":"message.received","notifications":{"toolsListChanged":true},"pad":%q,%s}}`, method, strings.Repeat("x", smallBody), modernMeta)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, srv.URL, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Accept", "application/json, text/event-stream")
+		req.Header.Set("Mcp-Protocol-Version", "2026-07-28")
+		req.Header.Set("Mcp-Method", method)
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp.StatusCode != http.StatusRequestEntityTooLarge {
+			t.Errorf("%s: status %d, %d long messages are being served", method, resp.StatusCode, len(h.large))
+		}
+		resp.Body.Close()
+	}
+}
+
 // However many clients send long messages at the same time, few of them are in memory: the others
 // wait for a place, and are refused when none comes free. Short ones are served meanwhile.
 func TestLongMessagesAreServedAFewAtATime(t *testing.T) {

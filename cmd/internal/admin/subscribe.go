@@ -81,6 +81,9 @@ func (s *Service) Subscribe(ctx context.Context, in api.Subscribe) (out api.Subs
 	if flight.Stopped() {
 		return out, api.Retryf(api.CodeNotFound, "the subscription was ended by events/unsubscribe while its endpoint was asked")
 	}
+	if _, err := s.subscriptionURL(in.URL); err != nil {
+		return out, err // its user has disallowed it meanwhile
+	}
 	living, found, err := s.living(ctx, want.id)
 	switch {
 	case err != nil:

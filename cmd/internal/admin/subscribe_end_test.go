@@ -122,6 +122,11 @@ func TestRequestsThatAreOvertaken(t *testing.T) {
 	if len(all) != 1 || !r.isSecret(webhookRow{cfg: r.stored(all[0].ID), sub: r.sub(all[0].ID)}, otherSecret) {
 		t.Errorf("stored are %+v", all)
 	}
+	f.meanwhile = func() { r.policy(api.PolicyAsk) }
+	elsewhere := func(in *api.Subscribe) { in.URL = "https://good.test/another" }
+	if _, err := r.Subscribe(t.Context(), wants(elsewhere)); api.CodeOf(err) != api.CodeHostNotAllowed || len(r.leased()) != 1 {
+		t.Errorf("disallowed meanwhile: %v, stored are %+v", err, r.leased())
+	}
 }
 
 // Whoever made a subscription ends it, by the same words, and what it was owed becomes dead

@@ -15,9 +15,9 @@ import (
 // error: what fails is a warning in the result, and the same call again finishes it.
 //
 // The receiver of what an MCP client subscribed is told, best effort, that nothing comes any more.
-func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (out api.RemoveWebhookResult, err error) {
-	r, _, _ := s.lookUp(ctx, in.Webhook) // what is wrong with that, remove says
-	if out, err = s.remove(ctx, in); err != nil || !out.Removed || r.cfg.Lease == nil || s.o.Receivers == nil {
+func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (api.RemoveWebhookResult, error) {
+	r, out, err := s.remove(ctx, in)
+	if err != nil || !out.Removed || r.cfg.Lease == nil || s.o.Receivers == nil {
 		return out, err
 	}
 	after, cancel := afterWrite(ctx, afterPut)
@@ -28,20 +28,20 @@ func (s *Service) RemoveWebhook(ctx context.Context, in api.RemoveWebhook) (out 
 	return out, nil
 }
 
-// remove is RemoveWebhook without what is told of it.
-func (s *Service) remove(ctx context.Context, in api.RemoveWebhook) (out api.RemoveWebhookResult, err error) {
+// remove is RemoveWebhook without what is told of it. It returns the webhook as it was.
+func (s *Service) remove(ctx context.Context, in api.RemoveWebhook) (r webhookRow, out api.RemoveWebhookResult, err error) {
 	defer func() { s.refused(ctx, &err, aboutWebhook("webhook.remove", in.Webhook)) }()
 	unlock, err := s.lock(ctx)
 	if err != nil {
-		return api.RemoveWebhookResult{}, err
+		return r, out, err
 	}
 	defer unlock()
 	r, found, err := s.lookUp(ctx, in.Webhook)
 	if err != nil {
-		return api.RemoveWebhookResult{}, err
+		return r, out, err
 	}
 	if !found {
-		return api.RemoveWebhookResult{URL: in.Webhook}, nil
+		return r, api.RemoveWebhookResult{URL: in.Webhook}, nil
 	}
 	out = api.RemoveWebhookResult{Removed: !r.sub.Removed, ID: string(r.sub.ID), URL: r.cfg.URL}
 	if r.cfg.Lease != nil {
@@ -50,7 +50,7 @@ func (s *Service) remove(ctx context.Context, in api.RemoveWebhook) (out api.Rem
 	if !r.sub.Removed {
 		warning, err := s.putRemoved(ctx, r)
 		if err != nil {
-			return api.RemoveWebhookResult{}, apiError(err, "remove the webhook")
+			return r, api.RemoveWebhookResult{}, apiError(err, "remove the webhook")
 		}
 		if warning != "" {
 			out.Warnings = append(out.Warnings, warning)
@@ -71,7 +71,7 @@ func (s *Service) remove(ctx context.Context, in api.RemoveWebhook) (out api.Rem
 			"Run it again to finish"))
 	}
 	s.logChange(ctx, "webhook removed", "webhook", r.sub.ID, "dead_lettered", out.DeadLettered, "purged", out.Purged)
-	return out, nil
+	return r, out, nil
 }
 
 // forget discards the dead letters of a removed webhook, then what is known of it. The first of
