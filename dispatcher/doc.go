@@ -16,7 +16,10 @@
 //	gate.go        why a lane waits
 //	pace           what a failing or throttled endpoint still gets: a package of its own (pure)
 //	lane.go        the loop around all these: read, send, settle
-//	attempt.go     one attempt, and what its outcome means
+//	attempt.go     one attempt, from its start to what was sent
+//	outcome.go     what its result means (pure); finish.go is what the lane makes of that
+//	lease.go       the rules of a lease; leasebytes.go is what is stored for it
+//	repeats        which failures are logged: a package of its own (pure)
 //	operation.go   what an administrator wants of a lane, one work at a time, beside its loop
 //	supervisor.go  keeps the lane of one subscription running, and ends it
 //	dispatcher.go  one supervisor per subscription; admin.go is what administrators call

@@ -253,10 +253,8 @@ func (l *lane) wake(now time.Time) (at time.Time, ok bool) {
 			at, ok = t, true
 		}
 	}
-	if end, ok := l.lease.term.At(now); ok && !l.draining && !l.offline {
-		if now.Before(end) {
-			consider(end)
-		}
+	if end, ok := l.lease.term.At(now); ok && now.Before(end) && !l.draining && !l.offline {
+		consider(end)
 	}
 	switch {
 	case l.draining || l.offline || l.skipping || l.settler.failure != nil || l.lease.term.Over(now):

@@ -286,19 +286,23 @@ func (db *DB) removeCopy(path string) {
 
 // takeFile gives the closed database at path the store's own name and uses it from then on, or the
 // old one when that fails. Reads and writes wait meanwhile. What is in memory stays: both files
-// hold the same. The old file is closed before: Windows replaces no open one.
+// hold the same. The old file is closed before: Windows replaces no open one. Where it lost its
+// name it is closed afterwards, for then it would be gone, and the new one not yet in its place.
 func (db *DB) takeFile(path string) error {
+	displaced := db.checkPlace() != nil
 	db.mu.Lock()
 	db.compacting = nil // nothing of it is in use any more
+	if displaced {
+		if err := db.takeName(path); err != nil {
+			db.mu.Unlock()
+			return err
+		}
+	}
 	old := db.bolt
 	db.bolt, db.file = nil, nil
 	err := guarded(old.Close)
-	if err == nil {
-		err = os.Rename(path, db.path)
-	}
-	if err == nil {
-		db.step("renamed")
-		db.renamed = true
+	if err == nil && !displaced {
+		err = db.takeName(path)
 	}
 	bolt, file, openErr := db.openDurably()
 	db.bolt, db.file = bolt, file
@@ -314,6 +318,16 @@ func (db *DB) takeFile(path string) error {
 		return db.closedError()
 	}
 	return err
+}
+
+// takeName gives the file at path the store's own name.
+func (db *DB) takeName(path string) error {
+	if err := os.Rename(path, db.path); err != nil {
+		return err
+	}
+	db.step("renamed")
+	db.renamed = true
+	return nil
 }
 
 // openDurably opens the file when its name is certain to outlive a crash: were it written to

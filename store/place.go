@@ -9,17 +9,16 @@ import (
 )
 
 // checkPlace returns an error of kind Displaced when the file that is open lost its name: it was
-// removed, moved away, or another one was put in its place. What were written to it would be gone
+// removed, moved away, or another one was put in its place. What was written to it would be gone
 // when it is closed.
 func (db *DB) checkPlace() error {
-	db.mu.RLock()
-	file := db.file
-	db.mu.RUnlock()
-	if file == nil {
+	db.mu.RLock() // a compacted file takes the name between no two looks
+	defer db.mu.RUnlock()
+	if db.file == nil {
 		return nil
 	}
-	open, err := file.Stat()
-	if err != nil { // closed meanwhile
+	open, err := db.file.Stat()
+	if err != nil {
 		return nil
 	}
 	info, err := os.Stat(db.path)

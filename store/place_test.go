@@ -113,3 +113,76 @@ func TestARemovedFileIsWrittenAnew(t *testing.T) {
 		t.Errorf("the backup has %d keys, want %d", len(got), len(want))
 	}
 }
+
+// What a removed file holds is not given up before the one that is written anew has its name.
+// Before, it was closed first: when the new one could not be put there, all events were gone.
+func TestARemovedFileIsKeptUntilItIsWrittenAnew(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("NOT RUN: Windows removes no file that is open")
+	}
+	path := filepath.Join(t.TempDir(), store.OutboxFile)
+	inTheWay := true
+	db, err := store.Open(path, store.DBOptions{Schema: storetest.Schema(), StepHook: func(step string) {
+		if step == "closed" && inTheWay {
+			if err := os.Mkdir(path, 0o700); err != nil {
+				t.Error(err)
+			}
+		}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	do(t, db, appendOf("a"))
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Compact(t.Context()); err == nil {
+		t.Error("it was written anew where something is in the way")
+	}
+	inTheWay = false
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Compact(t.Context()); err != nil {
+		t.Error(err)
+	}
+	do(t, db, appendOf("b"))
+	if got := keys(t, db); got != "a b" {
+		t.Errorf("the file holds %q", got)
+	}
+}
+
+// A compacted file that takes the place of the one that is open was put there by nobody else.
+// Before, a status at that moment could raise the alarm.
+func TestACompactedFileIsNotDisplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), store.OutboxFile)
+	db, err := store.Open(path, store.DBOptions{Schema: storetest.Schema()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { db.Close() })
+	do(t, db, appendOf("a"))
+	over := make(chan string)
+	ctx, end := context.WithCancel(t.Context())
+	for range 4 {
+		go func() {
+			found := ""
+			for ctx.Err() == nil && found == "" {
+				found = causes(db.Stats())
+			}
+			over <- found
+		}()
+	}
+	for range 20 {
+		if err := db.Compact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end()
+	for range 4 {
+		if found := <-over; found != "" {
+			t.Errorf("a status said: %s", found)
+		}
+	}
+}

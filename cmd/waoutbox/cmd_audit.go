@@ -102,8 +102,8 @@ func (e *env) listAudit(ctx context.Context, svc api.Service, since time.Time, m
 	}
 	names := e.namesOf(ctx, svc, objects...)
 	for _, r := range all {
-		object := term.Clean(cmp.Or(r.Object, r.URL, term.None))
-		if strings.Contains(r.Object, "@") {
+		object := term.Clean(cmp.Or(r.About(), term.None))
+		if r.URL == "" && strings.Contains(r.Object, "@") {
 			object = names.text(r.Object, "")
 		}
 		t.Row(e.clock(r.At), term.Clean(auditWho(r)), term.Clean(r.Operation), object, term.Clean(auditOutcome(r)))

@@ -34,7 +34,9 @@ type keyring struct {
 	key     *store.Key // nil while the file cannot be used
 	missing error      // why key is nil
 	renewed bool       // it, or the outbox, took the place of one that is lost
-	since   time.Time
+	// key, while the outbox is not marked with it: see note
+	unmarked *store.Key
+	since    time.Time
 }
 
 // openKeyring reads the key, or makes one when sealed, which is asked only when the key is missing
@@ -42,16 +44,17 @@ type keyring struct {
 // no key, which is left as it is; one that cannot be read, or that others may write, is.
 func openKeyring(ctx context.Context, path string, mark keyMark, sealed func() (bool, error), log *slog.Logger) (*keyring, error) {
 	k := &keyring{path: path, mark: mark, log: log}
-	err := k.read(ctx, false)
+	err := k.read(false)
 	if errors.Is(err, store.KeyMissing) || errors.Is(err, store.OtherKey) {
 		some, serr := sealed()
 		if serr != nil {
 			return nil, serr
 		}
 		if !some {
-			err = k.read(ctx, true)
+			err = k.read(true)
 		}
 	}
+	k.note(ctx)
 	if errors.Is(err, store.KeyMissing) || errors.Is(err, store.OtherKey) || errors.Is(err, store.WrongKey) {
 		k.since = time.Now()
 		log.Error("the key cannot be used: the webhooks that it sealed are held, unsigned ones too", "error", err)
@@ -61,9 +64,10 @@ func openKeyring(ctx context.Context, path string, mark keyMark, sealed func() (
 }
 
 // read reads the key file. With anew it makes one when there is none, and takes another one than
-// the outbox was marked with. The caller holds mu, or is alone.
-func (k *keyring) read(ctx context.Context, anew bool) error {
-	k.key, k.missing = nil, nil
+// the outbox was marked with. It writes nothing to the outbox: audit calls it in a commit. The
+// caller holds mu, or is alone.
+func (k *keyring) read(anew bool) error {
+	k.key, k.missing, k.unmarked = nil, nil, nil
 	key, err := store.OpenKey(k.path, !anew)
 	marked := false
 	if err == nil {
@@ -73,10 +77,7 @@ func (k *keyring) read(ctx context.Context, anew bool) error {
 		marked, err = false, nil
 	}
 	if err == nil && !marked {
-		k.renewed = anew
-		if err := k.mark.MarkKey(ctx, key); err != nil { // the next start does it
-			k.log.Warn("the outbox was not marked with its key", "error", err)
-		}
+		k.renewed, k.unmarked = anew, key
 	}
 	if k.missing = explain.State(err); err == nil {
 		k.key = key
@@ -84,13 +85,29 @@ func (k *keyring) read(ctx context.Context, anew bool) error {
 	return k.missing
 }
 
+// note marks the outbox with the key that read has found, where it is not. The caller does not hold
+// mu: the commit that it waits for may want the key.
+func (k *keyring) note(ctx context.Context) {
+	k.mu.Lock()
+	key := k.unmarked
+	k.unmarked = nil
+	k.mu.Unlock()
+	if key == nil {
+		return
+	}
+	if err := k.mark.MarkKey(ctx, key); err != nil { // the next start does it
+		k.log.Warn("the outbox was not marked with its key", "error", err)
+	}
+}
+
 // unseal opens a sealed secret. When the key in memory does not fit, the file is looked at again:
 // it may have been put back since.
 func (k *keyring) unseal(sealed []byte, owner string) ([]byte, error) {
+	defer k.note(context.Background()) // when mu is free
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.key == nil {
-		if err := k.read(context.Background(), false); err != nil {
+		if err := k.read(false); err != nil {
 			return nil, err
 		}
 		k.log.Info("key file found again: held webhooks go on")
@@ -112,10 +129,11 @@ func (k *keyring) unseal(sealed []byte, owner string) ([]byte, error) {
 // seal closes a secret that is set now. Without a key it makes one: what was sealed with the lost
 // one stays held.
 func (k *keyring) seal(plain []byte, owner string) ([]byte, error) {
+	defer k.note(context.Background()) // when mu is free
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.key == nil {
-		if err := k.read(context.Background(), true); err != nil {
+		if err := k.read(true); err != nil {
 			return nil, err
 		}
 		k.log.Warn("a secret was set while the key was missing or another one: it is sealed with the key that is there now. Webhooks sealed with the one before stay held until their secret is set again")
@@ -133,11 +151,12 @@ func (k *keyring) unsettled() *store.Key {
 	return k.key
 }
 
-// audit returns what seals the audit trail; nil while the key cannot be used.
+// audit returns what seals the audit trail; nil while the key cannot be used. It may be called in a
+// commit: nothing waits for one while it holds mu.
 func (k *keyring) audit() outbox.AuditSealer {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.key == nil && k.read(context.Background(), false) != nil {
+	if k.key == nil && k.read(false) != nil {
 		return nil
 	}
 	return auditSealer{k.key, k.renewed}

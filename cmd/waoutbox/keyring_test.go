@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"waoutbox/cmd/internal/config"
 	"waoutbox/outbox/api"
@@ -30,6 +31,61 @@ func (m *marks) CheckKey(k *store.Key) (bool, error) {
 func (m *marks) MarkKey(_ context.Context, k *store.Key) (err error) {
 	m.sealed, err = k.Seal(nil, "mark")
 	return err
+}
+
+// committing is an outbox whose commit of the mark seals the audit trail too.
+type committing struct {
+	marks
+	keys  *keyring
+	stuck bool
+	n     int // marks
+}
+
+func (c *committing) MarkKey(ctx context.Context, k *store.Key) error {
+	c.n++
+	if c.keys != nil {
+		sealed := make(chan struct{})
+		go func() { c.keys.audit(); close(sealed) }()
+		select {
+		case <-sealed:
+		case <-time.After(10 * time.Second):
+			c.stuck = true
+		}
+	}
+	return c.marks.MarkKey(ctx, k)
+}
+
+// TestACommitMayWantTheKey: the outbox is marked with its key in a commit, which may be one that
+// seals the audit trail. Before, that one waited for the key and the key for it, for ever, and so
+// did a commit that found the key put back.
+func TestACommitMayWantTheKey(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), store.KeyFile)
+	mark := &committing{}
+	k, err := openKeyring(t.Context(), path, mark, yes, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mark.keys = k
+	if _, err := k.seal([]byte("new"), "wh_1"); err != nil || mark.stuck || mark.n != 1 {
+		t.Errorf("a secret was set: %v, marked %d times, stuck: %v", err, mark.n, mark.stuck)
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	mark = &committing{}
+	if k, err = openKeyring(t.Context(), path, mark, yes, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if k.audit() == nil || mark.n != 0 {
+		t.Errorf("a commit found the key put back, and marked the outbox %d times: it waits for itself", mark.n)
+	}
+	if _, err := k.seal([]byte("new"), "wh_1"); err != nil || mark.n != 1 {
+		t.Errorf("afterwards it is marked %d times, %v", mark.n, err)
+	}
 }
 
 func yes() (bool, error) { return true, nil }

@@ -43,8 +43,8 @@ func (e *ChallengeError) Error() string {
 // challenge, which a 2xx must repeat as {"challenge": …}. It goes through the same checks of the
 // address as a delivery, follows no redirect, is made once, and ends within 10 s. secret is in
 // plain, as the client gave it, since nothing is stored yet; w needs its URL, and a Lease where it
-// is to be Public. It returns nil when the receiver
-// agreed, else a *ChallengeError, or ctx's error when its caller left.
+// is to be Public. It returns nil when the receiver agreed, else a *ChallengeError, or ctx's error
+// when its caller left.
 func (s *Sender) Challenge(ctx context.Context, w outbox.Webhook, secret []byte, subscriptionID string) error {
 	token := rand.Text()
 	body, err := json.Marshal(map[string]string{"type": envelopeVerification, "challenge": token})
@@ -116,7 +116,7 @@ func (s *Sender) Gap(ctx context.Context, r dispatcher.Request) dispatcher.Resul
 
 // Terminated tells the receiver of a lease, best effort and within 5 s, that nothing comes any
 // more: failure is what the extension calls its error. sub and w are the lease as it was stored
-// until now, with its seal.
+// until now, with its seal. Its lane may have ended before, so that nothing is kept for it.
 func (s *Sender) Terminated(ctx context.Context, sub outbox.Subscription, w outbox.Webhook, failure any) error {
 	ctx, cancel := context.WithTimeout(ctx, terminatedTime)
 	defer cancel()
@@ -124,6 +124,7 @@ func (s *Sender) Terminated(ctx context.Context, sub outbox.Subscription, w outb
 	if err != nil {
 		return err
 	}
+	defer s.Forget(sub.ID)
 	res := s.envelope(ctx, &dispatcher.Request{Sub: sub.ID, Webhook: w, Binding: binding}, envelopeTerminated, map[string]any{"error": failure})
 	if res.Class != outbox.ClassOK {
 		return fmt.Errorf("tell the receiver of %s that its lease has ended: %s", sub.ID, res.Message)

@@ -82,6 +82,9 @@ func TestWhatTheReceiverOfALeaseGets(t *testing.T) {
 	if err := s.Terminated(t.Context(), sub, r.Webhook, map[string]any{"code": -32012}); err != nil {
 		t.Fatal(err)
 	}
+	if n := len(s.clients); n != 0 { // nobody is left who would have it forgotten
+		t.Errorf("%d clients are kept of a lease that has ended", n)
+	}
 	names := []string{"Content-Length", "Content-Type", "User-Agent", "Webhook-Id", "Webhook-Signature", "Webhook-Timestamp", "X-Mcp-Subscription-Id"}
 	for i, g := range got {
 		var all []string

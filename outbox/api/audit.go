@@ -1,6 +1,10 @@
 package api
 
-import "time"
+import (
+	"cmp"
+	"strings"
+	"time"
+)
 
 // The kinds of callers.
 const (
@@ -59,6 +63,15 @@ type AuditRecord struct {
 	Warning string   `json:"warning,omitempty"`
 	// refusals before this one that were not recorded, since there were too many
 	Unrecorded int64 `json:"unrecorded,omitempty"`
+}
+
+// About is what it was done to, in a line: Object, or else URL, or both where Object is no webhook
+// that says where: a subscription that was refused has none, and its Object is an event.
+func (r AuditRecord) About() string {
+	if r.Object == "" || r.URL == "" || strings.HasPrefix(r.Object, "wh_") {
+		return cmp.Or(r.Object, r.URL)
+	}
+	return r.URL + " (" + r.Object + ")"
 }
 
 // AuditQuery asks for a part of the audit trail, newest first.

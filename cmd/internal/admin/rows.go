@@ -222,7 +222,7 @@ func (s *Service) nearWebhook(ctx context.Context, ref string) string {
 	for _, r := range rows {
 		id := string(r.sub.ID)
 		ids = append(ids, id)
-		if strings.EqualFold("wh_"+ref, id) || strings.Contains(ref, "://") && strings.HasPrefix(r.cfg.URL, ref) {
+		if strings.EqualFold(idPrefix+ref, id) || strings.Contains(ref, "://") && strings.HasPrefix(r.cfg.URL, ref) {
 			near = append(near, id)
 		}
 	}

@@ -45,7 +45,7 @@ type wanted struct {
 	principal string
 	url       string // its identity
 	public    bool   // its host is in no private network now
-	host      string
+	host      string // without a port
 	event     string
 	arguments json.RawMessage // canonical
 	filter    outbox.Filter
@@ -105,7 +105,7 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 	if err != nil {
 		return w, err
 	}
-	w.url, w.host, w.event, w.cursor = at.url, at.host, in.Event, in.Cursor
+	w.url, w.host, w.event, w.cursor = at.url, at.name, in.Event, in.Cursor
 	if w.filter, err = s.occurrenceFilter(api.OccurrenceQuery{Events: []string{in.Event}, Chats: in.Chats, NotChats: in.NotChats, Kinds: in.Kinds}); err != nil {
 		return w, err
 	}
@@ -126,8 +126,10 @@ func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err e
 
 // subscriptionTarget is where events are wanted.
 type subscriptionTarget struct {
-	url, host string
-	listed    bool
+	url    string
+	name   string // of the host
+	host   string // as it is allowed: with the port where that is an odd one
+	listed bool
 }
 
 // subscriptionURL checks a URL and applies the policy for hosts to it: the client's user is not
@@ -143,6 +145,7 @@ func (s *Service) subscriptionURL(raw string) (at subscriptionTarget, err error)
 	if !strings.HasPrefix(at.url, "https:") && !(e.Loopback() && s.o.Subscriptions.LoopbackHTTP) {
 		return at, api.Errorf(api.CodeInvalidURL, "events are sent to https URLs alone: give one that begins with https://").In("url")
 	}
+	at.name = e.Host
 	if at.host = e.String(); e.Port == "443" || e.Port == "80" {
 		at.host = e.Host
 	}
@@ -179,13 +182,11 @@ func (s *Service) agreed(ctx context.Context, w wanted) (at time.Time, generatio
 	if err != nil {
 		return at, 0, err
 	}
-	count := 0
 	for _, r := range all {
-		l := r.cfg.Lease
-		if l == nil || r.sub.Removed || s.leaseOver(r) {
+		if !s.lives(r) {
 			continue
 		}
-		count++
+		l := r.cfg.Lease
 		if l.ID == w.id {
 			generation = l.Generation
 		}
@@ -193,8 +194,10 @@ func (s *Service) agreed(ctx context.Context, w wanted) (at time.Time, generatio
 			at = l.VerifiedAt
 		}
 	}
-	if generation == 0 && count >= MaxSubscriptions {
-		return at, 0, s.tooManySubscriptions()
+	if generation == 0 {
+		if err := s.checkSubscriptionLimit(all); err != nil {
+			return at, 0, err
+		}
 	}
 	if !at.IsZero() {
 		return at, generation, nil
@@ -211,7 +214,18 @@ func (s *Service) agreed(ctx context.Context, w wanted) (at time.Time, generatio
 	return now(), generation, nil
 }
 
-func (s *Service) tooManySubscriptions() error {
+// checkSubscriptionLimit refuses one more subscription than there may be: before its endpoint is
+// asked, and again before it is stored, since others may be stored meanwhile.
+func (s *Service) checkSubscriptionLimit(all []webhookRow) error {
+	count := 0
+	for _, r := range all {
+		if s.lives(r) {
+			count++
+		}
+	}
+	if count < MaxSubscriptions {
+		return nil
+	}
 	return api.Errorf(api.CodeTooManyWebhooks, "there are already %d subscriptions of MCP clients, the most this service keeps. End one, or have the user remove one with: `%s`",
 		MaxSubscriptions, s.command("webhook remove ID"))
 }
@@ -227,6 +241,11 @@ func (s *Service) callbackFailed(err error) error {
 	return failed
 }
 
+// lives reports whether a row is a subscription that lives.
+func (s *Service) lives(r webhookRow) bool {
+	return r.cfg.Lease != nil && !r.sub.Removed && !s.leaseOver(r)
+}
+
 // living returns the subscription of that id that lives.
 func (s *Service) living(ctx context.Context, id string) (r webhookRow, found bool, err error) {
 	all, err := s.rows(ctx)
@@ -234,7 +253,7 @@ func (s *Service) living(ctx context.Context, id string) (r webhookRow, found bo
 		return r, false, err
 	}
 	for _, r := range all {
-		if r.cfg.Lease != nil && r.cfg.Lease.ID == id && !r.sub.Removed && !s.leaseOver(r) {
+		if s.lives(r) && r.cfg.Lease.ID == id {
 			return r, true, nil
 		}
 	}

@@ -285,9 +285,20 @@ func TestTooManySubscriptions(t *testing.T) {
 		t.Error(err)
 	}
 	r.subscribe(one)
+	// the last place goes to another request while the endpoint of this one is asked
+	if _, err := r.Unsubscribe(t.Context(), api.Unsubscribe{Event: "message.received", URL: receiverURL, Arguments: `{"n":6}`}); err != nil {
+		t.Error(err)
+	}
+	f.meanwhile = func() { r.subscribe(func(in *api.Subscribe) { in.URL = "https://good.test/faster" }) }
+	if _, err := r.Subscribe(t.Context(), wants(func(in *api.Subscribe) { in.URL = "https://good.test/slower" })); api.CodeOf(err) != api.CodeTooManyWebhooks {
+		t.Errorf("one more, at the same time: %v", err)
+	}
+	if n := len(r.leased()); n != MaxSubscriptions {
+		t.Errorf("%d subscriptions", n)
+	}
 	r.by(api.CallerCLI, "")
 	r.put("https://own.test/")
-	if f.count() != 1 {
+	if f.count() != 3 {
 		t.Errorf("the endpoint was asked %d times", f.count())
 	}
 }

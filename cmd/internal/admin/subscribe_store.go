@@ -14,7 +14,14 @@ import (
 // begin stores a subscription that did not live: a new one, whatever there was before it. agreed is
 // when its endpoint agreed.
 func (s *Service) begin(ctx context.Context, in api.Subscribe, w wanted, agreed time.Time) (out api.Subscribed, err error) {
-	if err := s.checkWebhookLimit(ctx); err != nil {
+	all, err := s.rows(ctx)
+	if err == nil {
+		err = s.checkSubscriptionLimit(all)
+	}
+	if err == nil {
+		err = s.checkWebhookLimit(ctx)
+	}
+	if err != nil {
 		return out, err
 	}
 	start, err := s.readOccurrences(ctx, api.OccurrenceQuery{

@@ -275,6 +275,9 @@ func TestRefusedSubscriptions(t *testing.T) {
 	if _, err := r.Subscribe(t.Context(), wants()); api.CodeOf(err) != api.CodeRateLimited || f.count() != 5 {
 		t.Errorf("the sixth time within a minute: %v, asked %d times", err, f.count())
 	}
+	if _, err := r.Subscribe(t.Context(), wants(url("https://good.test:8443/"))); api.CodeOf(err) != api.CodeRateLimited || f.count() != 5 {
+		t.Errorf("another port of that host: %v, asked %d times", err, f.count())
+	}
 	if all := r.leased(); len(all) != 0 {
 		t.Errorf("stored are %+v", all)
 	}

@@ -4,9 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"time"
 
+	"waoutbox/store"
 	"waoutbox/store/private"
 )
 
@@ -53,7 +53,7 @@ func (a *Alerts) save() {
 	if err != nil || string(raw) == a.saved {
 		return
 	}
-	if err := write(a.o.Path, raw); err != nil {
+	if err := store.WriteFile(a.o.Path, raw); err != nil {
 		if !a.unsaved {
 			a.o.Log.Warn("what the alert-webhook was told cannot be kept over a restart", "error", err)
 		}
@@ -61,21 +61,4 @@ func (a *Alerts) save() {
 		return
 	}
 	a.saved, a.unsaved = string(raw), false
-}
-
-// write puts a whole file in the place of another.
-func write(path string, b []byte) error {
-	part := path + ".part"
-	f, err := private.Open(part, os.O_CREATE|os.O_WRONLY|os.O_TRUNC)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(b)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Rename(part, path)
-	}
-	if err != nil {
-		_ = os.Remove(part) // the first error says more
-	}
-	return err
 }

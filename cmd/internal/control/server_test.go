@@ -1,46 +1,22 @@
 package control
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"waoutbox/cmd/internal/control/socket"
+	"waoutbox/cmd/internal/logtest"
 	"waoutbox/outbox/api"
 )
-
-// logBuffer is a log that can be read while it is written.
-type logBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *logBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *logBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func (b *logBuffer) logger() *slog.Logger {
-	return slog.New(slog.NewTextHandler(b, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
 
 // post is a caller that is not our Client.
 func post(t *testing.T, r *running, method, path, body string) (int, string) {
@@ -138,8 +114,8 @@ func TestInternalFailuresShowAnIDOnly(t *testing.T) {
 		{"runtime panic", &recordingService{panic: runtimePanic()}, "index out of range"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			log := &logBuffer{}
-			r := startServerWith(t, t.TempDir(), ServerOptions{Service: tc.svc, Log: log.logger()})
+			log := &logtest.Buffer{}
+			r := startServerWith(t, t.TempDir(), ServerOptions{Service: tc.svc, Log: log.Logger()})
 			for _, call := range []func() error{
 				func() error { _, err := r.client.Send(t.Context(), api.Send{}); return err },
 				func() error {
@@ -176,8 +152,8 @@ func runtimePanic() (p any) {
 
 // Arguments hold secrets and phone numbers: no level logs them.
 func TestArgumentsAreNotLogged(t *testing.T) {
-	log := &logBuffer{}
-	r := startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: log.logger()})
+	log := &logtest.Buffer{}
+	r := startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: log.Logger()})
 	secret := "whsec_very_secret"
 	if _, err := r.client.PutWebhook(t.Context(), api.PutWebhook{URL: "http://u:pw@h/?token=t0ken", Secret: &secret}); err != nil {
 		t.Fatal(err)
@@ -265,15 +241,15 @@ func TestForeignPeersAreRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log := &logBuffer{}
+	log := &logtest.Buffer{}
 	foreign := 1
-	g := peerListener{Listener: ln, log: log.logger(), check: func(net.Conn) error {
+	g := peerListener{Listener: ln, log: log.Logger(), check: func(net.Conn) error {
 		if foreign--; foreign >= 0 {
 			return errors.New("user 1001 may not use the socket of user 1000")
 		}
 		return nil
 	}}
-	s := NewServer(ServerOptions{Service: &recordingService{}, Daemon: api.Daemon{Version: "0.1.0"}, Stop: func() {}, Log: log.logger()})
+	s := NewServer(ServerOptions{Service: &recordingService{}, Daemon: api.Daemon{Version: "0.1.0"}, Stop: func() {}, Log: log.Logger()})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() { done <- s.Serve(ctx, g) }()
@@ -307,9 +283,9 @@ func TestServeTellsThatItsSocketFailed(t *testing.T) {
 
 // An operation that ignores the end of its context does not keep the process alive.
 func TestStubbornCallDoesNotBlockTheStop(t *testing.T) {
-	log := &logBuffer{}
+	log := &logtest.Buffer{}
 	synctest.Test(t, func(t *testing.T) {
-		s := NewServer(ServerOptions{Service: &recordingService{}, Stop: func() {}, Log: log.logger()})
+		s := NewServer(ServerOptions{Service: &recordingService{}, Stop: func() {}, Log: log.Logger()})
 		if !s.begin() {
 			t.Fatal("closed from the start")
 		}

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/logtest"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
@@ -55,8 +56,8 @@ func TestUsersDoNotReachEachOther(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Run("a service", func(t *testing.T) {
-		dir, log := open(t), &logBuffer{}
-		startServerWith(t, dir, ServerOptions{Service: &recordingService{}, Log: log.logger()})
+		dir, log := open(t), &logtest.Buffer{}
+		startServerWith(t, dir, ServerOptions{Service: &recordingService{}, Log: log.Logger()})
 		loosen(t, dir)
 		if out := <-runAs(t, binary, stranger, "client", dir).end; !strings.Contains(out, "the stranger got 0 bytes") {
 			t.Errorf("the client of another user: %s", out)

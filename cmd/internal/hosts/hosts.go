@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"waoutbox/dispatcher/webhook"
 )
@@ -80,18 +82,20 @@ func normalisePath(path string) (string, error) {
 	}
 	path = strings.TrimRight(strings.TrimPrefix(whole, "https://a.example"), "/")
 	if !plainPath(path) {
-		return "", errors.New("its path goes up, or has an encoded slash: a prefix of it says nothing")
+		return "", errors.New("its path goes up, or has an encoded slash, a control character or bytes that are no UTF-8: a prefix of it says nothing")
 	}
 	return path, nil
 }
 
 // plainPath reports whether every server reads a path as it stands there: none of its parts goes
-// up, whatever is decoded of it first, or has a parameter.
+// up, whatever is decoded of it first, trimmed or has a parameter, and none has bytes that some
+// servers drop, or take for a dot or a slash in too many bytes.
 func plainPath(path string) bool {
 	for _, part := range strings.Split(path, "/") {
 		plain, err := url.PathUnescape(part)
 		name, _, _ := strings.Cut(plain, ";")
-		if err != nil || name == "." || name == ".." || strings.ContainsAny(plain, "/\\%\x00") {
+		up := name != "" && strings.Trim(name, ". ") == ""
+		if err != nil || up || !utf8.ValidString(plain) || strings.ContainsFunc(plain, unicode.IsControl) || strings.ContainsAny(plain, "/\\%") {
 			return false
 		}
 	}

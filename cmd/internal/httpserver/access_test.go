@@ -192,6 +192,25 @@ func TestWhoSendsTooMuchIsTold(t *testing.T) {
 	}
 }
 
+// Who asks before he sends a body that is refused is told at once: nothing of it comes, so nothing
+// is waited for.
+func TestWhoAsksBeforeSendingIsNotWaitedFor(t *testing.T) {
+	t.Parallel()
+	r := start(t, Settings{}, Options{API: say("api")}, func(s *Server) { s.limit.denied, s.limit.body = time.Hour, time.Hour })
+	conn, in := r.dial("POST /v1/x HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer waoutbox_wrong\r\nExpect: 100-continue\r\nContent-Length: 25165824\r\n\r\n")
+	if err := conn.SetReadDeadline(time.Now().Add(20 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if _, err := io.ReadAll(resp.Body); err != nil || resp.StatusCode != http.StatusUnauthorized {
+		t.Errorf("status %d, %v", resp.StatusCode, err)
+	}
+}
+
 // A client that sends half a header, or half a body that a handler does not read, is cut.
 func TestSlowClientsAreCut(t *testing.T) {
 	t.Parallel()

@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"sync/atomic"
 	"time"
 )
@@ -20,7 +21,7 @@ func (s *Server) withDeadlines(next http.Handler) http.Handler {
 		}
 		ctl := http.NewResponseController(w)
 		_ = ctl.SetReadDeadline(time.Now().Add(s.limit.body))
-		body := &watchedBody{ReadCloser: r.Body}
+		body := &watchedBody{ReadCloser: r.Body, asks: strings.EqualFold(r.Header.Get("Expect"), "100-continue")}
 		r.Body = body
 		next.ServeHTTP(&closingWriter{w, body}, r)
 		if body.broken.Load() || w.Header().Get("Connection") == "close" {
@@ -52,19 +53,22 @@ func (s *Server) contain(r *http.Request) {
 // have sent everything.
 const takenByHTTP = 256 << 10
 
-// watchedBody notes whether a body broke off, and whether it was read to its end.
+// watchedBody notes whether a body is read, whether it broke off, and whether it was read to its
+// end.
 type watchedBody struct {
 	io.ReadCloser
-	broken, ended atomic.Bool
+	asks                 bool // its sender waits until it is read
+	begun, broken, ended atomic.Bool
 }
 
 // left reports whether a body of that length, -1 for an unknown one, may have more to come than
-// net/http reads.
+// net/http reads. Of one whose sender waits until it is read, and that was not, nothing comes.
 func (b *watchedBody) left(length int64) bool {
-	return !b.ended.Load() && !b.broken.Load() && (length < 0 || length > takenByHTTP)
+	return (b.begun.Load() || !b.asks) && !b.ended.Load() && !b.broken.Load() && (length < 0 || length > takenByHTTP)
 }
 
 func (b *watchedBody) Read(p []byte) (int, error) {
+	b.begun.Store(true)
 	n, err := b.ReadCloser.Read(p)
 	switch {
 	case errors.Is(err, io.EOF):

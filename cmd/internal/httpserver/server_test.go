@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"waoutbox/cmd/internal/logtest"
 )
 
 // A stop with an open stream is clean: the stream's context ends, and Run returns within its bound.
@@ -227,8 +229,8 @@ func TestHeadersAreCapped(t *testing.T) {
 // A request that panics ends its own connection, and is told of: whoever serves it.
 func TestAPanicStaysInItsRequest(t *testing.T) {
 	t.Parallel()
-	log := &logBuffer{}
-	r := start(t, Settings{}, Options{API: say("api"), Log: log.logger(), Page: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	log := &logtest.Buffer{}
+	r := start(t, Settings{}, Options{API: say("api"), Log: log.Logger(), Page: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "half a page")
 		panic("a fault of ours")
 	})})

@@ -95,7 +95,7 @@ func (c *call) auditWants(r api.AuditRecord) bool {
 }
 
 func (c *call) auditRow(r api.AuditRecord) auditRow {
-	out := auditRow{At: c.clock.Ago(r.At), Did: view.Did(r.Operation), Object: c.text(view.Line(cmp.Or(r.Object, r.URL))), Refused: r.Outcome != api.AuditDone}
+	out := auditRow{At: c.clock.Ago(r.At), Did: view.Did(r.Operation), Object: c.text(view.Line(r.About())), Refused: r.Outcome != api.AuditDone}
 	out.Who, out.More = view.Who(r)
 	out.Hook = strings.HasPrefix(r.Object, "wh_")
 	parts := []string{}

@@ -176,6 +176,19 @@ func TestNothingIsSetUp(t *testing.T) {
 	}
 }
 
+// TestARefusedSubscription: the audit page says where its events were to be sent.
+func TestARefusedSubscription(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.trail = []api.AuditRecord{{
+		Caller: api.CallerMCP, Client: "agent", Operation: "events.subscribe", Object: "message.received", URL: "https://evil.example/collect?…", Outcome: api.AuditRefused,
+		Code: string(api.CodeHostNotAllowed),
+	}}
+	if _, text := open(t, f).get("audit"); !strings.Contains(text, "https://evil.example/collect?… (message.received)") {
+		t.Errorf("the page shows\n%s", text)
+	}
+}
+
 // TestWhatCannotBeRead: a page says so, and never shows an empty list for it.
 func TestWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
