@@ -53,9 +53,9 @@ func untilLimited() (context.Context, context.CancelFunc) {
 }
 
 // scriptPhone is `phone start|link|say TEXT|online|drained|logout|off|on|clock DURATION`: a server
-// of WhatsApp that the program is pointed at by its environment; the phone scans the program's code;
-// Bob writes; the program is logged in; all that was written is taken; the phone removes the program
-// from its linked devices; the server refuses every login, or none; its clock is off by so much.
+// of WhatsApp that the program is pointed at by its environment; the phone scans the program's
+// code; Bob writes; the program is logged in; all that was written is taken; the phone removes the
+// program from its linked devices; the server refuses every login, or none; its clock is set off.
 func scriptPhone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: phone start|link|say|online|drained|logout|off|on|clock [args...]")
