@@ -46,7 +46,7 @@ func jsonOutputs() []jsonOutput {
 
 		many("config list", configLine{}, ""), one("config get", configLine{}, ""), one("config set", configLine{}, ""), one("config unset", configLine{}, ""),
 		many("audit", api.AuditRecord{}, "all of them, or the newest `--limit`"), one("audit --verify", api.AuditCheck{}, ""),
-		many("doctor", doctorFinding{}, "exit 1 where there is a problem"), one("doctor --quarantine", quarantinedLine{}, ""),
+		many("doctor", doctorFinding{}, "exit 1 where there is a problem"), many("doctor --quarantine", quarantinedLine{}, "one for each damaged file"),
 		one("backup", backupLine{}, ""), one("restore", restoreLine{}, ""), one("http-token", httpTokenLine{}, ""), one("http-token rotate", httpTokenLine{}, ""),
 		one("mcp config", clientConfig{}, ""), one("mcp config n8n", httpClientConfig{}, ""), one("demo", demo.Summary{}, ""), one("version", versionInfo{}, ""),
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"html"
 	"io"
 	"net/http"
@@ -53,13 +52,13 @@ func untilLimited() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), untilLimit)
 }
 
-// scriptPhone is `phone start|link|say|drained|logout|off|on`: a WhatsApp server that the program
-// is pointed at by its environment; the phone scans the program's code; Bob writes; all that was
-// written is taken; the phone removes the program from its linked devices; the server refuses every
-// login, or none.
+// scriptPhone is `phone start|link|say TEXT|online|drained|logout|off|on|clock DURATION`: a server
+// of WhatsApp that the program is pointed at by its environment; the phone scans the program's
+// code; Bob writes; the program is logged in; all that was written is taken; the phone removes the
+// program from its linked devices; the server refuses every login, or none; its clock is set off.
 func scriptPhone(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
-		ts.Fatalf("usage: phone start|link|say|drained|logout|off|on|clock [args...]")
+		ts.Fatalf("usage: phone start|link|say|online|drained|logout|off|on|clock [args...]")
 	}
 	w := worldOf(ts)
 	ctx, cancel := untilLimited()
@@ -216,11 +215,13 @@ func scriptWaits(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	c := daemonClient(ts)
 	var st api.Status
-	for began := time.Now(); time.Since(began) < untilLimit; {
-		if st, err = c.Status(context.Background()); err == nil && st.Pending == want {
+	ctx, cancel := untilLimited()
+	defer cancel()
+	for tick := time.NewTicker(10 * time.Millisecond); ctx.Err() == nil; <-tick.C {
+		if st, err = c.Status(ctx); err == nil && st.Pending == want {
 			return
 		}
 	}
 	raw, _ := json.Marshal(st)
-	ts.Fatalf("%s", fmt.Sprintf("pending never was %d: %v, %s", want, err, raw))
+	ts.Fatalf("pending never was %d: %v, %s", want, err, raw)
 }

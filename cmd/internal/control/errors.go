@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
@@ -129,15 +130,15 @@ func (s *Server) stoppedError() *api.Error {
 	return unavailable("waoutbox is stopping; the call was cut off. Start it again: waoutbox start")
 }
 
-// panicked logs a handler's panic. Of the value only a runtime error is written out: anything else
-// may hold a secret.
+// panicked logs a handler's panic. Of the value only a runtime error is written out: of anything
+// else, which may hold a secret, the type.
 func (s *Server) panicked(ctx context.Context, path string, p any) *api.Error {
 	id := incident()
-	attrs := []slog.Attr{slog.String("route", path), slog.String("incident", id), slog.String("stack", string(debug.Stack()))}
+	value := fmt.Sprintf("%T", p)
 	if e, ok := p.(runtime.Error); ok {
-		attrs = append(attrs, slog.String("panic", e.Error()))
+		value = e.Error()
 	}
-	s.log.LogAttrs(ctx, slog.LevelError, "control call panicked", attrs...)
+	s.log.LogAttrs(ctx, slog.LevelError, "control call panicked", slog.String("route", path), slog.String("incident", id), slog.String("panic", value), slog.String("stack", string(debug.Stack())))
 	return internal(id)
 }
 

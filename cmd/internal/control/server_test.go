@@ -110,7 +110,7 @@ func TestInternalFailuresShowAnIDOnly(t *testing.T) {
 		inLog string
 	}{
 		{"plain error", &recordingService{err: fmt.Errorf("bucket missing")}, "bucket missing"},
-		{"panic with a value", &recordingService{panic: secret}, "stack="},
+		{"panic with a value", &recordingService{panic: secret}, "panic=string stack="},
 		{"runtime panic", &recordingService{panic: runtimePanic()}, "index out of range"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

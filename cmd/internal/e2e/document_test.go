@@ -102,14 +102,7 @@ func leftTo(l documentLine) string {
 // linked service with dead letters, as far as nobody else runs them.
 func TestDocumentLines(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"sh", "curl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("WAOUTBOX_REQUIRE_TOOLS") != "" { // set by .ci/run
-				t.Fatal(err)
-			}
-			t.Skipf("the lines of the documents are not run: %v", err)
-		}
-	}
+	needs(t, "sh", "curl")
 	r := newRig(t)
 	r.serve("--http", "127.0.0.1:0")
 	r.pair()
@@ -126,20 +119,14 @@ func TestDocumentLines(t *testing.T) {
 	r.arrived(sent[0])
 
 	dir := shortDir(t)
-	for name, text := range map[string]string{"passphrase": "correct horse battery staple\n"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	if err := os.WriteFile(filepath.Join(dir, "passphrase"), []byte("correct horse battery staple\n"), 0o600); err != nil {
+		t.Fatal(err)
 	}
 	other := filepath.Join(dir, "shop")
 	t.Cleanup(func() {
 		stop := exec.Command(binary, "--state-dir", other, "stop")
 		_ = stop.Run() // it may not run
 	})
-	program := filepath.Join(dir, "waoutbox")
-	if err := os.Symlink(binary, program); err != nil {
-		t.Fatal(err)
-	}
 	here := func(l documentLine) string {
 		url := recv.URL()
 		if l.file == "OPERATIONS.md" {
@@ -149,8 +136,7 @@ func TestDocumentLines(t *testing.T) {
 			"~/.local/state/waoutbox-shop", other, "~/.local/state/waoutbox", r.stateDir, "dl_wh_7K2M9Q4T_1042", letter,
 			"3A5F0C91B7D24E68A113", quoted, "/var/lib/node_exporter", dir, "/srv/backup", dir, "/etc/waoutbox", dir).Replace(l.text)
 	}
-	env := append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+dir, "WAOUTBOX_STATE_DIR="+r.stateDir,
-		"WAOUTBOX_WHATSAPP_URL="+r.sim.URL(), "WAOUTBOX_WHATSAPP_ROOT_KEY="+r.sim.RootKey(), "NO_COLOR=1")
+	env := append(exampleEnv(t, r, dir), "WAOUTBOX_STATE_DIR="+r.stateDir)
 	ran := 0
 	for _, l := range documentLines(t) {
 		if leftTo(l) != "" {

@@ -1,7 +1,7 @@
 package e2e
 
 import (
-	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,7 +16,6 @@ import (
 
 	"waoutbox/connection/wasim"
 	"waoutbox/dispatcher/receiver"
-	"waoutbox/outbox/api"
 )
 
 // helpExample is a line of the examples of a command's help.
@@ -69,14 +68,7 @@ var goesOn = []struct{ pattern, first string }{
 // state without an account.
 func TestHelpExamplesRun(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"bash", "tar", "grep"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("WAOUTBOX_REQUIRE_TOOLS") != "" { // set by .ci/run
-				t.Fatal(err)
-			}
-			t.Skipf("the examples of the help are not run: %v", err)
-		}
-	}
+	needs(t, "bash", "tar", "grep")
 	r := newRig(t)
 	dir := shortDir(t)
 	env := exampleEnv(t, r, dir)
@@ -210,45 +202,15 @@ func TestPasskeyExamplesRun(t *testing.T) {
 		if err := os.Symlink(binary, filepath.Join(dir, "waoutbox")); err != nil {
 			t.Fatal(err)
 		}
-		ctx := r.within(time.Minute)
-		pairing := exec.CommandContext(ctx, binary, "--state-dir", r.stateDir, "pair", "--json")
-		out, err := pairing.StdoutPipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := pairing.Start(); err != nil {
-			t.Fatal(err)
-		}
-		phone, used := make(chan error, 1), false
-		for dec := json.NewDecoder(out); ; {
-			var step api.PairStep
-			if dec.Decode(&step) != nil {
-				break
+		r.pairSigned(io.Discard, func(response []byte) {
+			if err := os.WriteFile(filepath.Join(dir, "response.json"), response, 0o600); err != nil {
+				t.Fatal(err)
 			}
-			switch {
-			case step.Step == api.StepQR && !used:
-				used = true
-				go func() { phone <- r.phone.ScanQR(ctx, step.QR) }()
-			case step.Step == api.StepPasskey:
-				response, err := r.phone.SignPasskey(step.Passkey.Request)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err := os.WriteFile(filepath.Join(dir, "response.json"), response, 0o600); err != nil {
-					t.Fatal(err)
-				}
-				cmd := exec.CommandContext(ctx, "sh", "-c", line)
-				cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "WAOUTBOX_STATE_DIR="+r.stateDir)
-				if err := runLine(cmd, ""); err != nil {
-					t.Errorf("%s: %v", line, err)
-				}
+			cmd := exec.CommandContext(r.within(time.Minute), "sh", "-c", line)
+			cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+dir+string(os.PathListSeparator)+os.Getenv("PATH"), "WAOUTBOX_STATE_DIR="+r.stateDir)
+			if err := runLine(cmd, ""); err != nil {
+				t.Errorf("%s: %v", line, err)
 			}
-		}
-		if err := pairing.Wait(); err != nil {
-			t.Errorf("%s: the pairing ended with %v", line, err)
-		}
-		if err := <-phone; err != nil {
-			t.Error(err)
-		}
+		})
 	}
 }

@@ -46,14 +46,7 @@ func examples(t *testing.T) (before string, all []example) {
 // TestHTTPExamples runs every line of docs/HTTP.md against the real program, in their order.
 func TestHTTPExamples(t *testing.T) {
 	t.Parallel()
-	for _, program := range []string{"sh", "curl"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("WAOUTBOX_REQUIRE_TOOLS") != "" { // set by .ci/run
-				t.Fatal(err)
-			}
-			t.Skipf("the lines of docs/HTTP.md are not run: %v", err)
-		}
-	}
+	needs(t, "sh", "curl")
 	before, all := examples(t)
 	if len(all) < 20 {
 		t.Fatalf("only %d lines", len(all))

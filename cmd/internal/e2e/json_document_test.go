@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -281,12 +280,7 @@ func TestJSONIsAsDescribed(t *testing.T) {
 // listened returns the first lines of listen --json: where it listens, and a request.
 func (r *rig) listened() []byte {
 	r.t.Helper()
-	port := "0"
-	if ln, err := net.Listen("tcp", "127.0.0.1:0"); err == nil {
-		_, port, _ = net.SplitHostPort(ln.Addr().String())
-		ln.Close()
-	}
-	cmd := exec.CommandContext(r.within(time.Minute), binary, "--state-dir", r.stateDir, "listen", port, "--json")
+	cmd := exec.CommandContext(r.within(time.Minute), binary, "--state-dir", r.stateDir, "listen", "--json")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		r.t.Fatal(err)
@@ -303,7 +297,11 @@ func (r *rig) listened() []byte {
 		}
 		all.Write(append(line, '\n'))
 		if n == 0 {
-			r.mustRun("webhook", "test", "http://127.0.0.1:"+port+"/", "--event", "message.received")
+			var start struct{ URL string }
+			if err := json.Unmarshal(line, &start); err != nil {
+				r.t.Fatal(err)
+			}
+			r.mustRun("webhook", "test", start.URL, "--event", "message.received")
 		}
 	}
 	_ = cmd.Process.Signal(os.Interrupt)

@@ -94,9 +94,7 @@ func (f *follower) in(lines ...string) {
 // and in each runs what every command says is to be run next.
 func TestNextLinesRun(t *testing.T) {
 	t.Parallel()
-	if _, err := exec.LookPath("sh"); err != nil {
-		t.Skipf("what is to be run next is not run: %v", err)
-	}
+	needs(t, "sh")
 	r := newRig(t)
 	dir := shortDir(t)
 	f := &follower{rig: r, dir: dir, env: append(exampleEnv(t, r, dir), "WAOUTBOX_STATE_DIR="+r.stateDir)}

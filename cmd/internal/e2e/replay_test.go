@@ -276,14 +276,7 @@ func TestEventsOfTheRealService(t *testing.T) {
 // TestCurlRepeatsTheRequest: the script of --curl sends the same body, headers and signatures as
 // the service, with a secret that it does not hold.
 func TestCurlRepeatsTheRequest(t *testing.T) {
-	for _, program := range []string{"sh", "curl", "openssl", "od"} {
-		if _, err := exec.LookPath(program); err != nil {
-			if os.Getenv("WAOUTBOX_REQUIRE_TOOLS") != "" { // set by .ci/run
-				t.Fatalf("%s is not there: %v", program, err)
-			}
-			t.Skipf("needs %s", program)
-		}
-	}
+	needs(t, "sh", "curl", "openssl", "od")
 	t.Parallel()
 	r := newRig(t)
 	r.serve()

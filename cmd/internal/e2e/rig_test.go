@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -16,6 +17,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -61,12 +63,28 @@ func testMain(m *testing.M) int {
 			return 1
 		}
 	}
+	if err := overlap(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	code := m.Run()
 	if err := goleak.Find(); code == 0 && err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return code
+}
+
+// overlap has more tests run at a time than there are processors, unless -parallel says how many:
+// most of them wait, for a schedule or another process.
+func overlap() error {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 }
 
 // noteSources looks at every file the program is built from. The go command keeps a passed result
@@ -130,6 +148,19 @@ func newRig(t *testing.T) *rig {
 		}
 	})
 	return r
+}
+
+// needs skips a test where a program is absent that it runs; .ci/run has that fail.
+func needs(t *testing.T, programs ...string) {
+	t.Helper()
+	for _, program := range programs {
+		if _, err := exec.LookPath(program); err != nil {
+			if os.Getenv("WAOUTBOX_REQUIRE_TOOLS") != "" {
+				t.Fatal(err)
+			}
+			t.Skipf("it runs another program: %v", err)
+		}
+	}
 }
 
 // shortDir is a temporary directory whose path leaves room for a unix socket.
@@ -256,6 +287,16 @@ func (r *rig) pair(extra ...string) (steps []string) {
 // pairTo is pair, with what the command prints.
 func (r *rig) pairTo(printed io.Writer, extra ...string) (steps []string) {
 	r.t.Helper()
+	return r.pairSigned(printed, func(response []byte) {
+		if res := r.runWith(string(response), "pair", "passkey", "-"); res.code != 0 {
+			r.t.Fatalf("pair passkey: %+v", res)
+		}
+	}, extra...)
+}
+
+// pairSigned is pairTo, with what hands the phone's response over where it wants a passkey.
+func (r *rig) pairSigned(printed io.Writer, handOver func(response []byte), extra ...string) (steps []string) {
+	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, binary, append([]string{"--state-dir", r.stateDir, "pair", "--json"}, extra...)...)
@@ -288,9 +329,7 @@ func (r *rig) pairTo(printed io.Writer, extra ...string) (steps []string) {
 			if err != nil {
 				r.t.Fatal(err)
 			}
-			if res := r.runWith(string(response), "pair", "passkey", "-"); res.code != 0 {
-				r.t.Fatalf("pair passkey: %+v", res)
-			}
+			handOver(response)
 		}
 	}
 	if err := cmd.Wait(); err != nil || !slices.Contains(steps, api.StepLinked) {

@@ -94,10 +94,15 @@ func (c *call) describe(ev api.Event) view.Message {
 
 // groupName is the name of a group, "" where it is none or is not known.
 func (c *call) groupName(jid string) string {
-	return c.s.groupNames.of(jid, time.Now(), func() ([]api.Group, error) {
-		ctx, cancel := context.WithTimeout(c.s.ctx, groupNamesLimit)
+	s := c.s
+	return s.groupNames.of(jid, time.Now(), func() (all []api.Group, err error) {
+		ctx, cancel := context.WithTimeout(s.ctx, groupNamesLimit)
 		defer cancel()
-		return c.s.o.Service.Groups(ctx, api.ListGroups{})
+		err = s.contained("asking for the names of groups", func() error {
+			all, err = s.o.Service.Groups(ctx, api.ListGroups{})
+			return err
+		})
+		return all, err
 	})
 }
 

@@ -56,6 +56,8 @@ func TestPagesDoNotWaitForNames(t *testing.T) {
 	for name, groups := range map[string]func(context.Context) ([]api.Group, error){
 		"hangs": func(ctx context.Context) ([]api.Group, error) { <-ctx.Done(); return nil, ctx.Err() },
 		"fails": func(context.Context) ([]api.Group, error) { return nil, errors.New("not connected") },
+		// nobody's request is there to contain it: before, the service ended
+		"panics": func(context.Context) ([]api.Group, error) { panic("a group without a name") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -77,9 +77,11 @@ func (s *Server) pair(c *call, in api.PairRequest) error {
 		p.running.Go(func() {
 			defer stop()
 			defer cancel()
-			err := s.o.Service.Pair(ctx, in, func(step api.PairStep) error {
-				v.shows(step, nil, false)
-				return nil
+			err := s.contained("pairing", func() error {
+				return s.o.Service.Pair(ctx, in, func(step api.PairStep) error {
+					v.shows(step, nil, false)
+					return nil
+				})
 			})
 			v.shows(api.PairStep{}, err, true)
 		})

@@ -8,9 +8,11 @@ package page
 
 import (
 	"context"
+	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"waoutbox/outbox/api"
@@ -116,6 +118,18 @@ func (s *Server) Close() {
 	s.close()
 	s.pairings.running.Wait()
 	s.groupNames.running.Wait()
+}
+
+// contained runs f, which no request waits for. A panic ends f alone, with an error.
+func (s *Server) contained(doing string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			// what it panicked with may be text of strangers
+			s.o.Log.Error("the page panicked", "doing", doing, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			err = api.Errorf(api.CodeInternal, "something went wrong inside waoutbox (%s); its log has more: waoutbox logs", doing)
+		}
+	}()
+	return f()
 }
 
 // ServeHTTP serves what lies below Root. Whoever calls it has checked Host and Origin.
