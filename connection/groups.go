@@ -143,7 +143,7 @@ func (in *ingest) storeGroups() {
 func (in *ingest) storeGroup(g *group) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			in.log.Error("ingest panicked", "panic", p, "stack", string(debug.Stack()))
+			in.log.Error("ingest panicked", "panic", panicText(p), "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 			in.refuse(err, g.from)
 		}

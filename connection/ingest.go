@@ -114,7 +114,7 @@ func (in *ingest) handleInTurn(evt any, stanza *waBinary.Node, from *source) (sa
 	}()
 	defer func() {
 		if p := recover(); p != nil {
-			in.log.Error("ingest panicked", "event_type", fmt.Sprintf("%T", evt), "panic", p, "stack", string(debug.Stack()))
+			in.log.Error("ingest panicked", "event_type", fmt.Sprintf("%T", evt), "panic", panicText(p), "stack", string(debug.Stack()))
 			in.refuse(fmt.Errorf("panic: %v", p), from)
 			safe, waits = false, nil // the library would take a panic for success
 		}

@@ -7,9 +7,12 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	waBinary "go.mau.fi/whatsmeow/binary"
 	"go.mau.fi/whatsmeow/types"
+
+	"waoutbox/connection/guard"
 )
 
 func TestLibraryLogMasksAboveDebug(t *testing.T) {
@@ -88,5 +91,18 @@ func TestLogsReadNothingThatIsBeingWritten(t *testing.T) {
 				t.Errorf("content %v, %v: %s", content, level, got)
 			}
 		}
+	}
+}
+
+// A panic says what went wrong, and nothing of what a stanza held.
+func TestLogsOfPanicsHoldNoNumber(t *testing.T) {
+	var out bytes.Buffer
+	c := &Client{log: slog.New(slog.NewTextHandler(&out, nil)), alarms: newAlarms(time.Now)}
+	value := fmt.Errorf("no session of %s in <message notify=%q>", types.NewJID("15550100123", types.DefaultUserServer), "Bob Example")
+	c.libraryPanicked(guard.Panic{Where: "message", Value: value})
+	c.panicked("sending", value)
+	got := out.String()
+	if strings.Contains(got, "15550100123") || strings.Contains(got, "Bob") || strings.Count(got, "no session of") != 2 {
+		t.Errorf("the log is\n%s", got)
 	}
 }

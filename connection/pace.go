@@ -8,8 +8,9 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// pace bounds how fast messages leave, or numbers are looked up, so that a program that runs away
-// does not get the account banned. Safe for concurrent use.
+// pace bounds how fast messages leave, numbers are looked up, or WhatsApp is told of marks as read
+// and the like, so that a program that runs away does not get the account banned. Safe for
+// concurrent use.
 type pace struct {
 	perMinute int
 	limiter   *rate.Limiter // nil: no limit
@@ -23,7 +24,7 @@ const burstPart = 3
 // message that may be sent: who replies reads first, and typed.
 const signalsPerSend = 4
 
-const tooManySignals = "nothing was told to WhatsApp: more than %d marks as read, typing and watched presences a minute"
+const tooManySignals = "nothing was told to WhatsApp: more than %d marks as read, typing and watched presences a minute, four for each message that may be sent,"
 
 func newPace(perMinute int, now func() time.Time) *pace {
 	p := &pace{perMinute: perMinute, now: now}

@@ -48,7 +48,7 @@ func main() {
 
 func parse(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("fuzz", flag.ContinueOnError)
-	flags.IntVar(&o.atOnce, "at-once", 2, "how many targets run at a time, each on one processor")
+	flags.IntVar(&o.atOnce, "at-once", 2, "how many targets are built, and then run, at a time, each on one processor")
 	flags.BoolVar(&o.blind, "blind", false, "do not look which code an input reaches: the programs are those of go test, and are not built anew")
 	flags.DurationVar(&o.within, "within", 0, "how long all of it may run, building left out; each target gets its share, and DURATION at most")
 	flags.IntVar(&o.keep, "keep", 0, "copy up to so many of the inputs that were found into testdata of each target")
@@ -88,7 +88,7 @@ func run(ctx context.Context, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(temp)) }()
 	began := time.Now()
-	if err := build(ctx, targets, dir, o.blind); err != nil {
+	if err := build(ctx, targets, dir, o.blind, o.atOnce); err != nil {
 		return err
 	}
 	if o.within > 0 {

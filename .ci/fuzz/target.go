@@ -66,8 +66,9 @@ func find(ctx context.Context, words []string) (targets []*target, err error) {
 	return targets, nil
 }
 
-// build makes one test program a package, in dir; blind without what tells which code was reached.
-func build(ctx context.Context, targets []*target, dir string, blind bool) error {
+// build makes one test program a package, in dir, atOnce at a time; blind without what tells which
+// code was reached.
+func build(ctx context.Context, targets []*target, dir string, blind bool, atOnce int) error {
 	command := []string{"test", "-c", "-fuzz=Fuzz"}
 	if blind {
 		command = command[:2]
@@ -76,14 +77,23 @@ func build(ctx context.Context, targets []*target, dir string, blind bool) error
 	for _, t := range targets {
 		if built[t.pkg] == "" {
 			built[t.pkg] = filepath.Join(dir, strconv.Itoa(len(built))+".test")
-			args := append(slices.Clone(command), "-o", built[t.pkg], t.pkg)
-			if _, err := output(exec.CommandContext(ctx, "go", args...)); err != nil {
-				return err
-			}
 		}
 		t.binary = built[t.pkg]
 	}
-	return nil
+	places, failed := make(chan struct{}, atOnce), make(chan error, len(built))
+	for pkg, binary := range built {
+		places <- struct{}{}
+		go func() {
+			_, err := output(exec.CommandContext(ctx, "go", append(slices.Clone(command), "-o", binary, pkg)...))
+			failed <- err
+			<-places
+		}()
+	}
+	var err error
+	for range built {
+		err = errors.Join(err, <-failed)
+	}
+	return err
 }
 
 func output(cmd *exec.Cmd) (string, error) {

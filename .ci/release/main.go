@@ -3,7 +3,7 @@
 // manual page, and SHA256SUMS over all of it. The same tree and the same Go give the same bytes.
 //
 //	go run ./.ci/release [-out dist] [-url https://…/releases/download/v0.1.0]
-//	go run ./.ci/release -check      packs this machine's program for three systems; seconds
+//	go run ./.ci/release -check      packs this machine's program for three systems, twice; seconds
 //	go run ./.ci/release -reproduce  builds this machine's program twice and compares; minutes
 //
 // CI runs -check; it ends with an error when the two differ, or when a part of it cannot be read.
