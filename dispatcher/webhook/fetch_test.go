@@ -62,6 +62,9 @@ func isAddressError(err error) bool {
 }
 
 // A redirect is returned and not followed: it leads past whoever judged the first URL.
+//
+// Mutation of dial.go: a file that an agent names by its URL is fetched past what deliveries keep
+// to: addresses, redirects, proxies, TLS and the header's length.
 func TestAFetchFollowsNoRedirect(t *testing.T) {
 	var called atomic.Bool
 	elsewhere := serve(t, func(http.ResponseWriter, *http.Request) { called.Store(true) })
@@ -72,6 +75,9 @@ func TestAFetchFollowsNoRedirect(t *testing.T) {
 }
 
 // The header of what is fetched is read up to a bound.
+//
+// Mutation of dial.go: a file that an agent names by its URL is fetched past what deliveries keep
+// to: addresses, redirects, proxies, TLS and the header's length.
 func TestTheHeaderOfAFetchIsBounded(t *testing.T) {
 	e := listen(t, nil, floods(okHeader, "X-Many: "+strings.Repeat("x", 1000)+"\r\n"))
 	if _, _, err := fetch(t, sender(t), e.url); err == nil || !strings.Contains(err.Error(), "header") {
@@ -84,6 +90,9 @@ func TestTheHeaderOfAFetchIsBounded(t *testing.T) {
 }
 
 // Old TLS is not spoken with what is fetched either.
+//
+// Mutation of dial.go: a file that an agent names by its URL is fetched past what deliveries keep
+// to: addresses, redirects, proxies, TLS and the header's length.
 func TestAFetchSpeaksNoOldTLS(t *testing.T) {
 	own := newAuthority(t, "own")
 	config := own.issue(t, nil)
@@ -95,6 +104,9 @@ func TestAFetchSpeaksNoOldTLS(t *testing.T) {
 }
 
 // A fetch uses no proxy of the environment: see TestProxyOfTheEnvironmentIsNotUsed.
+//
+// Mutation of dial.go: a file that an agent names by its URL is fetched past what deliveries keep
+// to: addresses, redirects, proxies, TLS and the header's length.
 func TestAFetchUsesNoProxyOfTheEnvironment(t *testing.T) {
 	if target := os.Getenv(childVar); target != "" {
 		// An address that net/http would use a proxy for, and that nobody calls.
@@ -115,6 +127,9 @@ func TestAFetchUsesNoProxyOfTheEnvironment(t *testing.T) {
 
 // An endpoint that offers HTTP/2 is spoken to in HTTP/1.1: of one connection for everything, one
 // that died would cost an event all of its attempts.
+//
+// Mutation of client.go: HTTP/2 is spoken, where one dead connection costs an event all of its
+// attempts.
 func TestHTTP2IsNotSpoken(t *testing.T) {
 	own := newAuthority(t, "own")
 	config := own.issue(t, nil)

@@ -32,6 +32,8 @@ var (
 
 // TestEveryPage: each is there, holds neither script nor style of its own nor anything from
 // elsewhere, shows what strangers wrote as text, never a query, and no id twice.
+//
+// Mutation of cmd/internal/page/view/message.go: control characters of a stranger reach the page.
 func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -135,6 +137,8 @@ func TestLeases(t *testing.T) {
 }
 
 // TestHidden: with names and numbers hidden no page and no stream holds one, nor a message.
+//
+// Mutation of cmd/internal/page/view/message.go: hidden names are shown.
 func TestHidden(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())

@@ -138,6 +138,8 @@ func TestLiveStream(t *testing.T) {
 }
 
 // TestStreamsEnd: with the service at once, so that they hold no stop up; there are only so many.
+//
+// Mutation of stream.go: an open page holds a stop.
 func TestStreamsEnd(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
