@@ -117,7 +117,7 @@ func TestAnAnnouncedStarIsFetched(t *testing.T) {
 // TestAStarIsToldBeforeItIsNoted: a process that ends between reading a star and telling it leaves
 // it to the next. Before, the collection had its version already, and nobody ever told the star.
 //
-// Mutation of appstate.go: a star is noted as read, and a kill keeps it from being told.
+// Mutation of appstate.go: a star that could not be stored is noted as read all the same.
 func TestAStarIsToldBeforeItIsNoted(t *testing.T) {
 	r, bob := starringRig(t)
 	r.engine.Hook(func(op string) error {

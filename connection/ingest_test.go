@@ -214,8 +214,8 @@ func TestNothingOvertakesAMessageThatCouldNotBeRead(t *testing.T) {
 
 // Nor must what the library acknowledges whatever becomes of it: the connection is cut before.
 //
-// Mutation of ingest.go: it is overtaken by what the library acknowledges without an event, or
-// whatever the handler returns.
+// Mutation of ingest.go: it is overtaken by what the library acknowledges whatever the handler
+// returns.
 func TestNothingAcknowledgedAnywayOvertakes(t *testing.T) {
 	b := newBench()
 	found := []stanzas.Found{{Event: unreadable("d"), Lost: "a message could not be read"}}

@@ -304,8 +304,8 @@ func TestMissedIsStoredBeforeTheAcknowledgement(t *testing.T) {
 // TestNoPlaceholderOvertakesARefusedMessage: of a chat's messages the first is refused once, and
 // the library makes no event of the second. In the order in which they were sent they are stored.
 //
-// Mutation of missed.go: it is overtaken by what the library acknowledges without an event, or
-// whatever the handler returns.
+// Mutation of missed.go: it is overtaken by the placeholder of what the library acknowledges
+// without an event.
 func TestNoPlaceholderOvertakesARefusedMessage(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)

@@ -181,8 +181,7 @@ func TestRefusedRepetitionKeepsItsID(t *testing.T) {
 // A send that panics fails, is told of, and ends nothing else; its key is free again. Before, it
 // ended the process, and so did the agent that tried it again.
 //
-// Mutation of send.go: a panic ends the service: of what an agent asked to be sent, of a medium, of
-// what the link fetches by itself.
+// Mutation of send.go: a panic over what an agent asked to be sent ends the service.
 func TestASendThatPanicsEndsNothingElse(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)
@@ -208,8 +207,7 @@ func TestASendThatPanicsEndsNothingElse(t *testing.T) {
 
 // What the link does by itself beside ends nothing else when it panics.
 //
-// Mutation of panics.go: a panic ends the service: of what an agent asked to be sent, of a medium,
-// of what the link fetches by itself.
+// Mutation of panics.go: a panic over what the link does by itself ends the service.
 func TestWhatPanicsBesideTheLinkEndsNothingElse(t *testing.T) {
 	r := linkedRig(t)
 	done := make(chan struct{})

@@ -14,8 +14,7 @@ import (
 // hour, or for an attempt that does not end, gives up, and the lane goes on. Before, it waited as
 // long as they took, and nothing was begun meanwhile.
 //
-// Mutation of operation.go: a lane that cannot write keeps what all others hold from going, or
-// begins nothing any more.
+// Mutation of operation.go: a lane that cannot write begins nothing any more.
 func TestALaneThatCannotWriteIsNotHeldUp(t *testing.T) {
 	for name, reply := range map[string]func(context.Context, Request) Result{
 		"a write":    ok,

@@ -237,8 +237,7 @@ func TestOpeningIsBounded(t *testing.T) {
 // The service's sentences name commands; an agent is told which of its own tools to call, and in a
 // read-only session none it lacks.
 //
-// Mutation of worded.go: it is told to run a command where it has a tool, and to call a tool that
-// its session does not have.
+// Mutation of worded.go: it is told to run a command where it has a tool.
 func TestErrorsNameTools(t *testing.T) {
 	f := newFake()
 	f.onSend = func(context.Context, api.Send) (api.SendResult, error) {

@@ -2,6 +2,8 @@ package main
 
 import (
 	"fmt"
+	"go/parser"
+	"go/token"
 	"os"
 	"path"
 	"path/filepath"
@@ -12,9 +14,10 @@ import (
 
 // mutation is one block of docs/MUTATIONS.md.
 type mutation struct {
-	what     string // the sentence above it, or above the block before when it has none
+	what     string // the sentence above it
 	file     string
 	before   string // the lines that go
+	after    string // those that come instead
 	block    string
 	command  string
 	packages []string
@@ -51,6 +54,7 @@ func TestMutationsNameWhatIsThere(t *testing.T) {
 		if n := strings.Count(string(source), m.before); m.before == "" || n != 1 {
 			t.Errorf("docs/MUTATIONS.md: %s has these lines %d times, want once:\n%s", m.file, n, m.before)
 		}
+		checkSyntax(t, m, string(source))
 		if seen[m.block] {
 			t.Errorf("docs/MUTATIONS.md: the mutation of %s stands there twice:\n%s", m.file, m.before)
 		} else {
@@ -70,6 +74,18 @@ func TestMutationsNameWhatIsThere(t *testing.T) {
 	}
 	for key, comment := range comments {
 		checkMutationsOfATest(t, key, comment, wanted[key])
+	}
+}
+
+// checkSyntax wants a Go file that can still be read: a test that does not compile shows nothing.
+func checkSyntax(t *testing.T, m mutation, source string) {
+	t.Helper()
+	if path.Ext(m.file) != ".go" {
+		return
+	}
+	mutated := strings.Replace(source, m.before, m.after, 1)
+	if _, err := parser.ParseFile(token.NewFileSet(), m.file, mutated, parser.SkipObjectResolution); err != nil {
+		t.Errorf("docs/MUTATIONS.md: with this mutation the file is no Go: %v\n%s", err, m.block)
 	}
 }
 
@@ -113,25 +129,28 @@ func listedMutations(t *testing.T) (all []mutation) {
 	}
 	command := regexp.MustCompile(`^go test((?: \./\S+)+) -run (Test\w+)\$$`)
 	what := ""
-	for i, paragraph := range strings.Split(string(b), "\n\n") {
+	for _, paragraph := range strings.Split(string(b), "\n\n") {
 		block, ok := strings.CutPrefix(paragraph, "```mutation\n")
 		if !ok {
 			what = strings.Join(strings.Fields(paragraph), " ")
 			continue
 		}
-		if i == 0 || strings.HasPrefix(what, "#") || strings.HasPrefix(what, "```") {
-			t.Errorf("docs/MUTATIONS.md: nothing says what this mutation is:\n%s", block)
+		if what == "" || strings.HasPrefix(what, "#") || strings.HasPrefix(what, "```") {
+			t.Errorf("docs/MUTATIONS.md: no sentence right above this mutation says what it breaks:\n%s", block)
 		}
 		block, _, _ = strings.Cut(block, "\n```")
 		lines := strings.Split(block, "\n")
 		m := mutation{what: what, block: block, file: lines[0], command: lines[len(lines)-1]}
-		var before []string
+		var before, after []string
 		for _, line := range lines[1:] {
 			if gone, ok := strings.CutPrefix(line, "-"); ok {
 				before = append(before, gone)
 			}
+			if come, ok := strings.CutPrefix(line, "+"); ok {
+				after = append(after, come)
+			}
 		}
-		m.before = strings.Join(before, "\n")
+		m.before, m.after = strings.Join(before, "\n"), strings.Join(after, "\n")
 		parts := command.FindStringSubmatch(m.command)
 		if parts == nil {
 			t.Errorf("docs/MUTATIONS.md: %q is no go test ./PACKAGE -run NAME$", m.command)
@@ -140,7 +159,7 @@ func listedMutations(t *testing.T) (all []mutation) {
 		for _, dir := range strings.Fields(parts[1]) {
 			m.packages = append(m.packages, strings.TrimPrefix(dir, "./"))
 		}
-		m.test = parts[2]
+		m.test, what = parts[2], ""
 		all = append(all, m)
 	}
 	return all

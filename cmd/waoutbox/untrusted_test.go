@@ -70,10 +70,10 @@ func TestTheScriptOfABodyHasNothingHidden(t *testing.T) {
 // What strangers and endpoints wrote reaches a terminal as text, whichever command shows it: here
 // every text of what the service returns is hostile but those that commands find things by.
 //
-// Mutation of cmd_deadletter_show.go: the body of a dead letter or of an event has them as they
-// are.
-// Mutation of cmd_event_show.go: the body of a dead letter or of an event has them as they are.
-// Mutation of deadletter_curl.go: the body of a dead letter or of an event has them as they are.
+// Mutation of cmd_deadletter_show.go: the body of a dead letter has them as they are.
+// Mutation of cmd_event_show.go: the body of an event has them as they are.
+// Mutation of deadletter_curl.go: the request that deadletter show --curl prints has them in its
+// URL.
 func TestNoCommandPrintsWhatATerminalObeys(t *testing.T) {
 	t.Parallel()
 	f := withBacklog(3)

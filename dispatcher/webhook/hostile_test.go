@@ -52,13 +52,12 @@ func resets(c tcp) error {
 // changes nothing of the outcome; what is wrong in the header is no response.
 //
 // Mutation of dispatcher/webhook/http1/exchange.go: whoever answers with informational responses
-// without end, or a header of short lines, has us read all of it.
-// Mutation of dispatcher/webhook/http1/conn.go: whoever answers with informational responses
-// without end, or a header of short lines, has us read all of it.
-// Mutation of client.go: a response's header, its lines, informational responses, its body or its
-// excerpt are read and kept whatever their length.
-// Mutation of dispatcher/webhook/http1/exchange.go: a response's header, its lines, informational
-// responses, its body or its excerpt are read and kept whatever their length.
+// without end has us read all of them.
+// Mutation of dispatcher/webhook/http1/conn.go: whoever answers with a header of short lines has us
+// read all of it.
+// Mutation of client.go: a response's header is read whatever its length.
+// Mutation of dispatcher/webhook/http1/exchange.go: a response's header has any number of lines.
+// Mutation of dispatcher/webhook/http1/exchange.go: any number of informational responses is read.
 func TestBrokenResponses(t *testing.T) {
 	// A second request that is written before the half close arrives is lost with its connection,
 	// as with any client: it waits until the endpoint has closed.

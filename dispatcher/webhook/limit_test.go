@@ -316,8 +316,7 @@ func (c countingConn) Read(b []byte) (int, error) {
 // removed.
 //
 // Mutation of client.go: a response is read without bound.
-// Mutation of client.go: a response's header, its lines, informational responses, its body or its
-// excerpt are read and kept whatever their length.
+// Mutation of client.go: a response's body is read whatever its length.
 func TestResponseIsReadUpToItsBound(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)

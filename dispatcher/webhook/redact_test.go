@@ -131,8 +131,7 @@ func TestExcerptHoldsNoEchoOfTheWholeRequest(t *testing.T) {
 // falls, nor when the endpoint itself stops in its midst.
 //
 // Mutation of redact.go: an excerpt ends in the middle of a secret.
-// Mutation of response.go: a response's header, its lines, informational responses, its body or its
-// excerpt are read and kept whatever their length.
+// Mutation of response.go: the excerpt of a response is kept whatever its length.
 func TestExcerptEndsBeforeADividedSecret(t *testing.T) {
 	const token = "S3CR3T-0123456789abcdef"
 	for at := outbox.MaxExcerpt - len(token) - 1; at <= outbox.MaxExcerpt+1; at++ {
@@ -164,8 +163,7 @@ func TestExcerptEndsBeforeADividedSecret(t *testing.T) {
 // net/http repeats in its errors what an endpoint sends instead of a response.
 //
 // Mutation of client.go: an endpoint that repeats the request line has the query stored.
-// Mutation of errors.go: a response's header, its lines, informational responses, its body or its
-// excerpt are read and kept whatever their length.
+// Mutation of errors.go: the message of an error is kept whatever its length.
 func TestMessageHoldsNoSecretAndNoQuery(t *testing.T) {
 	texts := map[string]string{
 		"header line": "HTTP/1.1 200 OK\r\nBearer S3CR3T-0123456789abcdef\r\n\r\n",

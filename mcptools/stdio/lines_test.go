@@ -18,7 +18,7 @@ const (
 
 // A line without end costs what its two ends cost.
 //
-// Mutation of lines.go: a stream has the place of a long message for as long as its client likes.
+// Mutation of lines.go: a line of an MCP client is kept whatever its length.
 func TestLongLineIsNotKept(t *testing.T) {
 	in := bufio.NewReaderSize(io.MultiReader(strings.NewReader(strings.Repeat("x", 3*maxLine)), strings.NewReader("y\nnext\n")), 64<<10)
 	line, long, err := readLine(in)

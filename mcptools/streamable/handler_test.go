@@ -82,7 +82,7 @@ func TestHangingUpEndsTheCall(t *testing.T) {
 	}
 }
 
-// Mutation of handler.go: a stream has the place of a long message for as long as its client likes.
+// Mutation of handler.go: a message of an MCP client over HTTP is read whatever its length.
 func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -45,7 +45,7 @@ func TestClientThatDoesNotRead(t *testing.T) {
 
 // A message that does not arrive is not waited for.
 //
-// Mutation of handler.go: a stream has the place of a long message for as long as its client likes.
+// Mutation of handler.go: a message of an MCP client over HTTP is waited for without end.
 func TestMessageThatDoesNotArrive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

@@ -64,7 +64,7 @@ func openBox(t testing.TB, db *store.DB, o boltbox.Options) *boltbox.Box {
 // Mutation of subs.go: a change is stored, and who made it is not.
 // Mutation of change.go: a pause, a purge or a replay is stored, and who asked for it is not.
 // Mutation of subs.go: a removed webhook is forgotten, and who asked for it is not on record.
-// Mutation of sends.go: a message is stored as sent, and who sent it is not.
+// Mutation of sends.go: a message that is about to be sent is stored, and who sends it is not.
 // Mutation of audit.go: the audit trail grows for ever.
 // Mutation of subs.go: a subscription begins where events were removed, and does not say so.
 func TestConforms(t *testing.T) {

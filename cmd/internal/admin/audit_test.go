@@ -249,6 +249,8 @@ func TestAFloodOfRefusalsIsBounded(t *testing.T) {
 //
 // Mutation of link.go: an agent that marks messages as read in a loop pushes what was sent out of
 // the audit trail.
+// Mutation of link.go: what marked messages as read stands in the audit trail as if it had been
+// sent.
 func TestSignalsTakeNoRoomOfSends(t *testing.T) {
 	r := newRig(t)
 	r.by(api.CallerMCP, "looping")

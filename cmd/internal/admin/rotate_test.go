@@ -57,8 +57,8 @@ const first, second, third = "the first secret", "the second secret", "the third
 
 // TestRotation: the secret before stands beside the new one, both sealed, until it is promoted.
 //
-// Mutation of webhook_rotate.go: a rotation gives the secret before up at once, and a promotion
-// keeps it.
+// Mutation of webhook_rotate.go: a rotation gives the secret before up at once.
+// Mutation of webhook_rotate.go: a promotion keeps the secret before.
 func TestRotation(t *testing.T) {
 	r := newRig(t)
 	id := r.signed(first)

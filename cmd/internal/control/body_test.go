@@ -16,8 +16,7 @@ import (
 // reads it, and its sender still gets the response. Before, it printed "the connection was open
 // after 5m0s" of seven of them.
 //
-// Mutation of server_media.go: a header on the control socket is waited for without end, or read
-// whatever its length; what is left of a body keeps its connection.
+// Mutation of server_media.go: what is left of a body keeps its connection.
 // Mutation of server.go: a body that breaks off holds its connection.
 func TestABodyThatBreaksOffEndsItsConnection(t *testing.T) {
 	refused := &recordingService{refuse: api.Errorf(api.CodeNotConnected, "not connected")}

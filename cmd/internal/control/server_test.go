@@ -170,8 +170,7 @@ func TestArgumentsAreNotLogged(t *testing.T) {
 	}
 }
 
-// Mutation of operations.go: a header on the control socket is waited for without end, or read
-// whatever its length; what is left of a body keeps its connection.
+// Mutation of operations.go: the body of a call is read whatever its length.
 // Mutation of operations.go: a form that a page sent is taken for JSON.
 // Mutation of routing.go: the name of an operation is taken for an event's id.
 func TestBadRequests(t *testing.T) {

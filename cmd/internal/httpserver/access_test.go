@@ -222,10 +222,8 @@ func TestWhoAsksBeforeSendingIsNotWaitedFor(t *testing.T) {
 
 // A client that sends half a header, or half a body that a handler does not read, is cut.
 //
-// Mutation of server.go: the HTTP listener waits without end for a header or a body, or takes any
-// number of connections.
-// Mutation of body.go: the HTTP listener waits without end for a header or a body, or takes any
-// number of connections.
+// Mutation of server.go: the HTTP listener waits without end for a header.
+// Mutation of body.go: the HTTP listener waits without end for a body.
 func TestSlowClientsAreCut(t *testing.T) {
 	t.Parallel()
 	short := func(s *Server) {

@@ -88,8 +88,7 @@ func TestNobodyKeepsAConnectionWithoutTheToken(t *testing.T) {
 // More connections than may be wait for one to end: of many that are there at the same time, so
 // many are served at once and the others one after another.
 //
-// Mutation of listen.go: the HTTP listener waits without end for a header or a body, or takes any
-// number of connections.
+// Mutation of listen.go: the HTTP listener takes any number of connections.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most, clients = 2, 10
@@ -233,7 +232,7 @@ func TestHeadersAreCapped(t *testing.T) {
 
 // A request that panics ends its own connection, and is told of: whoever serves it.
 //
-// Mutation of body.go: a panic over HTTP is told of nowhere, or counted nowhere.
+// Mutation of body.go: a panic over HTTP is told of nowhere.
 func TestAPanicStaysInItsRequest(t *testing.T) {
 	t.Parallel()
 	log := &logtest.Buffer{}

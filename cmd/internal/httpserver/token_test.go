@@ -7,8 +7,7 @@ import (
 	"testing"
 )
 
-// Mutation of token.go: a form of the page, the token's file or the report of a service that starts
-// is read whatever its length.
+// Mutation of token.go: the token's file is read whatever its length.
 // Mutation of token.go: an empty file is a token that everybody has.
 func TestToken(t *testing.T) {
 	t.Parallel()

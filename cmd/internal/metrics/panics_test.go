@@ -11,7 +11,7 @@ import (
 
 // Each contained panic is counted once, whatever the log was made with, and reaches the log.
 //
-// Mutation of panics.go: a panic over HTTP is told of nowhere, or counted nowhere.
+// Mutation of panics.go: a panic over HTTP is counted nowhere.
 func TestContainedPanicsAreCounted(t *testing.T) {
 	m := New("test", nil)
 	var out bytes.Buffer

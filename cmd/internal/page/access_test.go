@@ -177,8 +177,7 @@ func TestFormsAreOfThisSession(t *testing.T) {
 
 // TestFormsAreBounded: a form longer than any of the page's is read no further, and does nothing.
 //
-// Mutation of access.go: a form of the page, the token's file or the report of a service that
-// starts is read whatever its length.
+// Mutation of access.go: a form of the page is read whatever its length.
 func TestFormsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())

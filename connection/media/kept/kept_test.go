@@ -284,8 +284,7 @@ func TestFullDiskAfterTheFetch(t *testing.T) {
 // A medium whose fetch panics is given up, and ends neither the store nor the service: it would be
 // the same again after a restart.
 //
-// Mutation of run.go: a panic ends the service: of what an agent asked to be sent, of a medium, of
-// what the link fetches by itself.
+// Mutation of run.go: a panic over a medium ends the service.
 func TestAFetchThatPanicsIsGivenUp(t *testing.T) {
 	r := newRig(t, Policy{Kinds: all})
 	r.room = func(n int64) error {

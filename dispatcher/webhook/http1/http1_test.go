@@ -107,8 +107,7 @@ func TestAStrayRecordIsNobodys(t *testing.T) {
 // A dial and its handshake end with the limit of the exchange, whatever the caller's context says.
 //
 // Mutation of pool.go: an endpoint that never ends its response keeps its attempt.
-// Mutation of pool.go: a dial, a handshake or a silent endpoint is waited for beyond the attempt's
-// limit.
+// Mutation of pool.go: a dial is waited for beyond the attempt's limit.
 func TestADialEndsWithItsLimit(t *testing.T) {
 	e := listen(t, true, nil)
 	e.serve.Store(func(raw net.Conn, _ *tls.Config) { _, _ = io.Copy(io.Discard, raw) })
@@ -135,10 +134,8 @@ func TestADialEndsWithItsLimit(t *testing.T) {
 // An exchange with an endpoint that takes the request and stays silent ends with its limit,
 // whatever the caller's context says, over a new connection and over a kept one.
 //
-// Mutation of pool.go: a dial, a handshake or a silent endpoint is waited for beyond the attempt's
-// limit.
-// Mutation of conn.go: a dial, a handshake or a silent endpoint is waited for beyond the attempt's
-// limit.
+// Mutation of pool.go: a handshake is waited for beyond the attempt's limit.
+// Mutation of conn.go: a silent endpoint is waited for beyond the attempt's limit.
 func TestAnExchangeEndsWithItsLimit(t *testing.T) {
 	silent := make(chan struct{})
 	e := listen(t, false, func(c net.Conn, _ int) {

@@ -11,8 +11,7 @@ import (
 
 // A sentence says the same three ways, and what stands around the command stays.
 //
-// Mutation of wording.go: it is told to run a command where it has a tool, and to call a tool that
-// its session does not have.
+// Mutation of wording.go: it is told to call a tool that its session does not have.
 func TestSentences(t *testing.T) {
 	for _, tt := range []struct{ person, agent, program string }{
 		{

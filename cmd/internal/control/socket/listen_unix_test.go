@@ -107,8 +107,8 @@ func TestRuntimeDirMustBeOurs(t *testing.T) {
 // A client calls no socket in a directory for substitutes that another user could have filled:
 // /tmp, where that is, is everyone's.
 //
-// Mutation of listen_unix.go: the directory of a socket that has no place in its state is
-// everybody's, and used all the same.
+// Mutation of listen_unix.go: a client uses a socket outside its state whose directory is
+// everybody's.
 func TestAClientJudgesTheDirectoryOfASubstitute(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "waoutbox-0")
 	if err := privateRuntimeDir(dir); err != nil {
@@ -157,8 +157,8 @@ func TestAClientJudgesTheDirectoryOfASubstitute(t *testing.T) {
 
 // A service puts no socket where another user could take it away.
 //
-// Mutation of listen_unix.go: the directory of a socket that has no place in its state is
-// everybody's, and used all the same.
+// Mutation of listen_unix.go: a service makes its socket in a directory outside its state that is
+// everybody's.
 func TestAServiceUsesNoSubstituteThatOthersCanReach(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("deep", 40), "state")
 	path, fallback, err := socketPath(dir)
