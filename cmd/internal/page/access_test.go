@@ -221,6 +221,7 @@ func TestTheSessionEndsWithItsButton(t *testing.T) {
 	if status, _, text := b.post("end", b.form()); status != http.StatusOK || !strings.Contains(text, "The session has ended") {
 		t.Errorf("ending it: %d", status)
 	}
+	s.until(t, endedMessage)
 	s.over(t)
 	jar.SetCookies(u, before)
 	if status, _ := b.get(""); status != http.StatusUnauthorized {
