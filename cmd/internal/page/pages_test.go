@@ -139,6 +139,8 @@ func TestLeases(t *testing.T) {
 // TestHidden: with names and numbers hidden no page and no stream holds one, nor a message.
 //
 // Mutation of cmd/internal/page/view/message.go: hidden names are shown.
+// Mutation of stream.go: a tab that was open before names were hidden goes on showing them.
+// Mutation of deadletter.go: what an endpoint answered is shown while names are hidden.
 func TestHidden(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -179,6 +181,8 @@ func TestHidden(t *testing.T) {
 }
 
 // TestHiddenIsRemembered: by the browser, for its next session, also at another port.
+//
+// Mutation of sessions.go: the next session shows what was hidden.
 func TestHiddenIsRemembered(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -227,6 +231,8 @@ func TestARefusedSubscription(t *testing.T) {
 }
 
 // TestWhatCannotBeRead: a page says so, and never shows an empty list for it.
+//
+// Mutation of deadletters.go: an empty list stands for one that cannot be read.
 func TestWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	f := everything()

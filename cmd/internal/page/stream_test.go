@@ -220,6 +220,8 @@ func TestTheTabHasTheAlarms(t *testing.T) {
 
 // TestAFormOfAStreamLeadsToItsPage: what was rendered anew leads back to the page, and not to its
 // stream.
+//
+// Mutation of stream.go: a button of a part that changed by itself leads to the stream.
 func TestAFormOfAStreamLeadsToItsPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
