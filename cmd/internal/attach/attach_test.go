@@ -53,6 +53,9 @@ func newSources(t *testing.T, state string, dirs ...string) *Sources {
 
 // A path is opened inside a directory that was set aside, and nowhere else: not by its dots, not by
 // a link that leads out, and never in the state directory.
+//
+// Mutation of attach.go: the state directory is sent, because it lies in a directory that was set
+// aside.
 func TestPaths(t *testing.T) {
 	base, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)

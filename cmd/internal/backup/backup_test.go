@@ -75,6 +75,8 @@ func TestABackupComesBack(t *testing.T) {
 }
 
 // A file that was cut off anywhere, or has one byte that is another, is refused.
+//
+// Mutation of read.go: a file whose checksums nobody compares.
 func TestADamagedBackupIsRefused(t *testing.T) {
 	t.Parallel()
 	b := written(t, "")
@@ -105,6 +107,8 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 }
 
 // Nothing is written outside the directory, whatever a file says.
+//
+// Mutation of read.go: a name that leads elsewhere.
 func TestNamesLeadNowhereElse(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"../evil", "/evil", "secrets/../../evil", "secrets/.hidden", "secrets/a/b", "whatsapp.db", "lock", "secrets"} {
@@ -141,6 +145,8 @@ const stepEnv = "WAOUTBOX_TEST_RESTORE_DIES_AT"
 
 // TestKilledInARestore kills a process at every moment of a restore, twice in a row at each: what
 // the next one finds is the old state or the new one, whole.
+//
+// Mutation of replace.go: a restore that stops where it was killed.
 func TestKilledInARestore(t *testing.T) {
 	if where := os.Getenv(stepEnv); where != "" {
 		restoreAndDie(t, where)

@@ -7,7 +7,9 @@ import (
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -47,6 +49,15 @@ func (s *Server) pages() []page {
 		{name: "audit", path: "audit", nav: "audit", build: (*call).audit},
 		{name: "link", path: "link", nav: "link", build: (*call).link, parts: []string{"pairing"}, every: time.Second},
 	}
+}
+
+// address is where the page is whose stream has this query.
+func (p page) address(q url.Values) string {
+	at := strings.NewReplacer("{$}", "", "{id}", pathEscape(q.Get("id"))).Replace(p.path)
+	for _, name := range []string{"of", "id", "after", "hidden"} {
+		q.Del(name)
+	}
+	return query(Root+at, q)
 }
 
 // pageOf returns the page of a name.
@@ -124,8 +135,35 @@ type frame struct {
 	Reload int
 }
 
-// Alarms64 is Alarms as the templates count.
-func (f frame) Alarms64() int64 { return int64(f.Alarms) }
+// Alarmed says how many alarms there are, "" for none.
+func (f frame) Alarmed() string {
+	if f.Alarms == 0 {
+		return ""
+	}
+	return term.Plural(int64(f.Alarms), "alarm", "alarms")
+}
+
+// OwnTitle is the title of the page without the alarms, which the overview's own title names.
+func (f frame) OwnTitle() string {
+	if f.Title == f.Alarmed() {
+		return ""
+	}
+	return f.Title
+}
+
+// TabTitle is the title of the browser's tab: alarms first, whatever page it is of.
+func (f frame) TabTitle() string {
+	words := []string{f.Alarmed(), f.OwnTitle(), "waoutbox"}
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " · ")
+}
+
+// Icon is the icon of the browser's tab.
+func (f frame) Icon() string {
+	if f.Alarms > 0 || !f.Known {
+		return Root + "assets/icon-alarm.svg"
+	}
+	return Root + "assets/icon.svg"
+}
 
 // notice tells how an action ended, on the page that follows it.
 type notice struct {
@@ -133,6 +171,7 @@ type notice struct {
 	Calm    bool // it went as it should
 	Heading string
 	Text    string
+	Command string // that does the same; "" a dialog has named it
 	Secret  string // shown once
 	Until   view.Time
 	Hook    string // whose
@@ -185,6 +224,9 @@ func (c *call) renderPage(p page, what shown) error {
 		}
 		if c.last > 0 {
 			q.Set("after", fmt.Sprint(c.last))
+		}
+		if c.hide {
+			q.Set("hidden", "1")
 		}
 		f.Stream = Root + "stream?" + q.Encode()
 	}

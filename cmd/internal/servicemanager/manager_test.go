@@ -169,6 +169,9 @@ func wellFormed(plist string) error {
 
 // What cannot be installed leaves nothing, and what was installed before as it was; what runs
 // without the manager is ended only once that has taken it.
+//
+// Mutation of manager.go: an installation that fails leaves a part of itself.
+// Mutation of manager.go: what runs without the manager is ended before that has taken the service.
 func TestAManagerThatFails(t *testing.T) {
 	t.Parallel()
 	for fails, ended := range map[string]bool{"daemon-reload": false, "enable": false, "restart": true} {
@@ -214,6 +217,8 @@ func TestAManagerThatFails(t *testing.T) {
 }
 
 // The manager is told over its socket, and the watchdog hears nothing of a process that hangs.
+//
+// Mutation of notify.go: a process that hangs and is called alive.
 func TestNotify(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // there is no systemd
