@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -223,3 +224,37 @@ func TestDocumentSpansNameWhatExists(t *testing.T) {
 const flagsOfOthers = `ignore-scripts port secret strict unix-socket version`
 
 var fenced = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
+
+// TestDocumentAnchors: a link to a section leads to a heading that is there.
+func TestDocumentAnchors(t *testing.T) {
+	t.Parallel()
+	heading := regexp.MustCompile(`(?m)^#+ (.*)$`)
+	left := regexp.MustCompile(`[^\p{L}\p{N}_ -]`)
+	anchors := map[string]bool{}
+	texts := map[string]string{}
+	for _, name := range repositoryFiles(t, ".md") {
+		b, err := os.ReadFile(filepath.Join(repository, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[name] = fenced.ReplaceAllString(string(b), "")
+		for _, m := range heading.FindAllStringSubmatch(texts[name], -1) {
+			anchors[name+"#"+strings.ReplaceAll(left.ReplaceAllString(strings.ToLower(m[1]), ""), " ", "-")] = true
+		}
+	}
+	found := 0
+	for name, text := range texts {
+		for _, m := range regexp.MustCompile(`\]\(([^)#:\s]*)#([^)\s]+)\)`).FindAllStringSubmatch(text, -1) {
+			target := name
+			if m[1] != "" {
+				target = path.Join(path.Dir(name), m[1])
+			}
+			if found++; !anchors[target+"#"+m[2]] {
+				t.Errorf("%s: there is no section %s#%s", name, target, m[2])
+			}
+		}
+	}
+	if found < 40 {
+		t.Errorf("only %d links to sections were found", found)
+	}
+}
