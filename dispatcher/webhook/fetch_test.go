@@ -23,7 +23,7 @@ func fetch(t *testing.T, s *Sender, url string) (status int, body string, err er
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := s.FetchClient().Do(req)
+	resp, err := s.FetchClient(false).Do(req)
 	if err != nil {
 		return 0, "", err
 	}

@@ -62,7 +62,7 @@ func TestOwnListenersAreNotCalled(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := s.FetchClient().Do(req)
+	resp, err := s.FetchClient(false).Do(req)
 	if err == nil {
 		resp.Body.Close()
 	}

@@ -137,7 +137,16 @@ func TestLongMessagesAreServedAFewAtATime(t *testing.T) {
 	h := *r.h // its clients wait less
 	h.patience = 20 * time.Millisecond
 	out := httptest.NewRecorder()
-	h.ServeHTTP(out, r.request(t.Context(), http.MethodPost, session, long("one more")))
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel() // one that is served all the same ends
+		select {
+		case <-r.begun:
+		case <-ctx.Done():
+		}
+	}()
+	h.ServeHTTP(out, r.request(ctx, http.MethodPost, session, long("one more")))
+	cancel()
 	if out.Code != http.StatusServiceUnavailable || !strings.Contains(out.Body.String(), "try again") {
 		t.Errorf("one more: %d %s", out.Code, out.Body)
 	}

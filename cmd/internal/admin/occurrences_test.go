@@ -327,6 +327,7 @@ func TestStreams(t *testing.T) {
 		start := s.poll(api.OccurrenceQuery{})
 		s.arrive("message.received", "1@lid", 250)
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel() // a test that fails would wait for the stream without end
 		type told struct {
 			at   time.Duration
 			page api.OccurrencePage
@@ -350,8 +351,11 @@ func TestStreams(t *testing.T) {
 		s.arrive("message.received", "1@lid", 3)
 		<-time.After(time.Second)
 		synctest.Wait()
+		if len(all) != 7 {
+			t.Fatalf("then came %+v", all[4:])
+		}
 		beats, last := all[4:6], all[6]
-		if len(all) != 7 || len(last.page.Items) != 3 || last.at < 35*time.Second || last.at > 35*time.Second+2*streamRest {
+		if len(last.page.Items) != 3 || last.at < 35*time.Second || last.at > 35*time.Second+2*streamRest {
 			t.Fatalf("then came %+v", all[4:])
 		}
 		for i, b := range beats {

@@ -244,7 +244,7 @@ func TestTheAddressIsJudged(t *testing.T) {
 	sender := webhook.New(webhook.Options{})
 	defer sender.Close()
 	for url, ok := range map[string]bool{srv.URL: true, "http://169.254.169.254/": false} {
-		a := New(Options{URL: url, Client: sender.FetchClient(), Log: slog.New(slog.DiscardHandler)})
+		a := New(Options{URL: url, Client: sender.FetchClient(false), Log: slog.New(slog.DiscardHandler)})
 		err := a.post(t.Context(), Message{Event: Raised, Data: Data{Code: "link_down"}})
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", url, err)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -287,5 +288,29 @@ func TestATaskThatIsNotThere(t *testing.T) {
 	s := service(t, "windows", &calls{})
 	if st, err := s.Status(t.Context()); err != nil || st.Installed || st.Enabled {
 		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// What a manager's command leaves in the background keeps its output open, as the desktop does that
+// the first command on a Windows starts: installing waited for it without end.
+func TestACommandThatLeavesAnother(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no sh")
+	}
+	out, err := Service{}.run(t.Context(), "sh", "-c", "sleep 30 & echo $!")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Kill(); err != nil {
+		t.Errorf("it returned only when what was left had ended: %v", err)
 	}
 }
