@@ -254,6 +254,9 @@ func TestEditACaption(t *testing.T) {
 // One message.sent results of a message that the server sends a copy of, whether the copy comes
 // after the send was stored or before: a send of unknown outcome is settled by it, and a repeated
 // call does not send again.
+//
+// Mutation of opensends.go: a copy of an own message from the server does not settle its send, so
+// that the message is sent a second time.
 func TestCopyOfAnOwnSend(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

@@ -187,7 +187,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		{"compaction", func(ctx context.Context) error { return a.db.RunCompaction(ctx, store.DefaultCompactPolicy()) }},
 	}
 	if cfg.AlertWebhook != "" {
-		told := alerts.New(alerts.Options{URL: cfg.AlertWebhook, Version: version, Client: a.sender.FetchClient(), Status: svc.Status, Log: log, Path: a.state.Path(store.AlertsFile)})
+		told := alerts.New(alerts.Options{URL: cfg.AlertWebhook, Version: version, Client: a.sender.FetchClient(false), Status: svc.Status, Log: log, Path: a.state.Path(store.AlertsFile)})
 		parts = append([]part{{"alerts", told.Run}}, parts...)
 	}
 	if files.kept != nil { // it ends before the link that it fetches by

@@ -2,70 +2,11 @@ package main
 
 import (
 	"os"
-	"path"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 )
-
-// TestMutationsNameWhatIsThere: every mutation of docs/MUTATIONS.md names lines that its file has
-// exactly once, and a test that is there. That the test goes red is what `go run ./.ci/mutations`
-// shows, which takes minutes.
-func TestMutationsNameWhatIsThere(t *testing.T) {
-	t.Parallel()
-	b, err := os.ReadFile(filepath.Join(repository, "docs/MUTATIONS.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(b), "```mutation\n")[1:]
-	if len(blocks) < 9 {
-		t.Fatalf("%d mutations for nine promises", len(blocks))
-	}
-	for _, block := range blocks {
-		block, _, _ = strings.Cut(block, "\n```")
-		lines := strings.Split(block, "\n")
-		var before []string
-		for _, line := range lines[1:] {
-			if gone, ok := strings.CutPrefix(line, "-"); ok {
-				before = append(before, gone)
-			}
-		}
-		source, err := os.ReadFile(filepath.Join(repository, lines[0]))
-		if err != nil {
-			t.Errorf("docs/MUTATIONS.md: %v", err)
-			continue
-		}
-		if n := strings.Count(string(source), strings.Join(before, "\n")); len(before) == 0 || n != 1 {
-			t.Errorf("docs/MUTATIONS.md: %s has these lines %d times, want once:\n%s", lines[0], n, strings.Join(before, "\n"))
-		}
-		checkTestCommand(t, lines[len(lines)-1])
-	}
-}
-
-// checkTestCommand looks for the test that `go test ./PACKAGE -run NAME$` names.
-func checkTestCommand(t *testing.T, command string) {
-	t.Helper()
-	m := regexp.MustCompile(`^go test( \./\S+)+( -run (Test\w+)\$)?$`).FindStringSubmatch(command)
-	if m == nil {
-		t.Errorf("docs/MUTATIONS.md: %q is no go test of a package", command)
-		return
-	}
-	name := m[3]
-	for _, field := range strings.Fields(command) {
-		dir, ok := strings.CutPrefix(field, "./")
-		if !ok {
-			continue
-		}
-		files, err := filepath.Glob(filepath.Join(repository, dir, "*_test.go"))
-		if err != nil || len(files) == 0 {
-			t.Errorf("docs/MUTATIONS.md: %s has no tests (%v)", dir, err)
-		}
-		if name != "" && !declares(t, files, name) {
-			t.Errorf("docs/MUTATIONS.md: there is no %s in %s", name, path.Clean(dir))
-		}
-	}
-}
 
 // TestGuaranteesRunWhatIsThere: every command that docs/GUARANTEES.md and docs/MUTATIONS.md name
 // besides runs packages that are there, and each part of what it selects them by selects a test.
@@ -153,20 +94,6 @@ func hasTest(t *testing.T, dirs []string, part string) bool {
 					return true
 				}
 			}
-		}
-	}
-	return false
-}
-
-func declares(t *testing.T, files []string, name string) bool {
-	t.Helper()
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(b), "\nfunc "+name+"(t *testing.T)") {
-			return true
 		}
 	}
 	return false

@@ -32,6 +32,8 @@ var (
 
 // TestEveryPage: each is there, holds neither script nor style of its own nor anything from
 // elsewhere, shows what strangers wrote as text, never a query, and no id twice.
+//
+// Mutation of cmd/internal/page/view/message.go: control characters of a stranger reach the page.
 func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -135,6 +137,10 @@ func TestLeases(t *testing.T) {
 }
 
 // TestHidden: with names and numbers hidden no page and no stream holds one, nor a message.
+//
+// Mutation of cmd/internal/page/view/message.go: hidden names are shown.
+// Mutation of stream.go: a tab that was open before names were hidden goes on showing them.
+// Mutation of deadletter.go: what an endpoint answered is shown while names are hidden.
 func TestHidden(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -175,6 +181,8 @@ func TestHidden(t *testing.T) {
 }
 
 // TestHiddenIsRemembered: by the browser, for its next session, also at another port.
+//
+// Mutation of sessions.go: the next session shows what was hidden.
 func TestHiddenIsRemembered(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -223,6 +231,8 @@ func TestARefusedSubscription(t *testing.T) {
 }
 
 // TestWhatCannotBeRead: a page says so, and never shows an empty list for it.
+//
+// Mutation of deadletters.go: an empty list stands for one that cannot be read.
 func TestWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	f := everything()

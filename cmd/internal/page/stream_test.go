@@ -149,6 +149,8 @@ func TestLiveStream(t *testing.T) {
 }
 
 // TestStreamsEnd: with the service at once, so that they hold no stop up; there are only so many.
+//
+// Mutation of stream.go: an open page holds a stop.
 func TestStreamsEnd(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -218,6 +220,8 @@ func TestTheTabHasTheAlarms(t *testing.T) {
 
 // TestAFormOfAStreamLeadsToItsPage: what was rendered anew leads back to the page, and not to its
 // stream.
+//
+// Mutation of stream.go: a button of a part that changed by itself leads to the stream.
 func TestAFormOfAStreamLeadsToItsPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())

@@ -62,6 +62,10 @@ type backend interface {
 	status(ctx context.Context, st *Status)
 }
 
+// outputDelay is how long the output of a command is read after it has ended: what it started in
+// the background may keep it open (Windows' desktop does, which the first command there starts).
+const outputDelay = time.Second
+
 // hash tells the names of several state directories apart.
 func (s Service) hash() string {
 	if s.Default {
@@ -75,7 +79,12 @@ func (s Service) run(ctx context.Context, name string, args ...string) (string, 
 	if s.Run != nil {
 		return s.Run(ctx, name, args...)
 	}
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = outputDelay
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, exec.ErrWaitDelay) { // the command itself succeeded
+		err = nil
+	}
 	text := strings.TrimSpace(string(out))
 	if err != nil && text != "" {
 		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), strings.TrimRight(firstLine(text), "."))

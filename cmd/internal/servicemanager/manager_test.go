@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -169,6 +170,9 @@ func wellFormed(plist string) error {
 
 // What cannot be installed leaves nothing, and what was installed before as it was; what runs
 // without the manager is ended only once that has taken it.
+//
+// Mutation of manager.go: an installation that fails leaves a part of itself.
+// Mutation of manager.go: what runs without the manager is ended before that has taken the service.
 func TestAManagerThatFails(t *testing.T) {
 	t.Parallel()
 	for fails, ended := range map[string]bool{"daemon-reload": false, "enable": false, "restart": true} {
@@ -214,6 +218,8 @@ func TestAManagerThatFails(t *testing.T) {
 }
 
 // The manager is told over its socket, and the watchdog hears nothing of a process that hangs.
+//
+// Mutation of notify.go: a process that hangs and is called alive.
 func TestNotify(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // there is no systemd
@@ -282,5 +288,29 @@ func TestATaskThatIsNotThere(t *testing.T) {
 	s := service(t, "windows", &calls{})
 	if st, err := s.Status(t.Context()); err != nil || st.Installed || st.Enabled {
 		t.Errorf("%+v, %v", st, err)
+	}
+}
+
+// What a manager's command leaves in the background keeps its output open, as the desktop does that
+// the first command on a Windows starts: installing waited for it without end.
+func TestACommandThatLeavesAnother(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no sh")
+	}
+	out, err := Service{}.run(t.Context(), "sh", "-c", "sleep 30 & echo $!")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Kill(); err != nil {
+		t.Errorf("it returned only when what was left had ended: %v", err)
 	}
 }
