@@ -293,6 +293,9 @@ func TestATaskThatIsNotThere(t *testing.T) {
 
 // What a manager's command leaves in the background keeps its output open, as the desktop does that
 // the first command on a Windows starts: installing waited for it without end.
+//
+// Mutation of manager.go: a command of the manager that leaves something in the background, waited
+// for without end.
 func TestACommandThatLeavesAnother(t *testing.T) {
 	t.Parallel()
 	if runtime.GOOS == "windows" {
