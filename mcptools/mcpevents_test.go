@@ -285,6 +285,9 @@ func TestEventErrors(t *testing.T) {
 // A stream is open, brings events with their cursors, stands somewhere, has a gap, and is
 // cancelled: nothing comes after that. Its id is written as the client wrote it. Tools go on
 // meanwhile.
+//
+// Mutation of mcptools/mcpevents/extension.go: after a gap a stream goes on with a cursor that is
+// past what it has not brought.
 func TestEventStream(t *testing.T) {
 	t.Parallel()
 	b := newEventBackend()
@@ -362,6 +365,9 @@ func TestEventStreamEnds(t *testing.T) {
 
 // A poll is a request like others: the end of the input waits for it, and a cancelled one has no
 // response.
+//
+// Mutation of mcptools/stdio/extension.go: what comes of a stream after its cancellation is written
+// all the same.
 func TestPollsAtTheEnd(t *testing.T) {
 	t.Parallel()
 	s := start(t, eventOptions(newEventBackend()))
@@ -406,6 +412,8 @@ func TestEventsInABatch(t *testing.T) {
 
 // An id is free once its response has come. It was not, for a moment: of a hundred polls under one
 // id some were refused.
+//
+// Mutation of mcptools/stdio/extension.go: the id of a request is taken after its response.
 func TestAnIDIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, eventOptions(newEventBackend()))

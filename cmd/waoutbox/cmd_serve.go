@@ -137,7 +137,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	info := api.Daemon{PID: os.Getpid(), Version: version, StartedAt: began.UTC().Truncate(time.Millisecond), HTTP: web.info(), Settings: settingsGiven(cfg)}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	svc := a.service(client, &info, files, web.alarms)
+	svc := a.service(client, &info, files, web.alarms, func() []api.Alarm { return deviceAlarms(dev) })
 	svc.RemoveTemporary(control.WithAgent(ctx, agent()))
 	ready := func() string { return a.notReady(ctx) }
 	meters := a.metrics(svc)

@@ -11,6 +11,8 @@ import (
 
 // TestGolden holds the command line's words: what each command prints and how it exits, in
 // testdata/golden.
+//
+// Mutation of filter_flags.go: a variable that is not set widens a filter to every chat.
 func TestGolden(t *testing.T) {
 	added := func(result string) func() *fakeService {
 		return func() *fakeService {

@@ -73,6 +73,9 @@ func TestServeLogTellsOfAFaultOnce(t *testing.T) {
 
 // Go ends a process that panics with 2, and so does the watchdog's signal: a manager that was told
 // not to start a service again that ended with 2 would leave it dead. It is told another number.
+//
+// Mutation of cmd/internal/servicemanager/notify.go: a service that panics, or that the watchdog
+// ends, is taken for one with wrong settings and stays dead.
 func TestWrongSettingsUnderAServiceManager(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"drain-timeout":"soon"}`), 0o600); err != nil {

@@ -79,6 +79,8 @@ func TestABackupComesBack(t *testing.T) {
 }
 
 // A file that was cut off anywhere, or has one byte that is another, is refused.
+//
+// Mutation of read.go: a file whose checksums nobody compares.
 func TestADamagedBackupIsRefused(t *testing.T) {
 	t.Parallel()
 	b := written(t, "")
@@ -109,6 +111,8 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 }
 
 // Nothing is written outside the directory, whatever a file says.
+//
+// Mutation of read.go: a name that leads elsewhere.
 func TestNamesLeadNowhereElse(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"../evil", "/evil", "secrets/../../evil", "secrets/.hidden", "secrets/a/b", "whatsapp.db", "lock", "secrets"} {
@@ -142,6 +146,8 @@ func TestNamesLeadNowhereElse(t *testing.T) {
 
 // A few bytes of a file cannot stand for as many as its maker likes: neither one with holes, nor a
 // work factor that takes hours, nor a header without end.
+//
+// Mutation of read.go: a file with holes fills the disk.
 func TestABackupCostsWhatItHas(t *testing.T) {
 	t.Parallel()
 	extract := func(name string, in io.Reader, passphrase string, want error) {
@@ -232,6 +238,8 @@ const stepEnv = "WAOUTBOX_TEST_RESTORE_DIES_AT"
 
 // TestKilledInARestore kills a process at every moment of a restore, twice in a row at each: what
 // the next one finds is the old state or the new one, whole.
+//
+// Mutation of replace.go: a restore that stops where it was killed.
 func TestKilledInARestore(t *testing.T) {
 	if where := os.Getenv(stepEnv); where != "" {
 		restoreAndDie(t, where)

@@ -206,6 +206,8 @@ func TestARunKeepsItsRate(t *testing.T) {
 }
 
 // Ten failures in a row end it, whatever the window was; a success starts the count anew.
+//
+// Mutation of run.go: a replay touches everything while the endpoint is down.
 func TestARunGivesUp(t *testing.T) {
 	b := newBench(300)
 	b.fails = func(outbox.Seq) bool { return true }
@@ -240,6 +242,9 @@ func TestWhatDiesWithoutAnAttemptIsNoFailureInARow(t *testing.T) {
 
 // A move that fails is tried again; one of unknown outcome that reached the disk moves nothing a
 // second time, though its letters have died again meanwhile.
+//
+// Mutation of run.go: after a write of unknown outcome a replay takes what it has moved for
+// untouched, and moves it again.
 func TestARunRepeatsOnlyWhatWasNotMoved(t *testing.T) {
 	for _, reaches := range []bool{false, true} {
 		b := newBench(300)
@@ -304,6 +309,8 @@ func TestARunCountsWhatIsGone(t *testing.T) {
 }
 
 // One run a webhook; a stop returns when nothing more is moved; a closed one begins none.
+//
+// Mutation of runs.go: two replays of one webhook run at once.
 func TestRunsAreOneAWebhook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, other := newBench(100), newBench(50)
