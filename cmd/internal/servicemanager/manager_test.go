@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -323,19 +322,25 @@ func TestACommandThatLeavesAnother(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no sh")
 	}
-	out, err := Service{}.run(t.Context(), "sh", "-c", "sleep 30 & echo $!")
+	// cat has the output, and waits for somebody who writes
+	pipe := filepath.Join(t.TempDir(), "pipe")
+	returned := make(chan error, 1)
+	go func() {
+		_, err := Service{}.run(t.Context(), "sh", "-c", `mkfifo "$0"; cat "$0" &`, pipe)
+		returned <- err
+	}()
+	select {
+	case err := <-returned:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(time.Minute):
+		t.Error("it waits for what is left")
+		defer func() { <-returned }()
+	}
+	writer, err := os.OpenFile(pipe, os.O_WRONLY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	pid, err := strconv.Atoi(out)
-	if err != nil {
-		t.Fatal(err)
-	}
-	left, err := os.FindProcess(pid)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := left.Kill(); err != nil {
-		t.Errorf("it returned only when what was left had ended: %v", err)
-	}
+	writer.Close()
 }
