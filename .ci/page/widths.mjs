@@ -14,7 +14,7 @@ export async function longAndNarrow({ page, root, world, bad, paths }) {
     for (const width of [320, 390, 768, 961, 1280, 1920]) {
       await page.setViewportSize({ width, height: 900 });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
-      if (over > 0) bad(`${at} at ${width}: ${over} px wider than the screen`);
+      if (over > 0) bad(`${at || 'overview'} at ${width}: ${over} px wider than the screen: ${await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(-2).map((e) => e.outerHTML.slice(0, 120)).join(' | '))}`);
     }
   }
   await page.setViewportSize({ width: 1280, height: 900 });
@@ -30,7 +30,7 @@ export async function byFinger({ dir, chromium, world, bad }) {
     await b.page.waitForURL(root);
     for (const at of ['', 'deadletters', 'webhooks/' + world.crm.id, 'live', 'link', `webhooks/${world.crm.id}/pause`]) {
       await b.page.goto(root + at);
-      const small = await b.page.evaluate(() => [...document.querySelectorAll('button, .btn, select, input:not([type=hidden]), nav li a, main summary')].filter((e) => e.checkVisibility())
+      const small = await b.page.evaluate(() => [...document.querySelectorAll('button, .btn, select, input:not([type=hidden]), nav li a, main summary')].filter((e) => e.checkVisibility() && !e.closest('thead'))
         .map((e) => [(e.matches('[type=checkbox], [type=radio]') ? e.closest('label') ?? e : e).getBoundingClientRect(), e]).filter(([r]) => r.height < 40 && r.width > 1).map(([r, e]) => `${Math.round(r.height)} px: ${e.outerHTML.slice(0, 90)}`));
       for (const s of [...new Set(small)].slice(0, 3)) bad(`too small for a finger on ${at || 'overview'}: ${s}`);
     }

@@ -322,6 +322,9 @@ func read(t *testing.T, path string) []byte {
 // permissions", and the second time "read the device store …: disk I/O error (4874)" alone.
 func TestFullDiskIsSaidSo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "whatsapp.db")
+	if err := secure(path); err != nil {
+		t.Fatal(err)
+	}
 	db, err := sql.Open(driver, dsn(path))
 	if err != nil {
 		t.Fatal(err)

@@ -25,6 +25,8 @@ func (e *editedEngine) AcceptAudit(_ context.Context, note func(outbox.AuditChec
 
 // TestOnlyTheUserAcceptsAnAuditTrail: nobody else does, and that he did is on record with what was
 // found.
+//
+// Mutation of audit_verify.go: an agent accepts what was changed.
 func TestOnlyTheUserAcceptsAnAuditTrail(t *testing.T) {
 	r := newRig(t)
 	engine := &editedEngine{Engine: r.o.Engine}

@@ -146,6 +146,8 @@ func TestNamesLeadNowhereElse(t *testing.T) {
 
 // A few bytes of a file cannot stand for as many as its maker likes: neither one with holes, nor a
 // work factor that takes hours, nor a header without end.
+//
+// Mutation of read.go: a file with holes fills the disk.
 func TestABackupCostsWhatItHas(t *testing.T) {
 	t.Parallel()
 	extract := func(name string, in io.Reader, passphrase string, want error) {

@@ -228,3 +228,26 @@ func TestTheSessionEndsWithItsButton(t *testing.T) {
 		t.Errorf("the cookie of before: %d", status)
 	}
 }
+
+// TestAssetsAreKept: under the address that names their bytes, and under no other; pages never.
+func TestAssetsAreKept(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	named, err := asset("page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, text := b.get(""); !strings.Contains(text, `href="`+named+`"`) {
+		t.Errorf("no page names %s", named)
+	}
+	for path, want := range map[string]string{strings.TrimPrefix(named, Root): "immutable", "assets/page.css": "no-cache", "assets/page.css?v=other": "no-cache", "": "no-store"} {
+		resp, err := b.http.Get(b.base + Root + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.read(resp)
+		if got := resp.Header.Get("Cache-Control"); !strings.Contains(got, want) {
+			t.Errorf("%q may be kept: %q", path, got)
+		}
+	}
+}

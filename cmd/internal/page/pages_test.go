@@ -38,7 +38,7 @@ func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
 	known := map[string]bool{}
-	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what") {
+	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v") {
 		known[name] = true
 	}
 	for _, path := range everyPath() {

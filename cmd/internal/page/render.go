@@ -2,7 +2,9 @@ package page
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
@@ -85,7 +87,7 @@ func (s *Server) shown(p page) handler {
 func parseTemplates() (map[string]*template.Template, error) {
 	base, err := template.New("layout").Funcs(template.FuncMap{
 		"count": term.Count, "plural": term.Plural, "address": view.AddressOf, "reason": view.Reason, "line": view.Line, "took": view.Took, "pair": pair,
-		"lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
+		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
@@ -284,9 +286,24 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) {
 	}
 	kind := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(r.PathValue("name"))]
 	w.Header().Set("Content-Type", kind)
-	// another version may serve the same address tomorrow
+	// another version may serve the same address tomorrow, but for one that names these bytes
 	w.Header().Set("Cache-Control", "no-cache")
+	if r.URL.Query().Get("v") == sumOf(raw) {
+		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
 	_, _ = w.Write(raw)
+}
+
+// asset is the address of a file that a browser may keep: nothing is painted before the style sheet
+// is there.
+func asset(name string) (string, error) {
+	raw, err := files.ReadFile("assets/" + name)
+	return Root + "assets/" + name + "?v=" + sumOf(raw), err
+}
+
+func sumOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
 }
 
 // names calls every webhook in use by its short name.
