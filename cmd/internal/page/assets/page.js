@@ -97,6 +97,15 @@
   document.addEventListener('input', e => { if (e.target.dataset.must) check(); });
   document.addEventListener('submit', async e => {
     const form = e.target, by = e.submitter;
+    for (const i of $$('input[type=datetime-local]', form)) { // typed as this browser shows times
+      $(`input[name="${i.name}_zone"]`, form)?.remove();
+      if (!i.value) continue;
+      const zone = document.createElement('input');
+      zone.type = 'hidden';
+      zone.name = i.name + '_zone';
+      zone.value = -new Date(i.value).getTimezoneOffset();
+      form.append(zone);
+    }
     if (by && 'dialog' in by.dataset) { // a selection
       e.preventDefault();
       const q = new URLSearchParams(new FormData(form));
