@@ -246,6 +246,22 @@ try {
   step('without script');
   await withoutScript({ dir, chromium, world, bad, want });
 
+  step('a session ends');
+  await page.goto(root);
+  await page.goto(await world.link());
+  await page.waitForURL(root);
+  const last = await b.context.newPage();
+  await last.goto(root + 'live');
+  await last.waitForFunction(() => document.querySelector('#icon')); // its stream is asked for
+  await page.bringToFront();
+  await page.getByRole('button', { name: 'End the session' }).click();
+  await page.getByText('The session has ended').waitFor();
+  await last.bringToFront();
+  await last.getByText('No session').waitFor(); // by itself
+  await last.close();
+  await page.goto(await world.link());
+  await page.waitForURL(root);
+
   step('the service goes away');
   await page.goto(root);
   await page.evaluate(() => document.querySelector('main')); // it is loaded

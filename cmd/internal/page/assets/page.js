@@ -314,8 +314,8 @@
     if (source && Date.now() - heard > 15000) fail(); // the other end is gone without a word
     strip();
   }, 1000);
-  // A tab that nobody looks at has no stream, and asks for its alarms alone. When it comes back it is
-  // as a page made now, unless somebody is at work on it.
+  // A tab that nobody looks at has no stream, and asks for its alarms alone. When it comes back it
+  // is as a page made now, unless somebody is at work on it.
   const glance = async () => {
     try {
       const g = await (await fetch('/page/glance', { credentials: 'same-origin' })).json();
@@ -336,5 +336,8 @@
     if (!source) { heard = Date.now(); open(); }
   });
   window.addEventListener('pagehide', close);
+  // A form leads to another page: what the stream says of what it did, as that the session has
+  // ended, is no reason to load this one anew.
+  document.addEventListener('submit', e => { if (!e.defaultPrevented) close(); });
   if (!document.hidden) open();
 })();
