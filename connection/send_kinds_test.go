@@ -55,6 +55,10 @@ func TestQuotesInAGroup(t *testing.T) {
 			t.Errorf("quoting %s in %s: %v", in.QuotedMessageID, in.To, err)
 		}
 	}
+	_, err = r.Send(ctx, api.Send{To: bob.LID(), Text: "x", QuotedMessageID: "evt_c25174c230484050dc4192e951e8213d"})
+	if api.CodeOf(err) != api.CodeMessageNotFound || !strings.Contains(err.Error(), "waoutbox event show evt_c25174c230484050dc4192e951e8213d") {
+		t.Errorf("quoting an event by its own id: %v", err)
+	}
 	_, err = r.Send(ctx, api.Send{To: bob.LID(), Text: "a barrier"})
 	must(t, err)
 	if m := received(t, bob, n+1); m.Text != "a barrier" {

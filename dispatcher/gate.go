@@ -125,6 +125,9 @@ const (
 // errLaneDamaged: the bytes are of a known version and make no sense.
 var errLaneDamaged = errors.New("decode lane state: it is damaged")
 
+// errLaneUnknown: the bytes are of a version that this program does not know.
+var errLaneUnknown = errors.New("use the version that wrote it")
+
 // decodeLane reads what encode wrote, in each of its versions. No bytes are an open gate. A
 // version it does not know is refused rather than misread.
 func decodeLane(b []byte) (laneBytes, error) {
@@ -132,7 +135,7 @@ func decodeLane(b []byte) (laneBytes, error) {
 		return laneBytes{}, nil
 	}
 	if b[0] == 0 || b[0] > laneVersion {
-		return laneBytes{}, fmt.Errorf("decode lane state: version %d is not known to this program (it knows %d): use the version that wrote it", b[0], laneVersion)
+		return laneBytes{}, fmt.Errorf("decode lane state: version %d is not known to this program (it knows %d): %w", b[0], laneVersion, errLaneUnknown)
 	}
 	if len(b) < laneHead1 || GateKind(b[1]) > GatePaused {
 		return laneBytes{}, errLaneDamaged

@@ -51,6 +51,8 @@ type lane struct {
 	settler   *settler
 	state     laneBytes
 	unstored  bool // state differs from the stored one
+	// why the stored state cannot be read, which then stays as it is; only of one that is offline
+	unknown   error
 	outage    pace.Outage
 	throttle  pace.Throttle
 	lease     leaseLane
@@ -129,6 +131,9 @@ func (l *lane) load() error {
 		// gate.
 		l.log.Error("lane state damaged, begun anew", "subscription", l.id, "error", err)
 		l.unstored, err = true, nil
+	}
+	if l.offline && errors.Is(err, errLaneUnknown) {
+		l.unknown, err = err, nil // dead letters can be discarded and queued without it
 	}
 	if err != nil {
 		return fmt.Errorf("load lane %s: %w", l.id, err)

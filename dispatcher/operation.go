@@ -132,6 +132,9 @@ func (o *operation) commit(ctx context.Context, c outbox.Change, applied func(no
 
 // setState stores the lane's state as change makes it, and takes it over when it is on disk.
 func (o *operation) setState(change func(laneBytes) laneBytes) error {
+	if err := o.lane.unknown; err != nil {
+		return err
+	}
 	var c outbox.Change
 	var stored laneBytes
 	if err := o.inLoop(func() {

@@ -28,6 +28,9 @@ type eventBackend struct {
 	block bool // polls wait for their context
 }
 
+// errBug has the backend panic.
+var errBug = errors.New("bug")
+
 func newEventBackend() *eventBackend {
 	return &eventBackend{fake: newFake(), pages: make(chan api.OccurrencePage), opened: make(chan api.OccurrenceQuery, 64), ended: make(chan error, 64)}
 }
@@ -52,12 +55,18 @@ func (b *eventBackend) Occurrences(ctx context.Context, q api.OccurrenceQuery) (
 		b.ended <- ctx.Err()
 		return api.OccurrencePage{}, ctx.Err()
 	}
+	if errors.Is(b.err, errBug) {
+		panic("secret /path")
+	}
 	page := occurrencePage("c9", false, 7, 8)
 	page.More = true
 	return page, b.err
 }
 
 func (b *eventBackend) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	if errors.Is(b.err, errBug) {
+		panic("secret /path")
+	}
 	if b.err != nil {
 		return b.err
 	}
@@ -215,6 +224,9 @@ func TestEventListAndPoll(t *testing.T) {
 }
 
 // Whatever is wrong has the number that deployed clients know, and says what to do.
+//
+// Mutation of mcptools/mcpevents/extension.go: a panic in what a client asks of the events ends the
+// process.
 func TestEventErrors(t *testing.T) {
 	t.Parallel()
 	b := newEventBackend()
@@ -259,6 +271,7 @@ func TestEventErrors(t *testing.T) {
 		{api.Retryf(api.CodeTooManyStreams, "too many"), -32013, `"limit":"streams"`},
 		{api.Retryf(api.CodeServiceUnavail, "start it"), -32603, `"retryable":true`},
 		{errors.New("secret /path"), -32603, "err_"},
+		{errBug, -32603, "its log has more"},
 	} {
 		b.err = c.err
 		for _, method := range []string{"events/poll", "events/stream"} {

@@ -26,6 +26,7 @@ import (
 	"waoutbox/outbox/boltbox"
 	"waoutbox/outbox/retention"
 	"waoutbox/store"
+	"waoutbox/store/device"
 )
 
 // app is the state opened by this process: everything the daemon and a daemon-less command have
@@ -201,6 +202,15 @@ func (a *app) alarms() []api.Alarm {
 				"Let it get its events, remove it, or allow more and restart the service: %s", l.Events, l.Webhook, term.Command(a.state.Dir(), "config set max-size 20GiB"))})
 	}
 	return out
+}
+
+// deviceAlarms tells that the open device store lost its name.
+func deviceAlarms(dev *device.Store) []api.Alarm {
+	since, err := dev.Displaced()
+	if err == nil {
+		return nil
+	}
+	return []api.Alarm{{Code: "device_store_displaced", Since: since.UTC(), Message: err.Error()}}
 }
 
 // callerOf returns who calls a running service. Whoever is not known is a program: one that cannot

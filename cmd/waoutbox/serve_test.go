@@ -12,7 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
+	"waoutbox/cmd/internal/logtest"
 	"waoutbox/outbox/api"
 )
 
@@ -118,7 +120,7 @@ func TestPartsStopInOrder(t *testing.T) {
 			var ended []string
 			parts := []part{}
 			for _, s := range []string{"a", "b", "c"} {
-				parts = append(parts, part{s, func(ctx context.Context) error {
+				parts = append(parts, part{name: s, run: func(ctx context.Context) error {
 					if tc.fails == s {
 						return errors.New("broke")
 					}
@@ -145,6 +147,43 @@ func TestPartsStopInOrder(t *testing.T) {
 			if !slices.Equal(ended, want) {
 				t.Errorf("stopped in the order %v", ended)
 			}
+		})
+	}
+}
+
+// A part that panics ends nothing else when what it does it does again and again: it is run anew.
+// Any other one stops the service in order. Each is logged, once.
+//
+// Mutation of parts.go: a part of the service that panics ends the process, or is never run again.
+// Mutation of parts.go: a part that panicked is not started anew.
+func TestAPartThatPanicsIsContained(t *testing.T) {
+	for name, anew := range map[string]bool{"anew": true, "stops": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var out logtest.Buffer
+				runs, other := 0, "runs"
+				parts := []part{{name: "a", anew: anew, run: func(ctx context.Context) error {
+					if runs++; runs == 1 {
+						panic("text of somebody")
+					}
+					cancel()
+					<-ctx.Done()
+					return nil
+				}}, {name: "b", run: func(ctx context.Context) error {
+					<-ctx.Done()
+					other = "stopped"
+					return nil
+				}}}
+				err := runParts(ctx, slog.New(slog.NewTextHandler(&out, nil)), parts, func(ctx context.Context) { <-ctx.Done() })
+				if want := map[bool]int{true: 2, false: 1}[anew]; runs != want || other != "stopped" || errors.Is(err, errPanicked) == anew {
+					t.Errorf("ran %d times, the other one %s: %v", runs, other, err)
+				}
+				if text := out.String(); strings.Count(text, " panic=") != 1 || strings.Contains(text, "somebody") {
+					t.Errorf("the log has:\n%s", text)
+				}
+			})
 		})
 	}
 }

@@ -21,6 +21,7 @@ func AlarmCodes() []string {
 		"client_outdated",
 		"dead_letters_rising",
 		"device_store",
+		"device_store_displaced",
 		"event_untranslatable",
 		"events_expired",
 		"events_lost",

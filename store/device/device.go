@@ -26,6 +26,9 @@ import (
 type Store struct {
 	db        *sql.DB
 	log       libraryLog
+	place     *place
+	kept      *sql.Conn // see keepConnection
+	limited   bool      // the connections are, while the file lost its name; of Run, then Close
 	container atomic.Pointer[sqlstore.Container]
 }
 
@@ -45,13 +48,10 @@ func Open(ctx context.Context, path, rootKey string, log *slog.Logger) (*Store, 
 	if err := secure(path); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open(driver, dsn(path))
-	if err != nil {
-		return nil, fmt.Errorf("open the device store %s: %w", path, err)
-	}
-	s := &Store{db: db, log: libraryLog{log: log.With("component", "device")}}
+	at := &place{path: path}
+	s := &Store{db: sql.OpenDB(at), log: libraryLog{log: log.With("component", "device")}, place: at}
 	if err := s.prepare(ctx, path, rootKey); err != nil {
-		return nil, errors.Join(err, db.Close())
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -74,12 +74,29 @@ func (s *Store) prepare(ctx context.Context, path, rootKey string) error {
 	if err := recordRootKey(ctx, s.db, rootKey); err != nil {
 		return fmt.Errorf("record the server's root key in %s: %w", path, err)
 	}
+	if err := s.keepConnection(ctx); err != nil {
+		return err
+	}
+	s.openIdle(ctx)
 	return secure(path) // the side files exist only now
 }
 
-// Close releases the file. The store must not be used afterwards.
+// Close releases the file. One whose name was removed is written anew before: it would be gone. The
+// store must not be used afterwards.
 func (s *Store) Close() error {
-	if err := s.db.Close(); err != nil {
+	err := s.keepPlace(context.Background())
+	if err != nil && state(s.place.path, s.place.file) == stateReplaced {
+		err = fmt.Errorf("another file is in the place of %s, and what was open is gone with its end. Move that file away, then link the account again: waoutbox pair", s.place.path)
+	}
+	return errors.Join(err, s.close())
+}
+
+func (s *Store) close() error {
+	var err error
+	if s.kept != nil {
+		err = s.kept.Close()
+	}
+	if err := errors.Join(err, s.db.Close()); err != nil {
 		return fmt.Errorf("close the device store: %w", err)
 	}
 	return nil

@@ -174,13 +174,19 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "whatsapp.db")
-	s := open(t, path, "")
-	link(t, s, "15550100999")
-	s.Close()
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
+	killed := open(t, filepath.Join(dir, "killed.db"), "")
+	link(t, killed, "15550100999")
+	for _, suffix := range []string{"", "-wal", "-shm"} { // a killed process leaves all of them
+		content, err := os.ReadFile(filepath.Join(dir, "killed.db") + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+suffix, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s = open(t, path, "")
+	killed.Close()
+	s := open(t, path, "")
 	link(t, s, "15550100998")
 	names := 0
 	for _, suffix := range []string{"", "-wal", "-shm"} {
@@ -322,6 +328,9 @@ func read(t *testing.T, path string) []byte {
 // permissions", and the second time "read the device store …: disk I/O error (4874)" alone.
 func TestFullDiskIsSaidSo(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "whatsapp.db")
+	if err := secure(path); err != nil {
+		t.Fatal(err)
+	}
 	db, err := sql.Open(driver, dsn(path))
 	if err != nil {
 		t.Fatal(err)

@@ -34,7 +34,7 @@ func fileURI(path string) string {
 }
 
 func dsn(path string) string {
-	q := url.Values{"_txlock": {"immediate"}}
+	q := url.Values{"_txlock": {"immediate"}, "mode": {"rw"}} // it is there: no other one is made
 	for _, p := range pragmas {
 		q.Add("_pragma", p.name+"("+p.set+")")
 	}

@@ -21,15 +21,28 @@ const (
 	everyTrim = 24 * time.Hour
 )
 
-// Run keeps the file within bounds until ctx ends: what is trimmed makes room for what comes. It
-// returns nil; what failed is tried again a day later.
+// Run keeps the file in its place and within bounds until ctx ends: what is trimmed makes room for
+// what comes, and what was removed is written anew. It returns nil; what failed is tried again,
+// trimming a day later.
 func (s *Store) Run(ctx context.Context) error {
 	timer := time.NewTimer(firstTrim)
 	defer timer.Stop()
+	looks := time.NewTicker(lookEvery)
+	defer looks.Stop()
+	failed := ""
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-looks.C:
+			err := s.keepPlace(ctx)
+			if err != nil && ctx.Err() == nil && err.Error() != failed { // once for each reason
+				failed = err.Error()
+				s.log.log.Error("the device store lost its place", "error", err)
+			} else if err == nil {
+				failed = ""
+			}
+			continue
 		case <-timer.C:
 		}
 		if err := s.trim(ctx, keptSecrets); err != nil && ctx.Err() == nil {

@@ -1,5 +1,5 @@
 // Package servicemanager has the service started by the system: a unit of systemd, an agent of
-// launchd, or a task of Windows at the user's logon. It writes their files and calls their
+// launchd, or what Windows starts at the user's logon. It writes their files and calls their
 // commands; nothing of it runs as another user than who installs it, whose state it is.
 package servicemanager
 
@@ -62,6 +62,11 @@ type backend interface {
 	status(ctx context.Context, st *Status)
 }
 
+// stopper is a backend that does not end by itself what it has started.
+type stopper interface {
+	stop(ctx context.Context) error
+}
+
 // outputDelay is how long the output of a command is read after it has ended: what it started in
 // the background may keep it open (Windows' desktop does, which the first command there starts).
 const outputDelay = time.Second
@@ -106,7 +111,7 @@ func (s Service) backend() (backend, error) {
 	case "darwin":
 		return launchd{s}, nil
 	case "windows":
-		return task{s}, nil
+		return logon{s}, nil
 	}
 	return nil, ErrUnsupported
 }
@@ -146,6 +151,12 @@ func (s Service) Install(ctx context.Context, before func() error) (Status, erro
 			}
 		case path != "":
 			_ = os.WriteFile(path, old, 0o644) //nolint:gosec // it holds no secret
+		default:
+			before := s
+			before.Executable = was.Executable
+			if b, err := before.backend(); err == nil {
+				_ = b.enable(ctx)
+			}
 		}
 		s.forgotten(ctx, b)
 	}
@@ -193,6 +204,11 @@ func (s Service) Uninstall(ctx context.Context) (Status, error) {
 	}
 	if err := b.uninstall(ctx); err != nil {
 		return st, err
+	}
+	if b, ok := b.(stopper); ok && st.Running {
+		if err := b.stop(ctx); err != nil {
+			return st, err
+		}
 	}
 	if path := b.file(); path != "" {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -186,6 +186,16 @@ func TestARunLeavesRoomForOthers(t *testing.T) {
 	}
 }
 
+// Mutation of run.go: a panic in a replay ends the process.
+func TestARunThatPanicsEndsAlone(t *testing.T) {
+	b := newBench(3)
+	j := b.job(0)
+	j.Fate = func(context.Context, Item, bool) (Fate, api.LastError, error) { panic("bug") }
+	if end := runs(t, b, j); end.State != api.ReplayEnded || !strings.Contains(end.Ended, "the log has more") || b.ended != 1 {
+		t.Errorf("%+v, ended %d times", end, b.ended)
+	}
+}
+
 func TestARunKeepsItsRate(t *testing.T) {
 	for _, rate := range []float64{0.5, 10, 200} {
 		b := newBench(60)
