@@ -94,6 +94,12 @@ func (s *Service) faultAlarm(f outbox.Fault) api.Alarm {
 	if f.Cause == outbox.FaultDiskLow {
 		a.Message += " (the setting min-free-bytes says how much). WhatsApp keeps what arrives; deliveries go on, and so does this by itself once there is room"
 	}
+	if f.Cause == outbox.FaultCommit {
+		a.Message += ". What was not confirmed counts as not written, and comes again; that goes on by itself. Check the disk"
+	}
+	if f.Cause == outbox.FaultReopening {
+		a.Message += ". Nothing is taken or sent meanwhile, and WhatsApp keeps what arrives. Check the disk, and mount it writable where it is not: this is tried again by itself"
+	}
 	if f.Cause == outbox.FaultDisplaced {
 		a.Message += ". No event is taken meanwhile, and WhatsApp keeps what arrives; deliveries go on. A file that was removed is written anew by itself. " +
 			"If this stays, keep what is open before the service stops: " + s.command("backup FILE") + ", then " + s.command("stop") + " and " + s.command("restore FILE")
