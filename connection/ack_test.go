@@ -165,6 +165,8 @@ func firstPatches(r *ackRig) []appstate.PatchInfo {
 // TestAcknowledgementsAreWhatTheLibraryDoes drives the pinned library: what it acknowledges when
 // the handler returns false, and when true, is what the table says of the type. A library that
 // changes its mind loses events silently, or has them sent again for ever.
+//
+// Mutation of session.go: the library acknowledges beside the handler.
 func TestAcknowledgementsAreWhatTheLibraryDoes(t *testing.T) {
 	r := newAckRig(t)
 	ctx := bounded(t)

@@ -95,6 +95,9 @@ func TestDamagedSettingsAreFetchedWhole(t *testing.T) {
 
 // TestAnAnnouncedStarIsFetched: what was announced and acknowledged and could not be fetched is
 // fetched later, and in the next process.
+//
+// Mutation of watch.go: a change of the settings that was announced and not fetched is never
+// fetched.
 func TestAnAnnouncedStarIsFetched(t *testing.T) {
 	r, bob := starringRig(t)
 	r.exec(`ALTER TABLE whatsmeow_app_state_version RENAME TO away`)
@@ -113,6 +116,8 @@ func TestAnAnnouncedStarIsFetched(t *testing.T) {
 
 // TestAStarIsToldBeforeItIsNoted: a process that ends between reading a star and telling it leaves
 // it to the next. Before, the collection had its version already, and nobody ever told the star.
+//
+// Mutation of appstate.go: a star that could not be stored is noted as read all the same.
 func TestAStarIsToldBeforeItIsNoted(t *testing.T) {
 	r, bob := starringRig(t)
 	r.engine.Hook(func(op string) error {

@@ -15,6 +15,11 @@ import (
 // them are fetched. What they write next is read: the session that they began is kept beside the
 // one that was begun here. And so is what they write after they read ours: "two" is of their own
 // session, which is found after ours was tried in vain, and "three" is of ours.
+//
+// Mutation of connection/sessions/sessions.go: a session that somebody begins while a first message
+// to them is encrypted is written over, and what they write next cannot be read.
+// Mutation of connection/sessions/restored.go: a session that a message is tried with in vain is
+// stored as the library left it, and what is written in it next cannot be read.
 func TestBothBeginAtOnce(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)

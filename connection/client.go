@@ -208,7 +208,14 @@ func (c *Client) Run(ctx context.Context) error {
 	<-c.in.lock
 
 	var watching sync.WaitGroup
-	watching.Go(func() { liveness.Run(link, liveness.Taker(), c.doubt) })
+	watching.Go(func() {
+		defer func() {
+			if p := recover(); p != nil {
+				c.panicked("watching the machine and its network", p)
+			}
+		}()
+		liveness.Run(link, liveness.Taker(), c.doubt)
+	})
 	err := c.sends.load(ctx)
 	if err == nil {
 		err = c.runSessions(ctx, link)

@@ -10,6 +10,8 @@ import (
 
 // A link that was closed on request stays down, over a restart too, says so in its state, its alarm
 // and an event, and gets what came meanwhile once it is connected again.
+//
+// Mutation of closing.go: a link that was closed on purpose opens by itself after a restart.
 func TestDisconnectAndConnect(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

@@ -98,6 +98,8 @@ func TestNothingIsAcknowledgedBeforeItsDecryptionIsCommitted(t *testing.T) {
 }
 
 // What the library acknowledges without asking the handler finds the connection cut.
+//
+// Mutation of decrypted.go: a message is acknowledged before its decryption is committed.
 func TestTheConnectionIsCutBeforeAnEarlyAcknowledgement(t *testing.T) {
 	r := newRig(t)
 	t.Cleanup(func() { r.dev.Close() })
@@ -141,6 +143,8 @@ func (brokenDisk) DoDecryptionTxn(ctx context.Context, fn func(context.Context) 
 // What a session whose messages are refused leaves without an event is not stored by the one that
 // follows it: it would overtake them. Before, it did when the library went on with what it had
 // received after the next session was there.
+//
+// Mutation of decrypted.go: and by what a session that has ended finds, once the next one is there.
 func TestAnEndedSessionStoresNothing(t *testing.T) {
 	r := newRig(t)
 	t.Cleanup(func() { r.dev.Close() })

@@ -24,6 +24,9 @@ func expiring(text string, seconds uint32, set time.Time) *waE2E.Message {
 
 // What is sent into a chat whose messages disappear says so, in every kind, over a restart, as long
 // as the chat has that setting. Before, it stayed on the recipient's phone for good.
+//
+// Mutation of connection/compose/request.go: what is sent into a chat whose messages disappear
+// stays on the phones for good.
 func TestSentIntoADisappearingChat(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

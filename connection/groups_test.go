@@ -93,6 +93,8 @@ func (g *grouping) want(t *testing.T, keys string, calls, acked int) {
 }
 
 // What comes while an append runs shares the next one; an event of another kind waits for both.
+//
+// Mutation of groups.go: a message is acknowledged before its group is stored.
 func TestMessagesShareAnAppend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGrouping()
@@ -144,6 +146,10 @@ func TestAGroupIsBoundedInBytes(t *testing.T) {
 }
 
 // A group that is refused is refused whole, with all that comes after it, until a new connection.
+//
+// Mutation of groups.go: it is acknowledged before its decryption is committed.
+// Mutation of groups.go: the group after a refused one is stored.
+// Mutation of groups.go: a refused append is acknowledged all the same.
 func TestARefusedGroupHoldsWhatFollows(t *testing.T) {
 	for name, refused := range map[string]func(g *grouping) func(){
 		"the outbox": func(g *grouping) func() {

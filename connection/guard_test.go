@@ -17,6 +17,9 @@ import (
 
 // Before: with reason 413 or 414 the process died of "invalid memory address or nil pointer
 // dereference" in the library's handleConnectFailure.
+//
+// Mutation of connection/guard/guard.go: a login refused with reason 413 calls a function that is
+// not there, and the process ends.
 func TestNoFailureEndsTheProcess(t *testing.T) {
 	r := linkedRig(t)
 	for _, reason := range []int{413, 414, 999} {
@@ -49,6 +52,8 @@ func TestNoFailureEndsTheProcess(t *testing.T) {
 // Whatever arrives, the service goes on: stanzas of every kind with attributes and contents that
 // nothing expects, and frames that are no stanzas. Before: the process died of an <iq> with a
 // <pair-success> and no id, of an empty frame, and of several others.
+//
+// Mutation of connection/guard/guard.go: a frame that is no stanza ends the process.
 func TestNoStanzaEndsTheProcess(t *testing.T) {
 	r := linkedRig(t)
 	must(t, r.acc.SendRaw(waBinary.Node{Tag: "iq", Attrs: waBinary.Attrs{"type": "set", "xmlns": "md", "from": types.ServerJID},
@@ -77,6 +82,9 @@ func TestNoStanzaEndsTheProcess(t *testing.T) {
 
 // A stanza whose frame comes in two websocket messages is put together. Before: the process died of
 // "slice bounds out of range" where the library does that, or the stanza was damaged.
+//
+// Mutation of connection/wire/wire.go: a frame that comes in two websocket messages ends the
+// process.
 func TestAFrameInTwoMessages(t *testing.T) {
 	r := linkedRig(t)
 	bob := types.NewJID("15550100123", types.DefaultUserServer)

@@ -139,6 +139,9 @@ func unreadable(id string) *events.UndecryptableMessage {
 	return &events.UndecryptableMessage{Info: types.MessageInfo{ID: id}}
 }
 
+// Mutation of groups.go: the handler says yes and the event is on its way.
+// Mutation of ingest.go: a refused message is overtaken by the next one of its chat: sequences
+// still rise, the order of sending is lost.
 func TestAcknowledgesOnlyAfterTheAppend(t *testing.T) {
 	b := newBench()
 	if !b.take(message("a")) || b.out.keys() != "a" {
@@ -172,6 +175,8 @@ func TestAcknowledgesOnlyAfterTheAppend(t *testing.T) {
 
 // An append whose outcome stays unknown is repeated a few times, and is no success: WhatsApp must
 // send the event again.
+//
+// Mutation of ingest.go: an append of unknown outcome counts as stored.
 func TestAnUnknownOutcomeIsNotSuccess(t *testing.T) {
 	b := newBench()
 	b.out.refusal = func([]outbox.Event) error { return fmt.Errorf("append: %w", outbox.ErrUnknown) }
@@ -185,6 +190,8 @@ func TestAnUnknownOutcomeIsNotSuccess(t *testing.T) {
 
 // A message that could not be read, because the session store failed, comes again on a new
 // connection: what follows it on the old one must not overtake it.
+//
+// Mutation of ingest.go: a message that could not be read is overtaken by the next one.
 func TestNothingOvertakesAMessageThatCouldNotBeRead(t *testing.T) {
 	b := newBench()
 	b.stopSource(b.from)
@@ -206,6 +213,9 @@ func TestNothingOvertakesAMessageThatCouldNotBeRead(t *testing.T) {
 }
 
 // Nor must what the library acknowledges whatever becomes of it: the connection is cut before.
+//
+// Mutation of ingest.go: it is overtaken by what the library acknowledges whatever the handler
+// returns.
 func TestNothingAcknowledgedAnywayOvertakes(t *testing.T) {
 	b := newBench()
 	found := []stanzas.Found{{Event: unreadable("d"), Lost: "a message could not be read"}}
@@ -237,6 +247,7 @@ func TestNothingAcknowledgedAnywayOvertakes(t *testing.T) {
 	}
 }
 
+// Mutation of ingest.go: the library takes a panic for success.
 func TestPanicIsNotSuccess(t *testing.T) {
 	b := newBench()
 	b.out.refusal = func([]outbox.Event) error { panic("bug") }
@@ -306,6 +317,8 @@ func TestRetriesWhereTheLibraryAcknowledgesAnyway(t *testing.T) {
 }
 
 // At the stop acknowledging must end before a retry gives up, or WhatsApp forgets the event.
+//
+// Mutation of ingest.go: a retry gives up at the stop while the library can still acknowledge.
 func TestStopEndsAcknowledgingBeforeRetriesGiveUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()
@@ -363,6 +376,7 @@ func TestUnknownOutcomeIsRepeatedFirst(t *testing.T) {
 	}
 }
 
+// Mutation of ingest.go: what cannot be translated is not stored at all.
 func TestUntranslatableBecomesAPlaceholder(t *testing.T) {
 	b := newBench()
 	b.tr = translateBy(func(any) ([]outbox.Event, error) { return nil, errors.New("bug") })

@@ -45,6 +45,9 @@ const (
 // TestKilledAtEachStepOfAGroup: messages of people and of a group wait at WhatsApp, and the process
 // that reads them is killed at each of these moments. Whatever was acknowledged is stored; all are
 // stored once in the end, in the order of their chats; and every session goes on.
+//
+// Mutation of connection/decryptions/changes.go: a decryption is committed without what was
+// decrypted.
 func TestKilledAtEachStepOfAGroup(t *testing.T) {
 	r := newRig(t)
 	r.run()

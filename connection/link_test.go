@@ -90,6 +90,10 @@ func TestReconnectsAfterALostConnection(t *testing.T) {
 
 // A refused append is not acknowledged; the connection is cycled and everything comes again in its
 // order.
+//
+// Mutation of session.go: a message that was decrypted and not stored cannot be decrypted again.
+// Mutation of ingest.go: after a refusal nobody has WhatsApp send again, which it does on a new
+// connection only.
 func TestRefusedAppendsComeAgainInOrder(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)
@@ -215,6 +219,7 @@ func TestServerThatComesBack(t *testing.T) {
 	r.waitState(api.LinkConnected)
 }
 
+// Mutation of link.go: after a restart nobody is told that the phone logged the account out.
 func TestLogoutAndPairAgain(t *testing.T) {
 	for name, unlink := range map[string]func(*rig){
 		"by the phone":            func(r *rig) { r.acc.Unlink() },
@@ -301,6 +306,8 @@ func TestRefusedLogins(t *testing.T) {
 }
 
 // What WhatsApp sends again although it is stored is stored once, whatever kind it is.
+//
+// Mutation of connection/translate/message.go: a message has another id each time it comes.
 func TestRedeliveredEventsAreStoredOnce(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

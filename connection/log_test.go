@@ -41,6 +41,9 @@ func TestLibraryLogMasksAboveDebug(t *testing.T) {
 }
 
 // Debug lines held whole stanzas: numbers, names and subjects stood in the log.
+//
+// Mutation of log.go: debug lines hold whole stanzas.
+// Mutation of log.go: an error of the library repeats a stanza in the log.
 func TestDebugLinesHoldNoContent(t *testing.T) {
 	secrets := []string{"15550100123", "Bob Example", "our secret plans", "15550100999", "bob", "2048"}
 	jid := types.NewJID("15550100999", types.DefaultUserServer)
@@ -76,6 +79,8 @@ func TestDebugLinesHoldNoContent(t *testing.T) {
 
 // What the library names by its address it goes on writing: a line that printed it read it at the
 // same time.
+//
+// Mutation of log.go: a line reads what the library is writing.
 func TestLogsReadNothingThatIsBeingWritten(t *testing.T) {
 	type socket struct{ state string }
 	for _, content := range []bool{false, true} {
@@ -95,6 +100,8 @@ func TestLogsReadNothingThatIsBeingWritten(t *testing.T) {
 }
 
 // A panic says what went wrong, and nothing of what a stanza held.
+//
+// Mutation of panics.go: the log of a panic quotes what a stanza held.
 func TestLogsOfPanicsHoldNoNumber(t *testing.T) {
 	var out bytes.Buffer
 	c := &Client{log: slog.New(slog.NewTextHandler(&out, nil)), alarms: newAlarms(time.Now)}

@@ -12,6 +12,11 @@ import (
 
 // TestRandomNoticesDoNotVanish: a receipt or a group change with attributes and children missing or
 // doubled leaves an event, unless all it holds is internal.
+//
+// Mutation of connection/stanzas/notice.go: a receipt that the library refuses, for an address is
+// none, vanishes.
+// Mutation of connection/stanzas/notice.go: a receipt that the library refuses, for its time is
+// none, vanishes.
 func TestRandomNoticesDoNotVanish(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)

@@ -82,6 +82,8 @@ func setEnc(name string, value any) func(*waBinary.Node) {
 // TestNothingThatArrivesVanishes: whatever a sender puts together, and however the library
 // acknowledges it, an event tells of it with what could be read, and an alarm where that is not
 // all.
+//
+// Mutation of decrypted.go: what arrives and no event says so.
 func TestNothingThatArrivesVanishes(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)
@@ -233,6 +235,10 @@ func (r *missedRig) fill() (refusals *atomic.Int32, room func()) {
 
 // TestWhatIsAcknowledgedAnywayIsStoredBefore: where the library acknowledges whatever the handler
 // returns, the connection is cut before the acknowledgement while the outbox takes nothing.
+//
+// Mutation of ingest.go: what the library acknowledges whatever the handler returns is acknowledged
+// without being stored.
+// Mutation of connection/translate/call.go: a missed call in a stanza of several parts is not told.
 func TestWhatIsAcknowledgedAnywayIsStoredBefore(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)
@@ -265,6 +271,8 @@ func TestWhatIsAcknowledgedAnywayIsStoredBefore(t *testing.T) {
 
 // TestMissedIsStoredBeforeTheAcknowledgement: while the outbox takes nothing, a message that the
 // library acknowledges without an event, or before it, is not acknowledged, and comes again.
+//
+// Mutation of missed.go: it is acknowledged although it could not be stored.
 func TestMissedIsStoredBeforeTheAcknowledgement(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)
@@ -295,6 +303,9 @@ func TestMissedIsStoredBeforeTheAcknowledgement(t *testing.T) {
 
 // TestNoPlaceholderOvertakesARefusedMessage: of a chat's messages the first is refused once, and
 // the library makes no event of the second. In the order in which they were sent they are stored.
+//
+// Mutation of missed.go: it is overtaken by the placeholder of what the library acknowledges
+// without an event.
 func TestNoPlaceholderOvertakesARefusedMessage(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)

@@ -38,6 +38,9 @@ func (h messageLog) Handle(_ context.Context, rec slog.Record) error {
 // TestMoreWaitThanTheLibraryKeepsInOrder: while the disk takes nothing more messages arrive than
 // the library's queue holds, 2,048; they are stored in the order in which they came. Before, what
 // was beyond that came in any order.
+//
+// Mutation of session.go: what arrives while more than 2,048 stanzas wait is put into the library's
+// queue in any order.
 func TestMoreWaitThanTheLibraryKeepsInOrder(t *testing.T) {
 	const n = 2500
 	r := newRigOn(t, newSimWith(t, wasim.Options{Window: 2 * n}))

@@ -29,6 +29,8 @@ func TestTheGapFollowsTheOpenLink(t *testing.T) {
 
 // A process that ends before it told of the gap leaves it to the next, from the same moment on.
 // Before, the next one's began when this one was last seen.
+//
+// Mutation of outage.go: the gap of a process that was killed before it told of it is lost.
 func TestTheGapOutlivesTheProcess(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

@@ -1,6 +1,7 @@
 package connection
 
 import (
+	"errors"
 	"fmt"
 	"runtime/debug"
 
@@ -21,6 +22,20 @@ func (c *Client) panicked(doing string, p any) {
 	c.log.Error("the link panicked", "doing", doing, "panic", panicText(p), "stack", string(debug.Stack()))
 	c.alarms.happened(alarmPanic, fmt.Sprintf("Something went wrong inside waoutbox (%s), and the service goes on. This is a bug: please report it with the log line \"the link panicked\".", doing))
 }
+
+// contained runs f, which the library does for this session. A panic is its error, and is told.
+func (s *session) contained(doing string, f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.hooks.Panic(guard.Panic{Where: doing, Value: p, Stack: string(debug.Stack())})
+			err = errPanicked
+		}
+	}()
+	return f()
+}
+
+// errPanicked is the error of what panicked.
+var errPanicked = errors.New("the WhatsApp library panicked; the log has more")
 
 // beside runs f in a goroutine that Run waits for. A panic ends f alone.
 func (c *Client) beside(doing string, f func()) {

@@ -190,6 +190,8 @@ func (r *missedRig) sendsOn(ctx context.Context) {
 // stored, says nothing: after a restart, with another time, under the other address, and whether
 // the library tells of it or not. Before, one in some thousand messages of a storm of kills was
 // followed by its placeholder.
+//
+// Mutation of ingest.go: a message that was stored is followed by a placeholder of its own copy.
 func TestNoPlaceholderAfterTheContent(t *testing.T) {
 	r := newMissedRig(t)
 	ctx := bounded(t)

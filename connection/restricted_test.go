@@ -86,6 +86,8 @@ func TestAnAnnouncedRestriction(t *testing.T) {
 
 // A refusal with 463 is a restriction that WhatsApp did not announce: told once, and the next
 // messages do not try it again.
+//
+// Mutation of session.go: who was refused as a stranger, and then writes, cannot be answered.
 func TestARefusalShowsARestriction(t *testing.T) {
 	r := linkedRig(t)
 	eve := r.acc.NewContact("Eve", "15550100124")

@@ -30,6 +30,8 @@ func (r *rig) refuseSent() {
 // A message the outbox had no room for is told of the account that sent it, although another one is
 // linked when there is room. Before, the event named the second account, in the account of the
 // event, in its id and in its key.
+//
+// Mutation of opensends.go: what an account sent is told of the one that is linked by now.
 func TestASendIsToldOfTheAccountThatSentIt(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

@@ -47,6 +47,8 @@ func toRecord(key string) *openSend {
 const recorded = "3EB0A to 204813927440123@lid"
 
 // A message is on record in the write that stores it as sent, and not before.
+//
+// Mutation of opensends.go: a message is stored as sent, and who sent it is not.
 func TestASendAndItsRecordAreOneWrite(t *testing.T) {
 	r := newRig(t)
 	t.Cleanup(func() { must(t, r.dev.Close()) })
@@ -76,6 +78,8 @@ func TestASendAndItsRecordAreOneWrite(t *testing.T) {
 
 // A process that ended after the message had left does not know what became of it. The next one
 // learns that it arrived, and still who had asked for it.
+//
+// Mutation of connection/compose/content.go: after a crash nobody knows who sent what then arrived.
 func TestASendOfAnEarlierProcessIsRecorded(t *testing.T) {
 	for _, repeated := range []bool{false, true} {
 		r := newRig(t)

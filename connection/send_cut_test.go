@@ -62,6 +62,9 @@ func TestCutsWhileSending(t *testing.T) {
 // TestAnUnclearSendWithoutAKeyIsNotToBeRepeated: of a message that nobody confirmed a repeated call
 // makes a second one, unless both have one idempotency key. Before, programs and agents were told
 // to repeat either.
+//
+// Mutation of send_errors.go: a send of unknown outcome without a key is said to be repeatable, by
+// the link.
 func TestAnUnclearSendWithoutAKeyIsNotToBeRepeated(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)
@@ -97,6 +100,9 @@ func TestAnUnclearSendWithoutAKeyIsNotToBeRepeated(t *testing.T) {
 // TestARefusedRepetitionTellsNothingOfTheFirst: a message that left, and that the library sends
 // once more because the connection ended, may have arrived though WhatsApp refuses the second.
 // Before, the key was free then, and the repeated call was a second message.
+//
+// Mutation of send.go: a message that left before the connection ended counts as refused, because
+// its repetition was, and the next call is a second one.
 func TestARefusedRepetitionTellsNothingOfTheFirst(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

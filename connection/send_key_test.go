@@ -15,6 +15,8 @@ import (
 // A key that was used for another recipient or content is refused, in the process that used it and
 // after a restart, and the sentence names the first send. Before, the first result was returned, as
 // if the second message had been sent.
+//
+// Mutation of send.go: a key that was used for one message returns its result for another one too.
 func TestReusedKeyIsRefused(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)
@@ -151,6 +153,9 @@ func TestSendLimit(t *testing.T) {
 
 // A repeated call that is refused does not give the key away: the first call's message may have
 // left, so that only its id may be tried again. Before, the third call sent a second message.
+//
+// Mutation of send.go: a refused repetition gives its key away, so that the message goes out a
+// second time under another id.
 func TestRefusedRepetitionKeepsItsID(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)
@@ -175,6 +180,8 @@ func TestRefusedRepetitionKeepsItsID(t *testing.T) {
 
 // A send that panics fails, is told of, and ends nothing else; its key is free again. Before, it
 // ended the process, and so did the agent that tried it again.
+//
+// Mutation of send.go: a panic over what an agent asked to be sent ends the service.
 func TestASendThatPanicsEndsNothingElse(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)
@@ -199,6 +206,8 @@ func TestASendThatPanicsEndsNothingElse(t *testing.T) {
 }
 
 // What the link does by itself beside ends nothing else when it panics.
+//
+// Mutation of panics.go: a panic over what the link does by itself ends the service.
 func TestWhatPanicsBesideTheLinkEndsNothingElse(t *testing.T) {
 	r := linkedRig(t)
 	done := make(chan struct{})
@@ -209,6 +218,8 @@ func TestWhatPanicsBesideTheLinkEndsNothingElse(t *testing.T) {
 
 // Marks as read, typing and watched presences have a pace of their own: an agent in a loop gets the
 // account into no trouble.
+//
+// Mutation of actions.go: it marks them as fast as it likes.
 func TestSignalsHaveAPace(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

@@ -55,6 +55,10 @@ func TestQuotesInAGroup(t *testing.T) {
 			t.Errorf("quoting %s in %s: %v", in.QuotedMessageID, in.To, err)
 		}
 	}
+	_, err = r.Send(ctx, api.Send{To: bob.LID(), Text: "x", QuotedMessageID: "evt_c25174c230484050dc4192e951e8213d"})
+	if api.CodeOf(err) != api.CodeMessageNotFound || !strings.Contains(err.Error(), "waoutbox event show evt_c25174c230484050dc4192e951e8213d") {
+		t.Errorf("quoting an event by its own id: %v", err)
+	}
 	_, err = r.Send(ctx, api.Send{To: bob.LID(), Text: "a barrier"})
 	must(t, err)
 	if m := received(t, bob, n+1); m.Text != "a barrier" {
@@ -254,6 +258,9 @@ func TestEditACaption(t *testing.T) {
 // One message.sent results of a message that the server sends a copy of, whether the copy comes
 // after the send was stored or before: a send of unknown outcome is settled by it, and a repeated
 // call does not send again.
+//
+// Mutation of opensends.go: a copy of an own message from the server does not settle its send, so
+// that the message is sent a second time.
 func TestCopyOfAnOwnSend(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

@@ -15,6 +15,9 @@ import (
 // When WhatsApp does not give the recipient's keys, the library leaves the recipient out and sends
 // the rest, for the account's own phone, which WhatsApp confirms. Before, the message was told as
 // sent, and nobody got it.
+//
+// Mutation of readers.go: a message that is encrypted for nobody but the account's own phone is
+// told as sent.
 func TestAMessageForNobodyIsNotSent(t *testing.T) {
 	r := linkedRig(t)
 	ctx := bounded(t)

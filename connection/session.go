@@ -51,13 +51,14 @@ func (s *session) connect(ctx context.Context) error {
 	s.failure.Store(0)
 	done := make(chan error, 1)
 	go func() {
-		held, release := wire.Hold(s.ctx)
-		defer release()
-		err := s.cli.ConnectContext(held)
-		if err == nil {
-			err = guard.Frames(s.cli, s.hooks)
-		}
-		done <- err
+		done <- s.contained("connecting", func() error {
+			held, release := wire.Hold(s.ctx)
+			defer release()
+			if err := s.cli.ConnectContext(held); err != nil {
+				return err
+			}
+			return guard.Frames(s.cli, s.hooks)
+		})
 	}()
 	select {
 	case err := <-done:
@@ -106,8 +107,13 @@ func (s *session) ping(ctx context.Context, limit time.Duration) <-chan bool {
 	asked, answer := make(chan bool, 1), make(chan bool, 1)
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	go func() { // may wait for others that write to a dead connection
-		//lint:ignore SA1019 the library's own keepalive, a moment earlier
-		alive, _ := s.cli.DangerousInternals().SendKeepAlive(ctx)
+		alive := false
+		// one that panicked does not live, and that was told
+		_ = s.contained("asking whether the connection lives", func() error {
+			//lint:ignore SA1019 the library's own keepalive, a moment earlier
+			alive, _ = s.cli.DangerousInternals().SendKeepAlive(ctx)
+			return nil
+		})
 		asked <- alive
 	}()
 	go func() {

@@ -20,6 +20,9 @@ import (
 
 // What the library cannot decode comes again at once, before what was sent behind it. Before,
 // nothing said so, it waited for the next connection, and what came behind was told first.
+//
+// Mutation of log.go: what the library drops undecoded waits in silence for another reason to
+// connect again, and what came behind it is told first.
 func TestWhatCannotBeReadComesAgain(t *testing.T) {
 	r := linkedRig(t)
 	bob := r.acc.NewContact("Bob", "15550100123")
@@ -51,6 +54,9 @@ func TestWhatCannotBeReadComesAgain(t *testing.T) {
 
 // What can never be read does not keep the rest, and the connection is made anew for it less and
 // less often.
+//
+// Mutation of unread.go: what can never be decoded has the connection made anew again and again, at
+// the cost of all the rest.
 func TestWhatCanNeverBeReadKeepsNothing(t *testing.T) {
 	r := linkedRig(t)
 	bob := r.acc.NewContact("Bob", "15550100123")

@@ -24,6 +24,11 @@ func switchable() (*atomic.Bool, func(context.Context, Request) Result) {
 	}
 }
 
+// Mutation of deadletters.go: the last attempts of a dead letter count when it is replayed.
+// Mutation of dispatcher/scheduler/scheduler.go: after a restart a retry does not hold back its
+// chat.
+// Mutation of dispatcher/scheduler/scheduler.go: a dead letter lets its chat go on before it is
+// stored.
 func TestReplayInOrderKeepsIdBodyAndLog(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		everywhere(t, func(t *testing.T) {
@@ -123,6 +128,9 @@ func TestTooManyInOneCall(t *testing.T) {
 }
 
 // The whole life: a backlog, removal, dead letters, revival, replay out of the run.
+//
+// Mutation of backlog.go: the unread rest of a removed webhook's backlog is forgotten.
+// Mutation of backlog.go: the pending backlog of a removed webhook is forgotten.
 func TestRemoveReviveReplay(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		everywhere(t, func(t *testing.T) {

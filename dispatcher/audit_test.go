@@ -87,6 +87,9 @@ func (r *rig) audits() []outbox.Audit {
 }
 
 // What somebody asks for is stored in one transaction with its record: the first of several.
+//
+// Mutation of operation.go: a lane makes the change and leaves the record to a second write.
+// Mutation of operation.go: every step of a purge writes the record again.
 func TestAnOperationAndItsRecordAreOneWrite(t *testing.T) {
 	for name, op := range recordedOperations {
 		for _, running := range []bool{false, true} {

@@ -6,6 +6,7 @@ import (
 	"waoutbox/outbox"
 )
 
+// Mutation of outcome.go: our own failure costs an attempt.
 func TestClassify(t *testing.T) {
 	for _, c := range []struct {
 		r    Result

@@ -17,6 +17,8 @@ func (c *offClock) now() time.Time      { return time.Now().Add(time.Duration(c.
 
 // TestRedriveAfterTheClockWasSetBack: an outage ends at a time that is before that of its letters.
 // Before, they stayed dead.
+//
+// Mutation of gate.go: the letters of an outage stay dead when the clock was set back in it.
 func TestRedriveAfterTheClockWasSetBack(t *testing.T) {
 	for _, restart := range []bool{false, true} {
 		everywhere(t, func(t *testing.T) {
@@ -49,6 +51,8 @@ func TestRedriveAfterTheClockWasSetBack(t *testing.T) {
 
 // TestExpireOfAReplayLeavesTheYoung: a replayed letter of a month ago waits beside deliveries of
 // today, which are recorded and stay. Before, all of them expired with it.
+//
+// Mutation of expire.go: where what has a record is young, it is as old as what comes behind it.
 func TestExpireOfAReplayLeavesTheYoung(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)
@@ -78,6 +82,9 @@ func TestExpireOfAReplayLeavesTheYoung(t *testing.T) {
 
 // TestALetterIsNotOlderThanItsEvent: it died while the clock was behind by years, before the time
 // of its event. Before, it was purged as soon as the clock was right.
+//
+// Mutation of expire.go: a dead letter that died while the clock was behind is taken for older than
+// its event.
 func TestALetterIsNotOlderThanItsEvent(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var clock offClock

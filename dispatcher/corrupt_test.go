@@ -10,6 +10,9 @@ import (
 
 // A damaged event is never sent: it becomes a dead letter that says so, in its turn, spends no
 // attempt, and its chat goes on. Before, it was passed over and nobody who was owed it heard of it.
+//
+// Mutation of attempt.go: it is looked for in vain again and again instead of becoming a dead
+// letter.
 func TestADamagedEventDiesCorrupt(t *testing.T) {
 	for _, tc := range []struct {
 		name string

@@ -146,6 +146,8 @@ func TestExpireGoesOnAfterACrashAtAnyStep(t *testing.T) {
 
 // TestExpireLeavesWhatIsInFlight: an attempt ends in its own way first, a lane with nothing old is
 // not held up, and a replay waits since its replay.
+//
+// Mutation of expire.go: a delivery expires although it was replayed today.
 func TestExpireLeavesWhatIsInFlight(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)
@@ -176,6 +178,8 @@ func TestExpireLeavesWhatIsInFlight(t *testing.T) {
 }
 
 // TestExpireKeepsTheYoung: of what has a record, only what is old expires.
+//
+// Mutation of expire.go: what is younger expires with the rest.
 func TestExpireKeepsTheYoung(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)
@@ -292,6 +296,8 @@ func TestExpireDead(t *testing.T) {
 
 // TestPurgeOld: dead letters go when they have been dead for long, whatever webhook they were of;
 // the others stay, and it tells when to look again.
+//
+// Mutation of expire.go: a dead letter goes with the old ones though it died today.
 func TestPurgeOld(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)

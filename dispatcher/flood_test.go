@@ -12,6 +12,9 @@ import (
 // One chat that floods keeps no other one waiting: while thousands of its events wait for a slow
 // endpoint, one after another, what comes in other chats starts at once. All attempts of the flood
 // time out here, which holds a slot for 10 s each and then has it tried again.
+//
+// Mutation of dispatcher.go: a flood of one chat fills what a webhook reads ahead, and all other
+// chats wait for it.
 func TestAFloodOfOneChatKeepsNoOtherWaiting(t *testing.T) {
 	const flood, others = 8_000, 20
 	for name, reply := range map[string]func(context.Context, Request) Result{

@@ -141,6 +141,8 @@ func TestAPanickingLaneIsStartedAgainWithBackoff(t *testing.T) {
 
 // Before: the limit was passed by all that one Read had returned, and nothing showed when it was
 // taken away.
+//
+// Mutation of lane.go: a backlog is read into memory without end.
 func TestTheReaderStandsStillAtTheLimit(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -195,6 +197,7 @@ func TestFullSinceIsNotFailingSince(t *testing.T) {
 	})
 }
 
+// Mutation of finish.go: an event that is no longer in the outbox is passed over.
 func TestAnEventThatIsGoneDiesExpired(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)
@@ -237,6 +240,8 @@ func TestReadErrorsHoldTheLane(t *testing.T) {
 	})
 }
 
+// Mutation of dispatcher/scheduler/scheduler.go: the events of an unordered webhook wait for each
+// other.
 func TestUnorderedEventsDoNotWaitForEachOther(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, after(5*time.Second, ok))
@@ -252,6 +257,7 @@ func TestUnorderedEventsDoNotWaitForEachOther(t *testing.T) {
 	})
 }
 
+// Mutation of dispatcher.go: every lane takes all slots.
 func TestSlotsAreShared(t *testing.T) {
 	d := New(Options{MaxInFlight: 64})
 	for lanes, want := range map[int64]int{0: 64, 1: 64, 8: 64, 10: 51, 512: 1, 1000: 1} {

@@ -92,6 +92,7 @@ func TestOrderPerChatThroughRetries(t *testing.T) {
 	})
 }
 
+// Mutation of finish.go: a delivery that has spent its schedule counts as delivered.
 func TestADeadLetterDoesNotBlockItsChat(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, q Request) Result {
@@ -119,6 +120,7 @@ func TestADeadLetterDoesNotBlockItsChat(t *testing.T) {
 	})
 }
 
+// Mutation of dispatcher/scheduler/scheduler.go: a restart begins again at attempt 1.
 func TestARestartGoesOnAtAttempt3(t *testing.T) {
 	for name, end := range map[string]func(*rig){
 		"stop": func(r *rig) { r.restart() },
@@ -192,6 +194,7 @@ func TestDrainFinishesWhatIsInFlightAndTakesNothingNew(t *testing.T) {
 	})
 }
 
+// Mutation of lane.go: a stop waits for attempts longer than it may.
 func TestDrainAbortsAtItsDeadline(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, after(time.Hour, ok), func(o *Options) { o.Drain = 3 * time.Second })
@@ -242,6 +245,7 @@ func TestRetryAfterGatesTheWholeLane(t *testing.T) {
 	})
 }
 
+// Mutation of finish.go: an endpoint may ask for any wait.
 func TestRetryAfterNeverShortensAndIsCapped(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, func(_ context.Context, q Request) Result {
@@ -260,6 +264,7 @@ func TestRetryAfterNeverShortensAndIsCapped(t *testing.T) {
 	})
 }
 
+// Mutation of outcome.go: an endpoint that says it is gone for good is asked again.
 func TestGoneDeadLettersAtOnceAndPauses(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		gone := true
@@ -335,6 +340,7 @@ func TestOurFailuresHoldAndCostNothing(t *testing.T) {
 	})
 }
 
+// Mutation of attempt.go: a panic of one webhook's sender ends the process of all.
 func TestAPanicWhileSendingCountsAndEndsDead(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, q Request) Result {
@@ -353,6 +359,7 @@ func TestAPanicWhileSendingCountsAndEndsDead(t *testing.T) {
 	})
 }
 
+// Mutation of lane.go: while settlements cannot be written, deliveries go on and will be repeated.
 func TestWhileSettlementsFailNothingIsClaimed(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)
@@ -387,6 +394,8 @@ func TestWhileSettlementsFailNothingIsClaimed(t *testing.T) {
 // TestWhatOurStopCutsOffCostsNothing: whatever a sender makes of an attempt that our stop ended, a
 // reset here, it is sent again under the same number, and no failure of the endpoint's: before, the
 // log warned of it at each stop.
+//
+// Mutation of finish.go: what our stop cuts off costs an attempt.
 func TestWhatOurStopCutsOffCostsNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var out bytes.Buffer

@@ -13,6 +13,8 @@ import (
 
 // TestALossOfALeaseIsTold: what a lease was owed expires. Its receiver is told before the next
 // event, once, and the next refresh tells its client, also after a restart, and only once.
+//
+// Mutation of lease.go: a loss is not stored with what was lost.
 func TestALossOfALeaseIsTold(t *testing.T) {
 	for _, unread := range []bool{false, true} {
 		everywhere(t, func(t *testing.T) {
@@ -72,6 +74,8 @@ func TestALossOfALeaseIsTold(t *testing.T) {
 
 // TestAGapThatCannotBeTold holds nothing, and is tried once before each delivery until somebody has
 // responded.
+//
+// Mutation of leasebytes.go: or which were lost, before its client knows.
 func TestAGapThatCannotBeTold(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -113,6 +117,8 @@ func TestAGapThatCannotBeTold(t *testing.T) {
 }
 
 // TestARefreshWakesALease: whatever made it wait is over, but a pause of its owner's.
+//
+// Mutation of lease.go: a client resumes what its user has paused.
 func TestARefreshWakesALease(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var up atomic.Bool
@@ -159,6 +165,8 @@ func TestARefreshWakesALease(t *testing.T) {
 
 // TestAnAttemptOfAnotherSecretSaysNothing: an attempt that was signed with the secret before a
 // refresh ends after it. It costs nothing, and refuses nothing.
+//
+// Mutation of lease.go: a response to the secret before counts against a delivery.
 func TestAnAttemptOfAnotherSecretSaysNothing(t *testing.T) {
 	for _, code := range []int{401, 410, 500} {
 		everywhere(t, func(t *testing.T) {

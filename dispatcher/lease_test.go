@@ -14,6 +14,8 @@ import (
 // TestALeaseOutlivesAnOutage: the receiver of a lease is down for hours, in one of the ways that
 // pass, and the service restarts meanwhile. Nothing dies, the receiver is tried once a minute, and
 // then all arrives, in order.
+//
+// Mutation of finish.go: a delivery of a lease dies of an outage.
 func TestALeaseOutlivesAnOutage(t *testing.T) {
 	for name, down := range map[string]Result{
 		"500":     status(500),
@@ -73,6 +75,8 @@ func TestALeaseOutlivesAnOutage(t *testing.T) {
 
 // TestRefreshedTwice: each refresh has what has spent its schedule tried at once. Before, the first
 // one amid an outage had it tried, and it then waited for up to a minute whoever came.
+//
+// Mutation of lease.go: a renewal has what the one before had tried wait for a minute.
 func TestRefreshedTwice(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var up atomic.Bool
@@ -103,6 +107,8 @@ func TestRefreshedTwice(t *testing.T) {
 
 // TestALeaseThatIsRefused: what a receiver refuses for good is a dead letter, at once by 410 and
 // 413, else after its schedule; the lease goes on, and is not paused.
+//
+// Mutation of finish.go: a 410 pauses a lease.
 func TestALeaseThatIsRefused(t *testing.T) {
 	for code, attempts := range map[int]int{410: 1, 413: 1, 400: 4, 401: 4, 404: 4, 422: 4} {
 		everywhere(t, func(t *testing.T) {
@@ -179,6 +185,8 @@ func TestALeaseFailsSinceItsFirstTrouble(t *testing.T) {
 
 // TestARefusalAmidAnOutage: a receiver that comes up refuses for a moment what it takes a moment
 // later. One refusal of a delivery that has failed for hours kills nothing.
+//
+// Mutation of lease.go: what failed once for good reasons dies of one refusal amid an outage.
 func TestARefusalAmidAnOutage(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var code atomic.Int64
@@ -209,6 +217,8 @@ func TestARefusalAmidAnOutage(t *testing.T) {
 
 // TestAPoisonEventOfALease: one event never succeeds, in a way that elsewhere would pass. The other
 // chats go on, its own waits, and the watermark never passes it.
+//
+// Mutation of attempt.go: a request says that events are behind it which are unfinished.
 func TestAPoisonEventOfALease(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var poison atomic.Int64
@@ -242,6 +252,9 @@ func TestAPoisonEventOfALease(t *testing.T) {
 
 // TestALeaseEnds: after its end nothing is sent; whoever is told removes it, and what it was owed
 // becomes dead letters that say so.
+//
+// Mutation of lane.go: a lease goes on after its end.
+// Mutation of backlog.go: what it leaves does not say why.
 func TestALeaseEnds(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		down := func(Request) Result { return Result{Class: outbox.ClassRefused} }
@@ -285,6 +298,8 @@ func TestALeaseEnds(t *testing.T) {
 
 // TestALeaseHasAGraceAtAStart: a lease that seems to have ended while nothing ran goes on for a
 // moment, in which its client can refresh it.
+//
+// Mutation of lease.go: a clock that is ahead at a start ends all of them.
 func TestALeaseHasAGraceAtAStart(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r, e := newLeaseRig(t, nil, leaseOf(func(l *outbox.Lease) { l.Ends = time.Now().Add(-24 * time.Hour) }))
@@ -307,6 +322,8 @@ func TestALeaseHasAGraceAtAStart(t *testing.T) {
 
 // TestOwnMessagesOfALeaseWait: of the messages that the account itself sent few are delivered
 // within a while, in order, the rest waits and that is shown; a restart forgets none of them.
+//
+// Mutation of lease.go: an agent wakes itself without end.
 func TestOwnMessagesOfALeaseWait(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r, e := newLeaseRig(t, nil, leaseOf(func(l *outbox.Lease) { l.Name = "message.sent" }))

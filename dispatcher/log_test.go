@@ -11,6 +11,7 @@ import (
 	"waoutbox/outbox"
 )
 
+// Mutation of finish.go: a dead letter is no line of level error.
 func TestOneLineAnAttemptAndOneErrorADeadLetterWithoutSecrets(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var out bytes.Buffer
@@ -55,6 +56,8 @@ func TestOneLineAnAttemptAndOneErrorADeadLetterWithoutSecrets(t *testing.T) {
 
 // An endpoint that is down for an hour fails in the same way again and again: a line a minute at
 // most says so, with how many there were between. Before, each attempt had a line.
+//
+// Mutation of dispatcher/repeats/repeats.go: an endpoint that is down fills the log.
 func TestRepeatedFailuresHaveOneLineAMinute(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var out bytes.Buffer

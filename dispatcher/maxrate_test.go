@@ -12,6 +12,8 @@ import (
 
 // TestMaxRate: no more a second than that, retries included, no less while there is something to
 // send, and as much as there is after a pause.
+//
+// Mutation of dispatcher/pace/rate.go: an attempt counts for nothing in a webhook's --max-rate.
 func TestMaxRate(t *testing.T) {
 	for _, perSecond := range []float64{0.5, 5, 50, 1000} {
 		everywhere(t, func(t *testing.T) {
@@ -87,6 +89,8 @@ func TestAChangeOfTheRateHoldsAtOnce(t *testing.T) {
 
 // TestAScheduleOfItsOwn: the waits are those of the webhook, as they are when an attempt fails; a
 // restart knows them too.
+//
+// Mutation of supervisor.go: a webhook's own schedule is forgotten by a restart.
 func TestAScheduleOfItsOwn(t *testing.T) {
 	own := outbox.Webhook{Schedule: []time.Duration{0, 5 * time.Second, 20 * time.Minute}}
 	for name, c := range map[string]struct {

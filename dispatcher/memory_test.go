@@ -80,6 +80,8 @@ func TestALogThatCannotBeReadHoldsTheLane(t *testing.T) {
 
 // Before: "sent 6 times, dead 0, next 1, state {… record 1 has a log above 16384 …}" after a
 // minute: the lane was loaded again after each attempt.
+//
+// Mutation of attempt.go: a sender that fails in itself with a long text is tried for ever.
 func TestAPanicWithALongTextIsDeadAfterFourAttempts(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var log bytes.Buffer

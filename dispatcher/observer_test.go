@@ -154,6 +154,8 @@ func TestAnObserverIsToldOfDeathsWithoutAnAttempt(t *testing.T) {
 }
 
 // TestAReplayIsToldHowEachDeliveryEnded: what runs a replay counts by these ends alone.
+//
+// Mutation of finish.go: a replay is not told how its deliveries ended.
 func TestAReplayIsToldHowEachDeliveryEnded(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		works, reply := switchable()

@@ -29,6 +29,9 @@ func failsFirst(ctx context.Context, q Request) Result {
 }
 
 // Before: "sent [1 1 2 1]": the retry kept the key it was made with.
+//
+// Mutation of dispatcher/scheduler/checkpoint.go: a record keeps the key of an unordered webhook,
+// so that made ordered it overtakes.
 func TestMadeOrderedANewerEventDoesNotOvertakeAWaitingRetry(t *testing.T) {
 	for name, change := range map[string]func(r *rig){
 		"while it runs": func(r *rig) { r.setOrdered(true); r.must(r.d.Sync(context.Background(), subA)) },

@@ -85,6 +85,8 @@ func TestAStartThatFailsLeavesNoLane(t *testing.T) {
 }
 
 // Before: "pending 1, dead 0" of a removed webhook, until the next start.
+//
+// Mutation of operation.go: a replay that meets a removal revives deliveries for nobody.
 func TestAReplayThatMeetsARemovalRevivesNothing(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r, _, seqs := newDiskRig(t, after(time.Second, ok), "alice")
@@ -128,6 +130,8 @@ func (a *asking) Sub(ctx context.Context, id outbox.SubID) (outbox.Subscription,
 }
 
 // Before: State had no status, which is shown as the one on disk: active.
+//
+// Mutation of dispatcher.go: a webhook without a lane shows as active.
 func TestAWebhookWithoutALaneIsHeld(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, ok)

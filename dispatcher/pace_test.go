@@ -79,6 +79,9 @@ func newDownRig(t *testing.T, change ...func(*Options)) (*rig, *downUntil) {
 
 // TestAnOutageOf32SecondsCostsFewLetters: an endpoint that refuses at once, at 10 events a second.
 // Without holding new deliveries back 180 of the 320 died, the whole of the first 18 seconds.
+//
+// Mutation of dispatcher/pace/outage.go: an endpoint that refuses at once gets everything until the
+// first deliveries have spent their schedule.
 func TestAnOutageOf32SecondsCostsFewLetters(t *testing.T) {
 	for _, chats := range []int{1, 7, 1000} {
 		everywhere(t, func(t *testing.T) {
@@ -184,6 +187,8 @@ func TestARestartOfAReceiverIsNoOutage(t *testing.T) {
 
 // TestFailingSurvivesARestart: derived from the deaths in a row, with the error and since when. At
 // the start one event probes at once, and no more than one.
+//
+// Mutation of lane.go: a restart forgets that the endpoint is down.
 func TestFailingSurvivesARestart(t *testing.T) {
 	for name, end := range map[string]func(*rig){
 		"stop": func(r *rig) { r.restart() },
@@ -219,6 +224,9 @@ func TestFailingSurvivesARestart(t *testing.T) {
 
 // TestWhatEndsAnOutage: a 2xx, a test that succeeded, and resume; not a pause, nor the end of a
 // wait.
+//
+// Mutation of gate.go: the end of a pause, or a pause, ends the outage with it.
+// Mutation of admin.go: a webhook test that succeeds leaves the webhook failing.
 func TestWhatEndsAnOutage(t *testing.T) {
 	for name, c := range map[string]struct {
 		do   func(r *rig) error
@@ -293,6 +301,8 @@ func TestWaitsLieOnTopOfFailing(t *testing.T) {
 }
 
 // TestHoldAfter: how many in a row, per webhook; 0 is never, and everything dies.
+//
+// Mutation of dispatcher/pace/outage.go: --hold-after 0 holds everything back instead of nothing.
 func TestHoldAfter(t *testing.T) {
 	for _, n := range []int{0, 3, 40} {
 		everywhere(t, func(t *testing.T) {
@@ -344,6 +354,8 @@ func TestDeathsOfWhatFailedBeforeA2xxCount(t *testing.T) {
 // TestARestartInAnOutageStartsNoSecondRound: what failed before is still there, so one more failure
 // holds the rest back. Before, 20 more were attempted after each restart: it printed "37 events
 // were attempted after the restart".
+//
+// Mutation of lane.go: a restart in an outage forgets what has failed.
 func TestARestartInAnOutageStartsNoSecondRound(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r, _ := newDownRig(t)

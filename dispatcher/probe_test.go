@@ -11,6 +11,8 @@ import (
 
 // TestProbesOneAtATimeWithDoublingPauses: every probe has the whole schedule; the pauses between
 // them are 1, 2, 4, … 60 s.
+//
+// Mutation of dispatcher/pace/outage.go: the pause between probes does not grow.
 func TestProbesOneAtATimeWithDoublingPauses(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)
@@ -39,6 +41,8 @@ func TestProbesOneAtATimeWithDoublingPauses(t *testing.T) {
 
 // TestOneChatThatFailsDoesNotKeepTheOthers: its events alone make the webhook failing; the next
 // probe is of another chat.
+//
+// Mutation of dispatcher/scheduler/keys.go: all chats wait for each other.
 func TestOneChatThatFailsDoesNotKeepTheOthers(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, q Request) Result {

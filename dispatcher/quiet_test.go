@@ -13,6 +13,8 @@ import (
 // TestALaneThatCannotWriteIsNotHeldUp: an expiry, or a skip, that waits for a write which takes an
 // hour, or for an attempt that does not end, gives up, and the lane goes on. Before, it waited as
 // long as they took, and nothing was begun meanwhile.
+//
+// Mutation of operation.go: a lane that cannot write begins nothing any more.
 func TestALaneThatCannotWriteIsNotHeldUp(t *testing.T) {
 	for name, reply := range map[string]func(context.Context, Request) Result{
 		"a write":    ok,

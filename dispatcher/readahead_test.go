@@ -66,6 +66,8 @@ func (r *rig) readSlowly(takes time.Duration) *slowReads {
 
 // TestALaneReadsAheadWhileItSends: reads of 50 ms, beside which it sends, and holds no more than it
 // may. Before, each chunk that was read came after a gap of 50 ms in which nothing was sent.
+//
+// Mutation of fetch.go: it reads only when it has nothing to send any more.
 func TestALaneReadsAheadWhileItSends(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		const events, size, took = 3000, 1000, 4 * time.Millisecond
@@ -109,6 +111,9 @@ func TestALaneReadsAheadWhileItSends(t *testing.T) {
 
 // TestALaneWorksWhileItReads: a read that takes an hour delays nothing that is known: attempts come
 // at their times, and whatever is asked of the lane is done at once.
+//
+// Mutation of fetch.go: a lane does nothing while it reads, which takes a while from an engine that
+// is far away.
 func TestALaneWorksWhileItReads(t *testing.T) {
 	setup := func(t *testing.T) (r *rig, old []outbox.Seq) {
 		r = newRig(t, fails)

@@ -24,6 +24,8 @@ func (r *rig) refilter(f outbox.Filter) {
 
 // TestRedeliver: what was delivered comes once more, in order, as a replay, under the filter in
 // force now; what is pending or unread is left alone; a dead letter is replayed with its history.
+//
+// Mutation of deadletters.go: a redelivery sends what the filter in force does not want.
 func TestRedeliver(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		everywhere(t, func(t *testing.T) {
@@ -83,6 +85,9 @@ func TestRedeliver(t *testing.T) {
 
 // TestRedeliverOfWhatWasDeliveredAMomentAgo waits until that is settled: a pending record beside an
 // unsettled delivery would be taken for its own.
+//
+// Mutation of deadletters.go: a redelivery does not wait until the deliveries before it are
+// settled.
 func TestRedeliverOfWhatWasDeliveredAMomentAgo(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, func(ctx context.Context, q Request) Result {

@@ -80,6 +80,9 @@ func TestRedrive(t *testing.T) {
 
 // TestRedriveTakesTheLettersOfTheOutageAlone: not those of before, not those that died of what does
 // not pass, not what was replayed once already.
+//
+// Mutation of redrive.go: a letter that died again after a redrive is redriven for ever.
+// Mutation of redrive.go: a redrive takes letters from before the outage.
 func TestRedriveTakesTheLettersOfTheOutageAlone(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		var answer atomic.Int64
@@ -129,6 +132,8 @@ func TestRedriveTakesTheLettersOfTheOutageAlone(t *testing.T) {
 }
 
 // TestRedriveSurvivesAKill at any of its writes: nothing is redriven a second time.
+//
+// Mutation of gate.go: a redrive that a crash cut off is forgotten.
 func TestRedriveSurvivesAKill(t *testing.T) {
 	for kill := range 12 {
 		everywhere(t, func(t *testing.T) {
@@ -330,6 +335,9 @@ func TestStopRedrive(t *testing.T) {
 // TestASpanHasItsEnds, also when the clock was set by a little between a death and its writing. By
 // the nanosecond the first letter of an outage, which begins with it, was left dead every other
 // time.
+//
+// Mutation of redrive.go: the first letter of an outage is left dead, since the clock was set by a
+// nanosecond meanwhile.
 func TestASpanHasItsEnds(t *testing.T) {
 	from := time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
 	s := span{from: from, until: from.Add(time.Minute)}

@@ -33,6 +33,7 @@ func TestScheduleIsABackOffResumableAtAttemptN(t *testing.T) {
 	}
 }
 
+// Mutation of schedule.go: a clock that was set back holds a retry up.
 func TestDueOnLoadIsClampedToItsOwnStep(t *testing.T) {
 	now := time.Now()
 	for _, c := range []struct {
@@ -62,6 +63,9 @@ func attemptTimes(t *testing.T, reply func(context.Context, Request) Result) (r 
 	return r, times, dead
 }
 
+// Mutation of schedule.go: another wait.
+// Mutation of finish.go: a wait that counts from the beginning of the attempt.
+// Mutation of schedule.go: another time limit.
 func TestScheduleToTheSecond(t *testing.T) {
 	for name, c := range map[string]struct {
 		reply func(context.Context, Request) Result

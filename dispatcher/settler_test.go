@@ -37,6 +37,7 @@ func (b *settling) asked(next outbox.Seq, applied *int, replies *[]error) *write
 
 func none() *write { return nil }
 
+// Mutation of settler.go: a large purge takes every write of its lane.
 func TestOneWriteAtATimeAndBothSidesAlternate(t *testing.T) {
 	b := newSettling(t)
 	var own, admin int

@@ -39,6 +39,8 @@ func skipRig(t *testing.T) (r *rig, works func(), all []outbox.Seq) {
 // TestSkipToNow: what is in flight ends in its own way, the rest becomes dead letters with the
 // attempts they had, the unread ones as one run; what comes now is delivered, and letters can be
 // replayed.
+//
+// Mutation of backlog.go: what is unread is dropped when a webhook is resumed with --skip-to-now.
 func TestSkipToNow(t *testing.T) {
 	for _, running := range []bool{true, false} {
 		everywhere(t, func(t *testing.T) {
@@ -94,6 +96,8 @@ func TestSkipToNow(t *testing.T) {
 
 // TestSkippingGoesOnAfterACrashAtAnyStep: nothing is lost and nothing resumed before all of it is
 // done; the call repeated does the rest.
+//
+// Mutation of admin.go: a webhook is resumed though not everything was skipped.
 func TestSkippingGoesOnAfterACrashAtAnyStep(t *testing.T) {
 	for step := range 5 {
 		for _, crash := range []bool{true, false} {

@@ -41,6 +41,9 @@ func (r *rig) untilDone(what string, do func() error) {
 // TestEverythingHoldsFarAway: random histories with a slow and unsure engine. In the end every
 // event was delivered or is a dead letter, chats came in order, no attempt ran beside another of
 // its chat, and none restarted at 1.
+//
+// Mutation of settler.go: a write of unknown outcome is taken for one that failed, so that memory
+// and disk part.
 func TestEverythingHoldsFarAway(t *testing.T) {
 	for seed := range uint64(30) {
 		for _, every := range []int{50, 5} {

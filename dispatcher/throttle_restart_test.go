@@ -11,6 +11,8 @@ import (
 // whatever it gets. As long as it is not known that this does not depend on how much it gets, one
 // in sixteen could die by chance, and then nothing does. Before, less than one in three seconds was
 // accepted.
+//
+// Mutation of dispatcher/pace/free.go: what it refuses by chance is dead by chance.
 func TestEverySecondRefused(t *testing.T) {
 	for name, kind := range map[string]struct {
 		allow func(n int, chance *rand.Rand) bool

@@ -79,6 +79,9 @@ func sliding() func(time.Time) bool {
 // TestAThrottledReceiver: 20 chats with 10 messages each at once, to receivers of 5 requests a
 // second. Nothing dies, the rate is found within 10 s, and what is refused is little. Before, 6 of
 // 200 died with Retry-After and 34 without.
+//
+// Mutation of dispatcher/pace/throttle.go: a throttled lane stays as wide as it was.
+// Mutation of dispatcher/pace/throttle.go: the rate that an endpoint takes is not searched for.
 func TestAThrottledReceiver(t *testing.T) {
 	type receiverKind struct {
 		allow func() func(time.Time) bool
@@ -134,6 +137,8 @@ func TestAThrottledReceiver(t *testing.T) {
 
 // TestWhatWasSentTooFastCostsNothing: of eight at once all are refused, and tried again one by one;
 // only a request that was alone costs an attempt.
+//
+// Mutation of finish.go: what was sent too fast costs an attempt.
 func TestWhatWasSentTooFastCostsNothing(t *testing.T) {
 	for name, refusal := range map[string]Result{
 		"429":                  {Class: outbox.ClassHTTP, Status: 429},

@@ -42,6 +42,8 @@ func (s *session) array() (ids []string, raw string) {
 
 // Where the version has batches, one array goes in and one comes out, with a response to each
 // request in it.
+//
+// Mutation of mcptools/stdio/lines.go: the responses of a batch come one by one.
 func TestBatches(t *testing.T) {
 	for _, version := range []string{"2024-11-05", "2025-03-26"} {
 		s := start(t, optionsFor(newFake()))

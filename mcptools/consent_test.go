@@ -37,6 +37,8 @@ func hostPolicy(f *fake) func(context.Context, api.PutWebhook) (api.PutWebhookRe
 
 // The official client is asked, in either era and over either transport: once for each call, with
 // the service's question and nothing of what the agent passed.
+//
+// Mutation of register.go: what was declined is done.
 func TestConsent(t *testing.T) {
 	for _, version := range []string{"2026-07-28", "2025-11-25"} {
 		for transport, connect := range map[string]func(*testing.T, Options, *mcp.ClientOptions, string) *mcp.ClientSession{"stdio": overStdio, "http": overHTTP} {
@@ -206,6 +208,8 @@ func TestConsentInTheOlderEra(t *testing.T) {
 }
 
 // An agent that calls a tool in a loop is stopped, and other tools still work.
+//
+// Mutation of call.go: an agent calls a tool as often as it likes.
 func TestLoopingAgentIsStopped(t *testing.T) {
 	f := newFake()
 	s := start(t, optionsFor(f))

@@ -12,6 +12,8 @@ import (
 
 // Dead letters are discarded, and an account is logged out, only once the user agreed, where the
 // client can ask him; counting, and closing the link for a while, need nobody.
+//
+// Mutation of deadletters.go: dead letters are discarded although the user did not agree.
 func TestDestructiveToolsAsk(t *testing.T) {
 	f := newFake()
 	var answer atomic.Value

@@ -39,6 +39,8 @@ func TestErrorsOfTheServicePass(t *testing.T) {
 
 // A Go error, a panic and an internal error of the service are shown by an id only, and the log has
 // the rest.
+//
+// Mutation of errors.go: go error text reaches the agent.
 func TestInternalErrors(t *testing.T) {
 	f := newFake()
 	s := start(t, optionsFor(f))
@@ -103,6 +105,8 @@ func TestBackendIsOpenedAtEveryCall(t *testing.T) {
 }
 
 // Whoever does not know whether a message left must not send it twice.
+//
+// Mutation of messages.go: and by the tool.
 func TestSendOfUnknownOutcome(t *testing.T) {
 	f := newFake()
 	f.onSend = func(context.Context, api.Send) (api.SendResult, error) {
@@ -145,6 +149,8 @@ func invokeTool(ctx context.Context, srv *Server, name string) *mcp.CallToolResu
 
 // A call ends even if the Backend ignores its context, after 30 s, or 60 s where
 // somebody else's server is asked.
+//
+// Mutation of call.go: a backend that ignores its context holds a call for ever.
 func TestEveryCallIsBounded(t *testing.T) {
 	for _, tool := range New(optionsFor(newFake())).tools() {
 		if tool.limit != shortCall && tool.limit != longCall {
@@ -230,6 +236,8 @@ func TestOpeningIsBounded(t *testing.T) {
 
 // The service's sentences name commands; an agent is told which of its own tools to call, and in a
 // read-only session none it lacks.
+//
+// Mutation of worded.go: it is told to run a command where it has a tool.
 func TestErrorsNameTools(t *testing.T) {
 	f := newFake()
 	f.onSend = func(context.Context, api.Send) (api.SendResult, error) {

@@ -79,6 +79,8 @@ func (r httpResponse) rest(t *testing.T) string {
 
 // List, poll and stream over the HTTP of today; a stream ends with its connection, or is told when
 // the service stops.
+//
+// Mutation of mcptools/streamable/extension.go: a stream outlives the service's stop.
 func TestEventsOverHTTP(t *testing.T) {
 	t.Parallel()
 	b := newEventBackend()
@@ -156,6 +158,9 @@ func TestEventsOverHTTP(t *testing.T) {
 
 // With the versions that have sessions there are list and poll, in a session that goes on, and no
 // streams: a client could not end one.
+//
+// Mutation of mcptools/streamable/extension.go: a client of a version with sessions opens streams
+// that it cannot end.
 func TestEventsOverHTTPWithSessions(t *testing.T) {
 	t.Parallel()
 	h := serveHTTPEvents(t, newEventBackend())

@@ -172,6 +172,10 @@ func TestSubscribeErrors(t *testing.T) {
 
 // Webhooks stand in the list where the user allows them, of the types that have them, and never in
 // a session that may only read: there a subscription is refused, on record.
+//
+// Mutation of mcptools/mcpevents/subscribe.go: a session that may only read has events sent
+// somewhere.
+// Mutation of mcptools/mcpevents/extension.go: webhooks are offered before the user allowed a host.
 func TestWebhooksAreListed(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -28,6 +28,9 @@ type eventBackend struct {
 	block bool // polls wait for their context
 }
 
+// errBug has the backend panic.
+var errBug = errors.New("bug")
+
 func newEventBackend() *eventBackend {
 	return &eventBackend{fake: newFake(), pages: make(chan api.OccurrencePage), opened: make(chan api.OccurrenceQuery, 64), ended: make(chan error, 64)}
 }
@@ -52,12 +55,18 @@ func (b *eventBackend) Occurrences(ctx context.Context, q api.OccurrenceQuery) (
 		b.ended <- ctx.Err()
 		return api.OccurrencePage{}, ctx.Err()
 	}
+	if errors.Is(b.err, errBug) {
+		panic("secret /path")
+	}
 	page := occurrencePage("c9", false, 7, 8)
 	page.More = true
 	return page, b.err
 }
 
 func (b *eventBackend) StreamOccurrences(ctx context.Context, q api.OccurrenceQuery, each func(api.OccurrencePage) error) error {
+	if errors.Is(b.err, errBug) {
+		panic("secret /path")
+	}
 	if b.err != nil {
 		return b.err
 	}
@@ -259,6 +268,7 @@ func TestEventErrors(t *testing.T) {
 		{api.Retryf(api.CodeTooManyStreams, "too many"), -32013, `"limit":"streams"`},
 		{api.Retryf(api.CodeServiceUnavail, "start it"), -32603, `"retryable":true`},
 		{errors.New("secret /path"), -32603, "err_"},
+		{errBug, -32603, "its log has more"},
 	} {
 		b.err = c.err
 		for _, method := range []string{"events/poll", "events/stream"} {
@@ -275,6 +285,9 @@ func TestEventErrors(t *testing.T) {
 // A stream is open, brings events with their cursors, stands somewhere, has a gap, and is
 // cancelled: nothing comes after that. Its id is written as the client wrote it. Tools go on
 // meanwhile.
+//
+// Mutation of mcptools/mcpevents/extension.go: after a gap a stream goes on with a cursor that is
+// past what it has not brought.
 func TestEventStream(t *testing.T) {
 	t.Parallel()
 	b := newEventBackend()
@@ -352,6 +365,9 @@ func TestEventStreamEnds(t *testing.T) {
 
 // A poll is a request like others: the end of the input waits for it, and a cancelled one has no
 // response.
+//
+// Mutation of mcptools/stdio/extension.go: what comes of a stream after its cancellation is written
+// all the same.
 func TestPollsAtTheEnd(t *testing.T) {
 	t.Parallel()
 	s := start(t, eventOptions(newEventBackend()))
@@ -396,6 +412,8 @@ func TestEventsInABatch(t *testing.T) {
 
 // An id is free once its response has come. It was not, for a moment: of a hundred polls under one
 // id some were refused.
+//
+// Mutation of mcptools/stdio/extension.go: the id of a request is taken after its response.
 func TestAnIDIsUsedAgain(t *testing.T) {
 	t.Parallel()
 	s := start(t, eventOptions(newEventBackend()))

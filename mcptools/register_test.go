@@ -61,6 +61,8 @@ func TestRegisterPassesTheFilter(t *testing.T) {
 }
 
 // What went wrong after the webhook was written stands beside the success.
+//
+// Mutation of register.go: a warning is swallowed.
 func TestRegisterShowsWarnings(t *testing.T) {
 	f := newFake()
 	f.onPut = func(context.Context, api.PutWebhook) (api.PutWebhookResult, error) {
@@ -116,6 +118,9 @@ func TestUnknownCounts(t *testing.T) {
 // A registration that was written is a success, even if nothing more can be learned before the
 // call's time is up. It was "timeout: The service did not answer within 30 s. Try again …" for each
 // of these.
+//
+// Mutation of register.go: a registration that was written fails because nothing more could be
+// learned.
 func TestDoneRegistrationIsNoFailure(t *testing.T) {
 	for slow, asked := range map[time.Duration][]string{ // of PutWebhook
 		0:                        {"PutWebhook https://a.example/", "Status"},
@@ -148,6 +153,8 @@ func TestDoneRegistrationIsNoFailure(t *testing.T) {
 
 // A call that is cut off, times out or loses the service asks for its change once: what it began
 // goes on or not, but no second webhook comes of it, and the agent is told that it may be there.
+//
+// Mutation of register.go: a cut call is asked again, and doubles a webhook.
 func TestCutCallAsksOnce(t *testing.T) {
 	lost := api.Retryf(api.CodeServiceUnavail, "The connection was lost before it answered.")
 	for name, c := range map[string]struct {
@@ -202,6 +209,8 @@ func TestRegisterResults(t *testing.T) {
 
 // A generated secret goes into a file that the result names, and headers come from one: neither
 // passes through the model.
+//
+// Mutation of register.go: a secret that was generated reaches the model.
 func TestRegisterKeepsSecretsFromTheModel(t *testing.T) {
 	f := newFake()
 	var got api.PutWebhook

@@ -54,6 +54,9 @@ func TestShowsSecret(t *testing.T) {
 
 // Whatever becomes of a call that brings a secret, and of a service that returns one, neither a
 // response nor the log has it.
+//
+// Mutation of register.go: a tool returns the secret, encoded.
+// Mutation of register.go: the secret is logged, encoded.
 func TestSecretNeverShows(t *testing.T) {
 	f := newFake()
 	s := start(t, optionsFor(f))

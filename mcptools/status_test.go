@@ -12,6 +12,8 @@ import (
 )
 
 // Everything that needs somebody is in the status, and each thing once.
+//
+// Mutation of link.go: something is said twice in a status.
 func TestStatusSaysEachThingOnce(t *testing.T) {
 	f := newFake()
 	f.onStatus = func(context.Context) (api.Status, error) {

@@ -35,6 +35,8 @@ func TestLegacyHandshakeAndList(t *testing.T) {
 
 // A script that pipes its requests in and closes gets every response, though mcp-go cancels open
 // calls at EOF.
+//
+// Mutation of mcptools/stdio/lines.go: calls that are open at the end of the input are cancelled.
 func TestOneShotGetsEveryResponse(t *testing.T) {
 	for _, last := range []string{"\n", ""} { // printf without a final newline, too
 		f := newFake()

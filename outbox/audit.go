@@ -95,6 +95,8 @@ type AuditEntry struct {
 	Code    string `json:"code,omitempty"`   // of the refusal or failure; "" when it was done
 	Reason  string `json:"reason,omitempty"` // why, in words
 	Warning string `json:"warning,omitempty"`
+	// of audit.accept: what was found
+	Found []string `json:"found,omitempty"`
 	// it was about to be done when this was written, and what came of it is not known
 	Begun bool `json:"begun,omitempty"`
 	// how many refusals before this one were not recorded, since there were too many

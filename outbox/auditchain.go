@@ -31,6 +31,8 @@ type AuditCheck struct {
 	Records map[AuditKind]int // how many were checked
 	Newest  []AuditLink       // of each kind that has one
 	Broken  []AuditBreak      // at most MaxAuditBreaks; none: nothing was changed
+	// the kinds of which something is broken, also where that is not listed any more
+	BrokenKinds map[AuditKind]bool
 	// whether the seals were looked at: the key was there
 	SealChecked bool
 	Unsealed    int // records that were stored after the last seal

@@ -28,6 +28,9 @@ func bind(t *testing.T, s outbox.Subscription, w outbox.Webhook) outbox.Binding 
 }
 
 // Every setting that decides where events go, which, and how they are signed, is bound.
+//
+// Mutation of binding.go: a seal says nothing of the URL.
+// Mutation of binding.go: a filter that was made wider counts.
 func TestABindingTellsEveryChange(t *testing.T) {
 	sealed := bind(t, first(boundWebhook()), second(boundWebhook()))
 	for name, edit := range map[string]func(s *outbox.Subscription, w *outbox.Webhook){
@@ -88,6 +91,8 @@ func TestABindingCoversWhatBecomesOfIt(t *testing.T) {
 }
 
 // A seal is for one webhook, and for what was sealed.
+//
+// Mutation of binding.go: what has no seal is trusted.
 func TestCheckSeal(t *testing.T) {
 	seal := func(plain []byte, context string) ([]byte, error) { return append([]byte(context+"|"), plain...), nil }
 	open := func(sealed []byte, context string) ([]byte, error) {

@@ -161,6 +161,8 @@ func TestPruneKeepsTheFilterOfARemovedOne(t *testing.T) {
 }
 
 // Taking any delivery out of a run leaves records that stand for exactly the others.
+//
+// Mutation of delivery.go: a run loses its last event when one in front of it is replayed.
 func TestSplitRun(t *testing.T) {
 	owed := []Seq{3, 4, 8, 9, 20}
 	run := Record{Seq: 3, Last: 20, Count: 5, State: Dead, Reason: "expired"}

@@ -20,6 +20,8 @@ var (
 	// ErrHolds: a subscription cannot be forgotten while it is not removed, or still holds records
 	// or unread events.
 	ErrHolds = errors.New("subscription still holds deliveries")
+	// ErrAuditKey: the key is missing that seals the audit trail.
+	ErrAuditKey = errors.New("the key that seals the audit trail is missing")
 	// ErrCorrupt: what is stored is damaged. It is reported, kept as evidence, and never given out.
 	ErrCorrupt = errors.New("damaged in storage")
 	// ErrClosed: the engine was closed, or stopped by a fault.

@@ -19,6 +19,8 @@ func leased() (Subscription, Webhook) {
 
 // TestALeaseIsBound: whatever decides who gets what, and for how long, is part of the seal, in the
 // form it has when it is read again.
+//
+// Mutation of binding.go: a lease can be made longer without the key.
 func TestALeaseIsBound(t *testing.T) {
 	t.Parallel()
 	plain := func(b []byte, _ string) ([]byte, error) { return slices.Clone(b), nil }

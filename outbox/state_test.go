@@ -2,6 +2,8 @@ package outbox
 
 import (
 	"errors"
+	"os"
+	"strings"
 	"testing"
 )
 
@@ -42,6 +44,25 @@ func TestMoves(t *testing.T) {
 		}
 		if te, ok := errors.AsType[*TransitionError](err); err != nil && (!ok || te.Sub != "wh_a" || te.Seq != 7 || te.To != c.to.State) {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+// TestDiagramHasEveryMove: docs/STATES.md draws what may follow what on disk.
+func TestDiagramHasEveryMove(t *testing.T) {
+	doc, err := os.ReadFile("../docs/STATES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "## A delivery on disk")
+	section, _, _ = strings.Cut(section, "\n## ")
+	names := map[State]string{Done: "none", Pending: "pending", Dead: "dead"}
+	for from, name := range names {
+		for to, next := range names {
+			legal := CheckMove("wh_a", Record{Seq: 7, State: from}, Record{Seq: 7, State: to, Replay: 1}) == nil
+			if drawn := strings.Contains(section, "\n    "+name+" --> "+next+": "); drawn != legal {
+				t.Errorf("%s --> %s: drawn %v, legal %v", name, next, drawn, legal)
+			}
 		}
 	}
 }

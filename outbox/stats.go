@@ -34,7 +34,9 @@ const (
 	FaultStopped    = "stopped"    // the engine stopped for good: restart it
 	FaultSizeLimit  = "size_limit" // it holds as much as it may, and takes no events
 	FaultCompaction = "compaction" // the storage could not be made smaller
-	FaultDisplaced  = "displaced"  // the storage's file was removed or replaced while it is in use
+	// the audit trail is not what was stored; until it is accepted as it is
+	FaultAuditChanged = "audit_changed"
+	FaultDisplaced    = "displaced" // the storage's file was removed or replaced while it is in use
 )
 
 // Fault is one thing that is wrong with the storage.

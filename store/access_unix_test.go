@@ -16,6 +16,7 @@ import (
 	"waoutbox/store/storetest"
 )
 
+// Mutation of dir.go: the state directory is left open to others.
 func TestStateTightensLooseModes(t *testing.T) {
 	dir := t.TempDir()
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(filepath.Join(dir, store.LockFile), nil, 0o644)); err != nil {
@@ -39,6 +40,8 @@ func TestStateRefusesWritableDirectory(t *testing.T) {
 
 // A volume that a container is given has modes of its own at every start: what its owner's group
 // could do is taken away, and nothing is refused.
+//
+// Mutation of access_unix.go: what a volume's group may write stays so.
 func TestAVolumeWithAGroupIsTightened(t *testing.T) {
 	dir := t.TempDir()
 	for name, m := range map[string]fs.FileMode{store.KeyFile: 0o660, store.ConfigFile: 0o664, store.OutboxFile: 0o600, store.LockFile: 0o660} {

@@ -169,6 +169,8 @@ func TestFailuresAreAlone(t *testing.T) {
 
 // A commit whose outcome is unknown: every waiter hears so, the file is opened again, and work goes
 // on.
+//
+// Mutation of commit.go: the committer reports before it commits.
 func TestUnknownOutcome(t *testing.T) {
 	boom := errors.New("input/output error")
 	for name, written := range map[string]bool{"not written": false, "written": true} {
@@ -321,6 +323,9 @@ func TestDiskFullDuringCommit(t *testing.T) {
 }
 
 // A short disk refuses what grows, and says so; everything else goes on.
+//
+// Mutation of space.go: appends are taken although the disk is short.
+// Mutation of space.go: settlements are refused as well.
 func TestShortDiskRefusesAppendsOnly(t *testing.T) {
 	g := newGate()
 	db := storetest.Open(t, store.DBOptions{MinFree: math.MaxUint64, CommitHook: g.hold})
@@ -339,6 +344,8 @@ func TestShortDiskRefusesAppendsOnly(t *testing.T) {
 // A context withdraws an operation that waits. One that is being written is waited for, whatever
 // the context does, so that its outcome is known. Before, the second was told "context canceled,
 // commit outcome unknown" while its write was still to come.
+//
+// Mutation of db.go: a caller that leaves is told before its write has ended.
 func TestCancelledWaiter(t *testing.T) {
 	g := newGate()
 	db := storetest.Open(t, store.DBOptions{CommitHook: g.hold})

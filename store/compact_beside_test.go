@@ -19,6 +19,8 @@ import (
 // A copy never holds up what the copy is for: a commit that fails meanwhile opens the file again,
 // Close ends it, and an append whose page needs the file to be mapped anew, for which bbolt waits
 // until nobody reads, waits about a second.
+//
+// Mutation of compact.go: a commit waits for as long as a copy takes.
 func TestACopyGivesWay(t *testing.T) {
 	t.Run("to a failed commit", func(t *testing.T) {
 		var fail atomic.Bool
@@ -126,6 +128,9 @@ func TestACopyGivesWay(t *testing.T) {
 // A commit that waits until the copy reads the file no more, and a copy that comes to a point where
 // it begins another read, or must wait for the committer, do not wait for each other: without a
 // time for giving up, both stood still for ever, and so did Close.
+//
+// Mutation of compact.go: a copy that must begin another read, or wait for the committer, waits for
+// a commit that waits for the copy.
 func TestACopyAndAGrowingMapDoNotWaitForEachOther(t *testing.T) {
 	for _, at := range []string{"chunk", "copied", "verified"} {
 		t.Run(at, func(t *testing.T) {

@@ -107,6 +107,9 @@ func TestKilledCompaction(t *testing.T) {
 
 // A name that is not durable is written to by nobody: a crash could bring the old file back,
 // without what was acknowledged since.
+//
+// Mutation of compact.go: the compacted file is written to before its name is durable, and a power
+// cut brings the old one back.
 func TestNothingIsWrittenBeforeTheNewNameIsDurable(t *testing.T) {
 	var broken atomic.Bool
 	var db *store.DB

@@ -98,6 +98,8 @@ func names(t *testing.T, dir string) string {
 
 // A compacted file is small, and holds what the old one held: what was written during the copy, and
 // at every step of it, included. Reads go on.
+//
+// Mutation of compact.go: what is appended while the file is compacted is not in the new one.
 func TestCompact(t *testing.T) {
 	var db *store.DB
 	written := map[string]bool{}

@@ -70,6 +70,8 @@ func TestCopyWhileWritesGoOn(t *testing.T) {
 }
 
 // A copy that cannot be made leaves no file, and the database as it was.
+//
+// Mutation of copy.go: a copy that was given up and stays.
 func TestCopyThatFails(t *testing.T) {
 	t.Parallel()
 	free := uint64(1 << 40)

@@ -18,6 +18,8 @@ import (
 
 // A page that cannot be read (here: the file was cut under our feet) stops the store with a reason,
 // and not the process.
+//
+// Mutation of db.go: a part of the file that cannot be read ends the process.
 func TestFaultStopsTheStore(t *testing.T) {
 	read := func(db *store.DB) error {
 		return db.View(func(tx *bbolt.Tx) error {

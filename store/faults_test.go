@@ -44,6 +44,8 @@ func TestStatsClearsNoFault(t *testing.T) {
 
 // Every error that means a full disk is one, on each system: before, only ENOSPC was; EDQUOT and
 // EFBIG were told as an unknown outcome.
+//
+// Mutation of errors.go: a full quota or a file too large counts as an unknown outcome.
 func TestEveryFullDiskIsFull(t *testing.T) {
 	for _, full := range store.DiskFullErrors() {
 		t.Run(full.Error(), func(t *testing.T) {
@@ -90,6 +92,8 @@ func TestEveryFullDiskIsFull(t *testing.T) {
 
 // A full disk stays one alarm since the first append that did not fit, whatever settlements do that
 // still find room: before, each of them cleared it, and the next append began it anew.
+//
+// Mutation of faults.go: a settlement clears the alarm of appends that do not fit.
 func TestSettlementsDoNotMoveTheAlarm(t *testing.T) {
 	var appending atomic.Bool
 	db := storetest.Open(t, store.DBOptions{CommitHook: func(commit func() error) error {
@@ -123,6 +127,8 @@ func TestSettlementsDoNotMoveTheAlarm(t *testing.T) {
 
 // A short disk is a fault until it has space again, whether or not an append comes, and hides no
 // other.
+//
+// Mutation of space.go: appends are taken into the last half of the space that is kept free.
 func TestShortDiskEndsByItself(t *testing.T) {
 	var free atomic.Uint64
 	free.Store(5)

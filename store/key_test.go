@@ -21,6 +21,7 @@ func openKey(t *testing.T, path string) *store.Key {
 	return k
 }
 
+// Mutation of key.go: a sealed secret opens for another webhook.
 func TestKeySeals(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.KeyFile)
 	if _, err := store.OpenKey(path, true); !errors.Is(err, store.KeyMissing) || !strings.Contains(err.Error(), path) {
@@ -69,6 +70,7 @@ func TestKeySeals(t *testing.T) {
 	}
 }
 
+// Mutation of store/private/private_unix.go: a key file that others may read stays so.
 func TestKeyRefusesOtherFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.KeyFile)
 	if err := os.WriteFile(path, []byte("short"), 0o600); err != nil {

@@ -66,6 +66,8 @@ func format(t *testing.T, n uint32) []byte {
 	})
 }
 
+// Mutation of open.go: a file that is not ours, or damaged, is written to before anybody has looked
+// at it.
 func TestOpenRefusesWhatIsNotItsOwn(t *testing.T) {
 	whole := good(t)
 	page := os.Getpagesize()
@@ -148,6 +150,8 @@ func TestOpenGetsOverCrashes(t *testing.T) {
 
 // A kill during the first creation leaves, beside no file or an empty one, any part of the new one:
 // every such state is got over.
+//
+// Mutation of open.go: what a crash left of a file that was being made is taken for a whole one.
 func TestOpenGetsOverAKilledCreation(t *testing.T) {
 	whole := good(t)
 	page := os.Getpagesize()
@@ -235,6 +239,9 @@ func TestOpenTwice(t *testing.T) {
 // An outbox that is missing or empty beside what only lies beside one was lost: it is refused, and
 // nothing is made. Before, it was begun anew, and nobody was told that webhooks and events were
 // gone.
+//
+// Mutation of open.go: an outbox that was lost is begun anew, and nobody is told that webhooks and
+// events are gone.
 func TestALostOutboxIsNotBegunAnew(t *testing.T) {
 	for _, companion := range []string{store.KeyFile, store.WhatsAppFile} {
 		for _, empty := range []bool{false, true} {
@@ -310,6 +317,9 @@ func TestALinkToTheFile(t *testing.T) {
 
 // A transaction whose commit failed does not count, whether or not its header was written; an older
 // one is never taken away.
+//
+// Mutation of header.go: after a sync that failed, what is acknowledged stands on pages that never
+// reached the disk.
 func TestForgetCommit(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.OutboxFile)
 	ids := map[string]int{}

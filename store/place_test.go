@@ -16,6 +16,9 @@ import (
 // A file that is removed while it is in use takes no more events: they would be gone when it is
 // closed. Before, they were stored, and acknowledged, in a file without a name. What else is
 // written goes on, and with its name back all is well.
+//
+// Mutation of space.go: events are stored, and acknowledged, in a file that was removed while it is
+// in use.
 func TestARemovedFileTakesNoEvents(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("NOT RUN: Windows removes no file that is open")
@@ -50,6 +53,8 @@ func TestARemovedFileTakesNoEvents(t *testing.T) {
 
 // A removed file is written anew from what is open, with all of it; one that somebody put there
 // instead stays, and a backup has what is open and not what lies there.
+//
+// Mutation of compact.go: a compaction takes the place of a file that somebody put there.
 func TestARemovedFileIsWrittenAnew(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("NOT RUN: Windows removes no file that is open")

@@ -14,6 +14,9 @@ import (
 
 // At its size limit the file takes no appends, says so under a cause of its own, and goes on with
 // everything else; what removes something always goes. It takes appends again when there is room.
+//
+// Mutation of space.go: events are taken above the size the file may have.
+// Mutation of space.go: the size limit holds settlements too, and nothing is ever removed.
 func TestSizeLimit(t *testing.T) {
 	const limit = 4 << 20
 	db := storetest.Open(t, store.DBOptions{MaxBytes: limit})

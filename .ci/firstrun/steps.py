@@ -1,4 +1,5 @@
-"""Takes the steps out of docs/FIRST-RUN.md and makes a shell script of them that measures each; with
+"""Takes the steps out of docs/FIRST-RUN.md and makes a shell script of them that measures each,
+with the lines of README.md that play without a phone behind them; with
 --measured it checks what that script printed, and with -update besides writes it into the page."""
 
 import re
@@ -6,6 +7,7 @@ import sys
 
 PAGE, *REST = sys.argv[1:]
 TEXT = open(PAGE, encoding="utf-8").read()
+PLAY = re.compile(r"^Without a phone, a line each:\n\n```\nwasim play[^\n]*\n(.*?)```", re.S | re.M)  # step 3 has it running
 STEP = re.compile(r"\*\*(\d+)\. (.*?)\*\*.*?<!-- step(.*?) -->\n```sh\n(.*?)```", re.S)
 MOST_STEPS, MOST_SECONDS = 7, 300
 
@@ -28,12 +30,22 @@ until_there "$logs/step6" 'evt_[0-9a-f]* message.received'
 printf 'received\t%s\n' "$(grep -c 'evt_[0-9a-f]* message.received' "$logs/step6")"
 eval "$(wasim env)"
 waoutbox status --check >"$logs/status" 2>&1 || failed "status --check" "$logs/status"
+waoutbox unpair --yes >"$logs/unpair" 2>&1 || failed "unpair" "$logs/unpair"
 waoutbox stop >"$logs/stop" 2>&1 || failed "stop" "$logs/stop"
 [ -z "$(find "$HOME" -mindepth 1 ! -name secret.txt ! -name receiver.py)" ] || { echo "FAILED: left in the home:"; find "$HOME"; exit 1; }
+
+# once more from nothing, with the server that is there
+state=$WAOUTBOX_STATE_DIR
+unset WAOUTBOX_STATE_DIR WAOUTBOX_WHATSAPP_URL WAOUTBOX_WHATSAPP_ROOT_KEY
+rm -r "$state"
+(
+{play}) >"$logs/play" 2>&1 || failed 'the lines of README.md' "$logs/play"
+grep -q 'message.received' "$logs/play" || failed 'no message came' "$logs/play"
+waoutbox --state-dir "$state" stop >"$logs/stop" 2>&1 || failed "stop" "$logs/stop"
 """
 
 
-def script(steps, logs):
+def script(steps, play, logs):
     out = [HEAD.replace("$1", logs, 1)]
     for number, title, how, commands in steps:
         log = f"$logs/step{number}"
@@ -46,7 +58,7 @@ def script(steps, logs):
         if wants:
             out.append(f"until_there \"{log}\" '{wants}'")
         out.append(f"printf '{number}\\t%s\\t{title.rstrip('.')}\\n' $(($(now) - began))")
-    return "\n".join(out) + TAIL
+    return "\n".join(out) + TAIL.replace("{play}", play)
 
 
 def measured(path, where, update):
@@ -77,4 +89,7 @@ else:
     steps = STEP.findall(TEXT)
     if not 5 <= len(steps) <= MOST_STEPS:
         sys.exit(f"{PAGE} has {len(steps)} steps: want at most {MOST_STEPS}")
-    open(REST[0], "w", encoding="utf-8").write(script(steps, REST[1]))
+    play = PLAY.search(open(REST[2], encoding="utf-8").read())
+    if not play:
+        sys.exit(f"{REST[2]} has no lines that play without a phone")
+    open(REST[0], "w", encoding="utf-8").write(script(steps, play[1], REST[1]))

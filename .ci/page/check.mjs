@@ -9,6 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { newBrowser } from './browser.mjs';
 import { startWorld, begin, fill } from './world.mjs';
 import { withoutScript } from './noscript.mjs';
+import { replayPauseRemove } from './keyboard.mjs';
+import { longAndNarrow, byFinger } from './widths.mjs';
 
 const [dir, chromium, ...flags] = process.argv.slice(2);
 const pictures = flags.includes('-update') ? new URL('../../docs/img/', import.meta.url).pathname : null;
@@ -109,8 +111,19 @@ try {
 
   step('names and numbers are hidden');
   await page.goto(root + 'events');
+  const beside = await b.context.newPage(); // a tab that was open before
+  await beside.goto(root + 'live');
+  await beside.locator('#stream').getByText('Bob').first().waitFor();
+  await page.bringToFront();
   await page.getByRole('button', { name: 'Hide names and numbers' }).click();
   await page.waitForLoadState();
+  want(await page.evaluate(() => document.activeElement.name) === 'hide', 'the focus is not where it was');
+  await beside.bringToFront();
+  await beside.locator('#stream').getByText('•••').first().waitFor();
+  want(!/15550100|\bBob\b/.test(await beside.locator('body').innerText()), 'a tab that was open before shows a name');
+  await world.sim('POST', '/messages', { from: 'Bob', text: 'while names are hidden' });
+  await beside.close();
+  await page.bringToFront();
   for (const at of ['', 'events', 'live', 'deadletters', 'deadletters/' + letter.id, 'link', 'audit']) {
     await page.goto(root + at);
     const text = await page.locator('body').innerText();
@@ -121,8 +134,10 @@ try {
 
   step('it changes by itself');
   await page.goto(root + 'live');
+  const newest = () => page.locator('#stream > li').first().getAttribute('id');
+  const old = await newest();
   await world.sim('POST', '/messages', { from: 'Carol', text: 'just now' });
-  await page.locator('#stream > li.fresh').first().waitFor();
+  await page.waitForFunction((id) => document.querySelector('#stream > li').id !== id, old);
   await page.locator('#stream > li').first().getByText(/ 200, \d+ ms/).waitFor();
   await page.locator('#stream > li').nth(3).getByText('Show').click(); // somebody reads inside the list
   const top = await page.locator('#stream > li').first().getAttribute('id');
@@ -197,6 +212,33 @@ try {
   await page.reload();
   want(!(await page.content()).includes(secret), 'the secret is shown again');
 
+  step('the back button, a reload, a refusal');
+  await page.getByRole('link', { name: 'Audit', exact: true }).click();
+  await page.waitForURL(/audit/);
+  await page.goBack();
+  await page.getByRole('link', { name: 'End the rotation…' }).waitFor();
+  want(!(await page.content()).includes(secret), 'the back button shows the secret again');
+  await page.getByRole('button', { name: 'Test now' }).click();
+  await page.getByText('The test was accepted').waitFor();
+  want(await page.evaluate(() => document.activeElement.id) === 'notice', 'how an action ended has not the focus');
+  const got = world.shop.got;
+  await page.reload();
+  want(world.shop.got === got && await page.locator('#notice').count() === 0, 'a reload does it again');
+  await page.goto(root + 'deadletters');
+  await page.locator('#letters tbody .tick input').first().check();
+  await page.getByRole('button', { name: 'Replay selected…' }).click();
+  await dialog.getByLabel('Most per second').evaluate((e) => { e.type = 'text'; e.value = 'fast'; });
+  await dialog.getByRole('button', { name: 'Replay 1' }).click();
+  await dialog.getByText('is no rate').waitFor();
+  want(await page.evaluate(() => document.activeElement.getAttribute('role')) === 'alert', 'a refusal has not the focus');
+
+  step('a replay, a pause and a removal by keyboard alone');
+  await replayPauseRemove({ page, root, world, want });
+
+  step('long names and addresses, narrow and wide screens, fingers');
+  await longAndNarrow({ page, root, world, bad, paths: Object.values(paths) });
+  await byFinger({ dir, chromium, world, bad });
+
   step('without script');
   await withoutScript({ dir, chromium, world, bad, want });
 
@@ -204,8 +246,15 @@ try {
   await page.goto(root);
   await page.evaluate(() => document.querySelector('main')); // it is loaded
   await sleep(500);
+  await page.goto(root + 'webhooks/' + world.shop.id);
+  await page.getByRole('link', { name: 'Pause…' }).click();
+  await dialog.getByText('Nothing more is sent').waitFor();
   await world.end();
+  await dialog.getByRole('button', { name: 'Pause' }).click();
+  await dialog.getByText('no connection to waoutbox').waitFor();
+  await page.keyboard.press('Escape');
   await page.locator('.stale').waitFor();
+  want(/^No connection/.test(await page.title()), 'the title is ' + await page.title());
   want(/No connection to waoutbox/.test(await page.locator('#stream-state').innerText()), 'the strip says something else');
   for (const o of b.origins) want(o === new URL(root).origin || o === 'null', 'something was asked of ' + o);
 
@@ -220,7 +269,7 @@ try {
           const what = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(0, 2).map((e) => e.outerHTML.slice(0, 100)));
           bad(`${name} at ${width}: ${over} px wider than the screen: ${what.join(' | ')}`);
         }
-        await accessible(`${name} at ${width}, ${colorScheme}`);
+        await accessible(`${name} at ${width}, ${colorScheme}`, colorScheme === 'dark' ? ['color-contrast'] : null);
       }
     }
     await page.setViewportSize({ width: 1280, height: 900 });
@@ -228,9 +277,10 @@ try {
   }
 
   // accessible runs axe-core beside the page, which its content policy would not let load it.
-  async function accessible(name) {
-    await page.evaluate(axe + ';0');
-    const found = await page.evaluate(() => axe.run(document, { resultTypes: ['violations'] }));
+  // Only the colours differ in the dark.
+  async function accessible(name, rules) {
+    if (!await page.evaluate(() => 'axe' in window)) await page.evaluate(axe + ';0');
+    const found = await page.evaluate((only) => axe.run(document, { resultTypes: ['violations'], ...(only && { runOnly: only }) }), rules);
     for (const v of found.violations) {
       if (v.impact === 'serious' || v.impact === 'critical') bad(`${name}: ${v.id} (${v.impact}): ${v.nodes.slice(0, 2).map((n) => n.html.slice(0, 160)).join(' | ')}`);
     }

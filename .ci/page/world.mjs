@@ -77,7 +77,8 @@ export async function startWorld(dir, extra = []) {
 
 // begin adds the first webhook, one that works, and lets a few messages come.
 export async function begin(world) {
-  await world.hook('shop', () => ({ status: 200 }), '--event', 'message.received', '--event', 'message.update', '--generate-secret');
+  world.shop = { got: 0 };
+  await world.hook('shop', () => { world.shop.got++; return { status: 200 }; }, '--event', 'message.received', '--event', 'message.update', '--generate-secret');
   await world.sim('POST', '/messages', { from: 'Bob', text: 'hello', count: 3 });
   await world.until('they are delivered', async () => (await world.json('status'))[0].webhooks[0].last_hour?.delivered >= 3);
 }

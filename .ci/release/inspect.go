@@ -41,7 +41,7 @@ func inspect(dir string, files []string) error {
 	return errors.Join(errs...)
 }
 
-// readTar wants a static program in it.
+// readTar wants the two programs in it, static ones.
 func readTar(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -53,20 +53,25 @@ func readTar(path string) error {
 		return err
 	}
 	r := tar.NewReader(z)
-	h, err := r.Next()
-	if err != nil || h.Name != "waoutbox" || h.Mode != 0o755 {
-		return fmt.Errorf("it begins with %+v, %v", h, err)
-	}
-	program, err := io.ReadAll(r)
-	if err != nil || !strings.Contains(path, "_linux_") {
-		return err
-	}
-	file, err := elf.NewFile(bytes.NewReader(program))
-	if err != nil {
-		return err
-	}
-	if libs, err := file.ImportedLibraries(); err != nil || len(libs) > 0 {
-		return fmt.Errorf("it is not static: %v, %v", libs, err)
+	for _, want := range []string{"waoutbox", "wasim"} {
+		h, err := r.Next()
+		if err != nil || h.Name != want || h.Mode != 0o755 {
+			return fmt.Errorf("%s is %+v, %v", want, h, err)
+		}
+		program, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		if !strings.Contains(path, "_linux_") {
+			continue
+		}
+		file, err := elf.NewFile(bytes.NewReader(program))
+		if err != nil {
+			return err
+		}
+		if libs, err := file.ImportedLibraries(); err != nil || len(libs) > 0 {
+			return fmt.Errorf("%s is not static: %v, %v", want, libs, err)
+		}
 	}
 	return nil
 }
@@ -77,7 +82,7 @@ func readZip(path string) error {
 		return err
 	}
 	defer z.Close()
-	if len(z.File) < 3 || z.File[0].Name != "waoutbox.exe" {
+	if len(z.File) < 4 || z.File[0].Name != "waoutbox.exe" || z.File[1].Name != "wasim.exe" {
 		return errors.New("there is no program in it")
 	}
 	return nil
@@ -128,7 +133,7 @@ func readManual(path string) error {
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
 	out, err := cmd.Output()
-	if err != nil || errs.Len() > 0 || !strings.Contains(string(out), "WAOUTBOX") {
+	if err != nil || errs.Len() > 0 || !strings.Contains(string(out), "User Commands") {
 		return fmt.Errorf("%v: %.500s", err, errs.String())
 	}
 	return nil

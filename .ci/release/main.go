@@ -1,13 +1,16 @@
-// Command release makes what a release has: static programs for Linux, macOS and Windows (amd64 and
-// arm64) in archives, Debian packages, a Homebrew formula, a bill of materials (CycloneDX), the
-// manual page, and SHA256SUMS over all of it. The same tree and the same Go give the same bytes.
+// Command release makes what a release has: static programs (waoutbox, and wasim, which stands in
+// for WhatsApp and a phone) for Linux, macOS and Windows (amd64 and arm64) in archives, Debian
+// packages, a Homebrew formula, a bill of materials (CycloneDX), the manual pages, and SHA256SUMS
+// over all of it. The same tree and the same Go give the same bytes.
 //
 //	go run ./.ci/release [-out dist] [-url https://…/releases/download/v0.1.0]
-//	go run ./.ci/release -check      packs this machine's program for three systems, twice; seconds
-//	go run ./.ci/release -reproduce  builds this machine's program twice and compares; minutes
+//	go run ./.ci/release -check      packs this machine's programs for three systems, twice
+//	go run ./.ci/release -reproduce  builds this machine's programs twice and compares; minutes
 //
-// CI runs -check; it ends with an error when the two differ, or when a part of it cannot be read.
-// What builds reproducibly is Go's own: -trimpath, no build id, no version control in the program.
+// Each reads what it has made, and ends with an error when a part of it cannot be read; the first
+// has lintian read the packages too, and dpkg install them. CI runs -check, which also ends with an
+// error when the two differ. What builds reproducibly is Go's own: -trimpath, no build id, no
+// version control in the program.
 package main
 
 import (
@@ -28,6 +31,10 @@ import (
 	"strings"
 )
 
+// programs are what a release has: the program, and the simulator that it is tried with where there
+// is no phone.
+var programs = []string{"./cmd/waoutbox", "./cmd/wasim"}
+
 // target is one system a program is built for.
 type target struct{ os, arch string }
 
@@ -37,9 +44,9 @@ func main() {
 	log.SetFlags(0)
 	out := flag.String("out", "dist", "directory for the files")
 	url := flag.String("url", "https://example.com/waoutbox", "where the archives will be, for the formula")
-	maintainer := flag.String("maintainer", "waoutbox <waoutbox@localhost>", "of the Debian packages")
-	check := flag.Bool("check", false, "only this machine's program, twice, into a temporary directory")
-	twice := flag.Bool("reproduce", false, "build this machine's program in two directories with caches of their own, and compare")
+	maintainer := flag.String("maintainer", nobody, "of the Debian packages")
+	check := flag.Bool("check", false, "only this machine's programs, twice, into a temporary directory")
+	twice := flag.Bool("reproduce", false, "build this machine's programs in two directories with caches of their own, and compare")
 	flag.Parse()
 	r := release{url: *url, maintainer: *maintainer}
 	if *check {
@@ -56,6 +63,14 @@ func main() {
 	}
 	r.targets = []target{{"linux", "amd64"}, {"linux", "arm64"}, {"darwin", "amd64"}, {"darwin", "arm64"}, {"windows", "amd64"}, {"windows", "arm64"}}
 	files, err := r.make(*out)
+	if err == nil {
+		err = inspect(*out, files)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f, ".deb") {
+			err = errors.Join(err, try(filepath.Join(*out, f)))
+		}
+	}
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -71,6 +86,7 @@ type release struct {
 	quick           bool // this machine's program stands for all, as it was built before
 	version         string
 	manual          []byte // compressed
+	simulator       []byte // the simulator's manual page, compressed
 	completion      []byte // of bash
 }
 
@@ -120,13 +136,13 @@ func (r *release) make(dir string) ([]string, error) {
 	if err := r.describe(bin); err != nil {
 		return nil, err
 	}
-	made := map[string][]byte{"waoutbox.1.gz": r.manual}
+	made := map[string][]byte{"waoutbox.1.gz": r.manual, "wasim.1.gz": r.simulator}
 	for _, t := range r.targets {
-		program, err := r.build(bin, t)
+		program, simulator, err := r.build(bin, t)
 		if err != nil {
 			return nil, err
 		}
-		if err := r.pack(made, t, program); err != nil {
+		if err := r.pack(made, t, program, simulator); err != nil {
 			return nil, fmt.Errorf("%s: %w", t, err)
 		}
 		if made["waoutbox.cdx.json"] == nil {
@@ -166,32 +182,39 @@ func sum(b []byte) string {
 	return hex.EncodeToString(s[:])
 }
 
-func programName(t target) string {
+// file is what a program is called there.
+func (t target) file(program string) string {
 	if t.os == "windows" {
-		return "waoutbox.exe"
+		return program + ".exe"
 	}
-	return "waoutbox"
+	return program
 }
 
-// build makes the program of one target and returns it.
-func (r *release) build(bin string, t target) ([]byte, error) {
+// build makes the two programs of one target and returns them.
+func (r *release) build(bin string, t target) (program, simulator []byte, err error) {
 	if r.quick {
 		t = target{runtime.GOOS, runtime.GOARCH}
 	}
-	path := filepath.Join(bin, t.String(), programName(t))
-	if err := r.buildCommand(path, t).Run(); err != nil {
-		return nil, fmt.Errorf("build for %s: %w", t, err)
+	dir := filepath.Join(bin, t.String())
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, err
 	}
-	return os.ReadFile(path)
+	if err := r.buildCommand(dir, t, programs...).Run(); err != nil {
+		return nil, nil, fmt.Errorf("build for %s: %w", t, err)
+	}
+	if program, err = os.ReadFile(filepath.Join(dir, t.file("waoutbox"))); err == nil {
+		simulator, err = os.ReadFile(filepath.Join(dir, t.file("wasim")))
+	}
+	return program, simulator, err
 }
 
-// buildCommand makes the program of one target at path.
-func (r *release) buildCommand(path string, t target) *exec.Cmd {
+// buildCommand makes programs of one target at path: a file, or a directory.
+func (r *release) buildCommand(path string, t target, packages ...string) *exec.Cmd {
 	args := []string{"build", "-buildvcs=false", "-o", path}
 	if !r.quick {
 		args = append(args, "-trimpath", "-ldflags=-s -w -buildid=")
 	}
-	cmd := exec.Command("go", append(args, "./cmd/waoutbox")...)
+	cmd := exec.Command("go", append(args, packages...)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=")
 	cmd.Stderr = os.Stderr
 	return cmd
@@ -200,13 +223,13 @@ func (r *release) buildCommand(path string, t target) *exec.Cmd {
 // describe asks this machine's program for its version, its manual page and its completion.
 func (r *release) describe(bin string) error {
 	host := target{runtime.GOOS, runtime.GOARCH}
-	if _, err := r.build(bin, host); err != nil {
+	if _, _, err := r.build(bin, host); err != nil {
 		return err
 	}
-	ask := func(args ...string) ([]byte, error) {
-		return exec.Command(filepath.Join(bin, host.String(), programName(host)), args...).Output()
+	ask := func(program string, args ...string) ([]byte, error) {
+		return exec.Command(filepath.Join(bin, host.String(), host.file(program)), args...).Output()
 	}
-	raw, err := ask("version", "--json")
+	raw, err := ask("waoutbox", "version", "--json")
 	if err != nil {
 		return err
 	}
@@ -215,15 +238,29 @@ func (r *release) describe(bin string) error {
 		return errors.Join(err, errors.New("the program says no version"))
 	}
 	r.version = v.Version
-	page, err := ask("man")
+	page, err := ask("waoutbox", "man")
 	if err != nil {
 		return err
 	}
-	if r.completion, err = ask("completion", "bash"); err != nil {
+	if r.completion, err = ask("waoutbox", "completion", "bash"); err != nil {
 		return err
 	}
-	r.manual, err = r.compressed(page)
+	if r.manual, err = r.compressed(page); err != nil {
+		return err
+	}
+	usage, err := ask("wasim", "--help")
+	if err != nil {
+		return err
+	}
+	r.simulator, err = r.compressed(simulatorPage(r.version, string(usage)))
 	return err
+}
+
+// simulatorPage is wasim(1): what its --help says.
+func simulatorPage(version, usage string) []byte {
+	usage = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'").Replace(usage)
+	return fmt.Appendf(nil, ".TH WASIM 1 \"\" \"waoutbox %s\" \"User Commands\"\n.SH NAME\nwasim \\- a WhatsApp server on loopback, to try waoutbox(1) without a phone\n"+
+		".SH DESCRIPTION\n.nf\n%s.fi\n.SH SEE ALSO\nwaoutbox(1)\n", version, usage)
 }
 
 // compressed is gzip without a time.

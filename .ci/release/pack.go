@@ -23,10 +23,14 @@ type entry struct {
 	data []byte
 }
 
-// pack makes the archive of one target, and for Linux the Debian package.
-func (r *release) pack(made map[string][]byte, t target, program []byte) error {
+// pack makes the archive of one target, and for Linux the Debian package: the program, and the
+// simulator that it is tried with where there is no phone.
+func (r *release) pack(made map[string][]byte, t target, program, simulator []byte) error {
 	readme, err := os.ReadFile("README.md")
 	if err != nil {
+		return err
+	}
+	if err := sameModules(program, simulator); err != nil {
 		return err
 	}
 	terms, err := r.notices(program)
@@ -34,16 +38,16 @@ func (r *release) pack(made map[string][]byte, t target, program []byte) error {
 		return err
 	}
 	name := fmt.Sprintf("waoutbox_%s_%s", r.version, t)
-	files := []entry{{programName(t), 0o755, program}, {"README.md", 0o644, readme}, {"NOTICES.txt", 0o644, terms}}
+	files := []entry{{t.file("waoutbox"), 0o755, program}, {t.file("wasim"), 0o755, simulator}, {"README.md", 0o644, readme}, {"NOTICES.txt", 0o644, terms}}
 	if t.os == "windows" {
 		made[name+".zip"], err = zipped(files)
 		return err
 	}
-	files = append(files, entry{"waoutbox.1.gz", 0o644, r.manual}, entry{"completions/waoutbox.bash", 0o644, r.completion})
+	files = append(files, entry{"waoutbox.1.gz", 0o644, r.manual}, entry{"wasim.1.gz", 0o644, r.simulator}, entry{"completions/waoutbox.bash", 0o644, r.completion})
 	if made[name+".tar.gz"], err = r.tarred(files, ""); err != nil || t.os != "linux" {
 		return err
 	}
-	made[fmt.Sprintf("waoutbox_%s_%s.deb", r.version, t.arch)], err = r.debian(t, program, terms)
+	made[fmt.Sprintf("waoutbox_%s_%s.deb", r.version, t.arch)], err = r.debian(t, program, simulator, terms)
 	return err
 }
 
@@ -96,50 +100,6 @@ func (r *release) tarred(files []entry, prefix string) ([]byte, error) {
 	return r.compressed(out.Bytes())
 }
 
-// debian is a package: an ar archive of its version, what is said of it, and its files.
-func (r *release) debian(t target, program, terms []byte) ([]byte, error) {
-	files := []entry{
-		{"usr/bin/waoutbox", 0o755, program},
-		{"usr/share/doc/waoutbox/copyright", 0o644, terms},
-		{"usr/share/man/man1/waoutbox.1.gz", 0o644, r.manual},
-		{"usr/share/bash-completion/completions/waoutbox", 0o644, r.completion},
-	}
-	size := 0
-	for _, f := range files {
-		size += len(f.data)
-	}
-	control := fmt.Sprintf(`Package: waoutbox
-Version: %s
-Architecture: %s
-Maintainer: %s
-Installed-Size: %d
-Section: net
-Priority: optional
-Recommends: ca-certificates
-Description: WhatsApp events, durably stored and delivered to webhooks
- Links one WhatsApp account, writes every event to a durable outbox before
- WhatsApp is told that it may forget it, and delivers it, signed and in order
- per chat, to every matching webhook. After installing: waoutbox service install
-`, r.version, t.arch, r.maintainer, (size+1023)/1024)
-	about, err := r.tarred([]entry{{"control", 0o644, []byte(control)}}, "./")
-	if err != nil {
-		return nil, err
-	}
-	data, err := r.tarred(files, "./")
-	if err != nil {
-		return nil, err
-	}
-	var out bytes.Buffer
-	out.WriteString("!<arch>\n")
-	for _, part := range []entry{{"debian-binary", 0, []byte("2.0\n")}, {"control.tar.gz", 0, about}, {"data.tar.gz", 0, data}} {
-		fmt.Fprintf(&out, "%-16s%-12d%-6d%-6d%-8s%-10d`\n", part.name, epoch.Unix(), 0, 0, "100644", len(part.data))
-		if out.Write(part.data); len(part.data)%2 == 1 {
-			out.WriteByte('\n')
-		}
-	}
-	return out.Bytes(), nil
-}
-
 // formula is Homebrew's, for the archives that were made; nil without any.
 func (r *release) formula(made map[string][]byte) []byte {
 	var b strings.Builder
@@ -159,13 +119,35 @@ func (r *release) formula(made map[string][]byte) []byte {
 			fmt.Fprintf(&b, "\n  on_%s do\n%s  end\n", system.name, part.String())
 		}
 	}
-	b.WriteString("\n  def install\n    bin.install \"waoutbox\"\n    man1.install \"waoutbox.1.gz\"\n    bash_completion.install \"completions/waoutbox.bash\" => \"waoutbox\"\n  end\n" +
+	b.WriteString("\n  def install\n    bin.install \"waoutbox\", \"wasim\"\n    man1.install \"waoutbox.1.gz\", \"wasim.1.gz\"\n    bash_completion.install \"completions/waoutbox.bash\" => \"waoutbox\"\n  end\n" +
 		"\n  service do\n    run [opt_bin/\"waoutbox\", \"serve\"]\n    keep_alive crashed: true\n  end\n" +
 		"\n  test do\n    assert_match version.to_s, shell_output(\"#{bin}/waoutbox version\")\n  end\nend\n")
 	if !any {
 		return nil
 	}
 	return []byte(b.String())
+}
+
+// sameModules wants nothing in the simulator that is not in the program: the terms and the bill of
+// materials are made of the program's modules.
+func sameModules(program, simulator []byte) error {
+	info, err := buildinfo.Read(bytes.NewReader(program))
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, d := range info.Deps {
+		known[d.Path] = true
+	}
+	if info, err = buildinfo.Read(bytes.NewReader(simulator)); err != nil {
+		return err
+	}
+	for _, d := range info.Deps {
+		if !known[d.Path] {
+			return fmt.Errorf("wasim is linked from %s, of which the terms and the bill of materials say nothing", d.Path)
+		}
+	}
+	return nil
 }
 
 // materials is the bill of materials of a program: the modules that it was linked from.

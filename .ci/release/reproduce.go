@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// reproduce builds this machine's program from two copies of the tree, in directories of other
+// reproduce builds this machine's programs from two copies of the tree, in directories of other
 // names and lengths, each with an empty cache of the go command, and wants the same bytes. It
 // compiles everything twice: minutes.
 func (r release) reproduce() (err error) {
@@ -25,21 +25,29 @@ func (r release) reproduce() (err error) {
 		if err := copyTree(dir); err != nil {
 			return fmt.Errorf("copy the tree: %w", err)
 		}
-		cmd := r.buildCommand(filepath.Join(top, name, "waoutbox"), target{runtime.GOOS, runtime.GOARCH})
+		bin := filepath.Join(top, name, "bin")
+		if err := os.Mkdir(bin, 0o755); err != nil {
+			return err
+		}
+		cmd := r.buildCommand(bin, target{runtime.GOOS, runtime.GOARCH}, programs...)
 		cmd.Dir = dir
 		cmd.Env = append(cmd.Env, "GOCACHE="+filepath.Join(top, name, "cache"))
 		if err := cmd.Run(); err != nil {
 			return fmt.Errorf("build in %s: %w", dir, err)
 		}
-		program, err := os.ReadFile(filepath.Join(top, name, "waoutbox"))
-		if err != nil {
-			return err
+		var both string
+		for _, path := range programs {
+			program, err := os.ReadFile(filepath.Join(bin, filepath.Base(path)))
+			if err != nil {
+				return err
+			}
+			fmt.Printf("%s  %s, %d bytes, built in %s\n", sum(program), filepath.Base(path), len(program), dir)
+			if strings.Contains(string(program), top) {
+				return errors.New("the program names the directory that it was built in")
+			}
+			both += sum(program)
 		}
-		sums = append(sums, sum(program))
-		fmt.Printf("%s  %d bytes, built in %s\n", sums[len(sums)-1], len(program), dir)
-		if strings.Contains(string(program), top) {
-			return errors.New("the program names the directory that it was built in")
-		}
+		sums = append(sums, both)
 	}
 	if sums[0] != sums[1] {
 		return errors.New("built in two places, it is not the same")

@@ -9,6 +9,8 @@ import (
 	"maps"
 	"math"
 	"os"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -385,5 +387,28 @@ func TestTheProgramIsNeeded(t *testing.T) {
 		if code := run(t.Context(), []string{command, "--any-disk", "--dir", t.TempDir()}, nil, &out, &errs); code != exitUsage || !strings.Contains(errs.String(), "--program") {
 			t.Errorf("%s: exit %d, %q", command, code, errs.String())
 		}
+	}
+}
+
+// TestDocumentsNameCommands: what the documents run of this program is there.
+func TestDocumentsNameCommands(t *testing.T) {
+	known := map[string]bool{"all": true, "compare": true}
+	for _, c := range commands() {
+		known[c.name] = true
+	}
+	named := 0
+	for _, name := range []string{"BENCHMARKS.md", "GUARANTEES.md", "MUTATIONS.md"} {
+		doc, err := os.ReadFile(filepath.Join("..", "..", "docs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range regexp.MustCompile("(?:cmd/|`)wabench ([a-z]+)").FindAllStringSubmatch(string(doc), -1) {
+			if named++; !known[m[1]] {
+				t.Errorf("%s: wabench has no command %s", name, m[1])
+			}
+		}
+	}
+	if named < 15 {
+		t.Errorf("only %d commands were found", named)
 	}
 }

@@ -11,6 +11,8 @@ import (
 )
 
 // An agent names headers, and gets them only from the file that the user wrote for himself.
+//
+// Mutation of agent_files.go: headers come from a file that everybody may read.
 func TestHeadersForAgents(t *testing.T) {
 	f := agentFiles{t.TempDir()}
 	path := filepath.Join(f.stateDir, "webhook-headers")

@@ -17,6 +17,8 @@ import (
 
 // TestTheAuditTrailIsSealed: a service seals its audit trail with its key: a key of before is taken
 // over, one that was missing is told of, and one that took the place of a lost one is on record.
+//
+// Mutation of app.go: a service does not seal.
 func TestTheAuditTrailIsSealed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

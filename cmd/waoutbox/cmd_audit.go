@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -59,6 +60,7 @@ for is still there.`,
 	cmd.Flags().BoolVar(&verify, "verify", false, "check that nothing else changed it")
 	cmd.Flags().StringSliceVar(&known, "known", nil, "with --verify: a link that an earlier check printed; repeatable")
 	cmd.Flags().IntVarP(&limit, "limit", "n", listShown, "how many of the newest records")
+	cmd.AddCommand(newAuditAcceptCmd(e))
 	return cmd
 }
 
@@ -160,12 +162,13 @@ func (e *env) verifyAudit(ctx context.Context, svc api.Service, known []string) 
 		for _, l := range check.Links {
 			e.printf("  %s\n", l)
 		}
-		for _, b := range check.Broken {
-			e.printf("%s %d %s: %s\n", term.Clean(b.Kind), b.Number, cmp.Or(term.Clean(b.ID), term.None), term.Clean(b.Why))
-		}
+		e.showBroken(check)
+	}
+	if !check.Intact && len(known) > 0 {
+		return errors.New("the audit trail is not the one whose links you noted, was changed by something else than waoutbox, or is damaged: compare it with a copy, and see who could write to the state directory")
 	}
 	if !check.Intact {
-		return errors.New("the audit trail was changed by something else than waoutbox, or is damaged: compare it with a copy, and see who could write to the state directory")
+		return fmt.Errorf("the audit trail was changed by something else than waoutbox, or is damaged: compare it with a copy, and see who could write to the state directory. Once you know, take it as it is: %s", e.command("audit accept"))
 	}
 	if !e.json && len(check.Links) > 0 {
 		switch {

@@ -78,7 +78,7 @@ func checkUTF8(what, s string) error {
 }
 
 func quoteFlag(cmd *cobra.Command, in *api.Send) {
-	cmd.Flags().StringVar(&in.QuotedMessageID, "quote", "", "id of the message of this chat that this one replies to")
+	cmd.Flags().StringVar(&in.QuotedMessageID, "quote", "", "WhatsApp's id of the message of this chat that this one replies to (event show has it)")
 }
 
 func keyFlag(cmd *cobra.Command, in *api.Send) {

@@ -175,27 +175,28 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	defer servicemanager.Notify(e.getenv, servicemanager.Stopping) //nolint:errcheck // it sees the end of the process
 
 	parts := []part{ // stopped from the first to the last
-		{"whatsapp link", client.Run},
-		{"device store", dev.Run},
-		{"watchdog", func(ctx context.Context) error { return servicemanager.KeepAlive(ctx, e.getenv, a.alive) }},
-		{"replays", svc.Run},
-		{"samples", svc.RunSamples},
-		{"subscriptions", svc.RunSubscriptions},
-		{"retention", keep.Run}, // its steps go through the lanes
-		{"dispatcher", a.disp.Run},
-		{"control", func(ctx context.Context) error { return calls.Serve(ctx, ln) }},
-		{"compaction", func(ctx context.Context) error { return a.db.RunCompaction(ctx, store.DefaultCompactPolicy()) }},
+		{name: "whatsapp link", run: client.Run},
+		{name: "device store", run: dev.Run, anew: true},
+		{name: "watchdog", run: func(ctx context.Context) error { return servicemanager.KeepAlive(ctx, e.getenv, a.alive) }, anew: true},
+		{name: "replays", run: svc.Run},
+		{name: "samples", run: svc.RunSamples, anew: true},
+		{name: "subscriptions", run: svc.RunSubscriptions, anew: true},
+		{name: "retention", run: keep.Run, anew: true}, // its steps go through the lanes
+		{name: "dispatcher", run: a.disp.Run},
+		{name: "control", run: func(ctx context.Context) error { return calls.Serve(ctx, ln) }},
+		{name: "compaction", run: func(ctx context.Context) error { return a.db.RunCompaction(ctx, store.DefaultCompactPolicy()) }, anew: true},
 	}
 	if cfg.AlertWebhook != "" {
-		told := alerts.New(alerts.Options{URL: cfg.AlertWebhook, Version: version, Client: a.sender.FetchClient(), Status: svc.Status, Log: log, Path: a.state.Path(store.AlertsFile)})
-		parts = append([]part{{"alerts", told.Run}}, parts...)
+		told := alerts.New(alerts.Options{URL: cfg.AlertWebhook, Version: version, Client: a.sender.FetchClient(false), Status: svc.Status, Log: log, Path: a.state.Path(store.AlertsFile)})
+		parts = append([]part{{name: "alerts", run: told.Run, anew: true}}, parts...)
 	}
 	if files.kept != nil { // it ends before the link that it fetches by
-		parts = append([]part{{"kept media", files.kept.Run}}, parts...)
+		parts = append([]part{{name: "kept media", run: files.kept.Run}}, parts...)
 	}
-	front := []part{{"page", operator.run}} // they end before the calls that they pass on
+	// they end before the calls that they pass on
+	front := []part{{name: "page", run: operator.run}}
 	if web.server != nil {
-		front = append(front, part{"http", web.run})
+		front = append(front, part{name: "http", run: web.run})
 	}
 	parts = slices.Insert(parts, slices.IndexFunc(parts, func(p part) bool { return p.name == "control" }), front...)
 	return runParts(ctx, log, parts, func(ctx context.Context) { foreground(ctx, e, client, a.live) })

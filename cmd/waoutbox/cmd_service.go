@@ -30,8 +30,9 @@ func newServiceCmd(e *env) *cobra.Command {
 	cmd := group(&cobra.Command{
 		Use:   "service",
 		Short: "Have the system start the service, and start it again when it ends",
-		Long: `Installs a systemd user unit (Linux), a launchd agent (macOS) or a task at logon (Windows) for this state directory, which
-starts this program's serve, and starts it again when it crashes or hangs. Settings are those of config.json: waoutbox
+		Long: `Installs a systemd user unit (Linux) or a launchd agent (macOS) for this state directory, which starts this program's serve,
+and starts it again when it crashes (with systemd, also when it hangs). On Windows it is an entry of the user's registry
+that starts it at logon; nothing there starts it again when it crashes. Settings are those of config.json: waoutbox
 config set. Root installs for the system. Nothing of the state is changed.`,
 	})
 	cmd.AddCommand(newServiceInstallCmd(e), newServiceUninstallCmd(e), newServiceStatusCmd(e))
@@ -59,7 +60,7 @@ func (e *env) manager() (servicemanager.Service, error) {
 func (e *env) startManaged(ctx context.Context) (bool, error) {
 	m, err := e.manager()
 	if err != nil || runtime.GOOS == "windows" {
-		return false, nil // what is installed cannot be told from here, or starts it as this does
+		return false, nil // what is installed cannot be told from here, or starts it by this
 	}
 	return m.Start(ctx)
 }
@@ -175,9 +176,6 @@ func (e *env) sayService(m servicemanager.Service, st servicemanager.Status) {
 		return e.style.Yellow(isNot)
 	}
 	running := word(st.Running, "runs", "does not run")
-	if runtime.GOOS == "windows" { // the task has ended when it has started the service
-		running = "see waoutbox status"
-	}
 	e.printf("%s  installed, %s, %s\n", st.Name, word(st.Enabled, "starts by itself", "does not start by itself"), running)
 	if st.File != "" {
 		e.printf("  file     %s\n", e.home(st.File))
@@ -188,7 +186,7 @@ func (e *env) sayService(m servicemanager.Service, st servicemanager.Status) {
 	if st.NoLinger {
 		e.printf("  %s\n", e.style.Yellow("it ends when you log out; to have it run always: loginctl enable-linger"))
 	}
-	if st.Running || runtime.GOOS == "windows" {
+	if st.Running {
 		e.next("waoutbox status")
 	} else {
 		e.next("waoutbox start")

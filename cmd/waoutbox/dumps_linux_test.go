@@ -8,6 +8,8 @@ import (
 )
 
 // Another process of the test binary forbids its dumps and shows what the system says of it.
+//
+// Mutation of dumps_linux.go: a core file holds keys and messages.
 func TestNoDumps(t *testing.T) {
 	if os.Getenv("WAOUTBOX_TEST_DUMPS") != "" {
 		forbidDumps()

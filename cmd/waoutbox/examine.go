@@ -72,7 +72,10 @@ func (a *app) reach(ctx context.Context, route wire.Route, out *api.Examination)
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots }()
-			out.Webhooks[i] = a.reachWebhook(ctx, sub)
+			out.Webhooks[i] = api.Reached{ID: string(sub.ID)}
+			if err := contained(a.log, "doctor", func() error { out.Webhooks[i] = a.reachWebhook(ctx, sub); return nil }); err != nil {
+				out.Webhooks[i].Error = err.Error()
+			}
 		}()
 	}
 	for range reachAtOnce {

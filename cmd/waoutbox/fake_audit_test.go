@@ -9,6 +9,13 @@ import (
 	"waoutbox/outbox/api"
 )
 
+// edited is a service whose audit trail was changed by something else.
+func edited() *fakeService {
+	f := recorded()
+	f.edited = true
+	return f
+}
+
 // recorded is a service whose audit trail has one of everything.
 func recorded() *fakeService {
 	f := healthy()
@@ -63,9 +70,20 @@ func (f *fakeService) RecordSetting(_ context.Context, in api.RecordSetting) (ap
 	return api.RecordedSetting{Record: "au_1"}, err
 }
 
+// AcceptAudit accepts a trail of which one record is missing.
+func (f *fakeService) AcceptAudit(context.Context, api.AcceptAudit) (api.AcceptedAudit, error) {
+	done, err := f.begin("AcceptAudit")
+	defer done()
+	f.edited = false
+	return api.AcceptedAudit{Record: "au_1", Found: api.AuditCheck{Broken: []api.AuditBreak{{Kind: "change", Number: 8, Why: "the record is missing"}}}}, err
+}
+
 // VerifyAudit finds the trail whole, unless a link is known: that one is missing then.
 func (f *fakeService) VerifyAudit(_ context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
 	out := api.AuditCheck{Intact: len(in.Known) == 0, Records: int64(len(f.audit)), Links: []string{"change-3-" + strings.Repeat("9f", 32)}, SealChecked: true, Broken: []api.AuditBreak{}}
+	if f.edited {
+		out.Intact, out.Broken = false, []api.AuditBreak{{Kind: "change", Number: 8, Why: "the record is missing"}}
+	}
 	for range in.Known {
 		out.Broken = append(out.Broken, api.AuditBreak{Kind: "change", Number: 8, Why: "the record that you noted is missing"})
 	}

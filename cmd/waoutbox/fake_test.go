@@ -38,6 +38,7 @@ type fakeService struct {
 	unpaired  api.UnpairResult
 	activity  api.WebhookActivity
 	none      error // what connecting returns
+	edited    bool  // the audit trail was changed by something else
 	// what webhooks are owed cannot be counted until then
 	uncountedUntil time.Time
 	// what a removal or a purge could not finish

@@ -11,6 +11,8 @@ import (
 
 // TestGolden holds the command line's words: what each command prints and how it exits, in
 // testdata/golden.
+//
+// Mutation of filter_flags.go: a variable that is not set widens a filter to every chat.
 func TestGolden(t *testing.T) {
 	added := func(result string) func() *fakeService {
 		return func() *fakeService {
@@ -207,6 +209,11 @@ func TestGolden(t *testing.T) {
 		{"audit-verify", recorded, "", "audit --verify"},
 		{"audit-verify-json", recorded, "", "audit --verify --json"},
 		{"audit-verify-broken", recorded, "", "audit --verify --known change-8-00"},
+		{"audit-verify-edited", edited, "", "audit --verify"},
+		{"audit-accept", edited, "", "audit accept --yes"},
+		{"audit-accept-json", edited, "", "audit accept --yes --json"},
+		{"audit-accept-asks", edited, "", "audit accept"},
+		{"audit-accept-nothing", recorded, "", "audit accept"},
 		{"audit-none", healthy, "", "audit"},
 		{"audit-none-since", recorded, "", "audit --since 1s"},
 		{"webhook-allow", healthy, "", "webhook allow n8n.example"},

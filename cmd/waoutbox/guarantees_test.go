@@ -5,100 +5,39 @@ import (
 	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
-// TestMutationsNameWhatIsThere: every mutation of docs/MUTATIONS.md names lines that its file has
-// exactly once, and a test that is there. That the test goes red is what `go run ./.ci/mutations`
-// shows, which takes minutes.
-func TestMutationsNameWhatIsThere(t *testing.T) {
+// TestDocumentsSelectTests: every go command that README.md and docs name runs packages that are
+// there, and each part of what it selects them by selects a test, a fuzz target or a benchmark.
+func TestDocumentsSelectTests(t *testing.T) {
 	t.Parallel()
-	b, err := os.ReadFile(filepath.Join(repository, "docs/MUTATIONS.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(b), "```mutation\n")[1:]
-	if len(blocks) < 9 {
-		t.Fatalf("%d mutations for nine promises", len(blocks))
-	}
-	for _, block := range blocks {
-		block, _, _ = strings.Cut(block, "\n```")
-		lines := strings.Split(block, "\n")
-		var before []string
-		for _, line := range lines[1:] {
-			if gone, ok := strings.CutPrefix(line, "-"); ok {
-				before = append(before, gone)
-			}
-		}
-		source, err := os.ReadFile(filepath.Join(repository, lines[0]))
-		if err != nil {
-			t.Errorf("docs/MUTATIONS.md: %v", err)
-			continue
-		}
-		if n := strings.Count(string(source), strings.Join(before, "\n")); len(before) == 0 || n != 1 {
-			t.Errorf("docs/MUTATIONS.md: %s has these lines %d times, want once:\n%s", lines[0], n, strings.Join(before, "\n"))
-		}
-		checkTestCommand(t, lines[len(lines)-1])
-	}
-}
-
-// checkTestCommand looks for the test that `go test ./PACKAGE -run NAME$` names.
-func checkTestCommand(t *testing.T, command string) {
-	t.Helper()
-	m := regexp.MustCompile(`^go test( \./\S+)+( -run (Test\w+)\$)?$`).FindStringSubmatch(command)
-	if m == nil {
-		t.Errorf("docs/MUTATIONS.md: %q is no go test of a package", command)
-		return
-	}
-	name := m[3]
-	for _, field := range strings.Fields(command) {
-		dir, ok := strings.CutPrefix(field, "./")
-		if !ok {
-			continue
-		}
-		files, err := filepath.Glob(filepath.Join(repository, dir, "*_test.go"))
-		if err != nil || len(files) == 0 {
-			t.Errorf("docs/MUTATIONS.md: %s has no tests (%v)", dir, err)
-		}
-		if name != "" && !declares(t, files, name) {
-			t.Errorf("docs/MUTATIONS.md: there is no %s in %s", name, path.Clean(dir))
-		}
-	}
-}
-
-// TestGuaranteesRunWhatIsThere: every command that docs/GUARANTEES.md and docs/MUTATIONS.md name
-// besides runs packages that are there, and each part of what it selects them by selects a test.
-func TestGuaranteesRunWhatIsThere(t *testing.T) {
-	t.Parallel()
-	var b []byte
-	for _, name := range []string{"docs/GUARANTEES.md", "docs/MUTATIONS.md"} {
-		text, err := os.ReadFile(filepath.Join(repository, name))
+	command := regexp.MustCompile("(?m)(?:^ *|`)(?:\\w+=\\S+ )?go (?:test|run|build) [^`#\n]+")
+	selected := regexp.MustCompile(` -(?:run|fuzz|bench) '?([^' ]+)'?`)
+	tests, n := testNames(t), 0
+	for _, name := range repositoryFiles(t, ".md") {
+		b, err := os.ReadFile(filepath.Join(repository, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		b = append(append(b, text...), '\n')
-	}
-	command := regexp.MustCompile("(?m)(?:^|`)(?:\\w+=\\S+ )?go (?:test|run) [^`#\n]+")
-	selected := regexp.MustCompile(` -(?:run|fuzz) '?([^' ]+)'?`)
-	n := 0
-	for _, c := range command.FindAllString(string(b), -1) {
-		dirs := packagesOf(t, c)
-		m := selected.FindStringSubmatch(c)
-		if len(dirs) == 0 || m == nil || m[1] == "NAME" || m[1] == "^$" && !strings.Contains(c, " -fuzz ") {
-			continue
-		}
-		if m[1] == "^$" {
-			m = regexp.MustCompile(` -fuzz (\w+)`).FindStringSubmatch(c)
-		}
-		for part := range strings.SplitSeq(m[1], "|") {
-			n++
-			if !hasTest(t, dirs, part) {
-				t.Errorf("%q selects no test by %q", c, part)
+		for _, c := range command.FindAllString(string(b), -1) {
+			dirs := packagesOf(t, c)
+			for _, m := range selected.FindAllStringSubmatch(c, -1) {
+				if len(dirs) == 0 || m[1] == "NAME" || m[1] == "^$" || m[1] == "." {
+					continue
+				}
+				for part := range strings.SplitSeq(m[1], "|") {
+					n++
+					if !slices.ContainsFunc(dirs, func(dir string) bool { return slices.ContainsFunc(tests[dir], regexp.MustCompile(part).MatchString) }) {
+						t.Errorf("%s: %q selects no test by %q", name, c, part)
+					}
+				}
 			}
 		}
 	}
-	if n < 50 {
+	if n < 60 {
 		t.Errorf("%d selections were found", n)
 	}
 }
@@ -106,9 +45,10 @@ func TestGuaranteesRunWhatIsThere(t *testing.T) {
 // packagesOf returns the directories that a go command names.
 func packagesOf(t *testing.T, command string) (dirs []string) {
 	t.Helper()
-	for _, field := range strings.Fields(command) {
+	fields := strings.Fields(command)
+	for i, field := range fields {
 		dir, ok := strings.CutPrefix(strings.Trim(field, "`"), "./")
-		if !ok || dir == "PACKAGE" || dir == "..." {
+		if !ok || fields[i-1] == "--program" || dir == "PACKAGE" || dir == "..." {
 			continue
 		}
 		dir, all := strings.CutSuffix(dir, "/...")
@@ -133,41 +73,24 @@ func packagesOf(t *testing.T, command string) (dirs []string) {
 	return dirs
 }
 
-// hasTest reports whether a test of one of the packages is selected by part, a regular expression.
-func hasTest(t *testing.T, dirs []string, part string) bool {
+// testNames are the tests, fuzz targets and benchmarks of each directory.
+func testNames(t *testing.T) map[string][]string {
 	t.Helper()
-	test := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
-	wanted := regexp.MustCompile(part)
-	for _, dir := range dirs {
-		files, err := filepath.Glob(filepath.Join(repository, dir, "*_test.go"))
+	names := map[string][]string{}
+	test := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz|Benchmark)\w+)\(`)
+	for _, name := range repositoryFiles(t, ".go") {
+		if !strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		b, err := os.ReadFile(filepath.Join(repository, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, f := range files {
-			b, err := os.ReadFile(f)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range test.FindAllStringSubmatch(string(b), -1) {
-				if m[1] != "TestMain" && wanted.MatchString(m[1]) {
-					return true
-				}
+		for _, m := range test.FindAllStringSubmatch(string(b), -1) {
+			if m[1] != "TestMain" {
+				names[path.Dir(name)] = append(names[path.Dir(name)], m[1])
 			}
 		}
 	}
-	return false
-}
-
-func declares(t *testing.T, files []string, name string) bool {
-	t.Helper()
-	for _, f := range files {
-		b, err := os.ReadFile(f)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(string(b), "\nfunc "+name+"(t *testing.T)") {
-			return true
-		}
-	}
-	return false
+	return names
 }

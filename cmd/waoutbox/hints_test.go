@@ -51,17 +51,7 @@ func TestHintsNameWhatExists(t *testing.T) {
 // TestFlagsAndToolsInTextsExist checks what a text names without its command: a flag is one of some
 // command, and a tool one that agents have.
 func TestFlagsAndToolsInTextsExist(t *testing.T) {
-	flags := map[string]bool{"help": true}
-	var collect func(cmd *cobra.Command)
-	collect = func(cmd *cobra.Command) {
-		note := func(f *pflag.Flag) { flags[f.Name] = true }
-		cmd.Flags().VisitAll(note)
-		cmd.PersistentFlags().VisitAll(note)
-		for _, c := range cmd.Commands() {
-			collect(c)
-		}
-	}
-	collect(hintsRoot())
+	flags := knownFlags(hintsRoot())
 	schemas, err := filepath.Glob("../../mcptools/testdata/schema/*.json")
 	if err != nil || len(schemas) == 0 {
 		t.Fatalf("the tools' schemas: %d, %v", len(schemas), err)
@@ -76,7 +66,8 @@ func TestFlagsAndToolsInTextsExist(t *testing.T) {
 	for _, name := range []string{"user", "now", "property", "value"} {
 		flags[name] = true // systemctl's and loginctl's
 	}
-	otherPrograms := regexp.MustCompile(`/cmd/(wasim|wabench)/`)
+	// the release's calls lintian and dpkg
+	otherPrograms := regexp.MustCompile(`/(cmd/wasim|cmd/wabench|\.ci/release)/`)
 	named := map[string]int{}
 	for _, text := range codeTexts(t, "../..") {
 		if otherPrograms.MatchString(filepath.ToSlash(text.at)) {
@@ -96,6 +87,18 @@ func TestFlagsAndToolsInTextsExist(t *testing.T) {
 	if named["flag"] < 50 || named["tool"] < 30 {
 		t.Errorf("only %v were found: they are no longer seen", named)
 	}
+}
+
+// knownFlags are the flags of all commands below root.
+func knownFlags(root *cobra.Command) map[string]bool {
+	flags := map[string]bool{"help": true}
+	note := func(f *pflag.Flag) { flags[f.Name] = true }
+	for cmds := []*cobra.Command{root}; len(cmds) > 0; cmds = cmds[1:] {
+		cmds[0].Flags().VisitAll(note)
+		cmds[0].PersistentFlags().VisitAll(note)
+		cmds = append(cmds, cmds[0].Commands()...)
+	}
+	return flags
 }
 
 var (

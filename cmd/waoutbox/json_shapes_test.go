@@ -45,7 +45,7 @@ func jsonOutputs() []jsonOutput {
 		one("media get", savedMedia{}, ""), many("contact find", api.Recipient{}, ""), one("contact watch", api.WatchPresenceResult{}, ""), many("group list", api.Group{}, ""), one("group show", api.Group{}, ""),
 
 		many("config list", configLine{}, ""), one("config get", configLine{}, ""), one("config set", configLine{}, ""), one("config unset", configLine{}, ""),
-		many("audit", api.AuditRecord{}, "all of them, or the newest `--limit`"), one("audit --verify", api.AuditCheck{}, ""),
+		many("audit", api.AuditRecord{}, "all of them, or the newest `--limit`"), one("audit --verify", api.AuditCheck{}, ""), one("audit accept", api.AcceptedAudit{}, ""),
 		many("doctor", doctorFinding{}, "exit 1 where there is a problem"), many("doctor --quarantine", quarantinedLine{}, "one for each damaged file"),
 		one("backup", backupLine{}, ""), one("restore", restoreLine{}, ""), one("http-token", httpTokenLine{}, ""), one("http-token rotate", httpTokenLine{}, ""),
 		one("mcp config", clientConfig{}, ""), one("mcp config n8n", httpClientConfig{}, ""), one("demo", demo.Summary{}, ""), one("version", versionInfo{}, ""),

@@ -239,6 +239,8 @@ func TestAKeyIsNotMadeAnewBesideSealedSecrets(t *testing.T) {
 // TestAnotherKeyIsNoticedAtOnce: a key file that is a key, and not the one secrets were sealed
 // with, is an alarm when the state is opened, and opens nothing. Before, nobody was told until a
 // signed event was due, by a delivery that was held.
+//
+// Mutation of store/keymark.go: another key is noticed only when a signed event is due.
 func TestAnotherKeyIsNoticedAtOnce(t *testing.T) {
 	dir := t.TempDir()
 	log := slog.New(slog.DiscardHandler)

@@ -19,6 +19,9 @@ import (
 // command on a signed webhook says so and what to do, and nothing is sent, unsigned least of all.
 // With the file back all is well. Before, `webhook show` printed "active" until an event came,
 // adding the webhook again said nothing of it, and a key that was swapped needed a restart.
+//
+// Mutation of cmd/internal/admin/webhooks.go: a webhook whose secret cannot be opened looks well
+// until its next event.
 func TestWithoutItsKeyNothingLeaves(t *testing.T) {
 	var requests, signed atomic.Int64
 	endpoint := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

@@ -14,6 +14,8 @@ import (
 
 // Whatever keeps the service from running is service_unavailable to an agent, in the words that
 // say how to mend it; a call that was given up is not.
+//
+// Mutation of cmd_mcp.go: what keeps the service from starting is told as if the call were wrong.
 func TestServiceIsUnavailable(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "file")

@@ -38,7 +38,9 @@ func (a *app) openSpool(cfg config.Config) (*media.Spool, error) {
 func (a *app) openMedia(cfg config.Config, spool *media.Spool, client *connection.Client, log *slog.Logger) (m mediaParts, err error) {
 	dir := a.state.Path(store.MediaDir)
 	room := func(more int64) error { return roomFor(dir, more, cfg.MinFreeBytes) }
-	m.sources = attach.New(attach.Options{Dirs: cfg.MediaDirs, StateDir: a.state.Dir(), CheckURL: a.own.CheckURL, HTTP: a.sender.FetchClient()})
+	m.sources = attach.New(attach.Options{
+		Dirs: cfg.MediaDirs, StateDir: a.state.Dir(), CheckURL: a.own.CheckURL, HTTP: a.sender.FetchClient(false), Public: a.sender.FetchClient(true), Lists: a.hosts.Lists,
+	})
 	from := media.Fetcher{Spool: spool, Servers: client.MediaServers()}
 	policy := kept.Policy{Kinds: map[media.Kind]int64{}, Total: cfg.KeepMediaSize, MaxAge: cfg.KeepMediaAge}
 	for kind, most := range cfg.KeepMedia {

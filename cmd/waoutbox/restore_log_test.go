@@ -14,6 +14,8 @@ import (
 
 // A restored outbox is another log than the one it was copied from: the cursor of an MCP client
 // that read on meanwhile names positions that are given again to other events.
+//
+// Mutation of cmd_restore.go: a restored outbox stays the log it was copied from.
 func TestARestoredLogIsAnother(t *testing.T) {
 	t.Parallel()
 	box, err := boltbox.Open(t.Context(), storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.Options{})
@@ -37,6 +39,9 @@ func TestARestoredLogIsAnother(t *testing.T) {
 }
 
 // A restored outbox resumes no lease: its clients subscribed at another one. Webhooks go on.
+//
+// Mutation of cmd/internal/admin/lease_restored.go: a backup that is put back sends again to whom
+// its original sends.
 func TestARestoredOutboxResumesNoLease(t *testing.T) {
 	t.Parallel()
 	box, err := boltbox.Open(t.Context(), storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.Options{})

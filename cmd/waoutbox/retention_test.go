@@ -25,6 +25,9 @@ import (
 // One webhook whose endpoint refuses every connection, one that is paused, and a healthy one share
 // an outbox that may hold 8 MiB. Several times as much goes through it: the healthy one gets all of
 // it, appends are taken to the end, and what the others lost is counted, and told.
+//
+// Mutation of outbox/retention/room.go: a forgotten webhook fills the outbox, and no event is taken
+// any more.
 func TestForgottenWebhookStopsNobody(t *testing.T) {
 	const limit, events = 8 << 20, 12_000
 	db := storetest.OpenAt(t, filepath.Join(t.TempDir(), store.OutboxFile), store.DBOptions{Schema: boltbox.Schema(), MaxBytes: limit})

@@ -30,7 +30,7 @@ func newRootCmd(e *env) *cobra.Command {
 outbox before WhatsApp is told it may forget it, and delivers each event, signed and
 in order per chat, to every matching webhook. What fails is kept and can be replayed.
 
-Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no daemon runs or answers.`,
+Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no service runs or responds.`,
 		Example: `  waoutbox demo                                         see it work, without a phone
   waoutbox serve                                        run it; scan the QR code with your phone
   waoutbox webhook add http://localhost:5678/webhook/wa --generate-secret

@@ -23,6 +23,10 @@ import (
 
 // TestScripts runs the real main in testdata/script: the command line's specification. Each script
 // has a state directory of its own in $STATE and an empty home.
+//
+// Mutation of cmd/internal/admin/listen.go: the webhook of a service that was killed stays.
+// Mutation of cmd_doctor.go: an outbox that is whole and is moved aside.
+// Mutation of cmd_doctor.go: a device store that is damaged and stays where it is.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),

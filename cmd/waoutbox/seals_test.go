@@ -54,6 +54,8 @@ func editSub(t *testing.T, dir, id string, edit func(s *outbox.Subscription, w *
 // TestAnEditedDatabaseSendsNothing: what decides where events go and how they are signed counts
 // only as it was stored. Without a secret in the file requests left unsigned, and with another URL
 // signed ones went there.
+//
+// Mutation of dispatcher/webhook/credentials.go: a webhook whose secret was deleted sends unsigned.
 func TestAnEditedDatabaseSendsNothing(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64
@@ -121,6 +123,8 @@ func TestAnEditedDatabaseSendsNothing(t *testing.T) {
 }
 
 // TestAnAgentDoesNotSealWhatWasEdited: only the user stores settings again that cannot be trusted.
+//
+// Mutation of cmd/internal/admin/webhook_seal.go: an agent seals what was edited.
 func TestAnAgentDoesNotSealWhatWasEdited(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -159,6 +163,8 @@ func TestAnAgentDoesNotSealWhatWasEdited(t *testing.T) {
 
 // TestSettingsOfOlderVersionsAreSealedOnce: what a version stored that knew no seals gets them when
 // it is opened, whether signed or not, removed or not; afterwards nothing gets one unasked.
+//
+// Mutation of keyring.go: webhooks without a seal get one whenever the state is opened.
 func TestSettingsOfOlderVersionsAreSealedOnce(t *testing.T) {
 	t.Parallel()
 	endpoint := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))

@@ -12,7 +12,9 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
+	"waoutbox/cmd/internal/logtest"
 	"waoutbox/outbox/api"
 )
 
@@ -71,6 +73,9 @@ func TestServeLogTellsOfAFaultOnce(t *testing.T) {
 
 // Go ends a process that panics with 2, and so does the watchdog's signal: a manager that was told
 // not to start a service again that ended with 2 would leave it dead. It is told another number.
+//
+// Mutation of cmd/internal/servicemanager/notify.go: a service that panics, or that the watchdog
+// ends, is taken for one with wrong settings and stays dead.
 func TestWrongSettingsUnderAServiceManager(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(`{"drain-timeout":"soon"}`), 0o600); err != nil {
@@ -115,7 +120,7 @@ func TestPartsStopInOrder(t *testing.T) {
 			var ended []string
 			parts := []part{}
 			for _, s := range []string{"a", "b", "c"} {
-				parts = append(parts, part{s, func(ctx context.Context) error {
+				parts = append(parts, part{name: s, run: func(ctx context.Context) error {
 					if tc.fails == s {
 						return errors.New("broke")
 					}
@@ -142,6 +147,40 @@ func TestPartsStopInOrder(t *testing.T) {
 			if !slices.Equal(ended, want) {
 				t.Errorf("stopped in the order %v", ended)
 			}
+		})
+	}
+}
+
+// A part that panics ends nothing else when what it does it does again and again: it is run anew.
+// Any other one stops the service in order. Each is logged, once.
+func TestAPartThatPanicsIsContained(t *testing.T) {
+	for name, anew := range map[string]bool{"anew": true, "stops": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				var out logtest.Buffer
+				runs, other := 0, "runs"
+				parts := []part{{name: "a", anew: anew, run: func(ctx context.Context) error {
+					if runs++; runs == 1 {
+						panic("text of somebody")
+					}
+					cancel()
+					<-ctx.Done()
+					return nil
+				}}, {name: "b", run: func(ctx context.Context) error {
+					<-ctx.Done()
+					other = "stopped"
+					return nil
+				}}}
+				err := runParts(ctx, slog.New(slog.NewTextHandler(&out, nil)), parts, func(ctx context.Context) { <-ctx.Done() })
+				if want := map[bool]int{true: 2, false: 1}[anew]; runs != want || other != "stopped" || errors.Is(err, errPanicked) == anew {
+					t.Errorf("ran %d times, the other one %s: %v", runs, other, err)
+				}
+				if text := out.String(); strings.Count(text, " panic=") != 1 || strings.Contains(text, "somebody") {
+					t.Errorf("the log has:\n%s", text)
+				}
+			})
 		})
 	}
 }

@@ -21,6 +21,8 @@ func runReal(t *testing.T, dir string, args ...string) string {
 }
 
 // A setting that the command line changes is on record, by whoever changed it.
+//
+// Mutation of setting_change.go: a setting is changed, and nobody knows by whom.
 func TestASettingThatIsChangedIsRecorded(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

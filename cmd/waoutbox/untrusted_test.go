@@ -29,6 +29,8 @@ func printsOnly(t *testing.T, what, out string) {
 
 // JSON printed them raw: U+009B, U+009D and marks of direction reached the terminal. The values are
 // the same.
+//
+// Mutation of env.go: JSON on a terminal has them as they are.
 func TestJSONHasNothingHidden(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
@@ -44,6 +46,8 @@ func TestJSONHasNothingHidden(t *testing.T) {
 }
 
 // The script of --curl shows a body with escapes, and sends its bytes.
+//
+// Mutation of deadletter_curl.go: the script of a dead letter has them as they are.
 func TestTheScriptOfABodyHasNothingHidden(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{hostileText, `{"plain":"é 'q' \\ %s"}`} {
@@ -65,6 +69,11 @@ func TestTheScriptOfABodyHasNothingHidden(t *testing.T) {
 
 // What strangers and endpoints wrote reaches a terminal as text, whichever command shows it: here
 // every text of what the service returns is hostile but those that commands find things by.
+//
+// Mutation of cmd_deadletter_show.go: the body of a dead letter has them as they are.
+// Mutation of cmd_event_show.go: the body of an event has them as they are.
+// Mutation of deadletter_curl.go: the request that deadletter show --curl prints has them in its
+// URL.
 func TestNoCommandPrintsWhatATerminalObeys(t *testing.T) {
 	t.Parallel()
 	f := withBacklog(3)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"time"
 
 	"go.mau.fi/whatsmeow/proto/waE2E"
@@ -30,6 +31,9 @@ var errNoMessage = errors.New("the body has no message")
 // find looks a message of the chat up in the log.
 func (e Env) find(ctx context.Context, id string) (stored, error) {
 	body, ok := e.Find(ctx, id)
+	if hash, isEvent := strings.CutPrefix(id, "evt_"); !ok && isEvent && strings.Trim(hash, "0123456789abcdef") == "" {
+		return stored{}, api.Errorf(api.CodeMessageNotFound, "%s is the id of an event: give WhatsApp's id of its message, which is shown by waoutbox event show %s", id, id)
+	}
 	if !ok {
 		return stored{}, api.Errorf(api.CodeMessageNotFound, "there is no message %q of this chat in the log, which keeps those of the last days: look for it with waoutbox event list --chat %s", shorten(id), e.Chat)
 	}

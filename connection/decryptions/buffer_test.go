@@ -11,6 +11,8 @@ import (
 	"go.mau.fi/whatsmeow/types"
 )
 
+// Mutation of buffer.go: a message that was stored, and whose plaintext is not cleared yet, is told
+// again.
 func TestAMessageIsWrittenOnce(t *testing.T) {
 	d := newDisk()
 	b := NewBuffer(d.stores(), time.Hour, nil)
@@ -166,6 +168,9 @@ func TestWhatIsKnownIsBounded(t *testing.T) {
 
 // The library is never told that a plaintext is cleared: it would go on with a field of its own
 // that nothing guards. What it would do there is done with the commits.
+//
+// Mutation of stores.go: messages that are handled at the same time set one unguarded field of the
+// library.
 func TestOldHashesAreRemovedTwiceADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()

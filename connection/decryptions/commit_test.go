@@ -52,6 +52,11 @@ func TestMessagesShareACommit(t *testing.T) {
 }
 
 // Who is not a message waits for the commit, reads what it left, and is heard by the next message.
+//
+// Mutation of stores.go: a message that is sent is encrypted with a session as it was before one
+// that is being committed.
+// Mutation of stores.go: the next message is decrypted with a session as it was before one that was
+// sent.
 func TestOthersWaitForTheCommit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()
@@ -182,6 +187,9 @@ func TestAFailedCommitHoldsWhatFollows(t *testing.T) {
 
 // A commit fails while a message is decrypted with what it would have stored: the message fails
 // too.
+//
+// Mutation of buffer.go: a message that rests on a commit that failed is called unreadable, which
+// the library acknowledges.
 func TestACommitThatFailsUnderAMessage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDisk()

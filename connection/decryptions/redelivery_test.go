@@ -12,6 +12,8 @@ import (
 // TestRedeliveryNeverMeetsAUsedKey: messages of three people are decrypted, in groups of any size,
 // on a disk that fails now and then; what is not acknowledged comes again. No message finds its
 // session beyond it without being known, and the disk holds as many messages as its sessions say.
+//
+// Mutation of commit.go: what was decrypted after a commit that failed is committed without it.
 func TestRedeliveryNeverMeetsAUsedKey(t *testing.T) {
 	d := newDisk()
 	b := NewBuffer(d.stores(), time.Hour, nil)

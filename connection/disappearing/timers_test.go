@@ -51,6 +51,7 @@ func setting(seconds uint32, set int64) *waE2E.Message {
 		Type: waE2E.ProtocolMessage_EPHEMERAL_SETTING.Enum(), EphemeralExpiration: &seconds, EphemeralSettingTimestamp: &set}}
 }
 
+// Mutation of timers.go: a member of a group decides when what the account writes there disappears.
 func TestTold(t *testing.T) {
 	restored := from(bob, text(60, 5))
 	restored.SourceWebMsg = &waWeb.WebMessageInfo{}

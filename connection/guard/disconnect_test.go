@@ -69,6 +69,9 @@ func TestAnEndBesideADisconnect(t *testing.T) {
 }
 
 // An end that was asked for is expected when it comes, so that no event tells of it.
+//
+// Mutation of disconnect.go: a connection is disconnected while it ends by itself: the library
+// takes away what is called at its end without a lock.
 func TestADisconnectIsExpected(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if c, err := websocket.Accept(w, r, nil); err == nil {

@@ -13,6 +13,9 @@ import (
 
 // A change of a group's members finds none in the library's memory, which it would change in place.
 // Before, the race detector told of SendMessage, which reads them meanwhile.
+//
+// Mutation of guard.go: the library changes a group's members while a message is being sent to
+// them.
 func TestMembersAreForgottenBeforeTheyChange(t *testing.T) {
 	cli := whatsmeow.NewClient(&store.Device{}, nil)
 	field := reflect.ValueOf(cli).Elem().FieldByName("groupCache")

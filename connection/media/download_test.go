@@ -45,6 +45,8 @@ func TestFetchEveryKind(t *testing.T) {
 }
 
 // A download that breaks off goes on where it stopped: within the call, and in another process.
+//
+// Mutation of servers.go: a download that broke off begins anew.
 func TestDownloadGoesOn(t *testing.T) {
 	s := newServers(t)
 	spool := newSpool(t, Options{})
@@ -130,6 +132,8 @@ func TestFileLeftInTheSpool(t *testing.T) {
 
 // What does not fit its message is refused and leaves nothing; what was begun with other bytes is
 // fetched anew.
+//
+// Mutation of crypt.go: a file with another content than its message tells is given out.
 func TestDamagedFiles(t *testing.T) {
 	s := newServers(t)
 	spool := newSpool(t, Options{})
@@ -274,6 +278,8 @@ func TestFetchTheSameAtOnce(t *testing.T) {
 }
 
 // Only the path comes from the message: it cannot name another host.
+//
+// Mutation of servers.go: a sender's path names another host.
 func TestPathsCannotSteer(t *testing.T) {
 	for _, path := range []string{"//evil.example/x?a", "/@evil.example/x?a", "/v/x?a=b", "/v/x", "/../x?", "/%2e%2e/x?", "/x?u=http://evil.example"} {
 		at, err := address("mmg.whatsapp.net", Ref{Kind: Image, Path: path})
@@ -290,6 +296,8 @@ func TestPathsCannotSteer(t *testing.T) {
 
 // WhatsApp's servers cannot send a download elsewhere, and an error of theirs shows no address,
 // which has a token in it.
+//
+// Mutation of whatsapp.go: WhatsApp's servers send a download elsewhere.
 func TestWhatsAppFollowsNoRedirect(t *testing.T) {
 	elsewhere := 0
 	mux := http.NewServeMux()

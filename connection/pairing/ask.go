@@ -2,7 +2,10 @@ package pairing
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
+	"runtime/debug"
 	"time"
 
 	"go.mau.fi/whatsmeow"
@@ -36,9 +39,24 @@ func (r *Run) take(ctx context.Context, a ask) {
 	}
 	r.busy = true
 	go func() {
-		code, err := call()
-		r.results <- result{ask: a, code: code, err: err}
+		done := result{ask: a}
+		done.err = r.contained(func() (err error) {
+			done.code, err = call()
+			return err
+		})
+		r.results <- done
 	}()
+}
+
+// contained runs what the library does for a wish. A panic in it is its error.
+func (r *Run) contained(call func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			r.Log.Error("pairing panicked", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			err = errors.New("something went wrong inside waoutbox; the log has more")
+		}
+	}()
+	return call()
 }
 
 // shownAs is what the phone's notification calls this device. WhatsApp takes known browsers and
@@ -111,7 +129,9 @@ func (r *Run) onConfirmation(ctx context.Context, e *events.PairPasskeyConfirmat
 	if e.SkipHandoffUX {
 		r.wait(phaseFinish, r.Timings.Reply)
 		r.busy = true
-		go func() { r.results <- result{ask: ask{confirm: true}, err: r.Library.SendPasskeyConfirmation(ctx)} }()
+		go func() {
+			r.results <- result{ask: ask{confirm: true}, err: r.contained(func() error { return r.Library.SendPasskeyConfirmation(ctx) })}
+		}()
 		return
 	}
 	r.wait(phaseConfirm, r.Timings.Confirm)

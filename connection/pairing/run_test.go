@@ -23,12 +23,16 @@ type library struct {
 	err       error
 	calls     []string
 	connected bool
+	panics    bool
 }
 
 func (l *library) called(what string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.calls = append(l.calls, what)
+	if l.panics {
+		panic("bug")
+	}
 	return l.err
 }
 
@@ -207,6 +211,23 @@ func TestCodeForANumber(t *testing.T) {
 		}
 		if _, err := end(); api.CodeOf(err) != api.CodeTimeout {
 			t.Errorf("the session ended with %v", err)
+		}
+	})
+}
+
+// A panic of the library over a wish ends the session, and nothing else.
+func TestALibraryThatPanicsEndsItsSessionOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench()
+		b.lib.panics = true
+		_, left := b.follow(t, "491515550100")
+		end := b.start(t)
+		b.events.push(sixCodes())
+		if linked, err := end(); linked || err == nil {
+			t.Errorf("%v, %v", linked, err)
+		}
+		if err := left(); err == nil {
+			t.Error("who asked was told nothing")
 		}
 	})
 }

@@ -67,6 +67,9 @@ func TestANoticeIsToldWhileItIsHandled(t *testing.T) {
 
 // One that the connection before left being handled is waited for, not for ever; what nothing is
 // told of is not, and a panic ends the handling.
+//
+// Mutation of handled.go: the event of a group change, or its acknowledgement, is taken for that of
+// another notification.
 func TestNoticesAreHandledOneAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWatching()

@@ -119,6 +119,9 @@ func BenchmarkToldMessage(b *testing.B) {
 // TestSentAnewBeforeTheAcknowledgement: what the sender of an unreadable message sends when it is
 // asked for it is a stanza of its own, also when it comes before the first one is acknowledged.
 // Before, it was taken for the first one, and a placeholder stood before the message.
+//
+// Mutation of watch.go: what the sender of an unreadable message sends anew, before that was
+// acknowledged, is taken for it.
 func TestSentAnewBeforeTheAcknowledgement(t *testing.T) {
 	w := newWatching()
 	hidden := message("A")
@@ -147,6 +150,9 @@ func TestSentAnewBeforeTheAcknowledgement(t *testing.T) {
 
 // TestStoredOnTheConnectionBefore: what comes again while its event is being stored, and is
 // acknowledged by whom it was stored, was told; what was handed over and refused there was not.
+//
+// Mutation of watch.go: a stanza that comes again while its event is being stored leaves a
+// placeholder besides.
 func TestStoredOnTheConnectionBefore(t *testing.T) {
 	for name, c := range map[string]struct {
 		stored bool

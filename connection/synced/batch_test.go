@@ -9,6 +9,9 @@ import (
 
 // TestABatchIsNotedWhenItIsCommitted: what is fetched from a version on is seen by what follows in
 // the same fetch, is stored with Commit and not before, and is read again when there was none.
+//
+// Mutation of store.go: a star is noted as read before it is stored, and a kill keeps it from being
+// told.
 func TestABatchIsNotedWhenItIsCommitted(t *testing.T) {
 	dev := linked(t)
 	s := Whole(dev.AppState, dev.EventBuffer.DoDecryptionTxn)

@@ -46,6 +46,7 @@ func (s *script) AllWell()                            { s.log += "well " }
 
 func minutely() backoff.BackOff { return backoff.NewConstantBackOff(time.Minute) }
 
+// Mutation of mend.go: a collection of settings that is damaged stays so.
 func TestMend(t *testing.T) {
 	full := errors.New("the disk is full")
 	damaged := fmt.Errorf("decode: %w", appstate.ErrMismatchingLTHash)

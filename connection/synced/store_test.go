@@ -69,6 +69,8 @@ func state(t *testing.T, s store.AppStateStore) (version uint64, hash byte, valu
 
 // TestAPatchIsStoredWholeOrNotAtAll: whatever ends the three calls, the collection is as before, or
 // has all of the patch, which is then written as if nothing had been.
+//
+// Mutation of store.go: a kill within a change of the settings leaves a part of it.
 func TestAPatchIsStoredWholeOrNotAtAll(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()

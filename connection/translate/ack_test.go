@@ -97,6 +97,9 @@ type dispatch struct {
 
 // TestAcknowledgementsFollowTheLibrarysSource: every row's mode is what the functions that dispatch
 // its type do with the verdict, and no function is unknown.
+//
+// Mutation of table.go: which library event is acknowledged how is read off the library itself; a
+// row that claims another way.
 func TestAcknowledgementsFollowTheLibrarysSource(t *testing.T) {
 	modes := make(map[string]AckMode) // of each type: the one that keeps most
 	unused := maps.Clone(dispatchers)

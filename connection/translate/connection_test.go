@@ -260,6 +260,8 @@ func TestCallsInOneStanza(t *testing.T) {
 }
 
 // A call without an id gets one of its own: each is told, and its key names it.
+//
+// Mutation of call.go: missed calls without an id are one.
 func TestMissedCallsWithoutAnID(t *testing.T) {
 	f := newFixture()
 	evt := &events.CallTerminate{Reason: "timeout", BasicCallMeta: types.BasicCallMeta{From: aliceLID, CallCreator: aliceLID, Timestamp: second(0)}}
@@ -284,6 +286,8 @@ func TestRingingIsBounded(t *testing.T) {
 
 // The end of the backlog is told behind the open link, whichever comes first, and of a connection
 // that ended before it was open not at all. Before, the gap could come before the link was open.
+//
+// Mutation of connection.go: and the gap is told before the link is open.
 func TestCaughtUpFollowsOpen(t *testing.T) {
 	f := newFixture()
 	f.OutageSince(created(1))

@@ -371,6 +371,8 @@ var update = flag.Bool("update", false, "rewrite testdata/events: receivers depe
 
 // TestGoldenBodies holds every body byte for byte. Write the body of a new event with -update, and
 // read it: the bodies that are there do not change.
+//
+// Mutation of connection/wajson/encode.go: an escape that JSON does not need.
 func TestGoldenBodies(t *testing.T) {
 	covered := map[string]bool{"connection.update-test": true} // TestTestBody
 	for _, c := range goldenCases() {

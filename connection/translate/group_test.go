@@ -148,6 +148,9 @@ func TestPictures(t *testing.T) {
 
 // TestEqualChangesOfOneSecond: on, off and on again within a second by one author are three events,
 // by the version the server gives each, else by its notice; the same notice twice is one.
+//
+// Mutation of group.go: equal changes of a group within a second are one event, so that the last
+// state is lost.
 func TestEqualChangesOfOneSecond(t *testing.T) {
 	from := func(id string) context.Context {
 		return WithStanza(t.Context(), &waBinary.Node{Tag: "notification", Attrs: waBinary.Attrs{"id": id}})

@@ -19,6 +19,7 @@ var eventIDPattern = regexp.MustCompile(`^evt_[0-9a-f]{32}$`)
 
 const account = "15550100999@s.whatsapp.net"
 
+// Mutation of identity.go: an id that depends on the moment.
 func TestIdentityVectors(t *testing.T) {
 	for _, c := range []struct {
 		tuple     *wajson.Array
@@ -66,6 +67,8 @@ func TestEventsHaveTheVectorIDs(t *testing.T) {
 
 // TestSameIDUnderEitherAddressing: the phone-number form of a chat whose LID is
 // known is the same event, and in the same order.
+//
+// Mutation of address.go: an id depends on the address the server used.
 func TestSameIDUnderEitherAddressing(t *testing.T) {
 	f := newFixture()
 	lid := f.must(t, arrived(direct(1, "13"), goldenMessages()["message.received-text"]))[0]
@@ -122,6 +125,8 @@ func TestOwnMessagesHaveOneSender(t *testing.T) {
 }
 
 // The time of an event is the one in its body, which has no less than milliseconds.
+//
+// Mutation of translator.go: the time of an event is finer than what its body shows.
 func TestTimeIsTheBodysTimestamp(t *testing.T) {
 	f := newFixture()
 	f.clock.set(created(1).Add(123456 * time.Nanosecond))

@@ -108,6 +108,7 @@ func TestDisappearingSettingIsShown(t *testing.T) {
 	}
 }
 
+// Mutation of content.go: a session key of a group stands in the body.
 func TestSessionKeysNeverLeave(t *testing.T) {
 	skdm := &waE2E.SenderKeyDistributionMessage{AxolotlSenderKeyDistributionMessage: []byte("very secret")}
 	m := &waE2E.Message{

@@ -92,6 +92,8 @@ func TestNoUpdateOfNothing(t *testing.T) {
 
 // TestKeysOfGroupsAndDevicesNeverLeave: a message that only hands a key on is no event, and of one
 // that says something too the key is left out.
+//
+// Mutation of content.go: a group's root key reaches a webhook.
 func TestKeysOfGroupsAndDevicesNeverLeave(t *testing.T) {
 	info := &waE2E.MessageContextInfo{MessageSecret: []byte("very secret")}
 	root := func() *waE2E.Message {
@@ -138,6 +140,9 @@ func TestKeysOfGroupsAndDevicesNeverLeave(t *testing.T) {
 
 // TestPlaceholderOfARecoveredEdit: it has the edit's own id. With the target's, which the library
 // puts in its place, the target's own event would count as known.
+//
+// Mutation of message.go: a recovered edit has the id of the message it edits, which then counts as
+// known.
 func TestPlaceholderOfARecoveredEdit(t *testing.T) {
 	evt := arrived(direct(1, "13"), editOf("OLD", text("new")))
 	evt.SourceWebMsg = &waWeb.WebMessageInfo{Key: &waCommon.MessageKey{ID: proto.String("EDIT")}}

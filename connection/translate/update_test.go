@@ -61,6 +61,7 @@ func TestReceiptTypes(t *testing.T) {
 	}
 }
 
+// Mutation of update.go: a receipt that names its messages in another order is a new event.
 func TestReceiptIdentity(t *testing.T) {
 	f := newFixture()
 	key := func(r *events.Receipt) string { return f.must(t, r)[0].Key }

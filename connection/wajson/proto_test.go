@@ -58,6 +58,8 @@ func TestMessageRules(t *testing.T) {
 	}
 }
 
+// Mutation of proto.go: a message is nested as deep as its sender likes, and overflows the stack of
+// whoever reads its JSON.
 func TestDepthLimit(t *testing.T) {
 	// Each round adds two levels: Message and FutureProofMessage.
 	nested := func(rounds int) *waE2E.Message {

@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// Mutation of whatsappurl.go: the link may be pointed at a server that is not on this machine.
 func TestLoopbackOnly(t *testing.T) {
 	for _, good := range []string{"ws://127.0.0.1:4567/ws/chat", "ws://127.9.8.7/ws", "ws://[::1]:80/ws/chat", "ws://localhost:9/", "ws://LOCALHOST"} {
 		if err := Check(good); err != nil {

@@ -115,6 +115,9 @@ func bucket(perSecond float64, burst int) func(time.Time) bool {
 
 // TestTheRateIsFound, of endpoints with and without a reserve: at least so much of it from then on,
 // and few refusals once it is found.
+//
+// Mutation of search.go: what an endpoint had in reserve is taken for its rate, so that it refuses
+// for most of the time.
 func TestTheRateIsFound(t *testing.T) {
 	for name, c := range map[string]struct {
 		perSecond float64
@@ -168,6 +171,9 @@ func TestTheRateFollowsTheEndpoint(t *testing.T) {
 
 // TestNothingAcceptedTellsNoRate: an endpoint whose quota was spent for a while is not one that
 // takes next to nothing.
+//
+// Mutation of search.go: an endpoint whose quota is spent for minutes is taken for one that takes
+// next to nothing.
 func TestNothingAcceptedTellsNoRate(t *testing.T) {
 	for _, spent := range []time.Duration{10 * time.Second, 9 * time.Minute} {
 		allow := bucket(20, 20)
@@ -186,6 +192,8 @@ func TestNothingAcceptedTellsNoRate(t *testing.T) {
 
 // TestFewRequestsTellNoRate: one a minute and a refusal now and then is no endpoint that takes one
 // a minute.
+//
+// Mutation of search.go: a few requests and a refusal now and then are taken for a rate.
 func TestFewRequestsTellNoRate(t *testing.T) {
 	n := 0
 	s := simulate(func(time.Time) bool { n++; return n%4 != 0 })
@@ -226,6 +234,8 @@ func TestARateThatNobodyWaitsForIsForgotten(t *testing.T) {
 // these come. As many are accepted as the waits between refusals leave room for, from the first
 // half minute on. Before, each refusal took a quarter of the rate away, again and again: 0.3 a
 // second were accepted of an endpoint that refuses every second one.
+//
+// Mutation of free.go: an endpoint that refuses a share of whatever it gets is sent less and less.
 func TestARefusalOfEveryNthIsNoRate(t *testing.T) {
 	for _, of := range []int{2, 3, 5, 20} {
 		for _, after := range []time.Duration{0, time.Second} {

@@ -6,6 +6,8 @@ import (
 )
 
 // TestTerm: a clock that jumps ends nothing at once, and makes nothing longer.
+//
+// Mutation of term.go: or one that jumps does.
 func TestTerm(t *testing.T) {
 	t.Parallel()
 	const grace = 5 * time.Minute

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -50,5 +52,33 @@ func TestWhatARecordSaysInEachStage(t *testing.T) {
 		if got := New(1, time.Now()).record(&Delivery{stage: s}, time.Now()).State; got != want {
 			t.Errorf("%v: %v, want %v", s, got, want)
 		}
+	}
+}
+
+// TestDiagramHasEveryMove: docs/STATES.md draws the moves of a delivery in its lane, all of them
+// and no other.
+func TestDiagramHasEveryMove(t *testing.T) {
+	doc, err := os.ReadFile("../../docs/STATES.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(doc), "## A delivery in its lane")
+	section, _, _ = strings.Cut(section, "\n## ")
+	drawn := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^    (\w+) --> (\w+): (give up|[a-z]+?)d?\b`).FindAllStringSubmatch(section, -1) {
+		drawn[m[1]+" "+m[3]+" "+m[2]] = true
+	}
+	for s := waiting; s <= gone; s++ {
+		for m := moveStart; m <= moveSkip; m++ {
+			next, legal := s.after(m)
+			move := s.String() + " " + m.String() + " " + next.String()
+			if want := legal && next != s; drawn[move] != want {
+				t.Errorf("%s: drawn %v, want %v", move, drawn[move], want)
+			}
+			delete(drawn, move)
+		}
+	}
+	for move := range drawn {
+		t.Errorf("%s is drawn and no move", move)
 	}
 }

@@ -491,6 +491,9 @@ func (w *world) drain(t *rapid.T) {
 	}
 }
 
+// Mutation of probe.go: probes start beside others.
+// Mutation of chats.go: two of one chat at once.
+// Mutation of patient.go: or which are in flight, or dead letters that are not on disk yet.
 func TestSchedulerKeepsItsPromisesUnderRandomSteps(t *testing.T) {
 	steps := func(t *rapid.T) {
 		w := newWorld(t)

@@ -10,6 +10,9 @@ import (
 // TestWhatHasSpentItsScheduleProbesInTurn: while new deliveries are held back those that have spent
 // their schedule probe in turn, and between two rounds one that was never attempted: an event that
 // alone fails keeps nobody from finding out that an outage is over.
+//
+// Mutation of patient.go: one event that never succeeds keeps a lease from finding out that an
+// outage is over.
 func TestWhatHasSpentItsScheduleProbesInTurn(t *testing.T) {
 	t.Parallel()
 	start := time.Now()

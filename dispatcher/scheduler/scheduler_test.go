@@ -94,6 +94,7 @@ func TestHappyPathLeavesNoRecord(t *testing.T) {
 	}
 }
 
+// Mutation of checkpoint.go: the cursor passes an unfinished delivery and leaves no record.
 func TestAFirstFailureMovesTheCursorPastItselfAndLeavesItsRecord(t *testing.T) {
 	b := newBench(t)
 	b.add(1, 1, 2)
@@ -145,6 +146,7 @@ func TestWhatEndsWhileACheckpointIsWrittenIsWrittenByTheNext(t *testing.T) {
 	b.want("settled", b.o.Unsettled(), 0)
 }
 
+// Mutation of scheduler.go: retries take every slot.
 func TestRetriesTakeAtMostHalfTheSlots(t *testing.T) {
 	b := newBench(t)
 	for k := range uint64(8) {
@@ -204,6 +206,7 @@ func TestRetriesWaitForTheirDueTime(t *testing.T) {
 	b.want("due", b.start(16), []outbox.Seq{1})
 }
 
+// Mutation of chats.go: a replayed event goes to the end of its chat.
 func TestAReplayGoesBeforeNewerOnesOfItsKeyButNotBesideThem(t *testing.T) {
 	b := newBench(t)
 	b.o.SetRead(10)
@@ -259,6 +262,7 @@ func TestTheCursorMovesAloneAfterManySkipsOrAMinute(t *testing.T) {
 	}
 }
 
+// Mutation of scheduler.go: bodies of a backlog are held without bound.
 func TestBodiesBeyondTheReadAheadAreDropped(t *testing.T) {
 	b := newBench(t)
 	big := make([]byte, readAhead*2/3)
@@ -275,6 +279,8 @@ func TestBodiesBeyondTheReadAheadAreDropped(t *testing.T) {
 
 // Attempts of one chat that are in flight when the webhook is made ordered go on; the next one
 // waits for all of them.
+//
+// Mutation of scheduler.go: made ordered, the lane forgets what is in flight.
 func TestMadeOrderedTheNextWaitsForAllInFlight(t *testing.T) {
 	b := newBench(t)
 	b.o.SetUnordered(true)
@@ -293,6 +299,8 @@ func TestMadeOrderedTheNextWaitsForAllInFlight(t *testing.T) {
 }
 
 // One of them may be a retry that waits below those in flight.
+//
+// Mutation of chats.go: an attempt in flight does not hold back its chat.
 func TestMadeOrderedARetryWaitsForThoseInFlightAboveIt(t *testing.T) {
 	b := newBench(t)
 	b.o.SetUnordered(true)

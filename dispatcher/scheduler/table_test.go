@@ -6,6 +6,8 @@ import (
 )
 
 // The table against a map, growing and shrinking, with chats that come and go.
+//
+// Mutation of table.go: a chat is lost when another one leaves the table.
 func TestTableIsAMap(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for _, chats := range []uint64{3, 100, 5000} {

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"cmp"
 	"net"
 	"net/netip"
 	"strings"
@@ -28,6 +29,7 @@ const (
 	whyOwn         = "where waoutbox itself listens (the setting http); a webhook goes to another program."
 	whyNotLocal    = "not this machine, which localhost and the names below it stand for; write the name or the address that is meant."
 	whyNotPublic   = "in a private network, or this machine: what an MCP client subscribed went to a public address at first, and goes to no other."
+	whyPrivateFile = "in a private network, or this machine: what an agent or a program names is fetched from there only when its user allows the host: waoutbox webhook allow HOST."
 	whyPublicPlain = "a public address, and plain http would show the events to everyone on the way;" +
 		" use https, or allow it with: waoutbox webhook add URL --allow-insecure-http."
 )
@@ -144,7 +146,8 @@ type guard struct {
 	own           *Own
 	// the name stands for this machine, as the policy for hosts believes: whatever it resolves to
 	thisMachine bool
-	public      bool // nothing else is called: it was one when a client subscribed
+	public      bool   // nothing else is called: it was one when a client subscribed
+	whyPublic   string // instead of whyNotPublic
 }
 
 // guardOf is the guard for a URL's host.
@@ -172,7 +175,7 @@ func (g guard) check(a netip.Addr) error {
 		return &AddressError{a, whyNotLocal}
 	}
 	if g.public && !public {
-		return &AddressError{a, whyNotPublic}
+		return &AddressError{a, cmp.Or(g.whyPublic, whyNotPublic)}
 	}
 	if g.plain && public && !g.allowInsecure {
 		return &AddressError{a, whyPublicPlain}

@@ -21,6 +21,9 @@ func headersOf(t *testing.T, all map[string]string) []byte {
 	return b
 }
 
+// Mutation of custom.go: a custom header takes the place of one of ours.
+// Mutation of custom.go: a header with _ takes the place of one of ours at receivers that read it
+// as -.
 func TestCustomHeadersArriveAndOursWin(t *testing.T) {
 	var got http.Header
 	url := serve(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header.Clone() })

@@ -54,10 +54,11 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, error) {
 }
 
 // FetchClient returns a client that fetches what somebody names by its URL: it calls the addresses
-// that a delivery without permissions of its own may call, judged as they are dialled, asks no
-// proxy, keeps no connection, and returns a redirect instead of following it. It has no time limit:
-// end requests by their contexts.
-func (s *Sender) FetchClient() *http.Client {
+// that a delivery without permissions of its own may call, or with publicOnly those of them that
+// are in no private network and not this machine, judged as they are dialled. It asks no proxy,
+// keeps no connection, and returns a redirect instead of following it. It has no time limit: end
+// requests by their contexts.
+func (s *Sender) FetchClient(publicOnly bool) *http.Client {
 	dial := func(ctx context.Context, address string, tlsToo bool) (net.Conn, error) {
 		var config *tls.Config
 		host, _, err := net.SplitHostPort(address)
@@ -71,7 +72,11 @@ func (s *Sender) FetchClient() *http.Client {
 			}
 			config = &tls.Config{ServerName: host, RootCAs: roots, NextProtos: []string{"http/1.1"}, MinVersion: tls.VersionTLS12}
 		}
-		return newDialer(address, guardOf(host, !tlsToo, false, s.opt.Own), config, s.machine, nil).dial(ctx)
+		g := guardOf(host, !tlsToo, false, s.opt.Own)
+		if publicOnly {
+			g.public, g.whyPublic = true, whyPrivateFile
+		}
+		return newDialer(address, g, config, s.machine, s.resolver).dial(ctx)
 	}
 	return &http.Client{
 		Transport: &http.Transport{

@@ -34,6 +34,8 @@ func hostileTargets(t *testing.T) (urls []string, answers [][]string) {
 // No URL of a long list of hostile ones can be registered, even where plain http is allowed, nor is
 // one called that a file holds: the guard is asked, and nothing leaves this machine. Metadata
 // services of four clouds, NAT64 of other lengths than 96 and ISATAP passed.
+//
+// Mutation of address.go: an address of ISATAP leads to one that is refused.
 func TestHostileURLsAreRefused(t *testing.T) {
 	urls, _ := hostileTargets(t)
 	if len(urls) < 200 {
@@ -47,6 +49,9 @@ func TestHostileURLsAreRefused(t *testing.T) {
 }
 
 // Whatever a name resolves to, when it is registered or later, hostile addresses are never dialled.
+//
+// Mutation of address.go: the metadata service of a cloud in the range of private networks is
+// called.
 func TestHostileAnswersAreRefused(t *testing.T) {
 	_, answers := hostileTargets(t)
 	good := map[string]bool{"93.184.216.34": true, "10.0.0.1": true}

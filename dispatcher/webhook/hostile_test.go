@@ -50,6 +50,14 @@ func resets(c tcp) error {
 
 // What is wrong after the status line of a response costs its excerpt and its connection, and
 // changes nothing of the outcome; what is wrong in the header is no response.
+//
+// Mutation of dispatcher/webhook/http1/exchange.go: whoever answers with informational responses
+// without end has us read all of them.
+// Mutation of dispatcher/webhook/http1/conn.go: whoever answers with a header of short lines has us
+// read all of it.
+// Mutation of client.go: a response's header is read whatever its length.
+// Mutation of dispatcher/webhook/http1/exchange.go: a response's header has any number of lines.
+// Mutation of dispatcher/webhook/http1/exchange.go: any number of informational responses is read.
 func TestBrokenResponses(t *testing.T) {
 	// A second request that is written before the half close arrives is lost with its connection,
 	// as with any client: it waits until the endpoint has closed.
@@ -231,6 +239,8 @@ func (c counted) Read(b []byte) (int, error) {
 // A healthy webhook beside hostile ones, in one dispatcher: it gets every event once and in order
 // while the others do their worst; none of them is delivered a thing, gets more requests than there
 // were attempts, nor keeps the dispatcher from stopping, and no connection is left.
+//
+// Mutation of sender.go: one webhook's attempt waits for another's.
 func TestAHealthyWebhookNoticesNothingOfHostileOnes(t *testing.T) {
 	own := newAuthority(t, "own")
 	fake, recv := outboxtest.NewFake(), receiver.New(receiver.Options{Secret: "s"})

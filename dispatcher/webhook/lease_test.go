@@ -57,6 +57,9 @@ func leaseRequest(url string) dispatcher.Request {
 // TestWhatTheReceiverOfALeaseGets: the headers that the extension names, and no other: nothing of
 // the account, of the attempt, or of headers of the webhook; the thin body and never the stored
 // one; signatures under each secret that counts.
+//
+// Mutation of lease.go: the receiver gets the stored body.
+// Mutation of sender.go: or headers of an ordinary webhook.
 func TestWhatTheReceiverOfALeaseGets(t *testing.T) {
 	var got []sent
 	url := serve(t, func(w http.ResponseWriter, r *http.Request) {
@@ -163,6 +166,8 @@ func repeatsChallenge(w http.ResponseWriter, r *http.Request) {
 
 // TestChallenge: a receiver agrees by repeating what it was sent, signed; whatever else one does is
 // told as one word, and is never followed.
+//
+// Mutation of envelope.go: whoever responds has agreed.
 func TestChallenge(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
@@ -248,6 +253,8 @@ func TestChallenge(t *testing.T) {
 
 // TestALeaseStaysPublic: the receiver of a lease was public when it was subscribed. Its name
 // resolves to this machine later, and nothing is sent.
+//
+// Mutation of address.go: a public name is followed into a private network.
 func TestALeaseStaysPublic(t *testing.T) {
 	var arrived atomic.Int64
 	url := serve(t, func(http.ResponseWriter, *http.Request) { arrived.Add(1) })

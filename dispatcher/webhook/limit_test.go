@@ -44,6 +44,10 @@ func emptyBlocks(t *testing.T) (begin, block string) {
 // where that is enough; no connection stays open. Before, the rows of a 101 that asks for another
 // protocol printed "still going 3s after its limit", and those of a 200 that does not end and of
 // empty gzip blocks "took 30.0s of a limit of 30s".
+//
+// Mutation of dispatcher/webhook/http1/exchange.go: an endpoint that switches protocols keeps its
+// attempt.
+// Mutation of response.go: a 2xx whose body never ends keeps its chat.
 func TestNoAttemptOutlivesItsLimit(t *testing.T) {
 	const ok, chunked = "HTTP/1.1 200 OK\r\n", "Transfer-Encoding: chunked\r\n\r\n"
 	const whole = 2 * time.Minute // a limit that must not be needed
@@ -193,6 +197,8 @@ func TestNoHandshakeOutlivesItsAttempt(t *testing.T) {
 // Closing a TLS connection writes an alert, for which crypto/tls waits 5 s when the endpoint reads
 // nothing and the send buffer is full: every attempt that ended so took 5 s more, and so did Forget
 // for each idle connection.
+//
+// Mutation of dial.go: closing a TLS connection waits for an endpoint that reads nothing.
 func TestClosingTLSDoesNotWaitForAnEndpointThatReadsNothing(t *testing.T) {
 	config, roots := certificate(t)
 	release := make(chan struct{})
@@ -308,6 +314,9 @@ func (c countingConn) Read(b []byte) (int, error) {
 // net/http (4 KiB) and the header take. The row of empty gzip blocks read everything (1310778
 // bytes); the test before this one saw only the length of the excerpt, and passed with the limit
 // removed.
+//
+// Mutation of client.go: a response is read without bound.
+// Mutation of client.go: a response's body is read whatever its length.
 func TestResponseIsReadUpToItsBound(t *testing.T) {
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)

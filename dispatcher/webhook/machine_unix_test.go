@@ -40,6 +40,9 @@ func TestUnreadableResolverConfigurationIsOurs(t *testing.T) {
 // "localhost: class dns (localhost does not resolve)", since a look-up that can open no file and no
 // socket says so in text, or only that the name is unknown. The limit is the whole process's, so
 // the test runs in one of its own.
+//
+// Mutation of machine.go: having no descriptor left is charged to the endpoint whose name was
+// looked up.
 func TestOutOfDescriptorsIsOurs(t *testing.T) {
 	if target := os.Getenv(childVar); target != "" {
 		sendWithoutDescriptors(t, target)

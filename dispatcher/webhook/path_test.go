@@ -71,6 +71,8 @@ func (p *path) wait(t testing.TB, ok func(receiver.Counts) bool) {
 
 // An endpoint that fails: four POSTs with the same body and id, then a dead letter; replayed once
 // the endpoint works.
+//
+// Mutation of header.go: an id of its own for each attempt.
 func TestFourPostsDeadLetterReplay(t *testing.T) {
 	p := newPath(t, receiver.Options{Script: receiver.MustScript("500, reset, 302, 404"), Secret: "whsec_test"}, 4)
 	p.append(t, "alice", []byte(`{"event":"message.received"}`))

@@ -17,6 +17,8 @@ import (
 // and never uses one for loopback by address or as localhost: so the test runs in a child whose
 // environment names them, and sends to another name. With http.ProxyFromEnvironment set the child
 // prints "the proxy was called".
+//
+// Mutation of dial.go: requests go through the proxy of the environment, past the address guard.
 func TestProxyOfTheEnvironmentIsNotUsed(t *testing.T) {
 	if target := os.Getenv(childVar); target != "" {
 		sendPastProxy(t, target)

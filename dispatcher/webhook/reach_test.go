@@ -13,6 +13,8 @@ import (
 
 // Reaching an endpoint judges its address and its certificate as a delivery does, and sends no
 // request.
+//
+// Mutation of dial.go: an endpoint that is called at whatever address.
 func TestReachSendsNothing(t *testing.T) {
 	t.Parallel()
 	var requests atomic.Int64

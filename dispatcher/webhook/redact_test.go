@@ -48,6 +48,9 @@ func failed(t *testing.T, url string, headers map[string]string) string {
 
 // An endpoint that repeats its request's headers gave `Authorization: Bearer …` into the excerpt,
 // which is stored as it is.
+//
+// Mutation of response.go: an endpoint that echoes its request has the secret stored in the
+// excerpt.
 func TestExcerptHoldsNoSecretThatAnEndpointEchoes(t *testing.T) {
 	latin1 := fromLatin1(testToken)
 	ascii, err := json.Marshal(testToken)
@@ -126,6 +129,9 @@ func TestExcerptHoldsNoEchoOfTheWholeRequest(t *testing.T) {
 
 // A secret that the cut at 1 KiB would divide: not a byte of its beginning stays, wherever the cut
 // falls, nor when the endpoint itself stops in its midst.
+//
+// Mutation of redact.go: an excerpt ends in the middle of a secret.
+// Mutation of response.go: the excerpt of a response is kept whatever its length.
 func TestExcerptEndsBeforeADividedSecret(t *testing.T) {
 	const token = "S3CR3T-0123456789abcdef"
 	for at := outbox.MaxExcerpt - len(token) - 1; at <= outbox.MaxExcerpt+1; at++ {
@@ -155,6 +161,9 @@ func TestExcerptEndsBeforeADividedSecret(t *testing.T) {
 }
 
 // net/http repeats in its errors what an endpoint sends instead of a response.
+//
+// Mutation of client.go: an endpoint that repeats the request line has the query stored.
+// Mutation of errors.go: the message of an error is kept whatever its length.
 func TestMessageHoldsNoSecretAndNoQuery(t *testing.T) {
 	texts := map[string]string{
 		"header line": "HTTP/1.1 200 OK\r\nBearer S3CR3T-0123456789abcdef\r\n\r\n",

@@ -14,6 +14,8 @@ import (
 
 // https without root certificates fails at every endpoint because of this machine: the class was
 // tls.
+//
+// Mutation of machine.go: missing root certificates are charged to the endpoint.
 func TestMissingRootCertificatesAreOurs(t *testing.T) {
 	if target := os.Getenv(childVar); target != "" {
 		s := sender(t)

@@ -30,6 +30,10 @@ const (
 // use: webhook-signature carries both, the current first, and X-Webhook-Signature stays with the
 // previous one. Afterwards the previous one counts no more. The previous secret was not used: its
 // receivers got "no matching signature found".
+//
+// Mutation of credentials.go: receivers that still have the secret before a rotation cannot verify
+// any more.
+// Mutation of credentials.go: the secret before a rotation counts for ever.
 func TestBothSecretsCountDuringARotation(t *testing.T) {
 	var got http.Header
 	var body []byte
@@ -136,6 +140,9 @@ func TestAPreviousSecretSignsNothingByItself(t *testing.T) {
 }
 
 // An excerpt holds neither of the secrets, during the rotation and after it.
+//
+// Mutation of credentials.go: the excerpt of a webhook whose secret was rotated holds the one
+// before.
 func TestExcerptHoldsNeitherSecretOfARotation(t *testing.T) {
 	for _, left := range []time.Duration{time.Hour, -time.Second} {
 		var signatures []string

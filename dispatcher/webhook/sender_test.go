@@ -44,6 +44,7 @@ func TestStatusDecides(t *testing.T) {
 	}
 }
 
+// Mutation of header.go: a negative Retry-After is believed.
 func TestRetryAfterOnlyWhereItCounts(t *testing.T) {
 	date := time.Now().Add(90 * time.Second).UTC().Format(http.TimeFormat)
 	for _, c := range []struct {
@@ -125,6 +126,7 @@ func TestA2xxWhoseBodyNeverEndsIsDelivered(t *testing.T) {
 	}
 }
 
+// Mutation of dial.go: the address that was resolved is not judged when it is dialled.
 func TestTransportErrorsByType(t *testing.T) {
 	hang := serve(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
 	reset := serve(t, func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
@@ -169,6 +171,8 @@ func TestTransportErrorsByType(t *testing.T) {
 
 // Permission for plain http that is withdrawn holds for the next attempt: the client that was made
 // with it is not used again.
+//
+// Mutation of client.go: plain http that was withdrawn is still sent.
 func TestWithdrawnInsecureHTTPIsNotSent(t *testing.T) {
 	s := sender(t)
 	r := request("http://192.0.1.1/hook", "", "{}")
@@ -240,6 +244,7 @@ func TestCutOffByUsIsOurs(t *testing.T) {
 	}
 }
 
+// Mutation of credentials.go: a webhook whose secret cannot be opened is sent unsigned.
 func TestNothingIsSentUnsigned(t *testing.T) {
 	var posts atomic.Int32
 	url := serve(t, func(http.ResponseWriter, *http.Request) { posts.Add(1) })
@@ -280,6 +285,7 @@ func TestUnsealContextAndRotation(t *testing.T) {
 	}
 }
 
+// Mutation of sender.go: webhooks share their connections.
 func TestOneConnectionPoolPerSubscription(t *testing.T) {
 	var opened atomic.Int32
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {

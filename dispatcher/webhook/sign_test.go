@@ -79,6 +79,8 @@ func TestStandardWebhooksVerifierAccepts(t *testing.T) {
 
 // The verifier of the original documentation, over every golden body as it arrived. Go does it
 // everywhere, node where it is.
+//
+// Mutation of header.go: a signature over other bytes than those sent.
 func TestEveryGoldenBodyVerifies(t *testing.T) {
 	const secret = "whsec_test"
 	var bodies [][]byte

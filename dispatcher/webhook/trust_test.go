@@ -16,6 +16,9 @@ import (
 // An authority of the webhook's own is trusted for that webhook, beside the system's, at once when
 // it is set and no longer when it is taken away; another webhook to the same endpoint does not get
 // through. The setting was not used: class tls, "certificate signed by unknown authority".
+//
+// Mutation of trust.go: certificates of one webhook are trusted by all.
+// Mutation of client.go: an authority that was taken away is trusted on.
 func TestAnAuthorityCountsForItsWebhookOnly(t *testing.T) {
 	own, other := newAuthority(t, "own"), newAuthority(t, "other")
 	var posts atomic.Int32
@@ -96,6 +99,8 @@ func TestCertificatesThatCannotBeReadHold(t *testing.T) {
 }
 
 // TLS 1.0 and 1.1 are not spoken.
+//
+// Mutation of client.go: old TLS will do.
 func TestOldTLSIsRefused(t *testing.T) {
 	own := newAuthority(t, "own")
 	config := own.issue(t, nil)

@@ -45,6 +45,8 @@ func TestCheckURLIdentity(t *testing.T) {
 	}
 }
 
+// Mutation of address.go: a translated IPv6 form leads to a private address.
+// Mutation of url.go: an address of this network that is told to be reached over https.
 func TestCheckURLRefusals(t *testing.T) {
 	for raw, part := range map[string]string{
 		"":                              "empty",
@@ -150,6 +152,9 @@ func TestResolve(t *testing.T) {
 // A name that is allowed while registering and points elsewhere when dialled is refused then: what
 // counts is the address. The names below localhost stand for this machine, where the policy for
 // hosts lets everybody send, so they lead nowhere else.
+//
+// Mutation of address.go: a name below localhost is this machine to the policy, and leads
+// elsewhere.
 func TestGuardJudgesTheDialledAddress(t *testing.T) {
 	target := serve(t, func(http.ResponseWriter, *http.Request) {})
 	u, err := url.Parse(target)

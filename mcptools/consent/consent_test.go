@@ -51,6 +51,8 @@ func legacy(t *testing.T, f *fakeSession) (*server.MCPServer, context.Context) {
 }
 
 // In the older era the question is asked within the call, and only an explicit yes is one.
+//
+// Mutation of consent.go: whatever is no explicit no is taken for a yes.
 func TestAskingInTheOlderEra(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(context.Context) (*mcp.ElicitationResult, error)
@@ -90,6 +92,8 @@ func TestAskingInTheOlderEra(t *testing.T) {
 }
 
 // A client that stays silent holds its call for a minute, and no longer.
+//
+// Mutation of consent.go: a client that stays silent holds its call for ever.
 func TestNoAnswerIsNo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeSession{capability: &mcp.ElicitationCapability{}, answer: func(ctx context.Context) (*mcp.ElicitationResult, error) {
@@ -106,6 +110,8 @@ func TestNoAnswerIsNo(t *testing.T) {
 }
 
 // Only a client that says it can show a form is asked.
+//
+// Mutation of consent.go: a client is asked that did not say that it can be.
 func TestWhoCanBeAsked(t *testing.T) {
 	for name, c := range map[string]struct {
 		capability *mcp.ElicitationCapability
@@ -139,6 +145,8 @@ func TestWhoCanBeAsked(t *testing.T) {
 
 // In the modern era the question ends the call, and what comes with the next one answers that
 // question only.
+//
+// Mutation of consent.go: the answer to one question is taken for the answer to another.
 func TestAskingInTheModernEra(t *testing.T) {
 	ctx := server.WithRequestProtocolInfo(t.Context(), &server.RequestProtocolInfo{Modern: true, ClientCapabilities: &mcp.ClientCapabilities{Elicitation: &mcp.ElicitationCapability{}}})
 	q := About("host a", "May it?")
@@ -171,6 +179,8 @@ func TestAskingInTheModernEra(t *testing.T) {
 }
 
 // An agent that goes on asking for what was declined does not pester its user.
+//
+// Mutation of consent.go: an agent pesters its user.
 func TestQuestionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &fakeSession{capability: &mcp.ElicitationCapability{}, answer: says(mcp.ElicitationResponseActionAccept)}

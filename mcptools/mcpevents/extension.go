@@ -11,7 +11,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -99,12 +101,21 @@ func (x *Extension) Serves(method string) bool { return strings.HasPrefix(method
 func (x *Extension) Streams(method string) bool { return method == methodStream }
 
 // Respond returns the whole response to a request that is no stream.
-func (x *Extension) Respond(ctx context.Context, r Request) []byte {
+func (x *Extension) Respond(ctx context.Context, r Request) (out []byte) {
+	defer x.contain(r, &out)
 	result, fail := x.respond(ctx, r)
 	if fail != nil {
 		return response(r.ID, "error", fail)
 	}
 	return response(r.ID, "result", result)
+}
+
+// contain, called deferred, makes the response of a panic: it ends its request alone.
+func (x *Extension) contain(r Request, out *[]byte) {
+	if p := recover(); p != nil {
+		x.o.Log.Error("a request for events panicked", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		*out = response(r.ID, "error", failed(mcp.INTERNAL_ERROR, "Something went wrong inside waoutbox; its log has more.", nil))
+	}
 }
 
 func (x *Extension) respond(ctx context.Context, r Request) (any, *failure) {
@@ -247,7 +258,8 @@ func Stopping() error { return errStopping }
 // Stream serves a request of a stream until its client or its server ends it: it calls send with
 // each notification, one message without a newline, and returns the response that comes last, nil
 // when the client has ended it. It stops when send fails.
-func (x *Extension) Stream(ctx context.Context, r Request, send func([]byte) error) []byte {
+func (x *Extension) Stream(ctx context.Context, r Request, send func([]byte) error) (out []byte) {
+	defer x.contain(r, &out)
 	p, fail := x.begin(r)
 	if fail != nil {
 		return response(r.ID, "error", fail)

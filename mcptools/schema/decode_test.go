@@ -82,6 +82,8 @@ func FuzzDecode(f *testing.F) {
 }
 
 // What clients that write arguments as text, and models that guess, mean.
+//
+// Mutation of decode.go: a "false" in quotes is taken for true.
 func TestLenient(t *testing.T) {
 	for raw, want := range map[string]string{
 		`{"s":"x"}`:                             `{"s":"x"}`,

@@ -17,6 +17,8 @@ const (
 )
 
 // A line without end costs what its two ends cost.
+//
+// Mutation of lines.go: a line of an MCP client is kept whatever its length.
 func TestLongLineIsNotKept(t *testing.T) {
 	in := bufio.NewReaderSize(io.MultiReader(strings.NewReader(strings.Repeat("x", 3*maxLine)), strings.NewReader("y\nnext\n")), 64<<10)
 	line, long, err := readLine(in)
@@ -76,6 +78,8 @@ func TestEndOfInputIsWithheld(t *testing.T) {
 
 // What follows an initialize is withheld until that has its response: mcp-go serves requests
 // concurrently, so a call could run before the client's name is known.
+//
+// Mutation of lines.go: a call overtakes the handshake, so the audit trail lacks the client's name.
 func TestHandshakeIsNotOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		open := newOpenRequests()

@@ -11,6 +11,8 @@ import (
 
 // Two clients use the same id all the time. What one of them cancels is its own call: of the era
 // without sessions, mcp-go would end whichever call has the id.
+//
+// Mutation of handler.go: a client ends the call of another one that has the same id.
 func TestClientsCancelTheirOwnCalls(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -80,6 +82,7 @@ func TestHangingUpEndsTheCall(t *testing.T) {
 	}
 }
 
+// Mutation of handler.go: a message of an MCP client over HTTP is read whatever its length.
 func TestWhatIsRefused(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -125,6 +128,8 @@ func TestWhatIsRefused(t *testing.T) {
 
 // Streams end with Close, and so a stop does not wait for their clients. Those that come later end
 // at once.
+//
+// Mutation of handler.go: a client that listens holds a stop.
 func TestCloseEndsStreams(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

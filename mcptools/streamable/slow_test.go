@@ -44,6 +44,8 @@ func TestClientThatDoesNotRead(t *testing.T) {
 }
 
 // A message that does not arrive is not waited for.
+//
+// Mutation of handler.go: a message of an MCP client over HTTP is waited for without end.
 func TestMessageThatDoesNotArrive(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -67,6 +69,8 @@ func TestMessageThatDoesNotArrive(t *testing.T) {
 
 // A stream is not opened by a long message, which would have its place for as long as its client
 // likes: a few of them, and nobody's long message would be served.
+//
+// Mutation of handler.go: a stream has the place of a long message for as long as its client likes.
 func TestNoStreamHoldsThePlaceOfALongMessage(t *testing.T) {
 	t.Parallel()
 	events := mcpevents.New(mcpevents.Options{
@@ -101,6 +105,8 @@ func TestNoStreamHoldsThePlaceOfALongMessage(t *testing.T) {
 
 // However many clients send long messages at the same time, few of them are in memory: the others
 // wait for a place, and are refused when none comes free. Short ones are served meanwhile.
+//
+// Mutation of bodies.go: long messages of agents are in memory however many there are.
 func TestLongMessagesAreServedAFewAtATime(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -131,7 +137,16 @@ func TestLongMessagesAreServedAFewAtATime(t *testing.T) {
 	h := *r.h // its clients wait less
 	h.patience = 20 * time.Millisecond
 	out := httptest.NewRecorder()
-	h.ServeHTTP(out, r.request(t.Context(), http.MethodPost, session, long("one more")))
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() {
+		defer cancel() // one that is served all the same ends
+		select {
+		case <-r.begun:
+		case <-ctx.Done():
+		}
+	}()
+	h.ServeHTTP(out, r.request(ctx, http.MethodPost, session, long("one more")))
+	cancel()
 	if out.Code != http.StatusServiceUnavailable || !strings.Contains(out.Body.String(), "try again") {
 		t.Errorf("one more: %d %s", out.Code, out.Body)
 	}

@@ -42,6 +42,7 @@ func AlarmCodes() []string {
 		"message_unreadable",
 		"message_update_lost",
 		"not_linked",
+		"outbox_audit_changed",
 		"outbox_commit",
 		"outbox_compaction",
 		"outbox_corrupt",

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"fmt"
 	"strings"
 	"time"
 )
@@ -61,6 +62,8 @@ type AuditRecord struct {
 	Code    string   `json:"code,omitempty"`   // of the refusal or failure
 	Reason  string   `json:"reason,omitempty"`
 	Warning string   `json:"warning,omitempty"`
+	// of audit.accept: what was found, at most 20 places
+	Found []string `json:"found,omitempty"`
 	// refusals before this one that were not recorded, since there were too many
 	Unrecorded int64 `json:"unrecorded,omitempty"`
 }
@@ -107,12 +110,28 @@ type AuditCheck struct {
 	Unsealed int64 `json:"unsealed"`
 }
 
+// AcceptAudit takes an audit trail that something else changed as it is. Only the command line may.
+type AcceptAudit struct{}
+
+// AcceptedAudit is what was found of an audit trail, and taken as it is. Nothing was written when
+// Found is intact.
+type AcceptedAudit struct {
+	Found AuditCheck `json:"found"`
+	// the id of the record that says so; absent: nothing was written
+	Record string `json:"record,omitempty"`
+}
+
 // AuditBreak is a place at which the audit trail is not what was stored.
 type AuditBreak struct {
 	Kind   string `json:"kind"`             // change, send, refusal or signal
 	Number int64  `json:"number,omitempty"` // of the link; absent: the record has none
 	ID     string `json:"id,omitempty"`     // of the record, where it is known
 	Why    string `json:"why"`
+}
+
+// String is a break in one line.
+func (b AuditBreak) String() string {
+	return fmt.Sprintf("%s %d %s: %s", b.Kind, b.Number, cmp.Or(b.ID, "-"), b.Why)
 }
 
 // Policies for the hosts of webhooks that agents and programs register.

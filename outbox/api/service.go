@@ -33,6 +33,9 @@ type Service interface {
 	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
 	// VerifyAudit checks that nothing of the audit trail was changed by something else.
 	VerifyAudit(ctx context.Context, in VerifyAudit) (AuditCheck, error)
+	// AcceptAudit takes an audit trail that something else changed as it is from now on, and
+	// records that, with what was found. Only the command line may.
+	AcceptAudit(ctx context.Context, in AcceptAudit) (AcceptedAudit, error)
 
 	DeadLetterSummary(ctx context.Context, f DeadLetterFilter) ([]DeadLetterGroup, error)
 	DeadLetters(ctx context.Context, q DeadLetterQuery) (DeadLetterPage, error)

@@ -109,32 +109,44 @@ func (b *Box) VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbo
 	if err := b.ready(ctx); err != nil {
 		return outbox.AuditCheck{}, err
 	}
-	var v *auditVerifier
 	key := b.sealer()
-	err := b.view(func(tx *bbolt.Tx) error {
-		v = &auditVerifier{tx: tx, linked: map[string]bool{}, out: outbox.AuditCheck{Records: map[outbox.AuditKind]int{}, SealChecked: key != nil}}
-		for _, kind := range outbox.AuditKinds() {
-			v.chain(kind, known)
-			if key != nil {
-				s := lookAtSeal(tx, kind, key)
-				v.out.Unsealed += int(s.unsealed)
-				if s.why != "" {
-					v.broken(kind, s.number, outbox.AuditKey{}, s.why)
-				}
-			}
-		}
-		return tx.Bucket([]byte(bucketAudit)).ForEach(func(k, _ []byte) error {
-			if !v.linked[string(k)] {
-				key, _ := parseAuditKey(k)
-				v.broken(key.Kind, 0, key, "was not stored by waoutbox, or is damaged")
-			}
-			return nil
-		})
+	var out outbox.AuditCheck
+	err := b.view(func(tx *bbolt.Tx) (err error) {
+		out, err = verifyAudit(tx, key, known)
+		return err
 	})
 	if err != nil {
 		return outbox.AuditCheck{}, fmt.Errorf("verify the audit trail: %w", err)
 	}
-	return v.out, nil
+	if len(known) == 0 {
+		b.auditFault.set(len(out.Broken) > 0)
+	}
+	return out, nil
+}
+
+// verifyAudit is VerifyAudit in a transaction. key is nil while there is none.
+func verifyAudit(tx *bbolt.Tx, key outbox.AuditSealer, known []outbox.AuditLink) (outbox.AuditCheck, error) {
+	v := &auditVerifier{tx: tx, linked: map[string]bool{}, out: outbox.AuditCheck{
+		Records: map[outbox.AuditKind]int{}, BrokenKinds: map[outbox.AuditKind]bool{}, SealChecked: key != nil,
+	}}
+	for _, kind := range outbox.AuditKinds() {
+		v.chain(kind, known)
+		if key != nil {
+			s := lookAtSeal(tx, kind, key)
+			v.out.Unsealed += int(s.unsealed)
+			if s.why != "" {
+				v.broken(kind, s.number, outbox.AuditKey{}, s.why)
+			}
+		}
+	}
+	err := tx.Bucket([]byte(bucketAudit)).ForEach(func(k, _ []byte) error {
+		if !v.linked[string(k)] {
+			key, _ := parseAuditKey(k)
+			v.broken(key.Kind, 0, key, "was not stored by waoutbox, or is damaged")
+		}
+		return nil
+	})
+	return v.out, err
 }
 
 // auditVerifier collects what is found.
@@ -145,6 +157,7 @@ type auditVerifier struct {
 }
 
 func (v *auditVerifier) broken(kind outbox.AuditKind, number uint64, key outbox.AuditKey, why string) {
+	v.out.BrokenKinds[kind] = true
 	if len(v.out.Broken) < outbox.MaxAuditBreaks {
 		v.out.Broken = append(v.out.Broken, outbox.AuditBreak{Kind: kind, Number: number, Key: key, Why: why})
 	}
@@ -162,7 +175,7 @@ func (v *auditVerifier) chain(kind outbox.AuditKind, known []outbox.AuditLink) {
 		}
 	}
 	newest := outbox.AuditLink{Kind: kind}
-	first := uint64(0)
+	first, accepted := uint64(0), false
 	c := bucket.Cursor()
 	for k, raw := c.Seek(linkKey(kind, 0)); len(k) == linkKeySize && k[0] == byte(kind); k, raw = c.Next() {
 		number := binary.BigEndian.Uint64(k[1:])
@@ -184,7 +197,7 @@ func (v *auditVerifier) chain(kind outbox.AuditKind, known []outbox.AuditLink) {
 		}
 		v.linked[string(l.key)] = true
 		if first == 0 {
-			first = number
+			first, accepted = number, bytes.Equal(l.key, acceptedKey(kind))
 		}
 		newest.Number, newest.Hash = number, l.hash
 		i := slices.IndexFunc(known, func(o outbox.AuditLink) bool { return o.Kind == kind && o.Number == number })
@@ -195,6 +208,9 @@ func (v *auditVerifier) chain(kind outbox.AuditKind, known []outbox.AuditLink) {
 	for _, o := range known {
 		if o.Kind == kind && o.Number > newest.Number {
 			v.broken(kind, o.Number, outbox.AuditKey{}, "that you noted is missing")
+		}
+		if o.Kind == kind && o.Number < first && accepted {
+			v.broken(kind, o.Number, outbox.AuditKey{}, "that you noted is of before the trail was accepted as it is (audit.accept): whether it was changed cannot be told")
 		}
 	}
 	if newest.Number > 0 {

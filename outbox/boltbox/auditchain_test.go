@@ -16,6 +16,10 @@ import (
 
 // TestAnEditedAuditTrailIsTold: whoever changes, removes or adds a record in the file, or takes the
 // newest ones off, is found out; who replaces all of the chain, by a link noted elsewhere.
+//
+// Mutation of auditchain.go: a record that was changed is taken as it is.
+// Mutation of auditchain.go: a record that was removed is none that is missing.
+// Mutation of auditchain.go: links that were noted elsewhere are not looked for.
 func TestAnEditedAuditTrailIsTold(t *testing.T) {
 	t.Parallel()
 	record := func(sec int64, body string) outbox.Audit {

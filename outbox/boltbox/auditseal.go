@@ -29,8 +29,8 @@ const (
 // SealAudit has the audit trail sealed with the key that key returns, nil while there is none, from
 // now on: each write that changes it, in the same transaction. What was stored before without a
 // seal is sealed as it is; what was stored after a seal, while there was no key, is sealed with a
-// record that says so. A trail that is not as it was sealed stays as it is: VerifyAudit tells of
-// it. Call it once. Errors as of PutSub.
+// record that says so. A trail that is not as it was sealed stays as it is: VerifyAudit and the
+// faults of Stats tell of it, until AcceptAudit. Call it once. Errors as of PutSub.
 func (b *Box) SealAudit(ctx context.Context, key func() outbox.AuditSealer) error {
 	b.auditKey.Store(&key)
 	now := key()
@@ -39,6 +39,13 @@ func (b *Box) SealAudit(ctx context.Context, key func() outbox.AuditSealer) erro
 	}
 	whole := true
 	err := b.view(func(tx *bbolt.Tx) error {
+		found, err := verifyAudit(tx, now, nil)
+		if err != nil {
+			return err
+		}
+		if len(found.Broken) > 0 {
+			b.auditFault.set(true)
+		}
 		for _, kind := range outbox.AuditKinds() {
 			whole = whole && lookAtSeal(tx, kind, now) == seal{}
 		}
@@ -69,6 +76,7 @@ func (b *Box) sealing(tx *bbolt.Tx, change func() error) error {
 	for _, kind := range outbox.AuditKinds() {
 		s := lookAtSeal(tx, kind, key)
 		if s.why != "" {
+			b.auditFault.set(true)
 			if !b.auditTold[kind] {
 				b.log.Error("the audit trail was changed by something else, and is not sealed any more: see audit --verify", "kind", uint8(kind), "why", "the record "+s.why)
 			}
@@ -93,13 +101,21 @@ func (b *Box) sealing(tx *bbolt.Tx, change func() error) error {
 		}
 	}
 	for _, kind := range whole {
-		sealed, err := key.Seal(auditEnd(tx, kind).Encode(), outbox.AuditSealContext(kind))
-		if err == nil {
-			err = tx.Bucket([]byte(bucketMeta)).Put(auditSealKey(kind), sealed)
+		if err := putSeal(tx, kind, key); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("seal the audit trail: %w", err)
-		}
+	}
+	return nil
+}
+
+// putSeal seals where the trail of a kind ends now.
+func putSeal(tx *bbolt.Tx, kind outbox.AuditKind, key outbox.AuditSealer) error {
+	sealed, err := key.Seal(auditEnd(tx, kind).Encode(), outbox.AuditSealContext(kind))
+	if err == nil {
+		err = tx.Bucket([]byte(bucketMeta)).Put(auditSealKey(kind), sealed)
+	}
+	if err != nil {
+		return fmt.Errorf("seal the audit trail: %w", err)
 	}
 	return nil
 }

@@ -90,6 +90,12 @@ func remake(tx *bbolt.Tx, records ...outbox.Audit) error {
 // TestAnAuditTrailMadeAnewIsTold: whoever edits the file without the key is found out also when he
 // makes the chain of hashes anew, takes its newest links off, or the seals away. Before, a chain
 // that was made anew was found intact unless a link had been noted elsewhere.
+//
+// Mutation of auditseal.go: a chain that was made anew is taken as it is.
+// Mutation of auditseal.go: the newest records can be taken off.
+// Mutation of auditseal.go: who takes the seal away has a trail of an older version.
+// Mutation of auditseal.go: what was edited is sealed with the next record.
+// Mutation of auditseal.go: what is removed can be said to be trimmed.
 func TestAnAuditTrailMadeAnewIsTold(t *testing.T) {
 	t.Parallel()
 	meta := func(tx *bbolt.Tx) *bbolt.Bucket { return tx.Bucket([]byte("meta")) }

@@ -69,7 +69,8 @@ type Box struct {
 	grown chan struct{}
 
 	// of SealAudit; nil before
-	auditKey atomic.Pointer[func() outbox.AuditSealer]
+	auditKey   atomic.Pointer[func() outbox.AuditSealer]
+	auditFault auditFault
 
 	opened  time.Time    // with a monotonic reading: the machine's clock may jump
 	settled atomic.Int64 // when a Change was committed last, nanoseconds after opened

@@ -160,6 +160,10 @@ func TestCountsOfAnOldBacklog(t *testing.T) {
 }
 
 // A record that cannot be decoded is reported and never stops the rest.
+//
+// Mutation of scan.go: a damaged event is passed over, and nobody who is owed it hears of it.
+// Mutation of trim.go: nobody knows what a damaged subscription is owed, and its events are
+// removed.
 func TestUndecodable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.OutboxFile)
 	db := storetest.OpenAt(t, path, store.DBOptions{Schema: boltbox.Schema()})
@@ -232,6 +236,9 @@ func TestUndecodable(t *testing.T) {
 
 // An append of unknown outcome is told so; repeating it gives one event, and lanes go on from what
 // is in the file.
+//
+// Mutation of store/reopen.go: readers see the file while it is not known what a failed commit left
+// in it.
 func TestUnknownOutcome(t *testing.T) {
 	for name, written := range map[string]bool{"not written": false, "written": true} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,8 @@ import (
 // The id of a log stays over restarts, is made for files of earlier versions and where it is
 // damaged, and is another one after a renewal: a position in a copy that was put back is told from
 // one in the log that went on.
+//
+// Mutation of box.go: a restart gives the log another id, so that every cursor is foreign.
 func TestTheLogKeepsItsID(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), store.OutboxFile)
@@ -71,6 +73,9 @@ func TestTheLogKeepsItsID(t *testing.T) {
 
 // A copy that is put back gives out none of the sequences that events had which came after it was
 // made; all it holds is found, counted, owed and known as before.
+//
+// Mutation of identity.go: after a restore the sequences of events that came since the backup are
+// given to others.
 func TestSkippedSequencesChangeNothingElse(t *testing.T) {
 	t.Parallel()
 	const kept, skip = 3000, 1<<20 + 5

@@ -18,6 +18,9 @@ import (
 // is. Before, it was opened: the first reading of the bucket ended with "internal error (runtime
 // error: invalid memory address or nil pointer dereference)", and a state without webhooks' counts
 // was served as if it were whole.
+//
+// Mutation of store/migrate.go: a file that has lost one of its buckets is opened as if it were
+// whole.
 func TestFileWithoutABucketIsRefused(t *testing.T) {
 	for _, from := range []string{formatV6, formatV3} {
 		names := boltbox.Schema().Buckets

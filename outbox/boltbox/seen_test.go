@@ -94,6 +94,9 @@ func (m *dedupeModel) append(rt *rapid.T, key string, stamp uint32) {
 
 // No key is forgotten before its time, whatever stanza time it comes with, through sealing,
 // merging, expiry, trimming, opening again and commits that fail.
+//
+// Mutation of trim.go: events are removed before their keys are in a run.
+// Mutation of seen_merge.go: a part of a merge that is done is looked for where it is no longer.
 func TestDedupeModel(t *testing.T) {
 	dir := memoryDir(t)
 	run := 0
@@ -161,6 +164,8 @@ func count(t testing.TB, db *store.DB, bucket string) (n int) {
 
 // Runs go, whole, 30 days after their newest key; keys without a time stay; and nothing is left of
 // what went. What is kept stays few runs, whatever came before.
+//
+// Mutation of seen.go: a dedupe key is forgotten before its 30 days.
 func TestSeenExpires(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
 	db := storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()})
@@ -215,6 +220,8 @@ func TestSeenExpires(t *testing.T) {
 
 // What formats 1 and 2 kept is known while it is made into runs, and by its hash alone afterwards;
 // what was old goes.
+//
+// Mutation of schema.go: the keys in a file of an older format are forgotten.
 func TestSeenOfOldFormats(t *testing.T) {
 	path := filepath.Join(t.TempDir(), store.OutboxFile)
 	copyFile(t, formatV1, path)

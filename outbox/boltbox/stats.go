@@ -39,6 +39,7 @@ func (b *Box) Stats(ctx context.Context) (outbox.Stats, error) {
 		err = b.count(&st, views)
 	}
 	b.reported.into(&st)
+	b.auditFault.into(&st)
 	if ctx.Err() != nil {
 		return outbox.Stats{}, fmt.Errorf("statistics: %w", ctx.Err())
 	}

@@ -12,6 +12,9 @@ import (
 
 // An attempt that fails while the deliveries are counted leaves its delivery pending. Before, it
 // was in none of both counts, "0 pending", and who waited for the last delivery waited no more.
+//
+// Mutation of stats.go: a delivery whose attempt fails while the deliveries are counted is counted
+// neither as unread nor as waiting.
 func TestADeliveryThatFailsWhileItIsCountedIsPending(t *testing.T) {
 	box := openBox(t, storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.Options{})
 	const id = outbox.SubID("wh_a")

@@ -210,6 +210,9 @@ func TestTrimBesideWriters(t *testing.T) {
 
 // After a cold start the backlog is counted without a walk, but for the block in which the process
 // before ended. Before, the first status read the heads of all of it.
+//
+// Mutation of blocks.go: a count that is not whole is kept for the next start, which skips what it
+// does not count.
 func TestColdCountsAreKept(t *testing.T) {
 	const n = 30_000
 	o := &outboxAt{path: filepath.Join(memoryDir(t), "cold.db")}
@@ -322,6 +325,9 @@ func TestTrimAfterCompaction(t *testing.T) {
 
 // What is written between the search of a trim and its commit counts: an event that came to be held
 // stays, and one that was let go of is not passed for good.
+//
+// Mutation of trim.go: an event that came to be held while trimming looked is removed.
+// Mutation of trim.go: one that was let go of meanwhile stays for ever.
 func TestTrimSeesWhatWasWrittenMeanwhile(t *testing.T) {
 	box := openBox(t, storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.Options{RingBytes: 1})
 	subscribe(t, box, "wh_a", outbox.Any)
@@ -362,6 +368,9 @@ func TestTrimSeesWhatWasWrittenMeanwhile(t *testing.T) {
 // What is written after a compaction between the search of a trim and its commit is known to be
 // written since the search. While the new file counted its transactions anew, the event of the
 // replay below was removed although it had come to be held.
+//
+// Mutation of store/compact.go: a compacted file counts its transactions anew, and what was written
+// since a search seems older than it.
 func TestACompactionBetweenSearchAndTrim(t *testing.T) {
 	db := storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()})
 	box := openBox(t, db, boltbox.Options{RingBytes: 1})

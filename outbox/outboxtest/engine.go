@@ -85,6 +85,9 @@ type Engine interface {
 	// VerifyAudit checks that the records are those that were stored; known are links that were
 	// noted elsewhere.
 	VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbox.AuditCheck, error)
+	// AcceptAudit takes a trail that something else changed as it is, and stores what note makes of
+	// what was found.
+	AcceptAudit(ctx context.Context, note func(found outbox.AuditCheck) (outbox.Audit, error)) (outbox.AuditCheck, error)
 	// TrimAudit removes some of the records of a kind that are older than before or not among the
 	// newest keep, in any number of calls: more says that there may be others.
 	TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error)

@@ -10,6 +10,9 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+// Mutation of outbox/subscription.go: a filter matches by one address only.
+// Mutation of outbox/event.go: events that were stored while the clock was behind are old as soon
+// as it is set right.
 func TestFakeConforms(t *testing.T) {
 	Run(t, func(testing.TB) Engine { return NewFake() })
 }

@@ -276,6 +276,11 @@ func (s *Slow) VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (out 
 	return s.Engine.VerifyAudit(ctx, known...)
 }
 
+// AcceptAudit is Engine's, slowly.
+func (s *Slow) AcceptAudit(ctx context.Context, note func(outbox.AuditCheck) (outbox.Audit, error)) (outbox.AuditCheck, error) {
+	return writeFor(ctx, s, log, func(ctx context.Context) (outbox.AuditCheck, error) { return s.Engine.AcceptAudit(ctx, note) })
+}
+
 // TrimAudit is Engine's, slowly.
 func (s *Slow) TrimAudit(ctx context.Context, kind outbox.AuditKind, before time.Time, keep int) (n int, more bool, err error) {
 	got, err := writeFor(ctx, s, log, func(ctx context.Context) (trimmed, error) {

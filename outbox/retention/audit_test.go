@@ -10,6 +10,8 @@ import (
 
 // The audit trail is kept for a year, and of each kind so many: a flood of refusals takes nothing
 // from the changes. While nobody knows the time, only the numbers count.
+//
+// Mutation of retention.go: nobody keeps the audit trail within its bounds.
 func TestTheAuditTrailIsBounded(t *testing.T) {
 	for name, behind := range map[string]bool{"the time is known": false, "the clock is behind": true} {
 		t.Run(name, func(t *testing.T) {

@@ -12,6 +12,8 @@ import (
 
 // The service stood still for forty days, or its clock is forty days ahead: what waited has a day
 // to be delivered before it expires by the new time.
+//
+// Mutation of clock.go: a clock that leapt ahead is believed at once.
 func TestClockAheadIsBelievedLate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -38,6 +40,8 @@ func TestClockAheadIsBelievedLate(t *testing.T) {
 
 // A clock that leaps a year ahead drops no idempotency key before it is believed: by the machine's
 // clock alone it did at once, and a call that was repeated was sent twice.
+//
+// Mutation of retention.go: a clock that leaps drops the idempotency keys of what was sent.
 func TestALeapForgetsNoSend(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -61,6 +65,9 @@ func TestALeapForgetsNoSend(t *testing.T) {
 
 // A clock that is forty days ahead writes an event of the link, and the service starts again: the
 // time that WhatsApp gave says that the clock is ahead. Before, all that waited expired at once.
+//
+// Mutation of retention.go: what the link wrote while the clock was ahead makes its time known at
+// the next start.
 func TestALeapIsNotKnownByWhatItWrote(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -83,6 +90,8 @@ func TestALeapIsNotKnownByWhatItWrote(t *testing.T) {
 
 // Events from a clock that was ahead: nothing goes until it is past them, but where nothing is to
 // be kept.
+//
+// Mutation of retention.go: events go while the clock is behind the newest one.
 func TestClockBehindPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

@@ -284,6 +284,8 @@ func TestEachInItsTime(t *testing.T) {
 
 // TestALaneThatHangsKeepsNoOtherWaiting: one that cannot write does not keep what the others hold
 // from going. Before, everything waited for it.
+//
+// Mutation of retention.go: a lane that hangs keeps what all others hold from going.
 func TestALaneThatHangsKeepsNoOtherWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

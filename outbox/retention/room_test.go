@@ -16,6 +16,8 @@ import (
 // A webhook that gets nothing yields before appends would be refused, the one that holds most
 // first, and is told of; a healthy one loses nothing. While it cannot yield, nobody else loses
 // anything, since nothing would be won.
+//
+// Mutation of room.go: a webhook loses its events although nothing is won by it.
 func TestRoomIsMadeByWhoHoldsMost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)
@@ -179,6 +181,9 @@ func (s *stuckEngine) Trim(context.Context, time.Time, int) (int, bool, error) {
 
 // Where nothing can be removed, nothing expires in vain, and the log and the processor are left in
 // peace. Before, it was tried, and logged, fifty times a second.
+//
+// Mutation of retention.go: where nothing can be removed, it is tried and logged fifty times a
+// second.
 func TestNoRoomCanBeMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t)

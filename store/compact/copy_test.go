@@ -126,6 +126,8 @@ func change(t *rapid.T, name string, b *bbolt.Bucket) error {
 }
 
 // Whatever is written between, the copy that has caught up holds what the source holds.
+//
+// Mutation of diff.go: a page that changed is taken for one that did not.
 func TestTheCopyIsTheSource(t *testing.T) {
 	dir := t.TempDir()
 	n := 0

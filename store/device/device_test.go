@@ -166,6 +166,7 @@ func TestPragmaThatDidNotTakeIsRefused(t *testing.T) {
 	}
 }
 
+// Mutation of device.go: the account's keys can be read by others.
 func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Log("Windows has no mode bits: the state directory's access list protects the files")

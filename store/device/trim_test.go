@@ -8,6 +8,8 @@ import (
 )
 
 // Of the secrets of messages, whose number is up to who sends them, the newest are kept.
+//
+// Mutation of trim.go: who sends messages fills the disk with what the library keeps of each.
 func TestSecretsOfMessagesAreBounded(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "whatsapp.db"), "")
 	if err := s.trim(t.Context(), 10); err != nil {

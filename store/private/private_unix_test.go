@@ -66,6 +66,9 @@ func wantKind(t *testing.T, what string, err, want error) {
 // Whatever stands in the place of a file is refused at once, and nothing happens to it. A pipe as
 // the key hung the program beyond SIGTERM; a link as the lock was followed, and what it led to was
 // written to.
+//
+// Mutation of private_unix.go: a pipe in the place of a file is waited for.
+// Mutation of private_unix.go: a link in the place of a file is followed, within its directory.
 func TestWhatIsNoFileIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -108,6 +111,8 @@ func TestWhatIsNoFileIsRefused(t *testing.T) {
 }
 
 // A file that others may read is closed to them, one that they may write is refused.
+//
+// Mutation of private_unix.go: a file that others can write is used.
 func TestModesOfFiles(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -154,6 +159,9 @@ func TestModesOfFiles(t *testing.T) {
 
 // A directory above the state that others may write lets them swap what is in it, unless it is
 // sticky. It was not looked at: `status` then set their link's target to 0700 and wrote into it.
+//
+// Mutation of private_unix.go: others can swap the state directory for a link, in a directory above
+// it that they may write.
 func TestDirectoriesAbove(t *testing.T) {
 	for mode, want := range map[fs.FileMode]error{
 		0o755: nil, 0o700: nil, 0o711: nil, 0o777: private.ErrWritable, 0o757: private.ErrWritable, 0o722: private.ErrWritable, 0o777 | fs.ModeSticky: nil,
@@ -201,6 +209,8 @@ func TestCheckDirSaysWhatIsThere(t *testing.T) {
 }
 
 // What another user owns on the way, directory or link, he can change.
+//
+// Mutation of private_unix.go: a link of another user leads to the state.
 func TestAnotherUserOnTheWay(t *testing.T) {
 	asRoot(t)
 	sticky := place(t, 0o777|fs.ModeSticky)
@@ -227,6 +237,8 @@ func TestAnotherUserOnTheWay(t *testing.T) {
 }
 
 // The settings of another owner were believed: they decide with whom this program speaks.
+//
+// Mutation of private_unix.go: the settings of another owner are believed.
 func TestAFileOfAnotherUser(t *testing.T) {
 	asRoot(t)
 	dir := t.TempDir()

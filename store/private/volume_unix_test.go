@@ -11,6 +11,8 @@ import (
 
 // A volume whose group is the container's own is taken; one that everybody writes to, one of
 // another group, and a directory that is no volume are not.
+//
+// Mutation of private_unix.go: a directory of a group that is no volume is taken for one.
 func TestAVolumeOfAContainer(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

@@ -226,6 +226,8 @@ func (r *rig) runDaemon() {
 // same. Before, the first call printed "hand the webhook to its lane: not finished in time; run it
 // again", the webhook was "active" with 3 pending and no lane until a restart; and a removed one
 // went on being served and never had a dead letter.
+//
+// Mutation of service.go: what follows the write of a webhook ends with its caller.
 func TestACallerWhoLeavesAfterTheWriteChangesNothing(t *testing.T) {
 	r := newRig(t)
 	r.sender.result = dispatcher.Result{Class: outbox.ClassOK, Status: 200}
@@ -280,6 +282,8 @@ func TestARemovalThatIsNotFinishedSaysSo(t *testing.T) {
 
 // TestAPurgeThatStopsSaysHowFarItCame: before, the call printed "purge: the disk is slow" and
 // nothing of the 256 letters that were gone for good.
+//
+// Mutation of audit.go: what came of a purge that stopped is nowhere.
 func TestAPurgeThatStopsSaysHowFarItCame(t *testing.T) {
 	r := newRig(t)
 	w := r.put("http://localhost/hook", "message.received").Webhook

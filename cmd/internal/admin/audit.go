@@ -258,7 +258,7 @@ func auditRecord(a outbox.Audit) api.AuditRecord {
 	r := api.AuditRecord{
 		ID: auditID(a.AuditKey), At: a.Time, Caller: e.Caller, Client: e.Client, ClientVersion: e.ClientVersion, Principal: e.Principal, Operation: e.Operation,
 		Object: e.Object, URL: e.URL, Fields: e.Fields, Result: e.Result, Outcome: api.AuditDone, Code: e.Code, Reason: e.Reason, Warning: e.Warning,
-		Unrecorded: e.Unrecorded,
+		Unrecorded: e.Unrecorded, Found: e.Found,
 	}
 	switch {
 	case e.Begun:

@@ -49,6 +49,11 @@ func (l *watchedLink) WatchPresence(context.Context, api.WatchPresence) (api.Wat
 
 // Whatever is changed outside the outbox is on record before it is changed: a process that ends in
 // between leaves who began it. Afterwards the same record says what came of it.
+//
+// Mutation of audit_outside.go: what is changed outside the file is recorded after it, if the
+// process still lives then.
+// Mutation of link.go: messages are marked as read, and nobody knows by whom.
+// Mutation of audit_outside.go: what cannot be recorded is done for an agent all the same.
 func TestAChangeOutsideIsRecordedBeforeIt(t *testing.T) {
 	for name, do := range map[string]func(r *rig, during func(), err error) error{
 		"link.connect":    func(r *rig, _ func(), _ error) error { return errorOf(r.Connect(t.Context())) },

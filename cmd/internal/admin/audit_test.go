@@ -17,6 +17,8 @@ import (
 
 // Each change leaves a record of who made it, what it was and what came of it, and so does what was
 // refused. Nothing secret is in one.
+//
+// Mutation of audit.go: the audit trail holds the token of a URL.
 func TestEveryChangeIsRecorded(t *testing.T) {
 	r := newRig(t)
 	r.o.Link = &auditedLink{engine: r.box}
@@ -170,6 +172,8 @@ func (l *auditedLink) Pair(context.Context, api.PairRequest, func(api.PairStep) 
 func (*auditedLink) Unpair(context.Context) (api.UnpairResult, error) { return api.UnpairResult{}, nil }
 
 // A change whose record cannot be written is not made, and the other way round: they are one write.
+//
+// Mutation of webhook_put.go: the record is not in the transaction of its change.
 func TestAChangeAndItsRecordAreOneWrite(t *testing.T) {
 	r := newRig(t)
 	r.by(api.CallerMCP, strings.Repeat("n", 5000)) // a name is cut, not refused
@@ -210,6 +214,8 @@ func (f *fullTrail) PutAudit(context.Context, ...outbox.Audit) error { return er
 
 // A flood of what is refused leaves a bounded number of records, and the next one says how many
 // there were.
+//
+// Mutation of audit.go: a flood of what is refused fills the disk.
 func TestAFloodOfRefusalsIsBounded(t *testing.T) {
 	r := newRig(t)
 	r.policy(api.PolicyLocked)
@@ -240,6 +246,11 @@ func TestAFloodOfRefusalsIsBounded(t *testing.T) {
 
 // What is told to WhatsApp without a message, and a message that was sent before, are recorded
 // beside the sends and not among them: however many there are, what was sent stays on record.
+//
+// Mutation of link.go: an agent that marks messages as read in a loop pushes what was sent out of
+// the audit trail.
+// Mutation of link.go: what marked messages as read stands in the audit trail as if it had been
+// sent.
 func TestSignalsTakeNoRoomOfSends(t *testing.T) {
 	r := newRig(t)
 	r.by(api.CallerMCP, "looping")

@@ -3,6 +3,7 @@ package admin
 import (
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -28,6 +29,41 @@ func (s *Service) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.Audi
 	if err != nil {
 		return api.AuditCheck{}, apiError(err, "verify the audit trail")
 	}
+	return auditCheck(check), nil
+}
+
+// AcceptAudit takes an audit trail that something else changed as it is. The seal of a trail that
+// somebody edited says so for ever otherwise, and hides what comes after.
+func (s *Service) AcceptAudit(ctx context.Context, _ api.AcceptAudit) (out api.AcceptedAudit, err error) {
+	e := outbox.AuditEntry{Operation: "audit.accept"}
+	defer func() { s.refused(ctx, &err, e) }()
+	if s.asks(ctx).Kind != api.CallerCLI {
+		return out, api.Errorf(api.CodeInvalidArguments, "only the user, at the command line, says that an audit trail is taken as it is: %s", s.command("audit accept"))
+	}
+	found, err := s.o.Engine.AcceptAudit(ctx, func(found outbox.AuditCheck) (outbox.Audit, error) {
+		e := e
+		for _, b := range auditCheck(found).Broken {
+			e.Found = append(e.Found, b.String())
+		}
+		e.Result = "taken as it is: " + plural(int64(len(found.Broken)), "place")
+		if len(found.Broken) == outbox.MaxAuditBreaks {
+			e.Result += " or more"
+		}
+		a, err := s.record(ctx, outbox.AuditChange, e)
+		out.Record = auditID(a.AuditKey)
+		return a, err
+	})
+	switch {
+	case errors.Is(err, outbox.ErrAuditKey):
+		return api.AcceptedAudit{}, api.Errorf(api.CodeInternal, "the audit trail is sealed with the file key, which is missing or cannot be used, so nothing was changed: put it back first (see %s)", s.command("doctor"))
+	case err != nil:
+		return api.AcceptedAudit{}, apiError(err, "accept the audit trail")
+	}
+	out.Found = auditCheck(found)
+	return out, nil
+}
+
+func auditCheck(check outbox.AuditCheck) api.AuditCheck {
 	out := api.AuditCheck{Intact: len(check.Broken) == 0, Links: []string{}, Broken: []api.AuditBreak{}, SealChecked: check.SealChecked, Unsealed: int64(check.Unsealed)}
 	for _, n := range check.Records {
 		out.Records += int64(n)
@@ -42,7 +78,7 @@ func (s *Service) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.Audi
 		}
 		out.Broken = append(out.Broken, shown)
 	}
-	return out, nil
+	return out
 }
 
 func auditKindName(k outbox.AuditKind) string {

@@ -337,6 +337,8 @@ func TestDeadLetterFiltersNarrowOneAnother(t *testing.T) {
 
 // What expired is one record for many events, whose bodies are gone, and what is damaged is kept as
 // evidence: both are counted, listed, shown and purged, and never replayed.
+//
+// Mutation of walk.go: what is damaged is sent by a replay.
 func TestLettersWithoutABody(t *testing.T) {
 	r := newRig(t)
 	w := r.put("http://localhost/hook").Webhook

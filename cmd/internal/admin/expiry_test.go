@@ -13,6 +13,8 @@ import (
 // A day before deliveries expire, or when a quarter of their time is left, an alarm names the
 // webhook, the moment, and what gives them more time; what expired is told from other dead letters,
 // and refused when somebody wants it replayed.
+//
+// Mutation of status.go: nobody is told that events are about to expire.
 func TestExpiryNear(t *testing.T) {
 	for _, tc := range []struct {
 		kept, waits time.Duration

@@ -30,6 +30,11 @@ func (r *rig) policy(mode string, allowed ...string) {
 }
 
 // Who may register which host, in every policy, and what he is told.
+//
+// Mutation of hosts.go: an unlisted host is let through although hosts are locked.
+// Mutation of webhook_put.go: a host's name is looked up, which tells its owner something, before
+// it is allowed.
+// Mutation of hosts.go: a program says that its user agreed.
 func TestHostPolicy(t *testing.T) {
 	const foreign, listed, here = "https://evil.test/hook?token=hidden", "https://good.test/hook", "http://127.0.0.1:9/hook"
 	locked := "Allow it with: waoutbox --state-dir"
@@ -100,6 +105,9 @@ func TestHostPolicy(t *testing.T) {
 
 // Nobody is asked about a webhook in use that stays where it points. One that was removed points
 // nowhere.
+//
+// Mutation of webhook_put.go: an agent revives a webhook that was removed, on a host that is not
+// allowed.
 func TestWebhooksInUseAreNotAskedFor(t *testing.T) {
 	r := newRig(t)
 	r.policy(api.PolicyLocked)
@@ -124,6 +132,8 @@ func TestWebhooksInUseAreNotAskedFor(t *testing.T) {
 // An agent may give a webhook another secret, but not make a signed one unsigned: neither one in
 // use nor one that was removed. Before, it printed "got <nil> ()" and "a refused call changed the
 // webhook".
+//
+// Mutation of hosts.go: an agent makes a signed webhook unsigned.
 func TestNoAgentMakesAWebhookUnsigned(t *testing.T) {
 	r := newRig(t)
 	const url = "http://localhost/hook"
@@ -163,6 +173,8 @@ func TestNoAgentMakesAWebhookUnsigned(t *testing.T) {
 }
 
 // Only the command line changes the policy.
+//
+// Mutation of hosts.go: an agent allows the host that it wants to send to.
 func TestAllowHost(t *testing.T) {
 	r := newRig(t)
 	r.policy(api.PolicyLocked)

@@ -50,7 +50,8 @@ func (s *Service) findMessage(ctx context.Context, ref string) (outbox.Event, er
 type Sources interface {
 	// Name is what the file is called.
 	Name(in api.File) string
-	Open(ctx context.Context, in api.File) (io.ReadCloser, error)
+	// Open opens one; byUser: it is the user who asks for it, at the command line.
+	Open(ctx context.Context, in api.File, byUser bool) (io.ReadCloser, error)
 }
 
 // SendFile sends a file with the content that it reads.
@@ -72,7 +73,8 @@ func (s *Service) sendNamedFile(ctx context.Context, in api.Send) (api.SendResul
 		file.Name = s.o.Sources.Name(file)
 	}
 	in.File = &file
-	content := &opened{open: func() (io.ReadCloser, error) { return s.o.Sources.Open(ctx, file) }}
+	byUser := s.asks(ctx).Kind == api.CallerCLI
+	content := &opened{open: func() (io.ReadCloser, error) { return s.o.Sources.Open(ctx, file, byUser) }}
 	defer content.close()
 	return s.o.Link.SendFile(ctx, in, content, s.sendRecorder(ctx, in))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,16 +36,18 @@ func (l *fileLink) SendFile(_ context.Context, in api.Send, content io.Reader, _
 // namedFiles are the sources: every path is a file that holds it.
 type namedFiles struct {
 	opened, closed int
+	byUser         []bool
 	err            error
 }
 
 func (n *namedFiles) Name(in api.File) string { return "name of " + in.Path }
 
-func (n *namedFiles) Open(_ context.Context, in api.File) (io.ReadCloser, error) {
+func (n *namedFiles) Open(_ context.Context, in api.File, byUser bool) (io.ReadCloser, error) {
 	if n.err != nil {
 		return nil, n.err
 	}
 	n.opened++
+	n.byUser = append(n.byUser, byUser)
 	return struct {
 		io.Reader
 		io.Closer
@@ -55,6 +58,8 @@ func (n *namedFiles) Close() error { n.closed++; return nil }
 
 // A file that a request names is opened when the link wants it, is called by its path unless it is
 // named, and is closed.
+//
+// Mutation of media.go: an agent counts as the user in what it has fetched.
 func TestSendNamedFile(t *testing.T) {
 	r := newRig(t)
 	link, files := &fileLink{}, &namedFiles{}
@@ -72,7 +77,12 @@ func TestSendNamedFile(t *testing.T) {
 	if _, err := r.Send(t.Context(), api.Send{File: &api.File{Path: "/a"}}); !errors.Is(err, link.refuse) || files.opened != 2 || files.closed != 2 {
 		t.Errorf("%v, %d opened, %d closed", err, files.opened, files.closed)
 	}
-	link.refuse, files.err = nil, api.Errorf(api.CodePathNotAllowed, "no")
+	r.o.Caller = func(context.Context) api.Caller { return api.Caller{Kind: api.CallerMCP} }
+	link.refuse = nil
+	if _, err := r.Send(t.Context(), api.Send{File: &api.File{Path: "/a"}}); err != nil || !slices.Equal(files.byUser, []bool{true, true, false}) {
+		t.Errorf("%v, asked for by the user: %v", err, files.byUser)
+	}
+	files.err = api.Errorf(api.CodePathNotAllowed, "no")
 	if _, err := r.Send(t.Context(), api.Send{File: &api.File{Path: "/a"}}); api.CodeOf(err) != api.CodePathNotAllowed {
 		t.Errorf("a path that is not allowed: %v", err)
 	}

@@ -160,6 +160,10 @@ func TestPollsThatAreRefused(t *testing.T) {
 
 // Whoever may have missed something is told so, and goes on: after a removal, with the cursor of a
 // copy, of the future or of nothing, over a damaged event, and after a limit of age.
+//
+// Mutation of occurrences.go: whoever was away while events were removed is not told.
+// Mutation of outbox/position.go: the cursor of another log is taken for one of this.
+// Mutation of occurrences.go: a damaged event is passed over without a word.
 func TestTruncated(t *testing.T) {
 	t.Parallel()
 	s := newSubscriber(t)
@@ -221,6 +225,8 @@ func TestMaxAge(t *testing.T) {
 
 // A poll of which nothing matches looks at a bounded part of the log, advances, and says that there
 // may be more.
+//
+// Mutation of occurrences.go: a poll looks through the whole log.
 func TestNarrowPollsAreBounded(t *testing.T) {
 	t.Parallel()
 	s := newSubscriber(t)
@@ -249,6 +255,9 @@ func TestNarrowPollsAreBounded(t *testing.T) {
 }
 
 // On a machine that reads slowly a page looks at less.
+//
+// Mutation of occurrences.go: on a slow machine a poll that finds nothing takes as long as it
+// likes.
 func TestSlowPollsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -265,6 +274,8 @@ func TestSlowPollsAreBounded(t *testing.T) {
 }
 
 // A page holds a bounded number of bytes, and the next one goes on behind it.
+//
+// Mutation of occurrences.go: a page that is full of bytes goes on behind what it has not returned.
 func TestPagesAreSmall(t *testing.T) {
 	t.Parallel()
 	s := newSubscriber(t)
@@ -307,6 +318,8 @@ func TestPollsThatWait(t *testing.T) {
 
 // A stream says where it begins, brings what there is and what comes, in order, and goes on saying
 // where it stands while nothing comes that it wants.
+//
+// Mutation of occurrences.go: a stream on which nothing comes says nothing.
 func TestStreams(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -314,6 +327,7 @@ func TestStreams(t *testing.T) {
 		start := s.poll(api.OccurrenceQuery{})
 		s.arrive("message.received", "1@lid", 250)
 		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel() // a test that fails would wait for the stream without end
 		type told struct {
 			at   time.Duration
 			page api.OccurrencePage
@@ -337,8 +351,11 @@ func TestStreams(t *testing.T) {
 		s.arrive("message.received", "1@lid", 3)
 		<-time.After(time.Second)
 		synctest.Wait()
+		if len(all) != 7 {
+			t.Fatalf("then came %+v", all[4:])
+		}
 		beats, last := all[4:6], all[6]
-		if len(all) != 7 || len(last.page.Items) != 3 || last.at < 35*time.Second || last.at > 35*time.Second+2*streamRest {
+		if len(last.page.Items) != 3 || last.at < 35*time.Second || last.at > 35*time.Second+2*streamRest {
 			t.Fatalf("then came %+v", all[4:])
 		}
 		for i, b := range beats {
@@ -373,6 +390,8 @@ func TestStreams(t *testing.T) {
 }
 
 // As many streams as may be open are, and the next one after one has ended.
+//
+// Mutation of occurrences.go: streams without number are open.
 func TestStreamsAreBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -80,6 +80,9 @@ func TestAnEmptyWebhookIsForgottenWithItsRecord(t *testing.T) {
 
 // The first deliveries that a replay in the service moves carry its record; one that has none to
 // move is recorded all the same, and no replay is recorded twice.
+//
+// Mutation of replay_start.go: a replay in the service moves its first deliveries before its record
+// is written.
 func TestAReplayInTheServiceIsRecordedWithItsFirstMove(t *testing.T) {
 	t.Parallel()
 	r, w := withLetters(t, 300)

@@ -56,6 +56,9 @@ func (r *rig) rotated(in api.RotateSecret) api.RotateSecretResult {
 const first, second, third = "the first secret", "the second secret", "the third secret"
 
 // TestRotation: the secret before stands beside the new one, both sealed, until it is promoted.
+//
+// Mutation of webhook_rotate.go: a rotation gives the secret before up at once.
+// Mutation of webhook_rotate.go: a promotion keeps the secret before.
 func TestRotation(t *testing.T) {
 	r := newRig(t)
 	id := r.signed(first)
@@ -149,6 +152,9 @@ func TestRotationsThatAreRefused(t *testing.T) {
 
 // TestRegisteringWithinAnOverlap: an agent that registers with the secret in use again changes
 // nothing; another secret ends the rotation; so does none.
+//
+// Mutation of webhook_apply.go: an agent that registers with the secret in use again cuts a
+// rotation short.
 func TestRegisteringWithinAnOverlap(t *testing.T) {
 	for what, c := range map[string]struct {
 		in            api.PutWebhook

@@ -39,6 +39,9 @@ type Engine interface {
 	// VerifyAudit checks that the records are those that were stored; known are links noted
 	// elsewhere.
 	VerifyAudit(ctx context.Context, known ...outbox.AuditLink) (outbox.AuditCheck, error)
+	// AcceptAudit takes a trail that something else changed as it is from now on, and stores the
+	// record that note makes of what was found; outbox.ErrAuditKey without a key.
+	AcceptAudit(ctx context.Context, note func(found outbox.AuditCheck) (outbox.Audit, error)) (outbox.AuditCheck, error)
 	// Forget erases a removed subscription that holds nothing and stores the records in one
 	// transaction, or returns outbox.ErrHolds or outbox.ErrNotFound.
 	Forget(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error

@@ -88,6 +88,10 @@ func (s *Service) faultAlarm(f outbox.Fault) api.Alarm {
 	if f.Cause == outbox.FaultUnreadable {
 		a.Message += ". " + damagedAdvice
 	}
+	if f.Cause == outbox.FaultAuditChanged {
+		a.Message += ". Deliveries are not affected. See what is found, and who could write to the state directory: " + s.command("audit --verify") +
+			". Once you know, take the trail as it is, which is recorded in it: " + s.command("audit accept")
+	}
 	if f.Cause == outbox.FaultSizeLimit {
 		a.Message += ". " + sizeAdvice
 	}

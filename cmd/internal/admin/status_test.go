@@ -172,6 +172,8 @@ func TestStatusOfAStoppedOutboxSaysWhy(t *testing.T) {
 
 // TestAFullWebhookIsAnAlarm: it says how many deliveries are unfinished, and since when nothing
 // more is read; the rest waits in the outbox.
+//
+// Mutation of status.go: nobody is told that it is not read on.
 func TestAFullWebhookIsAnAlarm(t *testing.T) {
 	r := newRig(t)
 	r.disp = dispatcher.New(dispatcher.Options{
@@ -190,6 +192,9 @@ func TestAFullWebhookIsAnAlarm(t *testing.T) {
 
 // TestAFailingWebhookIsAnAlarm: with the last error, since when, and how to end it; and a test that
 // succeeds ends it at once.
+//
+// Mutation of status.go: nobody is told that a webhook is failing, and status --check finds
+// nothing.
 func TestAFailingWebhookIsAnAlarm(t *testing.T) {
 	r := newRig(t)
 	r.runDaemon()

@@ -52,6 +52,9 @@ func withLanes(r *rig) *lanes {
 
 // A renewal with another secret has the one before sign along for a while, is on record, and makes
 // another generation; one without changes the end alone. What was lost is told.
+//
+// Mutation of subscribe_store.go: another secret is on no record.
+// Mutation of subscribe_store.go: the secret before stops signing at once.
 func TestRenewals(t *testing.T) {
 	t.Parallel()
 	r, _ := subscribers(t)
@@ -102,6 +105,11 @@ func TestRenewals(t *testing.T) {
 
 // A request whose endpoint is asked while the subscription is ended, or made otherwise, stores
 // nothing.
+//
+// Mutation of subscribe.go: a challenge that ends after the end of its subscription begins that
+// anew.
+// Mutation of subscribe.go: a challenge that ends after another secret brings the one before back.
+// Mutation of subscribe.go: a host that its user disallows while the endpoint is asked gets events.
 func TestRequestsThatAreOvertaken(t *testing.T) {
 	t.Parallel()
 	r, f := subscribers(t)
@@ -131,6 +139,8 @@ func TestRequestsThatAreOvertaken(t *testing.T) {
 
 // Whoever made a subscription ends it, by the same words, and what it was owed becomes dead
 // letters, which nobody gets any more; another life of the same begins where its cursor says.
+//
+// Mutation of rows.go: a URL of a client is the URL of a webhook.
 func TestUnsubscribe(t *testing.T) {
 	t.Parallel()
 	r, f := subscribers(t)
@@ -192,6 +202,8 @@ func TestUnsubscribe(t *testing.T) {
 
 // The service itself ends what is over, once the lane says so, and records whose it was. What is
 // renewed first goes on.
+//
+// Mutation of subscribe_end.go: what is over is not ended.
 func TestExpiredSubscriptions(t *testing.T) {
 	t.Parallel()
 	r, f := subscribers(t)
@@ -234,6 +246,8 @@ func TestExpiredSubscriptions(t *testing.T) {
 
 // The user sees and pauses a subscription, and ends it: then its endpoint is told. Nothing else
 // that is done to webhooks is done to it.
+//
+// Mutation of webhook_remove.go: a receiver is not told that its user has ended it.
 func TestUserAndSubscription(t *testing.T) {
 	t.Parallel()
 	r, f := subscribers(t)
@@ -275,6 +289,10 @@ func TestUserAndSubscription(t *testing.T) {
 }
 
 // There is room for the user's own webhooks whatever clients subscribe.
+//
+// Mutation of subscribe.go: clients subscribe as much as they like.
+// Mutation of subscribe_store.go: requests that wait for their endpoints at the same time subscribe
+// more than there is room for.
 func TestTooManySubscriptions(t *testing.T) {
 	t.Parallel()
 	r, f := subscribers(t)

@@ -10,6 +10,9 @@ import (
 
 // The response that told a client of a loss may never have arrived: it is told again as long as it
 // renews with a cursor from before, and not after it has the cursor that came with it.
+//
+// Mutation of subscribe_missed.go: a client whose response was lost is not told again of what it
+// missed.
 func TestALossIsToldAgain(t *testing.T) {
 	t.Parallel()
 	r, _ := subscribers(t)
@@ -47,6 +50,9 @@ func (logless) Events(context.Context, outbox.EventQuery) (outbox.EventPage, err
 
 // A renewal that cannot read the log stores nothing and tells of no loss: before, it was renewed
 // and told its client that events may be missing, of which none was.
+//
+// Mutation of subscribe_missed.go: a renewal whose log cannot be read tells of a loss that never
+// was.
 func TestARenewalThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	r, _ := subscribers(t)

@@ -127,6 +127,10 @@ func (r *rig) trailed(n int) (all []string) {
 
 // A client subscribes and is shown to people, with whom it belongs to and its end; the endpoint is
 // asked once, the secret is told to nobody, and all of it is on record.
+//
+// Mutation of subscribe.go: an endpoint is not asked whether it wants events.
+// Mutation of subscribe.go: what another client has sent there counts as the consent of the
+// endpoint.
 func TestSubscription(t *testing.T) {
 	t.Parallel()
 	r, f := subscribers(t)
@@ -209,6 +213,13 @@ func (r *rig) sub(id string) outbox.Subscription {
 }
 
 // What is refused, before the endpoint is asked and before anything is stored, and is on record.
+//
+// Mutation of subscribe.go: where the user would be asked about a webhook, a client needs no
+// consent.
+// Mutation of subscribe.go: with every host allowed, a client looks through private networks.
+// Mutation of subscribe.go: events go over plain http.
+// Mutation of subscribe.go: nothing is known of who asks, and he gets events.
+// Mutation of subscribe.go: each port of a host is asked as often as one host may be.
 func TestRefusedSubscriptions(t *testing.T) {
 	t.Parallel()
 	r, f := subscribers(t)

@@ -60,6 +60,8 @@ func TestInsecureHTTPIsKeptAndWithdrawn(t *testing.T) {
 // TestRevivalKeepsEverySetting: a removed webhook that is added again, by URL or id, has its
 // filter, chats, headers, order and secret; what died before is replayed signed. Before, all were
 // lost ("Events:[*] Chats:[] Headers:[] Signed:false Ordered:true") and dead letters left unsigned.
+//
+// Mutation of webhook_put.go: a signed webhook that was removed comes back unsigned.
 func TestRevivalKeepsEverySetting(t *testing.T) {
 	r := newRig(t)
 	made, err := r.PutWebhook(t.Context(), api.PutWebhook{

@@ -115,6 +115,9 @@ func TestPutWebhookRefuses(t *testing.T) {
 
 // One webhook more than the service keeps is refused, and changes nothing; one of those in use can
 // still be changed, and a removed one makes room.
+//
+// Mutation of webhook_put.go: a service is kept whatever number of webhooks, each of which costs a
+// lane.
 func TestWebhooksAreBounded(t *testing.T) {
 	r := newRig(t)
 	var wg sync.WaitGroup

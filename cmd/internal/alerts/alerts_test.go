@@ -103,6 +103,7 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world, e *endpoint, log *
 	})
 }
 
+// Mutation of alerts.go: an alarm that comes and goes is told each time.
 func TestAlarmsAreTold(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world, e *endpoint, _ *bytes.Buffer) {
 		after := func(d time.Duration, want string) {
@@ -146,6 +147,10 @@ func TestAlarmsAreTold(t *testing.T) {
 
 // What was told is over for the endpoint also when that is so only after a restart, and is not told
 // anew where it goes on; what waited is told then.
+//
+// Mutation of kept.go: after a restart the alert-webhook is never told that an alarm is over.
+// Mutation of alerts.go: a link that is not yet down again counts as up after a restart, and is
+// told anew.
 func TestARestartForgetsNothing(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o700); err != nil {
@@ -198,6 +203,8 @@ func TestARestartForgetsNothing(t *testing.T) {
 
 // An endpoint that is down is tried less and less, is told in order when it is back, and its
 // failure is logged a few times, without the token in its URL.
+//
+// Mutation of alerts.go: an endpoint that is down is called all the time.
 func TestAnEndpointThatIsDown(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world, e *endpoint, log *bytes.Buffer) {
 		e.set(true)
@@ -237,7 +244,7 @@ func TestTheAddressIsJudged(t *testing.T) {
 	sender := webhook.New(webhook.Options{})
 	defer sender.Close()
 	for url, ok := range map[string]bool{srv.URL: true, "http://169.254.169.254/": false} {
-		a := New(Options{URL: url, Client: sender.FetchClient(), Log: slog.New(slog.DiscardHandler)})
+		a := New(Options{URL: url, Client: sender.FetchClient(false), Log: slog.New(slog.DiscardHandler)})
 		err := a.post(t.Context(), Message{Event: Raised, Data: Data{Code: "link_down"}})
 		if (err == nil) != ok {
 			t.Errorf("%s: %v", url, err)

@@ -18,6 +18,7 @@ import (
 	"unicode/utf8"
 
 	"waoutbox/cmd/internal/term"
+	"waoutbox/dispatcher/webhook"
 	"waoutbox/outbox/api"
 )
 
@@ -35,6 +36,12 @@ type Options struct {
 	// CheckURL is a webhook's: the URL as it is requested, or why nothing goes there
 	CheckURL func(raw string, allowInsecure bool) (string, error)
 	HTTP     *http.Client // dials where deliveries may, and follows no redirect
+	// Public is the same for what agents and programs name: it dials no private address, and not
+	// this machine
+	Public *http.Client
+	// Lists reports whether the user allowed the host of a URL that CheckURL returned: agents and
+	// programs may then name it wherever it is
+	Lists func(checked string) bool
 }
 
 // Sources opens files by path and URL. Safe for concurrent use.
@@ -55,16 +62,18 @@ func (s *Sources) Name(in api.File) string {
 	return Name(path.Base(u.Path))
 }
 
-// Open opens what a request names by exactly one of path and URL. The content must be closed; it is
-// an error of reading when it is too large or takes too long. Errors are *api.Error, or ctx's.
-func (s *Sources) Open(ctx context.Context, in api.File) (io.ReadCloser, error) {
+// Open opens what a request names by exactly one of path and URL. What only programs of this
+// machine and its network can read is fetched for byUser, who is at the command line, and from
+// hosts that he allowed. The content must be closed; it is an error of reading when it is too large
+// or takes too long. Errors are *api.Error, or ctx's.
+func (s *Sources) Open(ctx context.Context, in api.File, byUser bool) (io.ReadCloser, error) {
 	switch {
 	case in.Path != "" && in.URL != "":
 		return nil, api.Errorf(api.CodeInvalidArguments, "the file has a path and a URL: give one of them").In("file")
 	case in.Path != "":
 		return s.openPath(in.Path)
 	case in.URL != "":
-		return s.openURL(ctx, in.URL)
+		return s.openURL(ctx, in.URL, byUser)
 	}
 	return nil, api.Errorf(api.CodeInvalidArguments, "the file has neither path nor URL: give one of them").In("file")
 }
@@ -155,13 +164,17 @@ func reason(err error) string {
 }
 
 // openURL begins to fetch what a URL names.
-func (s *Sources) openURL(ctx context.Context, raw string) (io.ReadCloser, error) {
+func (s *Sources) openURL(ctx context.Context, raw string, byUser bool) (io.ReadCloser, error) {
 	target, err := s.o.CheckURL(raw, false)
 	if err != nil {
 		return nil, api.Errorf(api.CodeInvalidURL, "the file cannot be fetched: %s", err)
 	}
+	client := s.o.Public
+	if byUser || s.o.Lists(target) {
+		client = s.o.HTTP
+	}
 	ctx, cancel := context.WithTimeoutCause(ctx, fetchTime, errTooSlow)
-	body, err := s.get(ctx, target)
+	body, err := s.get(ctx, client, target)
 	if err != nil {
 		cancel()
 		return nil, err
@@ -169,7 +182,7 @@ func (s *Sources) openURL(ctx context.Context, raw string) (io.ReadCloser, error
 	return &fetched{body: body, left: maxFetched, ctx: ctx, cancel: cancel}, nil
 }
 
-func (s *Sources) get(ctx context.Context, target string) (io.ReadCloser, error) {
+func (s *Sources) get(ctx context.Context, client *http.Client, target string) (io.ReadCloser, error) {
 	u, err := url.Parse(target)
 	if err != nil {
 		return nil, api.Errorf(api.CodeInvalidURL, "the URL cannot be read")
@@ -178,7 +191,7 @@ func (s *Sources) get(ctx context.Context, target string) (io.ReadCloser, error)
 	if err != nil {
 		return nil, api.Errorf(api.CodeInvalidURL, "the URL cannot be read")
 	}
-	resp, err := s.o.HTTP.Do(req)
+	resp, err := client.Do(req)
 	if err != nil {
 		return nil, s.unreachable(ctx, u.Host, err)
 	}
@@ -230,6 +243,9 @@ func (s *Sources) unreachable(ctx context.Context, host string, err error) error
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err
+	}
+	if refused, ok := errors.AsType[*webhook.AddressError](err); ok { // it stays so
+		return api.Errorf(api.CodeInvalidURL, "the file at %s is not fetched: %s", host, refused)
 	}
 	return api.Retryf(api.CodeMediaUnavailable, "the file at %s cannot be fetched: %s", host, err)
 }

@@ -36,7 +36,7 @@ func write(t *testing.T, path, content string) {
 // read opens a file and reads it.
 func read(t *testing.T, s *Sources, in api.File) (content, name string, err error) {
 	t.Helper()
-	f, err := s.Open(t.Context(), in)
+	f, err := s.Open(t.Context(), in, true)
 	if err != nil {
 		return "", "", err
 	}
@@ -48,11 +48,14 @@ func newSources(t *testing.T, state string, dirs ...string) *Sources {
 	t.Helper()
 	sender := webhook.New(webhook.Options{Log: slog.New(slog.DiscardHandler)})
 	t.Cleanup(sender.Close)
-	return New(Options{Dirs: dirs, StateDir: state, CheckURL: webhook.CheckURL, HTTP: sender.FetchClient()})
+	return New(Options{Dirs: dirs, StateDir: state, CheckURL: webhook.CheckURL, HTTP: sender.FetchClient(false), Public: sender.FetchClient(true), Lists: func(string) bool { return false }})
 }
 
 // A path is opened inside a directory that was set aside, and nowhere else: not by its dots, not by
 // a link that leads out, and never in the state directory.
+//
+// Mutation of attach.go: the state directory is sent, because it lies in a directory that was set
+// aside.
 func TestPaths(t *testing.T) {
 	base, err := filepath.EvalSymlinks(t.TempDir())
 	must(t, err)
@@ -128,6 +131,40 @@ func TestURLs(t *testing.T) {
 		if api.CodeOf(err) != code || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%s: %v", target, err)
 		}
+	}
+}
+
+// What only programs of this machine and its network can read is no agent's to send out: it names a
+// URL there, and gets it fetched only where its user allowed the host.
+//
+// Mutation of attach.go: a file that an agent names by its URL is fetched from an address that
+// deliveries may not go to.
+func TestAnAgentSendsNothingFromPrivateNetworks(t *testing.T) {
+	called := 0
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		called++
+		_, _ = w.Write([]byte("of an administrator's page"))
+	}))
+	defer srv.Close()
+	s := newSources(t, t.TempDir())
+	// by its name too; whatever it resolves to is this machine
+	for _, target := range []string{srv.URL + "/admin", strings.Replace(srv.URL, "127.0.0.1", "localhost", 1) + "/admin"} {
+		f, err := s.Open(t.Context(), api.File{URL: target}, false)
+		if err == nil {
+			f.Close()
+		}
+		if e, ok := errors.AsType[*api.Error](err); !ok || e.Code != api.CodeInvalidURL || e.Retryable || !strings.Contains(e.Message, "waoutbox webhook allow HOST") || called != 0 {
+			t.Fatalf("%s: %v; called %d times", target, err, called)
+		}
+	}
+	s.o.Lists = func(checked string) bool { return checked == srv.URL+"/admin" }
+	f, err := s.Open(t.Context(), api.File{URL: srv.URL + "/admin"}, false)
+	if err != nil {
+		t.Fatalf("allowed: %v", err)
+	}
+	defer f.Close()
+	if b, err := io.ReadAll(f); err != nil || len(b) == 0 || called != 1 {
+		t.Errorf("allowed: %q, %v; called %d times", b, err, called)
 	}
 }
 

@@ -4,9 +4,13 @@ import (
 	"archive/tar"
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -75,6 +79,8 @@ func TestABackupComesBack(t *testing.T) {
 }
 
 // A file that was cut off anywhere, or has one byte that is another, is refused.
+//
+// Mutation of read.go: a file whose checksums nobody compares.
 func TestADamagedBackupIsRefused(t *testing.T) {
 	t.Parallel()
 	b := written(t, "")
@@ -105,6 +111,8 @@ func TestADamagedBackupIsRefused(t *testing.T) {
 }
 
 // Nothing is written outside the directory, whatever a file says.
+//
+// Mutation of read.go: a name that leads elsewhere.
 func TestNamesLeadNowhereElse(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"../evil", "/evil", "secrets/../../evil", "secrets/.hidden", "secrets/a/b", "whatsapp.db", "lock", "secrets"} {
@@ -136,11 +144,102 @@ func TestNamesLeadNowhereElse(t *testing.T) {
 	}
 }
 
+// A few bytes of a file cannot stand for as many as its maker likes: neither one with holes, nor a
+// work factor that takes hours, nor a header without end.
+//
+// Mutation of read.go: a file with holes fills the disk.
+func TestABackupCostsWhatItHas(t *testing.T) {
+	t.Parallel()
+	extract := func(name string, in io.Reader, passphrase string, want error) {
+		t.Helper()
+		top := t.TempDir()
+		if _, err := backup.Extract(in, passphrase, filepath.Join(top, "x")); !errors.Is(err, want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		left := int64(0)
+		_ = filepath.WalkDir(top, func(path string, _ fs.DirEntry, _ error) error {
+			if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+				left += info.Size()
+			}
+			return nil
+		})
+		if left > 1<<20 {
+			t.Errorf("%s left %d bytes", name, left)
+		}
+	}
+	extract("a file with holes", bytes.NewReader(holes(t, 8<<20)), "", backup.ErrNoBackup)
+	extract("a work factor of 30", strings.NewReader("age-encryption.org/v1\n-> scrypt bBjlhJVYZeE4aqUdmtRHfw 30\n"+strings.Repeat("A", 43)+"\n--- "+strings.Repeat("A", 43)+"\n"+strings.Repeat("x", 64)),
+		"pass", backup.ErrDamaged)
+	endless := io.MultiReader(strings.NewReader("age-encryption.org/v1\n-> "), io.LimitReader(letters{}, 1<<40), strings.NewReader("\n"))
+	extract("a header without end", endless, "pass", backup.ErrDamaged)
+}
+
+// letters are any number of them.
+type letters struct{}
+
+func (letters) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = 'a'
+	}
+	return len(p), nil
+}
+
+// holes is a backup whose outbox is said to have so many bytes, none of which it has.
+func holes(t *testing.T, size int64) []byte {
+	t.Helper()
+	var out bytes.Buffer
+	w := tar.NewWriter(&out)
+	add := func(h tar.Header, body string) {
+		h.Size, h.Mode = int64(len(body)), 0o600
+		if err := w.WriteHeader(&h); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(w, body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add(tar.Header{Name: "waoutbox-backup.json", Typeflag: tar.TypeReg}, `{"format":1}`)
+	// archive/tar writes none of these: this is what follows a header of the form PAX 1.0
+	pax := ""
+	for _, kv := range [][2]string{{"GNU.sparse.major", "1"}, {"GNU.sparse.minor", "0"}, {"GNU.sparse.name", store.OutboxFile}, {"GNU.sparse.realsize", strconv.FormatInt(size, 10)}} {
+		record := " " + kv[0] + "=" + kv[1] + "\n"
+		n := len(record) + 2 // of two digits
+		pax += strconv.Itoa(n) + record
+	}
+	none := "1\n" + strconv.FormatInt(size, 10) + "\n0\n"
+	if err := w.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	raw := func(name string, kind byte, body string) {
+		h := make([]byte, 512)
+		copy(h, name)
+		copy(h[100:], "0000600\x000000000\x000000000\x00")
+		copy(h[124:], fmt.Sprintf("%011o\x00%011o\x00", len(body), 0))
+		copy(h[148:], "        ")
+		h[156] = kind
+		copy(h[257:], "ustar\x0000")
+		sum := 0
+		for _, b := range h {
+			sum += int(b)
+		}
+		copy(h[148:], fmt.Sprintf("%06o\x00 ", sum))
+		out.Write(h)
+		out.WriteString(body)
+		out.Write(make([]byte, (512-len(body)%512)%512))
+	}
+	raw("PaxHeaders.0/"+store.OutboxFile, 'x', pax)
+	raw(store.OutboxFile, '0', none+strings.Repeat("\x00", 512-len(none)))
+	out.Write(make([]byte, 1024))
+	return out.Bytes()
+}
+
 // stepEnv tells the child of TestKilledInARestore where and when to die.
 const stepEnv = "WAOUTBOX_TEST_RESTORE_DIES_AT"
 
 // TestKilledInARestore kills a process at every moment of a restore, twice in a row at each: what
 // the next one finds is the old state or the new one, whole.
+//
+// Mutation of replace.go: a restore that stops where it was killed.
 func TestKilledInARestore(t *testing.T) {
 	if where := os.Getenv(stepEnv); where != "" {
 		restoreAndDie(t, where)

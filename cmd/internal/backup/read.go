@@ -77,7 +77,7 @@ func Extract(r io.Reader, passphrase, dir string) (Backup, error) {
 			return b, fmt.Errorf("%w: %w", ErrDamaged, err)
 		}
 	}
-	x := &extraction{Reader: tar.NewReader(from), dir: dir, backup: &b}
+	x := &extraction{Reader: tar.NewReader(from), dir: dir, backup: &b, names: map[string]bool{}}
 	if err := x.all(); err != nil {
 		return b, err
 	}
@@ -92,6 +92,7 @@ type extraction struct {
 	*tar.Reader
 	dir    string
 	backup *Backup
+	names  map[string]bool // of backup.Files
 }
 
 func (x *extraction) all() error {
@@ -155,7 +156,7 @@ func (x *extraction) compare(h *tar.Header) error {
 
 // file takes one file out. Only names that a backup has are taken: none leads out of dir.
 func (x *extraction) file(h *tar.Header) error {
-	if h.Typeflag != tar.TypeReg || !known(h.Name) || x.backup.Has(h.Name) {
+	if h.Typeflag != tar.TypeReg || !known(h.Name) || x.names[h.Name] || sparse(h) {
 		return fmt.Errorf("%w: it holds %.60q", ErrNoBackup, h.Name)
 	}
 	if h.Name != store.OutboxFile && h.Size > maxSmall {
@@ -178,8 +179,20 @@ func (x *extraction) file(h *tar.Header) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return err
 	}
+	x.names[h.Name] = true
 	x.backup.Files = append(x.backup.Files, Entry{Name: h.Name, Bytes: n, SHA256: hex.EncodeToString(sum.Sum(nil))})
 	return nil
+}
+
+// sparse reports whether a file is written with holes: a few bytes then stand for as many as its
+// maker likes, which would fill the disk.
+func sparse(h *tar.Header) bool {
+	for name := range h.PAXRecords {
+		if strings.HasPrefix(name, "GNU.sparse.") {
+			return true
+		}
+	}
+	return false
 }
 
 // remembered keeps the error of reading, which is another than that of writing.

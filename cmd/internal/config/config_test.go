@@ -333,6 +333,8 @@ func TestTable(t *testing.T) {
 }
 
 // What a change would do is known before it is made, and nothing secret is in it.
+//
+// Mutation of file.go: the audit trail holds the value of a secret setting.
 func TestChange(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.json")
 	const key = "0011223344556677001122334455667700112233445566770011223344556677"
@@ -376,6 +378,8 @@ func TestChange(t *testing.T) {
 }
 
 // A number without its unit was taken: max-size 10 let everything expire that waited.
+//
+// Mutation of parse.go: max-size 10, meant as 10 GiB, lets everything expire that waits.
 func TestMaxSizeHasALeast(t *testing.T) {
 	for text, want := range map[string]bool{"0": true, "512KiB": true, "10GiB": true, "10": false, "1KiB": false, "500000": false} {
 		s, ok := find(KeyMaxSize)

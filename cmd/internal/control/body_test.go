@@ -15,6 +15,9 @@ import (
 // A body that breaks off holds its connection no longer than a request may take to arrive, whoever
 // reads it, and its sender still gets the response. Before, it printed "the connection was open
 // after 5m0s" of seven of them.
+//
+// Mutation of server_media.go: what is left of a body keeps its connection.
+// Mutation of server.go: a body that breaks off holds its connection.
 func TestABodyThatBreaksOffEndsItsConnection(t *testing.T) {
 	refused := &recordingService{refuse: api.Errorf(api.CodeNotConnected, "not connected")}
 	const json, file = "Content-Type: application/json\r\n", "Content-Type: image/png\r\n"

@@ -31,6 +31,10 @@ func raw(t *testing.T, c *Client) net.Conn {
 
 // A header that does not come to its end costs its connection for a few seconds, and one without
 // end is not read: both would hold a goroutine and memory for as long as their sender likes.
+//
+// Mutation of server.go: a header on the control socket is waited for without end.
+// Mutation of server.go: a header on the control socket is read whatever its length.
+// Mutation of server.go: an idle connection to the control socket is kept.
 func TestHeadersAreBounded(t *testing.T) {
 	for name, tc := range map[string]struct {
 		send   string
@@ -72,6 +76,8 @@ func statusOf(response []byte) string {
 
 // What programs send over another listener is waited for no longer than over the socket, whatever
 // bounds that listener has.
+//
+// Mutation of operations.go: the body of a call is waited for without end.
 func TestTheBodyOfAProgramIsWaitedForSoLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ln := memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
@@ -100,6 +106,9 @@ func TestTheBodyOfAProgramIsWaitedForSoLong(t *testing.T) {
 
 // More calls than may be open are refused with a reason, and what finds and ends the service is
 // not.
+//
+// Mutation of server.go: programs open as many calls as they like.
+// Mutation of server.go: too many calls keep the owner from ending the service.
 func TestCallsAreBounded(t *testing.T) {
 	svc := &recordingService{block: true, enter: make(chan struct{}, 9), left: make(chan error, 9)}
 	dir := t.TempDir()
@@ -139,6 +148,9 @@ func TestCallsAreBounded(t *testing.T) {
 }
 
 // So many connections are taken at a time, and the next when one of them ends.
+//
+// Mutation of server.go: programs open connections until the service has no descriptors left for
+// its deliveries.
 func TestConnectionsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, stop, done := serveInMemory(t, &recordingService{})
@@ -165,6 +177,9 @@ func TestConnectionsAreBounded(t *testing.T) {
 }
 
 // What claims to be the service is read up to a bound.
+//
+// Mutation of client.go: a client reads any header of what claims to be the service.
+// Mutation of client.go: a client reads any body of what claims to be the service.
 func TestResponsesAreBounded(t *testing.T) {
 	long := strings.Repeat("x", 1<<20)
 	t.Run("header", func(t *testing.T) {

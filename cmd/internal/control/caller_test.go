@@ -10,6 +10,8 @@ import (
 
 // TestProgramsAreNoPersons: over the socket a caller says what it is, over another listener it is a
 // program: the policy for the hosts of webhooks binds it.
+//
+// Mutation of server_api.go: a program says that it is a person.
 func TestProgramsAreNoPersons(t *testing.T) {
 	f := &recordingService{}
 	s := NewServer(ServerOptions{Service: f, Stop: func() {}, Log: discardLog()})

@@ -105,6 +105,11 @@ func (c *Client) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.Audit
 	return call(ctx, c, routeVerifyAudit, in)
 }
 
+// AcceptAudit takes an audit trail that something else changed as it is.
+func (c *Client) AcceptAudit(ctx context.Context, in api.AcceptAudit) (api.AcceptedAudit, error) {
+	return call(ctx, c, routeAcceptAudit, in)
+}
+
 func (c *Client) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	return unwrap(call(ctx, c, routeSummary, f))
 }

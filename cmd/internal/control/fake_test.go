@@ -107,6 +107,10 @@ func (f *recordingService) Audit(ctx context.Context, q api.AuditQuery) (api.Aud
 	return record[api.AuditPage](ctx, f, "Audit", q)
 }
 
+func (f *recordingService) AcceptAudit(ctx context.Context, in api.AcceptAudit) (api.AcceptedAudit, error) {
+	return record[api.AcceptedAudit](ctx, f, "AcceptAudit", in)
+}
+
 func (f *recordingService) VerifyAudit(ctx context.Context, in api.VerifyAudit) (api.AuditCheck, error) {
 	return record[api.AuditCheck](ctx, f, "VerifyAudit", in)
 }

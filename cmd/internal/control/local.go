@@ -37,6 +37,10 @@ func (l local) AllowHost(ctx context.Context, in api.AllowHost) (api.HostPolicy,
 	return change(ctx, l.server, in, l.Service.AllowHost)
 }
 
+func (l local) AcceptAudit(ctx context.Context, in api.AcceptAudit) (api.AcceptedAudit, error) {
+	return change(ctx, l.server, in, l.Service.AcceptAudit)
+}
+
 func (l local) RecordSetting(ctx context.Context, in api.RecordSetting) (api.RecordedSetting, error) {
 	return change(ctx, l.server, in, l.Service.RecordSetting)
 }

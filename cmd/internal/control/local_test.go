@@ -39,6 +39,8 @@ func TestLocalKnowsEveryOperation(t *testing.T) {
 
 // TestLocalCallers: a caller that gives up ends what reads and not what changes something, and the
 // caller's name arrives.
+//
+// Mutation of local.go: what an agent over HTTP has asked for is cut off when it hangs up.
 func TestLocalCallers(t *testing.T) {
 	f := &recordingService{block: true, enter: make(chan struct{}, 1), left: make(chan error, 1), release: make(chan struct{})}
 	s := NewServer(ServerOptions{Service: f, Stop: func() {}, Log: discardLog()})

@@ -24,6 +24,8 @@ var readers = []string{"Status", "Webhooks", "Webhook", "WebhookActivity", "Dead
 // A caller that hangs up while its call runs changes nothing about a call that changes something.
 // Before, it printed "PutWebhook ended with context canceled, want <nil>", and the same for the
 // five other methods that change something.
+//
+// Mutation of operations.go: a call over the socket ends with its caller.
 func TestCallerGoneChangesNoMutation(t *testing.T) {
 	for _, m := range methods() {
 		if slices.Contains(streams, m.Name) {

@@ -24,6 +24,8 @@ func documents() []string { return []string{"../../../docs/openapi.json", "opena
 
 // TestOpenAPI: docs/openapi.json, and the copy that is served, say what the routes and the types
 // say.
+//
+// Mutation of routes.go: an operation is changed and its description is not.
 func TestOpenAPI(t *testing.T) {
 	raw, err := plainJSON(describe(t))
 	if err != nil {

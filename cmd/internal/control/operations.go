@@ -76,6 +76,7 @@ func (s *Server) routes() {
 
 	s.ofDaemon = true // what follows is the daemon's own
 	mutate(s, routeAllowHost, svc.AllowHost)
+	mutate(s, routeAcceptAudit, svc.AcceptAudit)
 	read(s, routeOccurrences, svc.Occurrences)
 	read(s, routeSubscriptionOffer, func(ctx context.Context, _ none) (api.SubscriptionOffer, error) { return svc.SubscriptionOffer(ctx) })
 	mutate(s, routeSubscribe, svc.Subscribe)

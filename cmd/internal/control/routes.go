@@ -29,6 +29,7 @@ const (
 	routeRecordSetting route[api.RecordSetting, api.RecordedSetting] = "POST /v1/settings/record"
 	routeAudit         route[api.AuditQuery, api.AuditPage]          = "GET /v1/audit"
 	routeVerifyAudit   route[api.VerifyAudit, api.AuditCheck]        = "GET /v1/audit/verify"
+	routeAcceptAudit   route[api.AcceptAudit, api.AcceptedAudit]     = "POST /v1/audit/accept"
 
 	routeDeadLetters route[api.DeadLetterQuery, api.DeadLetterPage]          = "GET /v1/dead-letters"
 	routeSummary     route[api.DeadLetterFilter, items[api.DeadLetterGroup]] = "GET /v1/dead-letters/summary"

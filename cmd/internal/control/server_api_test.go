@@ -59,6 +59,8 @@ func TestProgramsCannotAllowHosts(t *testing.T) {
 
 // What a sentence tells a person to type, a program is told as a request; the socket leaves the
 // sentences of agents to their tools, and those of people as they are.
+//
+// Mutation of server.go: it is told to run a command where there is a route.
 func TestProgramsAreToldRoutes(t *testing.T) {
 	const person = "resume it: waoutbox webhook resume wh_1"
 	svc := &recordingService{err: api.Errorf(api.CodeNotConnected, "%s", person)}
@@ -104,6 +106,9 @@ func TestTooManyRequestsSayWhenToTryAgain(t *testing.T) {
 }
 
 // A stop knows of the API's calls: it waits for what changes something, and cuts what reads.
+//
+// Mutation of server_api.go: a stop waits for a program that only reads.
+// Mutation of operations.go: what a program changes is cut off by a stop.
 func TestStopKnowsOfTheAPI(t *testing.T) {
 	for name, c := range map[string]struct {
 		method, target, body string

@@ -170,6 +170,9 @@ func TestArgumentsAreNotLogged(t *testing.T) {
 	}
 }
 
+// Mutation of operations.go: the body of a call is read whatever its length.
+// Mutation of operations.go: a form that a page sent is taken for JSON.
+// Mutation of routing.go: the name of an operation is taken for an event's id.
 func TestBadRequests(t *testing.T) {
 	svc := &recordingService{}
 	r := startServer(t, svc)
@@ -235,6 +238,8 @@ func TestBadRequests(t *testing.T) {
 
 // A connection of another user is closed before a byte of it is read, and the log says so; the next
 // one is served.
+//
+// Mutation of server.go: another user may call.
 func TestForeignPeersAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	ln, err := socket.Listen(dir)

@@ -78,6 +78,8 @@ func invoke(t *testing.T, c *Client, m reflect.Method) (args []any, results []re
 
 // Every method of api.Service crosses the socket whole: arguments there, results back, and the
 // caller's name.
+//
+// Mutation of server.go: a caller says himself as whom he was let in.
 func TestEveryMethodCrosses(t *testing.T) {
 	svc := &recordingService{}
 	r := startServer(t, svc)

@@ -15,6 +15,8 @@ import (
 
 // One hundred senders of long bodies that never end cost the memory of a few: they cost 237 MB.
 // Meanwhile everybody else is served.
+//
+// Mutation of body.go: long bodies are read however many there are.
 func TestSlowBodiesCostLittle(t *testing.T) {
 	const senders, size = 100, 900_000
 	r := startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: discardLog(), Daemon: api.Daemon{PID: 1}})

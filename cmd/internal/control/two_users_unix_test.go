@@ -35,6 +35,10 @@ const envRole, envDir = "WAOUTBOX_TEST_ROLE", "WAOUTBOX_TEST_DIR"
 // Users do not reach each other over the control socket, also where the modes of directory and
 // socket were loosened: a service takes no byte of another user's, and a client sends none to what
 // another user put in the service's place. Both are real processes of two real users.
+//
+// Mutation of server.go: the service asks nobody who connects.
+// Mutation of server.go: the service does not ask the kernel who connects.
+// Mutation of cmd/internal/control/socket/listen_unix.go: a client asks nobody whom it calls.
 func TestUsersDoNotReachEachOther(t *testing.T) {
 	switch os.Getenv(envRole) {
 	case "client":

@@ -54,6 +54,11 @@ func points() []string {
 }
 
 // Processes are killed at random moments and, built with the tag failpoints, at every one of these.
+//
+// Mutation of store/commit.go: the committer reports before it commits.
+// Mutation of dispatcher/scheduler/scheduler.go: a restart begins again at attempt 1.
+// Mutation of dispatcher/scheduler/checkpoint.go: the cursor passes an unfinished delivery and
+// leaves no record.
 func TestKills(t *testing.T) {
 	r, sum := newReceiver(t), newSummary()
 	var plan []string

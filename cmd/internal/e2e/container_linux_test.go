@@ -109,6 +109,12 @@ func runContained(t *testing.T, sim *wasim.Server, program, stateDir string, fir
 // TestVolumesOfAContainer: whatever an engine makes of the volume, the service starts where it can
 // write, says who else could reach the state, and ends on TERM as process 1; where it cannot, it
 // says what mends it. Outside of a container the same directories are refused.
+//
+// Mutation of store/private/private_unix.go: the volume of a container that everybody writes to is
+// refused, and the container starts again and again.
+// Mutation of store/private/volume_linux.go: on a machine with other users a directory that they
+// write to is taken for a container's.
+// Mutation of store/private/volume_linux.go: in a container any directory is taken for its volume.
 func TestVolumesOfAContainer(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Log("NOT RUN: a volume of another user needs root")

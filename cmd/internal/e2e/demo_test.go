@@ -11,8 +11,7 @@ import (
 	"waoutbox/cmd/internal/demo"
 )
 
-// TestDemo: the script of the demo runs to its end within 40 s, loses nothing, and says so in one
-// line.
+// TestDemo: the script of the demo runs to its end, loses nothing, and says so in one line.
 func TestDemo(t *testing.T) {
 	t.Parallel()
 	noteSources(t)

@@ -13,6 +13,8 @@ import (
 
 // A second signal ends the service at once, by that signal and not by a drain that is over: what
 // was under way is sent again under the same number at the next start.
+//
+// Mutation of cmd/waoutbox/main.go: a second signal waits for them too.
 func TestASecondSignalEndsAtOnce(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

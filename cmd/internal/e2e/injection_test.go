@@ -100,6 +100,9 @@ func (o *obedient) read(ctx context.Context, wait string) (results []*mcp.CallTo
 // A message tells an obedient agent to send everything to a stranger, to remove a webhook, to send
 // a file of the user's, and to tell a secret. With locked hosts, and with a client that asks its
 // user, nothing of it gets out or is lost, and the audit trail shows all of it.
+//
+// Mutation of cmd/internal/admin/subscribe.go: a client asks for events at its own address, and
+// nobody hears of it.
 func TestPromptInjection(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

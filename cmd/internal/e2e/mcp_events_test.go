@@ -26,6 +26,17 @@ type subscriber struct {
 
 func (r *rig) subscriber() *subscriber {
 	r.t.Helper()
+	s := r.tools()
+	s.send(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"subscriber","version":"1"}}}`)
+	if w := s.next(); !strings.Contains(w.raw, `"events":{}`) {
+		r.t.Errorf("initialize: %s", w.raw)
+	}
+	return s
+}
+
+// tools starts `waoutbox mcp` for a client that has said nothing yet.
+func (r *rig) tools() *subscriber {
+	r.t.Helper()
 	cmd := exec.Command(binary, "--state-dir", r.stateDir, "mcp", "--no-spawn")
 	cmd.Stderr, cmd.Env = r.output, append(os.Environ(), r.agentEnv...)
 	in, err := cmd.StdinPipe()
@@ -57,10 +68,6 @@ func (r *rig) subscriber() *subscriber {
 			r.t.Errorf("waoutbox mcp ended with %v", err)
 		}
 	})
-	s.send(`{"jsonrpc":"2.0","id":0,"method":"initialize","params":{"protocolVersion":"2025-11-25","capabilities":{},"clientInfo":{"name":"subscriber","version":"1"}}}`)
-	if w := s.next(); !strings.Contains(w.raw, `"events":{}`) {
-		r.t.Errorf("initialize: %s", w.raw)
-	}
 	return s
 }
 

@@ -157,6 +157,8 @@ func (s *subscriber) subscribe(params string) (out subscribedResult) {
 // on the command line: the endpoint is asked, gets signed occurrences and nothing of the stored
 // body, in order, over a kill of the service, an outage and another secret; is told when its user
 // ends it; and all of it is on record.
+//
+// Mutation of cmd/waoutbox/subscriptions.go: the text of a stranger leaves the machine.
 func TestSubscribedWebhook(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

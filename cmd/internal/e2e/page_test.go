@@ -49,6 +49,8 @@ func (r *rig) browse() (base string, client *http.Client, get func(path string) 
 // TestPage: the page of a service without an HTTP listener is served on this machine alone, shows
 // what is there, and does what its forms say, on record as the page's. No webhook can point at it,
 // and an open page does not hold up a stop.
+//
+// Mutation of cmd/waoutbox/page_parts.go: a webhook points at the page.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -115,6 +117,9 @@ func TestPage(t *testing.T) {
 
 // TestPageOnTheHTTPListener: where that runs it serves the page, with sessions and not with its
 // token; one that others reach in clear text does not.
+//
+// Mutation of cmd/waoutbox/page_parts.go: a listener that others reach in clear text serves the
+// page.
 func TestPageOnTheHTTPListener(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

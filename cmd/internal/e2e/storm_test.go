@@ -40,6 +40,9 @@ func fromEnvironment(t *testing.T, name string, otherwise int) int {
 // one fact in ten sent again with another time, an endpoint that refuses every ninth POST. Every
 // fact arrives, those of a chat in the order in which they happened, and twice only with the same
 // event id and bytes.
+//
+// Mutation of dispatcher/scheduler/keys.go: chats are not known apart from events, so nothing
+// waits; the whole path notices, because it compares what arrives with what was sent.
 func TestKillStorm(t *testing.T) {
 	t.Parallel()
 	facts, kills := fromEnvironment(t, factsVariable, 240), fromEnvironment(t, killsVariable, 8)

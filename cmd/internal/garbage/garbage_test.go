@@ -41,6 +41,8 @@ func collectUntil(t *testing.T, what string, want func(percent int) bool) {
 
 // With 64 MiB alive garbage gets a quarter of that, not as much again; when it is gone the
 // collector's own rule holds, as after release.
+//
+// Mutation of garbage.go: garbage may be as much as lives, however much that is.
 func TestGarbageIsBoundedWhileMuchLives(t *testing.T) {
 	release := Bound(none)
 	defer release()

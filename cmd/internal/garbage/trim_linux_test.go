@@ -63,6 +63,8 @@ func TestTrim(t *testing.T) {
 }
 
 // Only what cannot be written and is as in the file may be dropped.
+//
+// Mutation of trim_linux.go: pages of the program that the loader changed are given back, and lost.
 func TestUnchanged(t *testing.T) {
 	region := func(line string, anonymous, swap int) string {
 		return line + "\nSize: 4 kB\nRss: 4 kB\nAnonymous: " + strconv.Itoa(anonymous) + " kB\nSwap: " + strconv.Itoa(swap) + " kB\nVmFlags: rd mr\n"

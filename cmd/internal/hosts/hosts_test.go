@@ -49,6 +49,11 @@ func TestNormalise(t *testing.T) {
 	}
 }
 
+// Mutation of hosts.go: a name that only ends like an allowed domain is allowed.
+// Mutation of hosts.go: a port that was not allowed is.
+// Mutation of hosts.go: a path that begins with the same letters is the path that was allowed.
+// Mutation of hosts.go: a path leads out of the one that was allowed.
+// Mutation of hosts.go: one leads out of it where a server takes a dot of two bytes for a dot.
 func TestWhoIsAllowed(t *testing.T) {
 	list, err := Parse("b.example, *.d.example 192.168.1.5:5678,*.xn--mller-kva.example,[fd00::5]:9000,c.example:443,b.example,big.example/hooks/mine,*.wide.example:8443/in")
 	if err != nil || len(list) != 8 {

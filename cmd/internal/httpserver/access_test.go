@@ -15,6 +15,11 @@ import (
 
 // Who may ask for what: the health of the service is for everybody, the rest for who has the token,
 // and nothing for a page of a browser.
+//
+// Mutation of access.go: what is asked for without the token is served.
+// Mutation of access.go: a name that leads here is served, so that a page of that name is of the
+// same origin.
+// Mutation of access.go: a page of another origin may read.
 func TestWhoMayAsk(t *testing.T) {
 	t.Parallel()
 	r := start(t, Settings{Hosts: []string{"wa.example.com"}}, Options{MCP: say("mcp"), API: say("api"), Metrics: say("metrics")})
@@ -159,6 +164,8 @@ func TestRefusedBodyIsNotWaitedFor(t *testing.T) {
 
 // Who sends more than is taken, and reads nothing before all is sent, gets the response all the
 // same: too large, or a wrong token.
+//
+// Mutation of body.go: who is still sending when the connection ends loses what he was told.
 func TestWhoSendsTooMuchIsTold(t *testing.T) {
 	t.Parallel()
 	r := start(t, Settings{}, Options{API: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
@@ -194,6 +201,8 @@ func TestWhoSendsTooMuchIsTold(t *testing.T) {
 
 // Who asks before he sends a body that is refused is told at once: nothing of it comes, so nothing
 // is waited for.
+//
+// Mutation of body.go: who asks before he sends is waited for, though he sends nothing.
 func TestWhoAsksBeforeSendingIsNotWaitedFor(t *testing.T) {
 	t.Parallel()
 	r := start(t, Settings{}, Options{API: say("api")}, func(s *Server) { s.limit.denied, s.limit.body = time.Hour, time.Hour })
@@ -212,6 +221,9 @@ func TestWhoAsksBeforeSendingIsNotWaitedFor(t *testing.T) {
 }
 
 // A client that sends half a header, or half a body that a handler does not read, is cut.
+//
+// Mutation of server.go: the HTTP listener waits without end for a header.
+// Mutation of body.go: the HTTP listener waits without end for a body.
 func TestSlowClientsAreCut(t *testing.T) {
 	t.Parallel()
 	short := func(s *Server) {
@@ -240,6 +252,8 @@ func TestSlowClientsAreCut(t *testing.T) {
 }
 
 // The token that is replaced stops working at once, and what was asked for with it ends.
+//
+// Mutation of server.go: what was asked for with the token before goes on.
 func TestRotation(t *testing.T) {
 	t.Parallel()
 	h := newHeld()

@@ -19,6 +19,7 @@ import (
 	"time"
 )
 
+// Mutation of listen.go: other machines reach it in clear text, unasked.
 func TestListenRefuses(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

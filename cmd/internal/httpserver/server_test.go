@@ -87,6 +87,8 @@ func TestNobodyKeepsAConnectionWithoutTheToken(t *testing.T) {
 
 // More connections than may be wait for one to end: of many that are there at the same time, so
 // many are served at once and the others one after another.
+//
+// Mutation of listen.go: the HTTP listener takes any number of connections.
 func TestConnectionsAreBounded(t *testing.T) {
 	t.Parallel()
 	const most, clients = 2, 10
@@ -195,6 +197,8 @@ func (m *messages) await(message string) {
 
 // A request whose header is larger than anybody needs is refused before all of it is read, with the
 // token and without, and its connection ends; one just below the cap is served.
+//
+// Mutation of server.go: a header of any length is read into memory.
 func TestHeadersAreCapped(t *testing.T) {
 	t.Parallel()
 	var served atomic.Int32
@@ -227,6 +231,8 @@ func TestHeadersAreCapped(t *testing.T) {
 }
 
 // A request that panics ends its own connection, and is told of: whoever serves it.
+//
+// Mutation of body.go: a panic over HTTP is told of nowhere.
 func TestAPanicStaysInItsRequest(t *testing.T) {
 	t.Parallel()
 	log := &logtest.Buffer{}

@@ -7,6 +7,8 @@ import (
 	"testing"
 )
 
+// Mutation of token.go: the token's file is read whatever its length.
+// Mutation of token.go: an empty file is a token that everybody has.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	token := TokenIn(t.TempDir())

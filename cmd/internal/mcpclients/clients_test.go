@@ -132,6 +132,8 @@ func TestPackagedClaudeDesktop(t *testing.T) {
 
 // Files as people have them: what they held stays, and the entry is added, brought up to date, or
 // refused.
+//
+// Mutation of merge.go: another server of the same name is taken for ours.
 func TestMergeOfRealFiles(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "files", "*.in"))

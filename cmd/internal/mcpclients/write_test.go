@@ -81,6 +81,8 @@ func TestWrite(t *testing.T) {
 }
 
 // A link to a file stays one, wherever its target is, and whether that is there.
+//
+// Mutation of write.go: a link to a client's file is replaced by a file.
 func TestWriteThroughALink(t *testing.T) {
 	t.Parallel()
 	dir, dotfiles := t.TempDir(), t.TempDir()
@@ -110,6 +112,8 @@ func TestWriteThroughALink(t *testing.T) {
 
 // Nothing is written when the change is refused, when another program was faster, and over what is
 // no file.
+//
+// Mutation of write.go: a client's file that another program wrote meanwhile is replaced.
 func TestWriteRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -72,6 +72,10 @@ func wantLines(t *testing.T, text string, lines ...string) {
 	}
 }
 
+// Mutation of metrics.go: a backlog that dies as one run counts as one dead letter.
+// Mutation of metrics.go: a write that failed counts as one that did not.
+// Mutation of metrics.go: an attempt that was never made counts as one that was quick.
+// Mutation of present.go: an alarm of a code that the metrics do not know is not counted.
 func TestValues(t *testing.T) {
 	text := scrape(t, newWatched(someStatus(), nil))
 	wantLines(t, text,
@@ -117,6 +121,8 @@ func TestValues(t *testing.T) {
 }
 
 // TestUnknownCountsAreAbsent, not zero.
+//
+// Mutation of present.go: what is not known is shown as nothing pending and nothing dead.
 func TestUnknownCountsAreAbsent(t *testing.T) {
 	unknown := someStatus()
 	unknown.CountsUnknown, unknown.Webhooks[0].CountsUnknown = true, true
@@ -132,6 +138,9 @@ func TestUnknownCountsAreAbsent(t *testing.T) {
 }
 
 // TestARemovedWebhookDisappears, and one that comes back begins at zero.
+//
+// Mutation of metrics.go: a webhook that was removed is shown for ever, and a process that goes on
+// shows more and more of them.
 func TestARemovedWebhookDisappears(t *testing.T) {
 	m := newWatched(api.Status{}, nil)
 	for i := range 1000 {

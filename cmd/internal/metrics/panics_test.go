@@ -10,6 +10,8 @@ import (
 )
 
 // Each contained panic is counted once, whatever the log was made with, and reaches the log.
+//
+// Mutation of panics.go: a panic over HTTP is counted nowhere.
 func TestContainedPanicsAreCounted(t *testing.T) {
 	m := New("test", nil)
 	var out bytes.Buffer

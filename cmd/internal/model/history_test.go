@@ -170,6 +170,10 @@ func live(t *testing.T, slow bool, history []step) (faults []string, redriven in
 
 // Whatever happens in whatever order, everything owed ends delivered or as a dead letter, in order,
 // after the attempts of the schedule and no others.
+//
+// Mutation of dispatcher/backlog.go: a delivery that is waiting when its webhook is removed is
+// forgotten.
+// Mutation of dispatcher/finish.go: a wait counts from the beginning of the attempt before.
 func TestHistories(t *testing.T) {
 	for name, c := range map[string]struct {
 		slow  bool

@@ -68,6 +68,16 @@ func (e *takingEndpoint) unsettled(t *testing.T, box *boltbox.Box, sub outbox.Su
 // their commits. Before lanes settled at common moments a drain printed "settled after 47ms".
 // Before they waited for their settlements, appending printed "131 deliveries were not settled at
 // one moment", and with a fast disk "settled after 7ms".
+//
+// Mutation of dispatcher/checkpoint.go: a checkpoint waits in the queue for others and learns of
+// nothing that is delivered meanwhile, so that a kill sends more again.
+// Mutation of dispatcher/checkpoint.go: each lane settles when it likes, and shares no commit.
+// Mutation of dispatcher/checkpoint.go: while events are appended all the time, deliveries begin
+// however many wait for their settlement.
+// Mutation of dispatcher/checkpoint.go: while a backlog is delivered to a disk that is slow,
+// deliveries begin however long the first of them waits for its settlement.
+// Mutation of dispatcher/checkpoint.go: meanwhile a settlement waits for others, while the commit
+// that it could share begins.
 func TestWhatAKillSendsAgain(t *testing.T) {
 	for _, c := range []struct {
 		name     string

@@ -3,6 +3,7 @@ package page
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -116,7 +117,7 @@ func (s *Server) within(limit time.Duration, h handler) http.HandlerFunc {
 			defer cancel()
 			ctx = limited
 		}
-		hide, exact := in.choices()
+		hide, exact := in.choices(r)
 		c := &call{s: s, w: w, r: r.WithContext(ctx), session: in, hide: hide, clock: view.Clock{Now: time.Now(), Zone: s.zone, Exact: exact}}
 		if err := h(c); err != nil {
 			c.fail(err)
@@ -177,7 +178,8 @@ func (s *Server) openSession(w http.ResponseWriter, r *http.Request) {
 
 func (s *Server) noSession(w http.ResponseWriter, r *http.Request) {
 	if r.Header.Get("Accept") == "text/event-stream" {
-		w.WriteHeader(http.StatusNoContent) // which ends an EventSource for good
+		w.Header().Set("Content-Type", "text/event-stream")
+		_, _ = io.WriteString(w, endedMessage)
 		return
 	}
 	s.bare(w, http.StatusUnauthorized, "nosession", map[string]string{"Command": s.o.Command("open")})
@@ -195,7 +197,7 @@ func (s *Server) endSession(c *call) error {
 // choose changes what the session is shown: names and numbers, exact times.
 func (s *Server) choose(c *call) error {
 	form := c.r.PostForm
-	c.session.choose(func(hide, exact *bool) {
+	remembers := c.session.choose(func(hide, exact *bool) {
 		if form.Has("hide") {
 			*hide = form.Get("hide") == "1"
 		}
@@ -203,6 +205,8 @@ func (s *Server) choose(c *call) error {
 			*exact = form.Get("exact") == "1"
 		}
 	})
+	remembers.Secure = c.r.TLS != nil
+	http.SetCookie(c.w, remembers)
 	return c.to(form.Get("back"))
 }
 

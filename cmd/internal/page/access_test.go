@@ -10,6 +10,9 @@ import (
 )
 
 // TestALinkIsUsedOnce: it opens one session, whose cookie no script reads and no other site sends.
+//
+// Mutation of sessions.go: a link works as often as it is found in a history.
+// Mutation of access.go: scripts read the cookie, and requests of other sites carry it.
 func TestALinkIsUsedOnce(t *testing.T) {
 	t.Parallel()
 	s, base := newServer(t, everything())
@@ -68,6 +71,8 @@ func TestALinkIsUsedOnce(t *testing.T) {
 
 // TestSessionsEnd: links after five minutes, sessions after twelve hours; there are only so many of
 // both.
+//
+// Mutation of sessions.go: a session never ends.
 func TestSessionsEnd(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -126,6 +131,9 @@ func TestSessionsEnd(t *testing.T) {
 
 // TestFormsAreOfThisSession: what changes something is a POST with the session's token, sent from a
 // page of this origin. Nothing else changes anything.
+//
+// Mutation of access.go: a form needs no token of its session.
+// Mutation of access.go: a form of another origin is taken.
 func TestFormsAreOfThisSession(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -168,6 +176,8 @@ func TestFormsAreOfThisSession(t *testing.T) {
 }
 
 // TestFormsAreBounded: a form longer than any of the page's is read no further, and does nothing.
+//
+// Mutation of access.go: a form of the page is read whatever its length.
 func TestFormsAreBounded(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -182,6 +192,8 @@ func TestFormsAreBounded(t *testing.T) {
 }
 
 // TestAFormLeadsNowhereElse: where a form goes on is a page of this one, whatever it says.
+//
+// Mutation of access.go: a form leads to another site.
 func TestAFormLeadsNowhereElse(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -195,6 +207,8 @@ func TestAFormLeadsNowhereElse(t *testing.T) {
 }
 
 // TestTheSessionEndsWithItsButton: its cookie opens nothing afterwards, and its streams end.
+//
+// Mutation of stream.go: a page that ended its session goes on being told.
 func TestTheSessionEndsWithItsButton(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -207,9 +221,33 @@ func TestTheSessionEndsWithItsButton(t *testing.T) {
 	if status, _, text := b.post("end", b.form()); status != http.StatusOK || !strings.Contains(text, "The session has ended") {
 		t.Errorf("ending it: %d", status)
 	}
+	s.until(t, endedMessage)
 	s.over(t)
 	jar.SetCookies(u, before)
 	if status, _ := b.get(""); status != http.StatusUnauthorized {
 		t.Errorf("the cookie of before: %d", status)
+	}
+}
+
+// TestAssetsAreKept: under the address that names their bytes, and under no other; pages never.
+func TestAssetsAreKept(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	named, err := asset("page.css")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, text := b.get(""); !strings.Contains(text, `href="`+named+`"`) {
+		t.Errorf("no page names %s", named)
+	}
+	for path, want := range map[string]string{strings.TrimPrefix(named, Root): "immutable", "assets/page.css": "no-cache", "assets/page.css?v=other": "no-cache", "": "no-store"} {
+		resp, err := b.http.Get(b.base + Root + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.read(resp)
+		if got := resp.Header.Get("Cache-Control"); !strings.Contains(got, want) {
+			t.Errorf("%q may be kept: %q", path, got)
+		}
 	}
 }

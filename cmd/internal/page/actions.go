@@ -26,7 +26,7 @@ func (s *Server) testWebhook(c *call) error {
 // testNotice says how a test ended, and what to do about it.
 func (c *call) testNotice(res api.TestWebhookResult) notice {
 	res.Error, res.Excerpt = term.Clean(res.Error), term.Clean(res.Excerpt)
-	n := notice{State: view.State{Class: "ok", Word: "The test was accepted"}, Calm: true, Hook: res.ID}
+	n := notice{State: view.State{Class: "ok", Word: "The test was accepted"}, Calm: true, Hook: res.ID, Command: c.s.o.Command("webhook", "test", term.Quote(res.ID))}
 	if !res.Success {
 		n.State, n.Calm = view.State{Class: "warn", Word: "The test was not accepted"}, false
 	}
@@ -43,7 +43,7 @@ func (c *call) testNotice(res api.TestWebhookResult) notice {
 	if res.Success {
 		n.Text = fmt.Sprintf("POST %s · %s. %s in %s.", where, res.Event, view.Status(res.Status), view.Took(res.Ms))
 	} else if res.Excerpt != "" {
-		n.Text += ": “" + c.text(view.Line(res.Excerpt)) + "”"
+		n.Text += ": “" + c.answer(res.Excerpt) + "”"
 	}
 	if advice := res.Advice(func(line string) string { return c.s.o.Command(line) }); advice != "" {
 		n.Text = strings.TrimSuffix(n.Text, ".") + ". " + advice
@@ -69,11 +69,12 @@ func (c *call) resume() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text := "Its events are sent, in order."
+	text, command := "Its events are sent, in order.", c.s.o.Command("webhook", "resume", term.Quote(state.Webhook.ID))
 	if state.Skipped > 0 {
+		command += " --skip-to-now"
 		text = term.Plural(state.Skipped, "event was", "events were") + " left out and became dead letters."
 	}
-	c.tell("ok", "Resumed", strings.Join(append([]string{text}, state.Warnings...), " "))
+	c.session.tell(notice{State: view.State{Class: "ok", Word: "Resumed"}, Calm: true, Text: strings.Join(append([]string{text}, state.Warnings...), " "), Command: command})
 	return hookPath(state.Webhook.ID), nil
 }
 
@@ -154,18 +155,24 @@ func (c *call) tellBegun(res api.StartReplayResult) {
 	if res.NotYet {
 		d.Texts = append(d.Texts, "Some are on their way to it anyway and were left out.")
 	}
-	if len(d.Texts) > 0 || len(res.Runs) == 0 {
+	switch {
+	case len(d.Texts) > 0 || len(res.Runs) == 0:
 		heading := "Not all of them"
 		if len(res.Runs) == 0 {
 			heading = "Nothing was begun"
 		}
 		c.tell("warn", heading, strings.Join(d.Texts, " "))
+	default:
+		c.tell("ok", "The replay runs", "How far it is stands below.")
 	}
 }
 
 func (s *Server) stopReplay(c *call) error {
-	if _, err := s.o.Service.StopReplay(c.ctx(), api.StopReplay{Webhook: c.input("webhook")}); err != nil {
+	hook := c.input("webhook")
+	if _, err := s.o.Service.StopReplay(c.ctx(), api.StopReplay{Webhook: hook}); err != nil {
 		c.tell("warn", "Not stopped", err.Error())
+	} else {
+		c.session.tell(notice{State: view.State{Class: "ok", Word: "The replay is stopped"}, Calm: true, Text: "What is in flight ends first.", Command: c.s.o.Command("deadletter", "replay", "--stop", "--url", term.Quote(hook))})
 	}
 	return c.to(cmp.Or(c.input("back"), Root+"deadletters"))
 }

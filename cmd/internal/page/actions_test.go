@@ -12,6 +12,8 @@ import (
 )
 
 // TestActions: each form does what it says, once, as the page, and leads where the outcome is seen.
+//
+// Mutation of sessions.go: a new secret is shown as often as the page is.
 func TestActions(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -87,6 +89,9 @@ func TestTheFormOfAGroupIsAboutTheGroup(t *testing.T) {
 
 // TestAPurgeOfManyIsTyped: more than a hundred are deleted only by whoever types how many, and
 // never more than the form spoke of.
+//
+// Mutation of actions.go: many are deleted by a slip of the hand.
+// Mutation of actions.go: a purge takes what died since its form was read.
 func TestAPurgeOfManyIsTyped(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())

@@ -78,7 +78,9 @@ func (c *call) deadLetter() (shown, error) {
 	if n := len(d.AttemptLog); n > 0 {
 		m.Heading = fmt.Sprintf("Dead: %s, the last: %s", term.Plural(int64(d.Attempts), "attempt", "attempts"), view.LastError(d.LastError))
 		last := d.AttemptLog[n-1]
-		m.Answer, m.AnswerLen = view.Text(last.Response), len(last.Response)
+		if !c.hide {
+			m.Answer, m.AnswerLen = view.Text(last.Response), len(last.Response)
+		}
 	}
 	m.Attempts = c.letterAttempts(d)
 	ev := c.eventAt(uintText(d.Sequence), api.Event{Event: d.Event, Chat: d.Chat, Body: d.Body})
@@ -100,7 +102,7 @@ func (c *call) letterAttempts(d api.DeadLetterDetail) (out []letterAttempt) {
 	for i, a := range d.AttemptLog {
 		row := letterAttempt{
 			N: fmt.Sprintf("%d of %d", a.N, max(d.Attempts, len(d.AttemptLog))), At: c.clock.StampMilli(a.At), Took: view.Took(a.Ms), Class: "bad",
-			Result: view.LastError(api.LastError{Class: a.Class, Status: a.Status}), Answer: view.Line(a.Response), Waited: term.None,
+			Result: view.LastError(api.LastError{Class: a.Class, Status: a.Status}), Answer: c.answer(a.Response), Waited: term.None,
 		}
 		if !before.IsZero() {
 			row.Waited = view.Took(a.At.Sub(before).Milliseconds())
@@ -112,6 +114,15 @@ func (c *call) letterAttempts(d api.DeadLetterDetail) (out []letterAttempt) {
 		out = append(out, row)
 	}
 	return out
+}
+
+// answer is what an endpoint answered, in a list: what it says of people is not known, so that it
+// is hidden with their names.
+func (c *call) answer(s string) string {
+	if c.hide && s != "" {
+		return view.Hidden
+	}
+	return view.Line(s)
 }
 
 func scheduleWords(schedule []string) string {
@@ -172,8 +183,11 @@ func (c *call) curl(d api.DeadLetterDetail) string {
 // elsewhere is where the same event stands for the other webhooks.
 func (c *call) elsewhere(d api.DeadLetterDetail) (out []elsewhere) {
 	ev, err := c.s.o.Service.Event(c.ctx(), uintText(d.Sequence))
-	if err != nil {
-		return nil
+	switch {
+	case api.CodeOf(err) == api.CodeNotFound:
+		return nil // it is kept no longer, and was nobody else's any more
+	case err != nil:
+		return []elsewhere{{State: view.State{Class: "off", Word: "cannot be read now"}}}
 	}
 	names := c.names()
 	for _, at := range ev.Deliveries {

@@ -23,7 +23,8 @@ type deadLetters struct {
 	Groups   []groupRow
 	GroupErr string
 	Letters  []letterRow
-	Matching int64 // how many the filter selects
+	ListErr  string // why the list cannot be read
+	Matching int64  // how many the filter selects
 	Total    int64
 	Sorted   bool  // the newest first
 	First    int64 // number of the first that is shown
@@ -150,7 +151,10 @@ func (c *call) deadLetters() (shown, error) {
 		return shown{Title: m.Heading, Model: m}, nil
 	}
 	if err := c.listLetters(&m, f, st); err != nil {
-		return shown{}, err
+		if api.CodeOf(err) != api.CodeInternal {
+			return shown{}, err
+		}
+		m.ListErr = err.Error()
 	}
 	return shown{Title: m.Heading, Model: m}, nil
 }
@@ -234,7 +238,7 @@ func (c *call) deadLead(st api.Status) string {
 	act := c.activity(st.Webhooks)
 	names, whose, n := view.Names(st.Webhooks), []string{}, int64(0)
 	for _, w := range st.Webhooks {
-		if d := died(map[string]api.WebhookActivity{w.ID: act[w.ID]}); d > 0 {
+		if d := min(died(map[string]api.WebhookActivity{w.ID: act[w.ID]}), w.Dead); d > 0 {
 			n += d
 			whose = append(whose, names[w.ID])
 		}
@@ -325,7 +329,7 @@ func (c *call) hookName(id string) string {
 
 func (m *deadLetters) choices(c *call, groups []api.DeadLetterGroup, st api.Status) {
 	names := view.Names(st.Webhooks)
-	hooks, reasons := [][2]string{{"", "All, removed ones too"}}, [][2]string{{"", "Any"}}
+	hooks, reasons := [][2]string{{"", "All"}}, [][2]string{{"", "Any"}}
 	seenHook, seenReason := map[string]bool{}, map[string]bool{}
 	for _, g := range groups {
 		if !seenHook[g.Webhook] {

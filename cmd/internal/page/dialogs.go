@@ -154,7 +154,13 @@ func (c *call) askRemove() (dialog, error) {
 		}
 		text += "."
 	}
-	again := " Adding the same URL again brings back its settings, so that they can be replayed."
+	if w.Pending == 0 && w.Dead > 0 {
+		text += " " + term.Plural(w.Dead, "dead letter stays.", "dead letters stay.")
+	}
+	again := " Adding the same URL again brings back its settings."
+	if w.Pending+w.Dead > 0 {
+		again = " Adding the same URL again brings back its settings, so that they can be replayed."
+	}
 	if w.Lease != nil {
 		again = " Its receiver is told. Its MCP client alone can subscribe again, as long as the host is allowed."
 	}

@@ -76,7 +76,7 @@ func (s *Server) connect(c *call) error {
 	if err != nil {
 		c.session.tell(notice{State: view.State{Class: "warn", Word: "Not connected"}, Text: err.Error()})
 	} else {
-		c.session.tell(notice{State: view.LinkState(l, nil), Calm: l.State == api.LinkConnected, Text: cmp.Or(l.Reason, "The link is "+string(l.State)+".")})
+		c.session.tell(notice{State: view.LinkState(l, nil), Calm: l.State == api.LinkConnected, Text: c.text(cmp.Or(l.Reason, "The link is "+string(l.State)+".")), Command: c.s.o.Command("connect")})
 	}
 	return c.to(cmp.Or(c.input("back"), Root+"link"))
 }
@@ -84,6 +84,8 @@ func (s *Server) connect(c *call) error {
 func (s *Server) disconnect(c *call) error {
 	if _, err := s.o.Service.Disconnect(c.ctx()); err != nil {
 		c.session.tell(notice{State: view.State{Class: "warn", Word: "Not done"}, Text: err.Error()})
+	} else {
+		c.session.tell(notice{State: view.State{Class: "paused", Word: "Disconnected"}, Calm: true, Text: "Nothing arrives until it is connected again. The account stays linked.", Command: c.s.o.Command("disconnect")})
 	}
 	return c.to(Root + "link")
 }

@@ -95,7 +95,12 @@ func (c *call) overview() (shown, error) {
 	}
 	act := c.activity(st.Webhooks)
 	o.Heading, o.Lead = overviewHead(st, o.Link, len(o.Alarms))
-	if page, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{Backward: true, Limit: 1}); err == nil && len(page.Items) > 0 {
+	switch page, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{Backward: true, Limit: 1}); {
+	case err != nil:
+		o.LastOf = "cannot be read now"
+	case len(page.Items) == 0:
+		o.LastOf = "none is kept"
+	default:
 		o.Last, o.LastOf = c.clock.Ago(page.Items[0].Time), view.Line(page.Items[0].Event)
 	}
 	o.counts(st, act, c.clock.Now)
@@ -151,7 +156,7 @@ func (o *overview) counts(st api.Status, act map[string]api.WebhookActivity, now
 	if st.CountsUnknown {
 		o.Waiting, o.Oldest = term.Unknown, "cannot be read now"
 	}
-	o.DeadNew = term.Count(died(act)) + " new in the last hour"
+	o.DeadNew = term.Count(min(died(act), st.Dead)) + " new in the last hour"
 	o.Kept, o.KeptOf = term.Plural(st.Events, "event", "events"), term.Bytes(st.Bytes)+" on disk"
 }
 

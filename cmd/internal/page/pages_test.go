@@ -32,11 +32,13 @@ var (
 
 // TestEveryPage: each is there, holds neither script nor style of its own nor anything from
 // elsewhere, shows what strangers wrote as text, never a query, and no id twice.
+//
+// Mutation of cmd/internal/page/view/message.go: control characters of a stranger reach the page.
 func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
 	known := map[string]bool{}
-	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what") {
+	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v") {
 		known[name] = true
 	}
 	for _, path := range everyPath() {
@@ -135,6 +137,10 @@ func TestLeases(t *testing.T) {
 }
 
 // TestHidden: with names and numbers hidden no page and no stream holds one, nor a message.
+//
+// Mutation of cmd/internal/page/view/message.go: hidden names are shown.
+// Mutation of stream.go: a tab that was open before names were hidden goes on showing them.
+// Mutation of deadletter.go: what an endpoint answered is shown while names are hidden.
 func TestHidden(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -155,10 +161,45 @@ func TestHidden(t *testing.T) {
 			t.Errorf("%s shows %q", path, secret.FindString(text))
 		}
 	}
-	s := b.stream("stream?of=live")
+	s := b.stream("stream?of=live&hidden=1")
 	defer s.end()
-	if text := s.until(t, `"id":"rate"`); secret.MatchString(text) {
+	if text := s.until(t, `"id":"ev-7"`); secret.MatchString(text) {
 		t.Errorf("the stream shows %q", secret.FindString(text))
+	}
+	if _, text := b.get("webhooks/wh_9QRT"); !strings.Contains(text, "“•••”") {
+		t.Error("what an endpoint answered, which may name people, is shown")
+	}
+	// a tab that was made before, and one that was made after it was hidden, once it is no longer
+	other := b.stream("stream?of=live")
+	defer other.end()
+	if text := other.until(t, "event: anew"); strings.Contains(text, "ev-7") {
+		t.Errorf("another tab is sent\n%s", text)
+	}
+	b.post("settings", b.form("hide", "0"))
+	s.until(t, "event: anew")
+	s.over(t)
+}
+
+// TestHiddenIsRemembered: by the browser, for its next session, also at another port.
+//
+// Mutation of sessions.go: the next session shows what was hidden.
+func TestHiddenIsRemembered(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	b.post("settings", b.form("hide", "1"))
+	b.post("settings", b.form("exact", "1"))
+	for _, shows := range []string{"", "0"} {
+		if shows != "" {
+			b.post("settings", b.form("hide", shows))
+		}
+		next, base := newServer(t, everything())
+		b.base = base
+		if status, _ := b.get(strings.TrimPrefix(next.Link(base).URL, base+Root)); status != http.StatusOK {
+			t.Fatalf("the next session: %d", status)
+		}
+		if _, text := b.get(""); strings.Contains(text, ownNumber) != (shows == "0") || strings.Contains(text, " ago<") {
+			t.Errorf("the next session, after hide=%q, shows\n%s", shows, text)
+		}
 	}
 }
 
@@ -190,18 +231,23 @@ func TestARefusedSubscription(t *testing.T) {
 }
 
 // TestWhatCannotBeRead: a page says so, and never shows an empty list for it.
+//
+// Mutation of deadletters.go: an empty list stands for one that cannot be read.
 func TestWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	f := everything()
 	b := open(t, f)
 	f.fail = api.Errorf(api.CodeInternal, "a part of outbox.db cannot be read")
-	for _, path := range []string{"deadletters", "events", "live", "audit", "webhooks/wh_9QRT"} {
+	for path, want := range map[string]int{"deadletters": http.StatusOK, "events": http.StatusInternalServerError, "live": http.StatusInternalServerError, "audit": http.StatusInternalServerError, "webhooks/wh_9QRT": http.StatusOK} {
 		status, text := b.get(path)
-		if status != http.StatusInternalServerError || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, "Overview") {
+		if none := regexp.MustCompile("No dead letter|Nothing is dead|None: everything|None yet").FindString(text); none != "" {
+			t.Errorf("%s says %q of what it could not read", path, none)
+		}
+		if status != want || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, "Overview") {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
 	}
-	if status, text := b.get(""); status != http.StatusOK || !strings.Contains(text, "3 alarms") {
+	if status, text := b.get(""); status != http.StatusOK || !strings.Contains(text, "3 alarms") || !strings.Contains(text, "cannot be read now") || strings.Contains(text, "none is kept") {
 		t.Errorf("the overview goes with it: %d", status)
 	}
 	for _, path := range []string{"webhooks/wh_NONE", "deadletters/dl_wh_9QRT_8", "nothing", "webhooks/wh_9QRT/nothing"} {

@@ -2,12 +2,16 @@ package page
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"embed"
+	"encoding/hex"
 	"fmt"
 	"html/template"
 	"io/fs"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,6 +53,15 @@ func (s *Server) pages() []page {
 	}
 }
 
+// address is where the page is whose stream has this query.
+func (p page) address(q url.Values) string {
+	at := strings.NewReplacer("{$}", "", "{id}", pathEscape(q.Get("id"))).Replace(p.path)
+	for _, name := range []string{"of", "id", "after", "hidden"} {
+		q.Del(name)
+	}
+	return query(Root+at, q)
+}
+
 // pageOf returns the page of a name.
 func (s *Server) pageOf(name string) (page, bool) {
 	for _, p := range s.pages() {
@@ -74,7 +87,7 @@ func (s *Server) shown(p page) handler {
 func parseTemplates() (map[string]*template.Template, error) {
 	base, err := template.New("layout").Funcs(template.FuncMap{
 		"count": term.Count, "plural": term.Plural, "address": view.AddressOf, "reason": view.Reason, "line": view.Line, "took": view.Took, "pair": pair,
-		"lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
+		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
@@ -124,8 +137,35 @@ type frame struct {
 	Reload int
 }
 
-// Alarms64 is Alarms as the templates count.
-func (f frame) Alarms64() int64 { return int64(f.Alarms) }
+// Alarmed says how many alarms there are, "" for none.
+func (f frame) Alarmed() string {
+	if f.Alarms == 0 {
+		return ""
+	}
+	return term.Plural(int64(f.Alarms), "alarm", "alarms")
+}
+
+// OwnTitle is the title of the page without the alarms, which the overview's own title names.
+func (f frame) OwnTitle() string {
+	if f.Title == f.Alarmed() {
+		return ""
+	}
+	return f.Title
+}
+
+// TabTitle is the title of the browser's tab: alarms first, whatever page it is of.
+func (f frame) TabTitle() string {
+	words := []string{f.Alarmed(), f.OwnTitle(), "waoutbox"}
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " · ")
+}
+
+// Icon is the icon of the browser's tab.
+func (f frame) Icon() string {
+	if f.Alarms > 0 || !f.Known {
+		return Root + "assets/icon-alarm.svg"
+	}
+	return Root + "assets/icon.svg"
+}
 
 // notice tells how an action ended, on the page that follows it.
 type notice struct {
@@ -133,6 +173,7 @@ type notice struct {
 	Calm    bool // it went as it should
 	Heading string
 	Text    string
+	Command string // that does the same; "" a dialog has named it
 	Secret  string // shown once
 	Until   view.Time
 	Hook    string // whose
@@ -185,6 +226,9 @@ func (c *call) renderPage(p page, what shown) error {
 		}
 		if c.last > 0 {
 			q.Set("after", fmt.Sprint(c.last))
+		}
+		if c.hide {
+			q.Set("hidden", "1")
 		}
 		f.Stream = Root + "stream?" + q.Encode()
 	}
@@ -242,9 +286,24 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) {
 	}
 	kind := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(r.PathValue("name"))]
 	w.Header().Set("Content-Type", kind)
-	// another version may serve the same address tomorrow
+	// another version may serve the same address tomorrow, but for one that names these bytes
 	w.Header().Set("Cache-Control", "no-cache")
+	if r.URL.Query().Get("v") == sumOf(raw) {
+		w.Header().Set("Cache-Control", "private, max-age=31536000, immutable")
+	}
 	_, _ = w.Write(raw)
+}
+
+// asset is the address of a file that a browser may keep: nothing is painted before the style sheet
+// is there.
+func asset(name string) (string, error) {
+	raw, err := files.ReadFile("assets/" + name)
+	return Root + "assets/" + name + "?v=" + sumOf(raw), err
+}
+
+func sumOf(raw []byte) string {
+	sum := sha256.Sum256(raw)
+	return hex.EncodeToString(sum[:8])
 }
 
 // names calls every webhook in use by its short name.

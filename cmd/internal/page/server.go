@@ -149,6 +149,7 @@ func (s *Server) routes() *http.ServeMux {
 		get(p.path, s.shown(p))
 	}
 	m.HandleFunc("GET "+Root+"stream", s.within(0, s.stream))
+	get("glance", s.glance)
 	post("settings", s.choose)
 	post("end", s.endSession)
 

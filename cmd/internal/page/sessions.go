@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"net/http"
+	"strings"
 	"sync"
 	"time"
 )
@@ -14,6 +16,16 @@ const (
 	sessionLife = 12 * time.Hour  // from the use of its link
 	maxLinks    = 16              // unused at once; the oldest goes
 	maxSessions = 16
+)
+
+// choicesCookie remembers what is hidden. The port is not in its name: without the HTTP listener
+// the page has another one with each start of the service. It only says how this browser is shown
+// what its session may see anyway.
+const (
+	choicesCookie = "waoutbox_page_choices"
+	choiceHide    = "hide"
+	choiceExact   = "exact"
+	choicesLife   = 365 * 24 * time.Hour
 )
 
 // sessions are the links that were given out and the sessions that came of them, in memory: they
@@ -36,6 +48,7 @@ type session struct {
 	until time.Time
 
 	mu     sync.Mutex
+	chosen bool // hide and exact are known: chosen in this session, or remembered by the browser
 	hide   bool // names, numbers and content are not shown
 	exact  bool // times are shown as they are
 	notice *notice
@@ -144,18 +157,35 @@ func (s *session) fits(csrf string) bool {
 	return subtle.ConstantTimeCompare([]byte(csrf), []byte(s.csrf)) == 1
 }
 
-// choices returns what is shown, and how.
-func (s *session) choices() (hide, exact bool) {
+// choices returns what is shown, and how. The first request of a session says what its browser
+// remembers.
+func (s *session) choices(r *http.Request) (hide, exact bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if !s.chosen {
+		s.chosen = true
+		if c, err := r.Cookie(choicesCookie); err == nil {
+			s.hide, s.exact = strings.Contains(c.Value, choiceHide), strings.Contains(c.Value, choiceExact)
+		}
+	}
 	return s.hide, s.exact
 }
 
-// choose changes what is shown.
-func (s *session) choose(change func(hide, exact *bool)) {
+// choose changes what is shown, and returns the cookie by which the browser remembers it for its
+// next session.
+func (s *session) choose(change func(hide, exact *bool)) *http.Cookie {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.chosen = true
 	change(&s.hide, &s.exact)
+	c := &http.Cookie{Name: choicesCookie, Path: Root, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(choicesLife / time.Second)}
+	if s.hide {
+		c.Value = choiceHide
+	}
+	if s.exact {
+		c.Value += choiceExact
+	}
+	return c
 }
 
 // tell keeps a notice until the next page that shows it.

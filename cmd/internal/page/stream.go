@@ -2,9 +2,12 @@ package page
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"hash/maphash"
+	"io"
 	"net/http"
 	"regexp"
 	"slices"
@@ -18,6 +21,7 @@ import (
 const (
 	beatEvery   = 5 * time.Second  // how often a stream says that it is there
 	beatWrite   = 10 * time.Second // for a browser to take one message
+	replayEvery = time.Second / 2  // how often a page is looked at while a replay runs
 	linesAtOnce = 20               // new events in one message; more become one line
 	linesOpen   = 40               // events whose deliveries are looked at again
 )
@@ -30,23 +34,30 @@ type message struct {
 	ID   string `json:"id,omitempty"`
 	HTML string `json:"html,omitempty"`
 	Text string `json:"text,omitempty"`
+	Icon string `json:"icon,omitempty"`
 }
 
 // follow is one stream: the parts of one page, rendered as the page has them, as they change.
 type follow struct {
-	c     *call
-	page  page
-	out   *http.ResponseController
-	seed  maphash.Seed
-	sent  map[string]uint64
-	title string
-	beat  time.Time
-	said  facts
-	begun bool
+	c    *call
+	page page
+	out  *http.ResponseController
+	back string // the address of the page, which forms lead back to
+	// the page was made with names and numbers hidden
+	hidden bool
+	seed   maphash.Seed
+	sent   map[string]uint64
+	title  string
+	beat   time.Time
+	said   facts
+	begun  bool
 
-	// of the live page
-	from uint64
-	open map[uint64]api.Event
+	running, fast bool // a replay runs; the page is looked at as often as that needs
+
+	// of the live page: what comes next, what is new to the page, what may still change
+	from, first uint64
+	followed    bool
+	open        map[uint64]api.Event
 }
 
 // stream sends what changes on a page until its session, the service or its reader ends.
@@ -62,19 +73,28 @@ func (s *Server) stream(c *call) error {
 		http.Error(c.w, "too many open pages", http.StatusServiceUnavailable)
 		return nil
 	}
-	f := &follow{c: c, page: p, out: http.NewResponseController(c.w), seed: maphash.MakeSeed(), sent: map[string]uint64{}, from: parseUint(c.r.URL.Query().Get("after")) + 1, open: map[uint64]api.Event{}}
+	f := &follow{c: c, page: p, hidden: c.r.URL.Query().Get("hidden") != "", out: http.NewResponseController(c.w), seed: maphash.MakeSeed(), sent: map[string]uint64{}, from: parseUint(c.r.URL.Query().Get("after")) + 1, open: map[uint64]api.Event{}}
+	f.back = p.address(c.r.URL.Query())
+	f.first, f.followed = f.from, f.from <= 1
 	c.w.Header().Set("Content-Type", "text/event-stream")
 	c.w.WriteHeader(http.StatusOK)
-	tick := time.NewTicker(p.every)
+	tick, over := time.NewTicker(p.every), time.NewTimer(time.Until(c.session.until))
 	defer tick.Stop()
+	defer over.Stop()
 	for {
 		if err := f.look(); err != nil {
 			return nil //nolint:nilerr // the reader is gone, and has its page
 		}
+		if f.running != f.fast {
+			f.fast = f.running
+			tick.Reset(map[bool]time.Duration{true: min(p.every, replayEvery), false: p.every}[f.fast])
+		}
 		select {
 		case <-tick.C:
+		case <-over.C:
+			return f.ended()
 		case <-c.session.ended:
-			return nil
+			return f.ended()
 		case <-s.ctx.Done():
 			return nil
 		case <-c.ctx().Done():
@@ -83,9 +103,25 @@ func (s *Server) stream(c *call) error {
 	}
 }
 
-// look makes the page anew and sends what is not as it was. It fails when nobody reads it.
+// endedMessage tells a browser that its session is over: it is not to ask again.
+const endedMessage = "event: ended\ndata: {}\n\n"
+
+func (f *follow) ended() error {
+	_ = f.out.SetWriteDeadline(time.Now().Add(beatWrite))
+	_, _ = io.WriteString(f.c.w, endedMessage) // a reader that is gone need not know
+	return nil
+}
+
+// errAnew ends a stream whose page is to be loaded anew.
+var errAnew = errors.New("the page is to be loaded anew")
+
+// look makes the page anew and sends what is not as it was. It fails when nobody reads it, or what
+// the page shows was hidden, or shown again, in another tab: lists do not change by themselves.
 func (f *follow) look() error {
 	now := f.c.again()
+	if now.hide != f.hidden {
+		return cmp.Or(f.send("anew", message{}), errAnew)
+	}
 	if now.clock.Now.Sub(f.beat) >= beatEvery {
 		f.beat = now.clock.Now
 		if err := f.send("beat", message{Text: now.clock.Now.UTC().Format(time.RFC3339Nano)}); err != nil {
@@ -97,10 +133,10 @@ func (f *follow) look() error {
 		return f.once("trouble", message{Text: err.Error()})
 	}
 	d := document{now.frame(what.Title), what.Model}
-	d.Frame.Nav = f.page.nav
-	if f.title != what.Title {
-		f.title = what.Title
-		if err := f.send("title", message{Text: what.Title + " · waoutbox"}); err != nil {
+	d.Frame.Nav, d.Frame.Back = f.page.nav, f.back
+	if title := d.Frame.TabTitle(); f.title != title {
+		f.title = title
+		if err := f.send("title", message{Text: title, Icon: d.Frame.Icon()}); err != nil {
 			return err
 		}
 	}
@@ -146,9 +182,23 @@ func (f *follow) send(event string, m message) error {
 	return f.out.Flush()
 }
 
+// glance is what the tab of a hidden page shows.
+type glance struct {
+	Alarms string `json:"alarms"` // how many, "" for none
+	Icon   string `json:"icon"`
+}
+
+// glance serves a tab that nobody looks at, which has no stream: a browser opens only a few at
+// once.
+func (s *Server) glance(c *call) error {
+	f := c.frame("")
+	c.w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(c.w).Encode(glance{f.Alarmed(), f.Icon()})
+}
+
 // again is the same request a moment later, for what changes by itself.
 func (c *call) again() *call {
-	hide, exact := c.session.choices()
+	hide, exact := c.session.choices(c.r)
 	return &call{s: c.s, w: c.w, r: c.r, session: c.session, hide: hide, clock: view.Clock{Now: time.Now(), Zone: c.clock.Zone, Exact: exact}, streaming: true}
 }
 
@@ -179,7 +229,9 @@ func (f *follow) say(c *call) error {
 			words = append(words, "Ended: "+text)
 		}
 	}
+	f.running = false
 	for _, r := range c.replayRows("") {
+		f.running = f.running || r.Running
 		q := 4 * r.Percent / 100
 		if before, known := was.quarters[r.ID]; known && r.Running && q > before {
 			words = append(words, fmt.Sprintf("%d %% replayed", q*25))
@@ -219,6 +271,11 @@ func (f *follow) lines(c *call) error {
 	}
 	f.from = max(page.Next, f.from)
 	names, attempts := view.Names(st.Webhooks), c.lastAttempts(st)
+	if !f.followed {
+		if err := f.follows(c); err != nil {
+			return nil //nolint:nilerr // as above
+		}
+	}
 	for seq, ev := range f.open {
 		row := c.eventRow(ev, names, attempts)
 		if err := f.line("part", c, row, rowID(seq)); err != nil {
@@ -256,6 +313,22 @@ func (f *follow) lines(c *call) error {
 		}
 		delete(f.open, oldest)
 	}
+	return nil
+}
+
+// follows takes the events that the page has already, those that a hidden tab missed among them:
+// each is sent once, and again when its deliveries change.
+func (f *follow) follows(c *call) error {
+	page, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{EventFilter: c.liveFilter(), From: f.first - 1, Backward: true, Limit: liveShown, Bodies: true})
+	if err != nil {
+		return err
+	}
+	for _, ev := range page.Items {
+		if ev.Sequence < f.first {
+			f.open[ev.Sequence] = ev
+		}
+	}
+	f.followed = true
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -122,8 +123,18 @@ func TestLiveStream(t *testing.T) {
 	b := open(t, f)
 	s := b.stream("stream?of=live&after=7")
 	defer s.end()
-	s.until(t, `"id":"rate"`)
+	if text := s.until(t, `"id":"ev-7"`); !strings.Contains(text, `"id":"rate"`) || strings.Contains(text, "event: line") {
+		t.Errorf("what the page began with:\n%s", text)
+	}
+	f.change(func() {
+		f.events[0].Deliveries[2].State = api.EventDelivered
+	})
+	if text := s.until(t, `"id":"ev-7"`); !strings.Contains(text, "archive.example.com delivered") {
+		t.Errorf("a delivery of what the page began with:\n%s", text)
+	}
 	ev := f.events[0]
+	ev.Deliveries = slices.Clone(ev.Deliveries)
+	ev.Deliveries[2].State = api.EventPending
 	ev.ID, ev.Sequence = "evt_8", 8
 	f.change(func() { f.events = append(f.events, ev) })
 	if text := s.until(t, "event: line"); !strings.Contains(text, `"id":"ev-8"`) || !strings.Contains(text, "waits for archive.example.com") || strings.Contains(text, "ev-7") {
@@ -138,6 +149,8 @@ func TestLiveStream(t *testing.T) {
 }
 
 // TestStreamsEnd: with the service at once, so that they hold no stop up; there are only so many.
+//
+// Mutation of stream.go: an open page holds a stop.
 func TestStreamsEnd(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
@@ -158,7 +171,7 @@ func TestStreamsEnd(t *testing.T) {
 	s.over(t)
 }
 
-// TestAStreamWithoutASession ends for good: the browser does not try again.
+// TestAStreamWithoutASession says so, so that the browser does not try again.
 func TestAStreamWithoutASession(t *testing.T) {
 	t.Parallel()
 	_, base := newServer(t, everything())
@@ -173,8 +186,52 @@ func TestAStreamWithoutASession(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	raw, err := io.ReadAll(resp.Body)
 	resp.Body.Close()
-	if resp.StatusCode != http.StatusNoContent {
-		t.Errorf("%d", resp.StatusCode)
+	if err != nil || string(raw) != endedMessage {
+		t.Errorf("%d %q %v", resp.StatusCode, raw, err)
+	}
+}
+
+// TestTheTabHasTheAlarms: its title and its icon, whatever page it is of, also while nobody looks.
+func TestTheTabHasTheAlarms(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	for path, want := range map[string]string{"": "3 alarms · waoutbox", "live": "3 alarms · Live · waoutbox", "deadletters/dl_wh_9QRT_7": "3 alarms · Dead: "} {
+		if _, text := b.get(path); !strings.Contains(text, "<title>"+want) || !strings.Contains(text, `href="/page/assets/icon-alarm.svg"`) {
+			t.Errorf("the tab of %q:\n%.600s", path, text)
+		}
+	}
+	s := b.stream("stream?of=live")
+	defer s.end()
+	s.until(t, `"text":"3 alarms · Live · waoutbox","icon":"/page/assets/icon-alarm.svg"`)
+	f.change(func() { f.status.Alarms = nil })
+	s.until(t, `"text":"Live · waoutbox","icon":"/page/assets/icon.svg"`)
+	if _, text := b.get("glance"); text != `{"alarms":"","icon":"/page/assets/icon.svg"}`+"\n" {
+		t.Errorf("a tab that nobody looks at is told %q", text)
+	}
+	for _, icon := range []string{"icon.svg", "icon-alarm.svg"} {
+		if status, text := b.get("assets/" + icon); status != http.StatusOK || !strings.Contains(text, "<svg") {
+			t.Errorf("%s: %d", icon, status)
+		}
+	}
+}
+
+// TestAFormOfAStreamLeadsToItsPage: what was rendered anew leads back to the page, and not to its
+// stream.
+//
+// Mutation of stream.go: a button of a part that changed by itself leads to the stream.
+func TestAFormOfAStreamLeadsToItsPage(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	for path, want := range map[string]string{
+		"stream?of=deadletters&after=7&reason=503": "/page/deadletters?reason=503", "stream?of=webhook&id=wh_9QRT": "/page/webhooks/wh_9QRT", "stream?of=events": "/page/events",
+	} {
+		s := b.stream(path)
+		if text := s.until(t, `"id":"replays"`); !strings.Contains(text, `name=\"back\" value=\"`+want+`\"`) {
+			t.Errorf("a form of %s leads elsewhere:\n%s", path, text)
+		}
+		s.end()
 	}
 }

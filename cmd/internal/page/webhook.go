@@ -26,6 +26,7 @@ type webhookModel struct {
 	Attempts []attemptRow
 	Failed   bool // only failed ones are shown
 	Known    view.Time
+	ActErr   string // why the last hour and the attempts cannot be read
 	Groups   []groupRow
 	GroupErr string
 	Settings []setting
@@ -74,7 +75,7 @@ func (c *call) webhook() (shown, error) {
 	m.Rotating = c.clock.Stamp(w.RotationUntil)
 	act, err := c.s.o.Service.WebhookActivity(c.ctx(), w.ID)
 	if err != nil {
-		return shown{}, err
+		m.ActErr = err.Error()
 	}
 	m.Plots, m.Known = c.hoursOf(act, w), c.clock.Stamp(act.Since)
 	schedule := max(len(w.Schedule), 1)
@@ -117,7 +118,7 @@ func hookSummary(w api.Webhook) string {
 func (c *call) attemptRow(id string, a api.RecentAttempt, schedule int) attemptRow {
 	r := attemptRow{
 		At: c.clock.StampMilli(a.At), Event: view.Line(a.Event), Seq: a.Sequence, N: a.Attempt, Took: view.Took(a.Ms), Class: view.AttemptState(a.Outcome),
-		Result: view.Attempt(a), Message: c.text(view.Line(a.Message)),
+		Result: view.Attempt(a), Message: c.answer(a.Message),
 	}
 	if a.Outcome == "delivered" || r.Message == r.Result {
 		r.Message = ""

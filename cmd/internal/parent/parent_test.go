@@ -50,6 +50,8 @@ func startWatcher() {
 }
 
 // A process notices that the one that started it has ended, and not before.
+//
+// Mutation of parent.go: a session outlives its client when something else holds the pipe.
 func TestWatch(t *testing.T) {
 	t.Parallel()
 	cmd := exec.Command(os.Args[0])

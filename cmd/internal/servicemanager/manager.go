@@ -1,5 +1,5 @@
 // Package servicemanager has the service started by the system: a unit of systemd, an agent of
-// launchd, or a task of Windows at the user's logon. It writes their files and calls their
+// launchd, or what Windows starts at the user's logon. It writes their files and calls their
 // commands; nothing of it runs as another user than who installs it, whose state it is.
 package servicemanager
 
@@ -62,6 +62,15 @@ type backend interface {
 	status(ctx context.Context, st *Status)
 }
 
+// stopper is a backend that does not end by itself what it has started.
+type stopper interface {
+	stop(ctx context.Context) error
+}
+
+// outputDelay is how long the output of a command is read after it has ended: what it started in
+// the background may keep it open (Windows' desktop does, which the first command there starts).
+const outputDelay = time.Second
+
 // hash tells the names of several state directories apart.
 func (s Service) hash() string {
 	if s.Default {
@@ -75,7 +84,12 @@ func (s Service) run(ctx context.Context, name string, args ...string) (string, 
 	if s.Run != nil {
 		return s.Run(ctx, name, args...)
 	}
-	out, err := exec.CommandContext(ctx, name, args...).CombinedOutput()
+	cmd := exec.CommandContext(ctx, name, args...)
+	cmd.WaitDelay = outputDelay
+	out, err := cmd.CombinedOutput()
+	if errors.Is(err, exec.ErrWaitDelay) { // the command itself succeeded
+		err = nil
+	}
 	text := strings.TrimSpace(string(out))
 	if err != nil && text != "" {
 		err = fmt.Errorf("%s %s: %s", name, strings.Join(args, " "), strings.TrimRight(firstLine(text), "."))
@@ -97,7 +111,7 @@ func (s Service) backend() (backend, error) {
 	case "darwin":
 		return launchd{s}, nil
 	case "windows":
-		return task{s}, nil
+		return logon{s}, nil
 	}
 	return nil, ErrUnsupported
 }
@@ -137,6 +151,12 @@ func (s Service) Install(ctx context.Context, before func() error) (Status, erro
 			}
 		case path != "":
 			_ = os.WriteFile(path, old, 0o644) //nolint:gosec // it holds no secret
+		default:
+			before := s
+			before.Executable = was.Executable
+			if b, err := before.backend(); err == nil {
+				_ = b.enable(ctx)
+			}
 		}
 		s.forgotten(ctx, b)
 	}
@@ -184,6 +204,11 @@ func (s Service) Uninstall(ctx context.Context) (Status, error) {
 	}
 	if err := b.uninstall(ctx); err != nil {
 		return st, err
+	}
+	if b, ok := b.(stopper); ok && st.Running {
+		if err := b.stop(ctx); err != nil {
+			return st, err
+		}
 	}
 	if path := b.file(); path != "" {
 		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

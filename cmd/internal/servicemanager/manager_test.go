@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -59,13 +60,13 @@ func TestALifeOfAService(t *testing.T) {
 	for goos, want := range map[string][]string{
 		"linux":   {"--user daemon-reload", "--user enable waoutbox-", "--user restart waoutbox-", "--user start waoutbox-", "--user disable --now waoutbox-"},
 		"darwin":  {"launchctl bootout gui/1000/waoutbox-", "launchctl bootstrap gui/1000 ", "launchctl kickstart gui/1000/waoutbox-"},
-		"windows": {"schtasks /Create /F /SC ONLOGON", "schtasks /Run /TN waoutbox-", "schtasks /Delete /F /TN waoutbox-"},
+		"windows": {`reg add HKCU\Software\Microsoft\Windows\CurrentVersion\Run /v waoutbox-`, `waoutbox --state-dir /srv/a <b> $HOME start`, "reg delete HKCU", " stop"},
 	} {
 		t.Run(goos, func(t *testing.T) {
 			t.Parallel()
-			c := &calls{says: map[string]string{"is-enabled": "enabled", "is-active": "active", "launchctl print": "\tstate = running", "Linger": "no", "schtasks /Query": "<Task></Task>"}}
+			c := &calls{says: map[string]string{"is-enabled": "enabled", "is-active": "active", "launchctl print": "\tstate = running", "Linger": "no", "reg query": `  waoutbox-1    REG_SZ    "/opt/my "wa"/100%/waoutbox" --state-dir "/srv" start`}}
 			s := service(t, goos, c)
-			if goos != "windows" { // whose task stands in no file
+			if goos != "windows" { // whose entry stands in no file
 				if st, err := s.Status(t.Context()); err != nil || st.Installed {
 					t.Fatalf("at first: %+v, %v", st, err)
 				}
@@ -77,7 +78,7 @@ func TestALifeOfAService(t *testing.T) {
 				}
 			}
 			st, err := s.Install(t.Context(), nothing)
-			if err != nil || !st.Installed || !st.Enabled || goos != "windows" && !st.Running || st.NoLinger != (goos == "linux") {
+			if err != nil || !st.Installed || !st.Enabled || !st.Running || st.NoLinger != (goos == "linux") {
 				t.Fatalf("installed: %+v, %v", st, err)
 			}
 			if goos == "linux" && st.Executable != s.Executable {
@@ -169,6 +170,9 @@ func wellFormed(plist string) error {
 
 // What cannot be installed leaves nothing, and what was installed before as it was; what runs
 // without the manager is ended only once that has taken it.
+//
+// Mutation of manager.go: an installation that fails leaves a part of itself.
+// Mutation of manager.go: what runs without the manager is ended before that has taken the service.
 func TestAManagerThatFails(t *testing.T) {
 	t.Parallel()
 	for fails, ended := range map[string]bool{"daemon-reload": false, "enable": false, "restart": true} {
@@ -197,9 +201,10 @@ func TestAManagerThatFails(t *testing.T) {
 	if _, err := service(t, "linux", c).Install(t.Context(), func() error { return errors.New("it does not end") }); err == nil || strings.Contains(strings.Join(c.all, "\n"), "restart") {
 		t.Errorf("beside one that does not end: %v, %q", err, c.all)
 	}
-	for goos, away := range map[string]string{"linux": "disable --now", "darwin": "bootout", "windows": "schtasks /Delete"} {
-		for _, there := range []string{"", "<Task></Task>"} { // what was installed before
-			c := &calls{says: map[string]string{"schtasks /Query": there}}
+	for goos, away := range map[string]string{"linux": "disable --now", "darwin": "bootout", "windows": "reg delete"} {
+		// what was installed before
+		for _, there := range []string{"", `  waoutbox-1    REG_SZ    "C:\old.exe" --state-dir "C:\s" start`} {
+			c := &calls{says: map[string]string{"reg query": there}}
 			ctx, interrupt := context.WithCancel(t.Context())
 			_, err := service(t, goos, c).Install(ctx, func() error { interrupt(); return ctx.Err() })
 			taken := slices.ContainsFunc(c.all, func(line string) bool { return strings.Contains(line, away) })
@@ -214,6 +219,8 @@ func TestAManagerThatFails(t *testing.T) {
 }
 
 // The manager is told over its socket, and the watchdog hears nothing of a process that hangs.
+//
+// Mutation of notify.go: a process that hangs and is called alive.
 func TestNotify(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		return // there is no systemd
@@ -275,12 +282,60 @@ func TestNotify(t *testing.T) {
 	}
 }
 
-// On Windows a query that succeeds and says nothing is no task: under Wine every service was
-// installed.
-func TestATaskThatIsNotThere(t *testing.T) {
+// What Windows' registry says: nothing, an entry, and one that the user has switched off. What a
+// failed installation had replaced is there again.
+func TestAnEntryOfWindows(t *testing.T) {
 	t.Parallel()
-	s := service(t, "windows", &calls{})
-	if st, err := s.Status(t.Context()); err != nil || st.Installed || st.Enabled {
-		t.Errorf("%+v, %v", st, err)
+	entry := "\r\nHKEY_CURRENT_USER\\Software\r\n    waoutbox-1    REG_SZ    \"C:\\a b\\old.exe\" --state-dir \"C:\\s\" start\r\n\r\n"
+	for _, c := range []struct {
+		run, approved  string
+		installed, set bool
+	}{
+		{"", "", false, false},
+		{entry, "", true, true},
+		{entry, "    waoutbox-1    REG_BINARY    020000000000000000000000\r\n", true, true},
+		{entry, "    waoutbox-1    REG_BINARY    0300000074E81D0A2A5FDC01\r\n", true, false},
+	} {
+		st, err := service(t, "windows", &calls{says: map[string]string{`CurrentVersion\Run`: c.run, "StartupApproved": c.approved}}).Status(t.Context())
+		if err != nil || st.Installed != c.installed || st.Enabled != c.set {
+			t.Errorf("%q, %q: %+v, %v", c.run, c.approved, st, err)
+		}
+		if want := `C:\a b\old.exe`; c.installed && st.Executable != want {
+			t.Errorf("it starts %s", st.Executable)
+		}
+	}
+	c := &calls{says: map[string]string{"reg query": entry}}
+	if _, err := service(t, "windows", c).Install(t.Context(), func() error { return errors.New("no") }); err == nil {
+		t.Error("no error")
+	}
+	if last := c.all[len(c.all)-1]; !strings.Contains(last, "reg add") || !strings.Contains(last, `"C:\a b\old.exe" --state-dir`) {
+		t.Errorf("taken back with %s", last)
+	}
+}
+
+// What a manager's command leaves in the background keeps its output open, as the desktop does that
+// the first command on a Windows starts: installing waited for it without end.
+//
+// Mutation of manager.go: a command of the manager that leaves something in the background, waited
+// for without end.
+func TestACommandThatLeavesAnother(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		t.Skip("there is no sh")
+	}
+	out, err := Service{}.run(t.Context(), "sh", "-c", "sleep 30 & echo $!")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.FindProcess(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := left.Kill(); err != nil {
+		t.Errorf("it returned only when what was left had ended: %v", err)
 	}
 }

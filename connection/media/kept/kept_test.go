@@ -222,6 +222,8 @@ func TestFullDisk(t *testing.T) {
 }
 
 // A kept file that no longer has its content is not given out, and is removed.
+//
+// Mutation of store.go: a kept file that was damaged on the disk is given out.
 func TestDamagedFile(t *testing.T) {
 	r := newRig(t, Policy{Kinds: all})
 	r.run()
@@ -281,6 +283,8 @@ func TestFullDiskAfterTheFetch(t *testing.T) {
 
 // A medium whose fetch panics is given up, and ends neither the store nor the service: it would be
 // the same again after a restart.
+//
+// Mutation of run.go: a panic over a medium ends the service.
 func TestAFetchThatPanicsIsGivenUp(t *testing.T) {
 	r := newRig(t, Policy{Kinds: all})
 	r.room = func(n int64) error {

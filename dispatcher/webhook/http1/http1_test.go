@@ -36,6 +36,8 @@ func TestConnectionsAreKept(t *testing.T) {
 
 // A response that came along with the one before is nobody's: its connection is given up. With the
 // client of net/http, 5 of 20,000 such requests were told "stray".
+//
+// Mutation of exchange.go: the same in one packet with the response before.
 func TestAStrayResponseIsNobodys(t *testing.T) {
 	const stray = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nstray"
 	for _, secure := range []bool{false, true} {
@@ -75,6 +77,8 @@ func (c *corked) Write(b []byte) (int, error) {
 
 // A TLS record that came along with the response's is read ahead by crypto/tls: neither the socket
 // nor the buffer above tells of it.
+//
+// Mutation of conn.go: the same in the record of TLS that brought the response before.
 func TestAStrayRecordIsNobodys(t *testing.T) {
 	e := listen(t, true, nil)
 	e.serve.Store(func(raw net.Conn, config *tls.Config) {
@@ -101,6 +105,9 @@ func TestAStrayRecordIsNobodys(t *testing.T) {
 }
 
 // A dial and its handshake end with the limit of the exchange, whatever the caller's context says.
+//
+// Mutation of pool.go: an endpoint that never ends its response keeps its attempt.
+// Mutation of pool.go: a dial is waited for beyond the attempt's limit.
 func TestADialEndsWithItsLimit(t *testing.T) {
 	e := listen(t, true, nil)
 	e.serve.Store(func(raw net.Conn, _ *tls.Config) { _, _ = io.Copy(io.Discard, raw) })
@@ -126,6 +133,9 @@ func TestADialEndsWithItsLimit(t *testing.T) {
 
 // An exchange with an endpoint that takes the request and stays silent ends with its limit,
 // whatever the caller's context says, over a new connection and over a kept one.
+//
+// Mutation of pool.go: a handshake is waited for beyond the attempt's limit.
+// Mutation of conn.go: a silent endpoint is waited for beyond the attempt's limit.
 func TestAnExchangeEndsWithItsLimit(t *testing.T) {
 	silent := make(chan struct{})
 	e := listen(t, false, func(c net.Conn, _ int) {
@@ -202,6 +212,8 @@ func TestAClosedConnectionIsNotUsed(t *testing.T) {
 
 // A request that may have arrived is not sent again: the endpoint reads the second one of its
 // connection and closes.
+//
+// Mutation of exchange.go: a request that may have arrived is sent again inside one attempt.
 func TestARequestIsSentOnce(t *testing.T) {
 	var posts atomic.Int32
 	e := listen(t, false, func(c net.Conn, _ int) {

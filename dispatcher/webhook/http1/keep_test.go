@@ -13,6 +13,9 @@ import (
 // A status without a body whose endpoint names the length of one, and sends it later, costs its
 // connection. The next request was told `malformed HTTP version "okHTTP/1.1"`, which cost its
 // delivery an attempt.
+//
+// Mutation of exchange.go: a body that an endpoint must not send, and sends late, is taken for the
+// next response.
 func TestABodyThatMustNotBeIsNobodys(t *testing.T) {
 	for _, head := range []string{
 		"204 No Content\r\nContent-Length: 2", "304 Not Modified\r\nContent-Length: 2", "204 No Content\r\nTransfer-Encoding: chunked",
@@ -43,6 +46,8 @@ func TestABodyThatMustNotBeIsNobodys(t *testing.T) {
 // A response after a failure is nobody's: it reaches the endpoint's side of the connection while
 // the next request is on its way, when nothing tells it from that one. Of 400 events that
 // were all answered 500, 76 counted as delivered.
+//
+// Mutation of exchange.go: a response after a failure is taken for the next request's.
 func TestAResponseAfterAFailureIsNobodys(t *testing.T) {
 	for _, failure := range []string{"301 Moved Permanently", "304 Not Modified", "400 Bad Request", "410 Gone", "429 Too Many Requests", "500 Oops", "599 None"} {
 		for _, secure := range []bool{false, true} {
@@ -74,6 +79,9 @@ func TestAResponseAfterAFailureIsNobodys(t *testing.T) {
 
 // A connection is kept no longer than its endpoint says that it does: a request that meets the
 // close costs its delivery an attempt. It was kept for IdleTimeout whatever was said: 1 connection.
+//
+// Mutation of conn.go: a request meets the close of its connection, which the endpoint had
+// announced.
 func TestAConnectionIsKeptNoLongerThanItsEndpointSays(t *testing.T) {
 	for _, c := range []struct {
 		says   string

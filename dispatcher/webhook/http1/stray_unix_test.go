@@ -31,6 +31,9 @@ func waitReadable(t *testing.T, c net.Conn) {
 
 // The stray response has arrived for certain when the next request is made: none is taken, and the
 // request goes out on another connection.
+//
+// Mutation of conn.go: a response that was there before its request counts for it, and an event
+// that never arrived is taken for delivered.
 func TestAStrayResponseThatHasArrivedCostsItsConnection(t *testing.T) {
 	for _, secure := range []bool{false, true} {
 		finished := make(chan struct{})

@@ -32,6 +32,9 @@ func hidden() (all []rune) {
 }
 
 // Whatever hides is an escape on a terminal, is gone for a model, and keeps its value in JSON.
+//
+// Mutation of untrusted.go: control sequences of eight bits reach the terminal.
+// Mutation of untrusted.go: tags and what has no width reach the terminal.
 func TestWhatHidesIsSeenOrGone(t *testing.T) {
 	for _, r := range hidden() {
 		s := "a" + string(r) + "b"

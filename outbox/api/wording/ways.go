@@ -85,7 +85,7 @@ func Ways() []Way {
 // state, who is at this machine.
 func Owners() []string {
 	return []string{
-		"start", "stop", "restart", "serve", "logs", "config set", "config get", "config unset", "webhook allow", "webhook disallow",
+		"start", "stop", "restart", "serve", "logs", "config set", "config get", "config unset", "webhook allow", "webhook disallow", "audit --verify", "audit accept",
 		"http-token", "http-token rotate", "mcp", "version", "backup", "restore", "doctor", "service install", "service uninstall", "service status", "listen", "open",
 	}
 }

@@ -10,6 +10,8 @@ import (
 )
 
 // A sentence says the same three ways, and what stands around the command stays.
+//
+// Mutation of wording.go: it is told to call a tool that its session does not have.
 func TestSentences(t *testing.T) {
 	for _, tt := range []struct{ person, agent, program string }{
 		{
@@ -90,6 +92,8 @@ func TestSentences(t *testing.T) {
 
 // Only sentences of this program change, in a copy: what an endpoint or a person wrote is as it
 // was.
+//
+// Mutation of reword.go: what an endpoint wrote is rewritten with the sentences.
 func TestOnlySentencesChange(t *testing.T) {
 	command := "mend it: waoutbox webhook resume wh_1"
 	in := api.Status{

@@ -53,6 +53,7 @@ func TestIDs(t *testing.T) {
 	}
 }
 
+// Mutation of leases.go: a short secret will do.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	key := func(n int) string { return strings.Repeat("\xfb", n) }
@@ -76,6 +77,7 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
+// Mutation of leases.go: a client takes a year.
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 2, 3, 4, 5, 678_900_000, time.UTC)
@@ -102,6 +104,8 @@ func TestEnds(t *testing.T) {
 }
 
 // Five a minute of one host, thirty of all; each counts for its own minute.
+//
+// Mutation of pace.go: endpoints of one host are asked without end.
 func TestPace(t *testing.T) {
 	t.Parallel()
 	var p Pace

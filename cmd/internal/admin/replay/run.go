@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -132,6 +133,12 @@ func secondsLeft(s api.ReplayRun, bound float64) int64 {
 // follow does the replay until it ends, is stopped, or ctx ends.
 func (r *run) follow(ctx context.Context) {
 	defer close(r.done)
+	defer func() {
+		if p := recover(); p != nil {
+			r.log.Error("a replay panicked", "subscription", r.job.Webhook, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			r.end(api.ReplayEnded, "something went wrong inside waoutbox; the log has more")
+		}
+	}()
 	r.log.Info("replay started", "subscription", r.job.Webhook, "kind", r.job.Kind, "deliveries", r.job.Total, "rate", r.job.Rate, "caller", r.job.StartedBy)
 	for {
 		state, why, err := r.step(ctx)

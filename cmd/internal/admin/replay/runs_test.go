@@ -186,6 +186,15 @@ func TestARunLeavesRoomForOthers(t *testing.T) {
 	}
 }
 
+func TestARunThatPanicsEndsAlone(t *testing.T) {
+	b := newBench(3)
+	j := b.job(0)
+	j.Fate = func(context.Context, Item, bool) (Fate, api.LastError, error) { panic("bug") }
+	if end := runs(t, b, j); end.State != api.ReplayEnded || !strings.Contains(end.Ended, "the log has more") || b.ended != 1 {
+		t.Errorf("%+v, ended %d times", end, b.ended)
+	}
+}
+
 func TestARunKeepsItsRate(t *testing.T) {
 	for _, rate := range []float64{0.5, 10, 200} {
 		b := newBench(60)
@@ -197,6 +206,8 @@ func TestARunKeepsItsRate(t *testing.T) {
 }
 
 // Ten failures in a row end it, whatever the window was; a success starts the count anew.
+//
+// Mutation of run.go: a replay touches everything while the endpoint is down.
 func TestARunGivesUp(t *testing.T) {
 	b := newBench(300)
 	b.fails = func(outbox.Seq) bool { return true }
@@ -231,6 +242,9 @@ func TestWhatDiesWithoutAnAttemptIsNoFailureInARow(t *testing.T) {
 
 // A move that fails is tried again; one of unknown outcome that reached the disk moves nothing a
 // second time, though its letters have died again meanwhile.
+//
+// Mutation of run.go: after a write of unknown outcome a replay takes what it has moved for
+// untouched, and moves it again.
 func TestARunRepeatsOnlyWhatWasNotMoved(t *testing.T) {
 	for _, reaches := range []bool{false, true} {
 		b := newBench(300)
@@ -295,6 +309,8 @@ func TestARunCountsWhatIsGone(t *testing.T) {
 }
 
 // One run a webhook; a stop returns when nothing more is moved; a closed one begins none.
+//
+// Mutation of runs.go: two replays of one webhook run at once.
 func TestRunsAreOneAWebhook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, other := newBench(100), newBench(50)

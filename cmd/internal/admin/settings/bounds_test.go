@@ -8,6 +8,8 @@ import (
 )
 
 // A filter names so many chats and no more: every change of its webhook writes them all.
+//
+// Mutation of filter.go: a filter names any number of chats.
 func TestAFilterNamesAHundredChats(t *testing.T) {
 	for n, ok := range map[int]bool{maxChats: true, maxChats + 1: false} {
 		var chats []string

@@ -44,6 +44,9 @@ func TestFilterKeepsWhatIsLeftOut(t *testing.T) {
 }
 
 // TestFiltersThatNeverMatch: also when one half was set before and the other is given now.
+//
+// Mutation of filter.go: a filter whose chats are wanted and left out at once is taken, and matches
+// nothing.
 func TestFiltersThatNeverMatch(t *testing.T) {
 	for what, c := range map[string]struct {
 		have outbox.Filter

@@ -8,6 +8,10 @@ import (
 
 // whsec_ alone signed the header of Standard Webhooks with an empty key, whsec_AA== with one byte;
 // a byte order mark became a part of the key, and a lone surrogate, which JSON turns into U+FFFD.
+//
+// Mutation of secret.go: a secret of Standard Webhooks signs with an empty key.
+// Mutation of secret.go: a byte order mark, or what stands for a lone surrogate, becomes a part of
+// the key.
 func TestSecretsThatAreNone(t *testing.T) {
 	standard := func(n int) string { return "whsec_" + base64.StdEncoding.EncodeToString(make([]byte, n)) }
 	for secret, why := range map[string]string{

@@ -67,6 +67,8 @@ func TestLastLines(t *testing.T) {
 
 // A follower gets every line once and in order while the log is rotated under it, more often than
 // it looks, too.
+//
+// Mutation of log_reader.go: who follows the log gets lines twice when it is rotated.
 func TestFollowSurvivesRotation(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

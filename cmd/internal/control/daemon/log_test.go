@@ -31,6 +31,8 @@ func olderLogs(t *testing.T, dir string) []string {
 
 // A running daemon's log stays within three files of 10 MiB, however long it runs. They are this
 // user's alone.
+//
+// Mutation of log.go: the log of the service follows a link, or is open to others.
 func TestLogIsRotated(t *testing.T) {
 	dir := t.TempDir()
 	log, err := OpenLog(dir)

@@ -11,6 +11,8 @@ import (
 
 // Where a service manager has the daemon, nothing is spawned: it is asked to start it, and what it
 // says is passed on.
+//
+// Mutation of ensure.go: a service that is spawned beside the one that is installed.
 func TestAnInstalledServiceIsStarted(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

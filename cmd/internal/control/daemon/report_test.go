@@ -88,6 +88,7 @@ func TestEnsureGivenUpLeavesAGoodDaemon(t *testing.T) {
 	}
 }
 
+// Mutation of report.go: the report of a service that starts is read whatever its length.
 func TestReadMessage(t *testing.T) {
 	for text, want := range map[string]bool{
 		`{"ready":true,"pid":7,"version":"1"}` + "\n":         true,

@@ -76,6 +76,9 @@ func TestRoundTrip(t *testing.T) {
 }
 
 // TestRefusals: each names the field, and says what to pass.
+//
+// Mutation of body.go: a field that is misspelt is passed over.
+// Mutation of decode.go: a parameter that is given twice counts once.
 func TestRefusals(t *testing.T) {
 	for _, c := range []struct{ query, field, want string }{
 		{"name=x&nme=y", "nme", `there is no parameter "nme". Did you mean name? Known: ids, since, name,`},
@@ -149,6 +152,8 @@ func TestFieldsOfEmbedded(t *testing.T) {
 }
 
 // TestSecretsAreNotQuoted: a string that stands in the wrong place may be one.
+//
+// Mutation of body.go: a field that stands in the wrong place is quoted, and is a secret.
 func TestSecretsAreNotQuoted(t *testing.T) {
 	var in everything
 	if e := decode(t, "POST /v1/{ref}", "/v1/r", []byte(`{"name":"x","limit":"whsec_1","secret":{"whsec_2":1}}`), &in); e == nil || strings.Contains(e.Message, "whsec") {

@@ -15,6 +15,7 @@ import (
 	"waoutbox/store"
 )
 
+// Mutation of listen_unix.go: the control socket is open to others.
 func TestListenModesAndEnd(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new", "state")
 	ln, err := Listen(dir)
@@ -105,6 +106,9 @@ func TestRuntimeDirMustBeOurs(t *testing.T) {
 
 // A client calls no socket in a directory for substitutes that another user could have filled:
 // /tmp, where that is, is everyone's.
+//
+// Mutation of listen_unix.go: a client uses a socket outside its state whose directory is
+// everybody's.
 func TestAClientJudgesTheDirectoryOfASubstitute(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "waoutbox-0")
 	if err := privateRuntimeDir(dir); err != nil {
@@ -152,6 +156,9 @@ func TestAClientJudgesTheDirectoryOfASubstitute(t *testing.T) {
 }
 
 // A service puts no socket where another user could take it away.
+//
+// Mutation of listen_unix.go: a service makes its socket in a directory outside its state that is
+// everybody's.
 func TestAServiceUsesNoSubstituteThatOthersCanReach(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), strings.Repeat("deep", 40), "state")
 	path, fallback, err := socketPath(dir)
@@ -167,6 +174,7 @@ func TestAServiceUsesNoSubstituteThatOthersCanReach(t *testing.T) {
 	}
 }
 
+// Mutation of peer_unix.go: any user may connect to the control socket whose mode was loosened.
 func TestWhoMayConnect(t *testing.T) {
 	for _, tc := range []struct {
 		uid, owner int

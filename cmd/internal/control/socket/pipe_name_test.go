@@ -8,6 +8,8 @@ import (
 
 // One pipe for a directory however it is written, another one for another directory or user, and a
 // name that Windows takes.
+//
+// Mutation of pipe_name.go: two states have one pipe on Windows.
 func TestPipeName(t *testing.T) {
 	const sid = "S-1-5-21-3623811015-3361044348-30300820-1013"
 	want := pipeName(sid, `C:\Users\Alice Ä\.waoutbox`)
@@ -42,6 +44,8 @@ func TestPipeName(t *testing.T) {
 }
 
 // The pipe lets its user in, nobody else, and nobody from another machine: the refusal comes first.
+//
+// Mutation of pipe_name.go: the pipe of Windows lets everybody in.
 func TestPipeAccess(t *testing.T) {
 	const sid = "S-1-5-21-1-2-3-1013"
 	got := pipeAccess(sid)

@@ -51,6 +51,11 @@
   const dialog = document.createElement('dialog');
   let opener = null;
   document.body.append(dialog);
+  try { // a switch at the end of the page, which was loaded anew
+    const name = sessionStorage.getItem('focus');
+    sessionStorage.removeItem('focus');
+    if (name) $(`.foot button[name="${name}"]`)?.focus();
+  } catch { /* nothing is kept in this browser */ }
   const shut = () => { dialog.close(); };
   dialog.addEventListener('close', () => { dialog.replaceChildren(); opener?.focus(); opener = null; later(); });
   const fill = html => {
@@ -74,6 +79,16 @@
       dialog.showModal();
       $('[data-close]', dialog)?.focus();
     } catch { location.href = url; }
+  };
+  // refuse says in the dialog why it was not done.
+  const refuse = text => {
+    const box = document.createElement('div'), p = document.createElement('p');
+    box.className = 'alarm';
+    box.setAttribute('role', 'alert');
+    p.textContent = text;
+    box.append(p);
+    $('[role=alert]', dialog)?.remove();
+    $('h2', dialog)?.after(box);
   };
   const check = () => {
     const must = $('[data-must]', dialog), red = $('button.danger', dialog);
@@ -99,6 +114,7 @@
       fetch(form.action, { method: 'POST', body, redirect: 'manual' }).catch(() => {});
       return;
     }
+    if (by?.name === 'hide') { try { sessionStorage.setItem('focus', 'hide'); } catch { /* as above */ } }
     if (!dialog.contains(form)) return;
     e.preventDefault();
     for (const b of $$('button', form)) b.disabled = true;
@@ -111,7 +127,11 @@
         return;
       }
       if (!fill(await r.text())) location.reload();
-    } catch { say('No connection to waoutbox: nothing was done, or it is not known'); for (const b of $$('button', form)) b.disabled = false; }
+      $('[role=alert]', dialog)?.focus();
+    } catch {
+      for (const b of $$('button', form)) b.disabled = false;
+      refuse('Not known whether it was done: no connection to waoutbox. It may run no longer.');
+    }
   });
 
   document.addEventListener('click', e => {
@@ -156,17 +176,28 @@
   // Parts: what somebody reads, points at or has open is replaced later.
   const waiting = new Map();
   const make = html => { const t = document.createElement('template'); t.innerHTML = html; return t.content.firstElementChild; };
+  const typed = el => $$('input:not([type=hidden], [type=checkbox], [type=radio])', el).some(i => i === document.activeElement || i.value !== i.defaultValue);
   const busy = el => el.contains(document.activeElement) && document.activeElement !== document.body
-    || $('details[open]', el) || el.matches('details[open]') || $('table:hover', el) || dialog.open || $('input:not([type=hidden]):not(:placeholder-shown)', el)?.value;
+    || $('details[open]', el) || el.matches('details[open]') || $('table:hover', el) || dialog.open || typed(el);
   const put = (id, html) => {
     const el = document.getElementById(id);
     if (!el) return;
-    if (busy(el)) { waiting.set(id, html); return; }
-    waiting.delete(id);
     const next = make(html);
     if (!next) return;
     times(next);
+    const urgent = 'urgent' in el.dataset && !dialog.open && !typed(el), held = document.activeElement;
+    if (busy(el) && !urgent) {
+      waiting.set(id, html);
+      for (const piece of $$('[data-piece]', next)) { // counts go on beside a button that has the focus
+        const old = document.getElementById(piece.id);
+        if (old && !old.contains(held)) old.replaceWith(piece);
+      }
+      return;
+    }
+    waiting.delete(id);
+    const focused = el.contains(held) && held !== document.body;
     el.replaceWith(next);
+    if (focused) ($$('button, a', next).find(b => b.textContent === held.textContent) || $('#main')).focus({ preventScroll: true });
   };
   const later = () => { for (const [id, html] of [...waiting]) put(id, html); };
   setInterval(later, 1000);
@@ -206,10 +237,24 @@
   };
   if (log) $('[data-announce]')?.addEventListener('change', e => log.setAttribute('aria-live', e.target.checked ? 'polite' : 'off'));
 
+  // The tab: how many alarms there are, and whether this is known.
+  const tab = (title, icon) => { document.title = title; const i = $('#icon'); if (icon && i.getAttribute('href') !== icon) i.setAttribute('href', icon); };
+
+  const unknown = () => { tab('No connection · waoutbox', '/page/assets/icon-alarm.svg'); };
+
+  // What was shown once, or is old, is not shown again by the back button.
+  window.addEventListener('pageshow', e => { if (e.persisted) location.reload(); });
+
   // The stream.
-  const url = document.body.dataset.stream;
-  if (!url || !window.EventSource) return;
+  const stream = document.body.dataset.stream;
+  if (!stream || !window.EventSource) return;
+  const url = () => { // what the list has already is not sent again
+    const u = new URL(stream, location.href), newest = unseen.at(-1) || $('li[id^="ev-"]', list || document);
+    if (list && newest) u.searchParams.set('after', newest.id.slice(3));
+    return u;
+  };
   let source = null, heard = Date.now(), lost = 0, tries = 0, retry = 0;
+  const command = text => { const c = document.createElement('code'); c.textContent = text; return c; };
   const strip = () => {
     const at = $('#stream-state');
     if (!lost || Date.now() - lost < 3000) { if (at.firstChild && !lost) at.replaceChildren(); return; }
@@ -217,13 +262,11 @@
     p.className = 'stale';
     b.className = 'state warn';
     b.textContent = `No connection to waoutbox for ${age(Date.now() - lost)}.`;
-    p.append(b, ` What you see is from ${clock(new Date(heard))} and may be old. It is tried again. Does it run? `);
-    const code = document.createElement('code');
-    code.textContent = 'waoutbox status';
-    p.append(code);
+    p.append(b, ` What you see is from ${clock(new Date(heard))} and may be old. It is tried again. Does it run? `, command('waoutbox status'), ' If it was started again: ', command('waoutbox open'));
     at.setAttribute('aria-live', at.firstChild ? 'off' : 'polite');
     at.replaceChildren(p);
     document.body.classList.add('lost');
+    unknown();
     const state = $('#now .state.ok');
     if (state) { state.textContent = `Connected at ${clock(new Date(heard)).slice(0, 5)}`; state.className = 'state off'; }
   };
@@ -235,7 +278,7 @@
   };
   const open = () => {
     close();
-    source = new EventSource(url);
+    source = new EventSource(url());
     source.onerror = fail;
     const on = (name, do_) => source.addEventListener(name, e => { heard = Date.now(); do_(JSON.parse(e.data)); });
     on('beat', m => {
@@ -245,7 +288,9 @@
       lost = 0;
       strip();
     });
-    on('title', m => { document.title = m.text; });
+    on('title', m => { tab(m.text, m.icon); });
+    on('ended', () => { close(); location.reload(); }); // to the page that says how to go on
+    on('anew', () => { close(); location.reload(); });
     on('part', m => {
       const held = unseen.findIndex(li => li.id === m.id);
       if (held >= 0) unseen[held] = make(m.html);
@@ -260,8 +305,25 @@
     if (source && Date.now() - heard > 15000) fail(); // the other end is gone without a word
     strip();
   }, 1000);
+  // A tab that nobody looks at has no stream, and asks for its alarms alone. When it comes back it is
+  // as a page made now, unless somebody is at work on it.
+  const glance = async () => {
+    try {
+      const g = await (await fetch('/page/glance', { credentials: 'same-origin' })).json();
+      if (document.hidden) tab([g.alarms, document.body.dataset.title, 'waoutbox'].filter(Boolean).join(' · '), g.icon);
+    } catch { if (document.hidden) unknown(); }
+  };
+  const atWork = () => dialog.open || paused || unseen.length || typed(document) || $('details[open]:not(.fold)') || ticks.some(t => t.checked);
+  let since = 0, looks = 0;
   document.addEventListener('visibilitychange', () => {
-    if (document.hidden) { close(); return; }
+    clearInterval(looks);
+    if (document.hidden) {
+      close();
+      since = Date.now();
+      looks = setInterval(glance, 20000);
+      return;
+    }
+    if (since && Date.now() - since > 60000 && !atWork()) { location.reload(); return; }
     if (!source) { heard = Date.now(); open(); }
   });
   window.addEventListener('pagehide', close);

@@ -1,0 +1,40 @@
+// Long unbroken names, addresses and bodies on screens of every width; and targets for fingers.
+import { newBrowser } from './browser.mjs';
+
+const long = 'X'.repeat(90), mixed = '\u202eevil שלום مرحبا 👩‍👩‍👧‍👦';
+
+export async function longAndNarrow({ page, root, world, bad, paths }) {
+  for (const [name, phone] of [[long, '15550100201'], [mixed, '15550100202']]) await world.sim('POST', '/contacts', { name, phone });
+  const hook = await world.hook('a/' + 'segment'.repeat(40) + '/end?token=made-up', () => ({ status: 500, body: 'z'.repeat(3000) + mixed }), '--schedule', '0s', '--hold-after', '0', '--header', `X-${'Long'.repeat(25)}: 1`);
+  for (const from of [long, mixed]) await world.sim('POST', '/messages', { from, text: 'w'.repeat(10_000) });
+  const letters = await world.until('they are dead', async () => { const all = await world.json('deadletter', 'list', '--url', hook.id); return all.length >= 2 && all; });
+  for (const at of [...paths, `webhooks/${hook.id}`, `webhooks/${hook.id}/remove`, `deadletters/${letters[0].id}`]) {
+    await page.goto(root + at);
+    for (const s of await page.locator('main details:not(.fold, .content) > summary').all()) if (await s.isVisible()) await s.click();
+    for (const width of [320, 390, 768, 961, 1280, 1920]) {
+      await page.setViewportSize({ width, height: 900 });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (over > 0) bad(`${at || 'overview'} at ${width}: ${over} px wider than the screen: ${await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(-2).map((e) => e.outerHTML.slice(0, 120)).join(' | '))}`);
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
+// byFinger measures what can be touched on a phone: 40 px high at least.
+export async function byFinger({ dir, chromium, world, bad }) {
+  const b = await newBrowser(dir, chromium, bad, { hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+  try {
+    const link = await world.link();
+    const root = new URL('/page/', link).href;
+    await b.page.goto(link);
+    await b.page.waitForURL(root);
+    for (const at of ['', 'deadletters', 'webhooks/' + world.crm.id, 'live', 'link', `webhooks/${world.crm.id}/pause`]) {
+      await b.page.goto(root + at);
+      const small = await b.page.evaluate(() => [...document.querySelectorAll('button, .btn, select, input:not([type=hidden]), nav li a, main summary')].filter((e) => e.checkVisibility() && !e.closest('thead'))
+        .map((e) => [(e.matches('[type=checkbox], [type=radio]') ? e.closest('label') ?? e : e).getBoundingClientRect(), e]).filter(([r]) => r.height < 40 && r.width > 1).map(([r, e]) => `${Math.round(r.height)} px: ${e.outerHTML.slice(0, 90)}`));
+      for (const s of [...new Set(small)].slice(0, 3)) bad(`too small for a finger on ${at || 'overview'}: ${s}`);
+    }
+  } finally {
+    await b.close();
+  }
+}
