@@ -41,7 +41,10 @@ func scriptFailingDisk(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Check(mountImage(image, dir))
 		ts.Check(os.Chmod(dir, 0o700))
 		ts.Check(os.Remove(filepath.Join(dir, "lost+found")))
-		ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+		ts.Defer(func() {
+			stopLeftOver(dir) // what it runs on is found there
+			_ = syscall.Unmount(dir, syscall.MNT_DETACH)
+		})
 	case "fail":
 		var st unix.Stat_t
 		ts.Check(unix.Stat(dir, &st))

@@ -72,6 +72,8 @@ func TestARemovedDeviceStoreIsWrittenAnew(t *testing.T) {
 }
 
 // A stop writes it anew too.
+//
+// Mutation of device.go: The device store is closed without its name, and the link with it.
 func TestADeviceStoreRemovedBeforeTheStop(t *testing.T) {
 	s, path := openToRemove(t)
 	if err := os.Remove(path); err != nil {
@@ -135,6 +137,9 @@ func TestADeviceStoreThatWasReplaced(t *testing.T) {
 }
 
 // Writers go on over it: each write that was confirmed is in the file afterwards.
+//
+// Mutation of putback.go: Connections to the removed device store stay open beside the one that is
+// written anew.
 func TestWritersGoOnWhileItIsWrittenAnew(t *testing.T) {
 	s, path := openToRemove(t)
 	ctx, end := context.WithCancel(t.Context())
