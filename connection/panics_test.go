@@ -12,6 +12,8 @@ import (
 
 // A panic of the library while it connects, or is asked whether it lives, is a failure of that: it
 // ended the process before. A client that nobody made panics for sure.
+//
+// Mutation of panics.go: a panic of the library while it connects ends the process.
 func TestALibraryThatPanicsIsNoConnection(t *testing.T) {
 	told := make(chan guard.Panic, 2)
 	s := &session{cli: &whatsmeow.Client{}, ctx: t.Context(), abort: func() {}, hooks: guard.Hooks{Panic: func(p guard.Panic) { told <- p }}}

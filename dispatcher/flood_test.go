@@ -57,3 +57,41 @@ func TestAFloodOfOneChatKeepsNoOtherWaiting(t *testing.T) {
 		})
 	}
 }
+
+// Beyond the most deliveries that may be unfinished the log is not read on: what comes in another
+// chat then waits for as many deliveries of the flood as there are above that, and a 32nd of it;
+// not for all of them, and without anybody's help. This is the bound that docs/SECURITY.md states.
+//
+// Mutation of lane.go: a reader that stood still reads on only when the flood is over.
+func TestAFloodBeyondTheLimitDelaysOthersByItsExcess(t *testing.T) {
+	const flood, limit = 1_000, 512
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(ctx context.Context, q Request) Result {
+			if q.Event.Chat == "flood" {
+				return after(time.Second, ok)(ctx, q)
+			}
+			return ok(ctx, q)
+		}, func(o *Options) { o.MaxUnfinished = limit })
+		r.run()
+		chats := make([]string, flood)
+		for i := range chats {
+			chats[i] = "flood"
+		}
+		r.append(append(chats, "bob")...)
+		r.idle((flood + 10) * time.Second)
+		before, came := 0, false
+		for _, s := range r.end.all() {
+			if came = s.Chat == "bob"; came {
+				break
+			}
+			before++
+		}
+		if most := flood - limit + limit/32 + 1; !came || before > most {
+			t.Errorf("the other chat's event was sent: %v, after %d of the flood, at most %d", came, before, most)
+		}
+		if n := len(r.end.of("flood")); n != flood {
+			t.Errorf("%d of the flood were sent", n)
+		}
+		r.stop()
+	})
+}

@@ -202,8 +202,10 @@ func TestARefusalAmidAnOutage(t *testing.T) {
 		r.idle(time.Hour)
 		code.Store(404)
 		before := e.said()
-		for e.said() < before+3 {
-			r.idle(time.Second)
+		for until := time.Now().Add(2 * time.Hour); e.said() < before+3; r.idle(time.Second) {
+			if time.Now().After(until) { // all are dead
+				t.Fatalf("%d dead letters, and no request in two hours", r.letters())
+			}
 		}
 		code.Store(204)
 		r.idle(5 * time.Minute)

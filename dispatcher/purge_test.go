@@ -104,7 +104,7 @@ func TestPurgeAllWithoutRun(t *testing.T) {
 // Dead letters of a lane whose state a newer version wrote can be discarded and queued: nothing of
 // that state is needed, and it stays as it is. Before, the purge was refused.
 //
-// Mutation of lane.go: Dead letters cannot be purged because the lane's state is a newer version's.
+// Mutation of lane.go: dead letters cannot be purged because the lane's state is a newer version's.
 func TestPurgeOfALaneOfANewerVersion(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		r := newRig(t, fails)

@@ -224,6 +224,9 @@ func TestEventListAndPoll(t *testing.T) {
 }
 
 // Whatever is wrong has the number that deployed clients know, and says what to do.
+//
+// Mutation of mcptools/mcpevents/extension.go: a panic in what a client asks of the events ends the
+// process.
 func TestEventErrors(t *testing.T) {
 	t.Parallel()
 	b := newEventBackend()

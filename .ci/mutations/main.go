@@ -49,7 +49,7 @@ func parseFlags(args []string) (o options, err error) {
 	flags.IntVar(&o.from, "from", 0, "only mutations that begin at this line of "+list+", or below")
 	flags.IntVar(&o.to, "to", 0, "only mutations that begin at this line of "+list+", or above")
 	flags.IntVar(&o.atOnce, "at-once", 1, "how many are tried at a time, each in a copy of the tree of its own")
-	flags.DurationVar(&o.limit, "limit", 4*time.Minute, "how long a test may run: one that does not end within it has caught nothing")
+	flags.DurationVar(&o.limit, "limit", 5*time.Minute, "how long a test may run: one that does not end within it has caught nothing")
 	section := flags.String("section", "", "only mutations below a heading that matches this regular expression, like 'P9|what an agent'")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -89,7 +89,9 @@ func (t tree) try(ctx context.Context, m mutation) (r result) {
 	}
 	command := append(append([]string{}, m.command...), "-count=1", "-vet=off", "-ldflags=-w", "-timeout="+t.limit.String())
 	out, failed := t.command(ctx, command...)
-	r.verdict, r.by = judge(out, failed)
+	if r.verdict, r.by = judge(out, failed); len(r.by) == 1 && r.by[0] == processEnded {
+		r.by = []string{m.test(), processEnded}
+	}
 	r.out = out
 	return r
 }
@@ -128,13 +130,16 @@ var (
 	noBuild = regexp.MustCompile(`(?m)\[(?:build|setup) failed\]|^\s*# waoutbox/[\w/]+( \[.*\])?$`)
 )
 
+// processEnded stands behind the test that ended the process, or which one did is not known.
+const processEnded = "(the process ended)"
+
 // judge tells what a command that ran with a mutation shows, and which tests failed.
 func judge(out string, failed error) (v verdict, by []string) {
 	for _, m := range failedTest.FindAllStringSubmatch(out, -1) {
 		by = append(by, m[1])
 	}
 	if ended.MatchString(out) {
-		by = append(by, "(the process ended)")
+		by = append(by, processEnded)
 	}
 	switch {
 	case noBuild.MatchString(out):

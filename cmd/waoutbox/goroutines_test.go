@@ -60,6 +60,9 @@ var ofNoService = []string{
 
 // TestEveryGoroutineIsContained: whoever starts a goroutine in the service says who contains a
 // panic in it.
+//
+// Mutation of cmd/internal/parent/parent.go: a goroutine is started of which nobody says who
+// contains a panic in it.
 func TestEveryGoroutineIsContained(t *testing.T) {
 	t.Parallel()
 	found := map[string]bool{}

@@ -14,7 +14,7 @@ import (
 
 // mutation is one block of docs/MUTATIONS.md.
 type mutation struct {
-	what     string // the sentence above it
+	what     string // the sentence above it, or above the mutation right before it
 	file     string
 	before   string // the lines that go
 	after    string // those that come instead
@@ -136,7 +136,7 @@ func listedMutations(t *testing.T) (all []mutation) {
 			continue
 		}
 		if what == "" || strings.HasPrefix(what, "#") || strings.HasPrefix(what, "```") {
-			t.Errorf("docs/MUTATIONS.md: no sentence right above this mutation says what it breaks:\n%s", block)
+			t.Errorf("docs/MUTATIONS.md: no sentence above this mutation says what it breaks:\n%s", block)
 		}
 		block, _, _ = strings.Cut(block, "\n```")
 		lines := strings.Split(block, "\n")
@@ -159,7 +159,7 @@ func listedMutations(t *testing.T) (all []mutation) {
 		for _, dir := range strings.Fields(parts[1]) {
 			m.packages = append(m.packages, strings.TrimPrefix(dir, "./"))
 		}
-		m.test, what = parts[2], ""
+		m.test = parts[2]
 		all = append(all, m)
 	}
 	return all

@@ -153,6 +153,9 @@ func TestPartsStopInOrder(t *testing.T) {
 
 // A part that panics ends nothing else when what it does it does again and again: it is run anew.
 // Any other one stops the service in order. Each is logged, once.
+//
+// Mutation of parts.go: a part of the service that panics ends the process, or is never run again.
+// Mutation of parts.go: a part that panicked is not started anew.
 func TestAPartThatPanicsIsContained(t *testing.T) {
 	for name, anew := range map[string]bool{"anew": true, "stops": false} {
 		t.Run(name, func(t *testing.T) {

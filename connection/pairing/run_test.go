@@ -216,6 +216,8 @@ func TestCodeForANumber(t *testing.T) {
 }
 
 // A panic of the library over a wish ends the session, and nothing else.
+//
+// Mutation of ask.go: a panic of the library while it pairs ends the process.
 func TestALibraryThatPanicsEndsItsSessionOnly(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench()

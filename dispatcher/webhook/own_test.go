@@ -16,7 +16,8 @@ import (
 // What this program itself serves is no endpoint: neither when a webhook is added, by whatever
 // name, nor when it is called, nor when a file is fetched.
 //
-// Mutation of dial.go: a file that is fetched by its URL may come from our own listeners.
+// Mutation of dial.go: a file that an agent names by its URL is fetched from an address that
+// deliveries may not go to.
 // Mutation of address.go: a webhook points at it.
 func TestOwnListenersAreNotCalled(t *testing.T) {
 	called := 0

@@ -40,8 +40,8 @@ func auditAlarm(t *testing.T, box *boltbox.Box) bool {
 // what was noted before it says so. Before, such a trail was called changed for ever, and what came
 // after it was not sealed.
 //
-// Mutation of auditaccept.go: that a trail was accepted is not on record.
-// Mutation of auditaccept.go: what was accepted is not sealed.
+// Mutation of auditaccept.go: what was accepted is not on record.
+// Mutation of auditaccept.go: what was accepted is still told of.
 // Mutation of auditchain.go: links of before an acceptance seem to be there.
 // Mutation of auditseal.go: nobody is told until somebody asks.
 func TestAnEditedAuditTrailCanBeAccepted(t *testing.T) {
@@ -158,7 +158,7 @@ func TestAnEditedAuditTrailCanBeAccepted(t *testing.T) {
 
 // TestNoAuditTrailIsAcceptedWithoutTheKey: it would have to be sealed.
 //
-// Mutation of auditaccept.go: a trail is accepted without the key.
+// Mutation of auditaccept.go: what was accepted is not sealed.
 func TestNoAuditTrailIsAcceptedWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	box := openBox(t, storetest.Open(t, store.DBOptions{Schema: boltbox.Schema()}), boltbox.Options{})

@@ -174,13 +174,19 @@ func TestFilesAreForTheOwnerOnly(t *testing.T) {
 	}
 	dir := t.TempDir()
 	path := filepath.Join(dir, "whatsapp.db")
-	s := open(t, path, "")
-	link(t, s, "15550100999")
-	s.Close()
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
+	killed := open(t, filepath.Join(dir, "killed.db"), "")
+	link(t, killed, "15550100999")
+	for _, suffix := range []string{"", "-wal", "-shm"} { // a killed process leaves all of them
+		content, err := os.ReadFile(filepath.Join(dir, "killed.db") + suffix)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path+suffix, content, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	s = open(t, path, "")
+	killed.Close()
+	s := open(t, path, "")
 	link(t, s, "15550100998")
 	names := 0
 	for _, suffix := range []string{"", "-wal", "-shm"} {

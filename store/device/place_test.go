@@ -73,7 +73,7 @@ func TestARemovedDeviceStoreIsWrittenAnew(t *testing.T) {
 
 // A stop writes it anew too.
 //
-// Mutation of device.go: The device store is closed without its name, and the link with it.
+// Mutation of device.go: the device store is closed without its name, and the link with it.
 func TestADeviceStoreRemovedBeforeTheStop(t *testing.T) {
 	s, path := openToRemove(t)
 	if err := os.Remove(path); err != nil {
@@ -138,7 +138,7 @@ func TestADeviceStoreThatWasReplaced(t *testing.T) {
 
 // Writers go on over it: each write that was confirmed is in the file afterwards.
 //
-// Mutation of putback.go: Connections to the removed device store stay open beside the one that is
+// Mutation of putback.go: connections to the removed device store stay open beside the one that is
 // written anew.
 func TestWritersGoOnWhileItIsWrittenAnew(t *testing.T) {
 	s, path := openToRemove(t)

@@ -59,7 +59,8 @@ func (n *namedFiles) Close() error { n.closed++; return nil }
 // A file that a request names is opened when the link wants it, is called by its path unless it is
 // named, and is closed.
 //
-// Mutation of media.go: an agent counts as the user in what it has fetched.
+// Mutation of media.go: a file that an agent names by its URL is fetched as if its user had named
+// it.
 func TestSendNamedFile(t *testing.T) {
 	r := newRig(t)
 	link, files := &fileLink{}, &namedFiles{}

@@ -137,8 +137,8 @@ func TestURLs(t *testing.T) {
 // What only programs of this machine and its network can read is no agent's to send out: it names a
 // URL there, and gets it fetched only where its user allowed the host.
 //
-// Mutation of attach.go: a file that an agent names by its URL is fetched from an address that
-// deliveries may not go to.
+// Mutation of attach.go: a file that an agent names by its URL is fetched from a private network,
+// though its user allowed no host there.
 func TestAnAgentSendsNothingFromPrivateNetworks(t *testing.T) {
 	called := 0
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

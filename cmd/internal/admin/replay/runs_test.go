@@ -186,6 +186,7 @@ func TestARunLeavesRoomForOthers(t *testing.T) {
 	}
 }
 
+// Mutation of run.go: a panic in a replay ends the process.
 func TestARunThatPanicsEndsAlone(t *testing.T) {
 	b := newBench(3)
 	j := b.job(0)
