@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -122,11 +123,12 @@ const linkGrace = time.Minute
 // linkAlarms tells that nothing can arrive: no account is linked though webhooks wait for events,
 // or the link stays down.
 func (s *Service) linkAlarms(link api.Link, webhooks int) []api.Alarm {
+	lasts := cmp.Or(link.For, time.Since(link.Since))
 	switch {
 	case link.State == api.LinkUnlinked && webhooks > 0:
 		// without webhooks nobody has set this up yet
 		return []api.Alarm{{Code: "not_linked", Since: link.Since, Message: "No WhatsApp account is linked, so no events arrive. Link one with: " + s.command("pair")}}
-	case link.State == api.LinkConnecting && time.Since(link.Since) > linkGrace:
+	case link.State == api.LinkConnecting && lasts > linkGrace:
 		reason := link.Reason
 		if reason == "" {
 			reason = "still connecting"
