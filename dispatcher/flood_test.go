@@ -62,7 +62,7 @@ func TestAFloodOfOneChatKeepsNoOtherWaiting(t *testing.T) {
 // chat then waits for as many deliveries of the flood as there are above that, and a 32nd of it;
 // not for all of them, and without anybody's help. This is the bound that docs/SECURITY.md states.
 //
-// Mutation of lane.go: A reader that stood still reads on only when the flood is over.
+// Mutation of lane.go: a reader that stood still reads on only when the flood is over.
 func TestAFloodBeyondTheLimitDelaysOthersByItsExcess(t *testing.T) {
 	const flood, limit = 1_000, 512
 	synctest.Test(t, func(t *testing.T) {
