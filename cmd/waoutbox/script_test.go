@@ -39,6 +39,8 @@ func TestScripts(t *testing.T) {
 				return os.Geteuid() == 0, nil
 			case "mount":
 				return canMount(), nil
+			case "failingdisk":
+				return canFail(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -72,6 +74,7 @@ func TestScripts(t *testing.T) {
 			"page":          scriptPage,
 			"waits":         scriptWaits,
 			"disk":          scriptDisk,
+			"failingdisk":   scriptFailingDisk,
 			"clock":         scriptClock,
 			"kept":          scriptKept,
 		},

@@ -32,12 +32,14 @@ func TestLinkAlarms(t *testing.T) {
 		webhooks int
 		want     string
 	}{
-		"connected":           {api.Link{State: api.LinkConnected, Since: long}, 1, ""},
-		"unlinked, nothing":   {api.Link{State: api.LinkUnlinked, Since: long}, 0, ""},
-		"unlinked, webhooks":  {api.Link{State: api.LinkUnlinked, Since: long}, 1, "not_linked"},
-		"pairing":             {api.Link{State: api.LinkPairing, Since: long}, 1, ""},
-		"connecting, a blink": {api.Link{State: api.LinkConnecting, Since: time.Now()}, 1, ""},
-		"connecting, long":    {api.Link{State: api.LinkConnecting, Since: long, Reason: "no route"}, 0, "link_down"},
+		"connected":             {api.Link{State: api.LinkConnected, Since: long}, 1, ""},
+		"unlinked, nothing":     {api.Link{State: api.LinkUnlinked, Since: long}, 0, ""},
+		"unlinked, webhooks":    {api.Link{State: api.LinkUnlinked, Since: long}, 1, "not_linked"},
+		"pairing":               {api.Link{State: api.LinkPairing, Since: long}, 1, ""},
+		"connecting, a blink":   {api.Link{State: api.LinkConnecting, Since: time.Now()}, 1, ""},
+		"connecting, set back":  {api.Link{State: api.LinkConnecting, Since: time.Now().Add(24 * time.Hour), For: 2 * linkGrace}, 0, "link_down"},
+		"connecting, set ahead": {api.Link{State: api.LinkConnecting, Since: time.Now().Add(-24 * time.Hour), For: time.Second}, 0, ""},
+		"connecting, long":      {api.Link{State: api.LinkConnecting, Since: long, Reason: "no route"}, 0, "link_down"},
 	} {
 		got := ""
 		if a := (&Service{}).linkAlarms(tc.link, tc.webhooks); len(a) > 0 {
