@@ -18,18 +18,25 @@ type status struct {
 	mu   sync.Mutex
 	now  func() time.Time
 	link api.Link
-	self translate.Self
+	// when the link entered its state, as a moment that no set clock moves
+	entered time.Time
+	self    translate.Self
 	// what is not as usual, each by what it is about
 	notes map[string]string
 }
 
 func newStatus(now func() time.Time) *status {
 	s := &status{now: now, notes: make(map[string]string)}
-	s.link = api.Link{State: api.LinkUnlinked, Since: s.moment()}
+	s.enter()
+	s.link.State = api.LinkUnlinked
 	return s
 }
 
-func (s *status) moment() time.Time { return s.now().UTC().Truncate(time.Millisecond) }
+// enter notes that the link enters a state now.
+func (s *status) enter() {
+	s.entered = s.now()
+	s.link.Since = s.entered.UTC().Truncate(time.Millisecond)
+}
 
 // set moves the link to a state; Since is when it entered it. reason tells why it is not connected,
 // "" if there is nothing to say.
@@ -37,7 +44,7 @@ func (s *status) set(state api.LinkState, reason string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.link.State != state {
-		s.link.Since = s.moment()
+		s.enter()
 	}
 	s.link.State, s.link.Reason = state, reason
 }
@@ -46,7 +53,7 @@ func (s *status) set(state api.LinkState, reason string) {
 func (s *status) setSince(state api.LinkState, reason string, since time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.link.State, s.link.Reason, s.link.Since = state, reason, since
+	s.link.State, s.link.Reason, s.link.Since, s.entered = state, reason, since, since
 }
 
 // setReason changes the reason only.
@@ -94,6 +101,7 @@ func (s *status) read() api.Link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.link
+	l.For = s.now().Sub(s.entered)
 	for _, about := range slices.Sorted(maps.Keys(s.notes)) {
 		l.Notes = append(l.Notes, s.notes[about])
 	}

@@ -187,3 +187,19 @@ func clamp(s string, limit int) string {
 	const more = "…"
 	return strings.ToValidUTF8(s[:limit-len(more)], "") + more
 }
+
+// waitText is a wait as people read it, to the second: 1 m 37 s.
+func waitText(d time.Duration) string {
+	s := int64(d.Round(time.Second) / time.Second)
+	h, m, s := s/3600, s%3600/60, s%60
+	var parts []string
+	for _, p := range []struct {
+		n    int64
+		unit string
+	}{{h, "h"}, {m, "m"}, {s, "s"}} {
+		if p.n > 0 || p.unit == "s" && parts == nil {
+			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.unit))
+		}
+	}
+	return strings.Join(parts, " ")
+}

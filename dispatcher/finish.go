@@ -125,7 +125,7 @@ func (l *lane) slowDown(a *attempt) time.Duration {
 	switch {
 	case asked > 0:
 		l.setGate(Gate{Kind: GateRetryAfter, Until: a.end.Add(asked), Wait: asked, Since: a.end,
-			Reason: fmt.Sprintf("the endpoint asked to wait %v (Retry-After)", asked)}, a.end)
+			Reason: fmt.Sprintf("the endpoint asked to wait %s (Retry-After)", waitText(asked))}, a.end)
 		return asked
 	case own > 0:
 		l.state.gate = l.state.gate.close(Gate{Kind: GateThrottled, Until: a.end.Add(own), Wait: own, Since: a.end}, a.end)

@@ -378,8 +378,8 @@ func (l *lane) publish(now time.Time) {
 		case s.Lease.Ended:
 			s.Reason = "its lease has ended, nothing is sent any more"
 		case !s.Lease.OwnUntil.IsZero():
-			s.Reason = fmt.Sprintf("%d messages of this account were delivered within %v, the next one waits until %s", outbox.OwnLimit,
-				outbox.OwnWindow, s.Lease.OwnUntil.UTC().Format(time.RFC3339))
+			s.Reason = fmt.Sprintf("%d messages of this account were delivered within %s, the next one waits until %s", outbox.OwnLimit,
+				waitText(outbox.OwnWindow), s.Lease.OwnUntil.UTC().Format(time.RFC3339))
 		case !l.state.redrive.empty() && !l.outage.Holding():
 			s.Reason = fmt.Sprintf("the dead letters of the outage that began at %s are replayed", l.state.redrive.from.UTC().Format(time.RFC3339))
 		case l.outage.Holding():

@@ -243,7 +243,7 @@ func (o *operation) goesOn() {
 	}
 }
 
-var errNotQuiet = fmt.Errorf("no attempt ended and nothing could be read or written for %v; try again", quietLimit)
+var errNotQuiet = fmt.Errorf("no attempt ended and nothing could be read or written for %s; try again", waitText(quietLimit))
 
 // settled returns when everything that has ended by now is settled, and the cursor has passed all
 // that it can.

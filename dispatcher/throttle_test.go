@@ -221,3 +221,24 @@ func TestAServerThatIsDownIsNotThrottled(t *testing.T) {
 		}
 	})
 }
+
+// What an endpoint asked for with a date is shown to the second. Before: "wait 1m36.80854987s".
+func TestAWaitIsShownToTheSecond(t *testing.T) {
+	everywhere(t, func(t *testing.T) {
+		asks := func(context.Context, Request) Result {
+			return Result{Class: outbox.ClassHTTP, Status: 429, RetryAfter: 96808549870 * time.Nanosecond, Message: "too many"}
+		}
+		r := newRig(t, asks)
+		r.run()
+		r.append("alice")
+		r.idle(time.Second)
+		if got, want := r.d.State(subA).Reason, "the endpoint asked to wait 1 m 37 s (Retry-After)"; got != want {
+			t.Errorf("it is shown as %q, want %q", got, want)
+		}
+	})
+	for d, want := range map[time.Duration]string{0: "0 s", 400 * time.Millisecond: "0 s", 10 * time.Minute: "10 m", time.Hour + time.Second: "1 h 1 s", 24 * time.Hour: "24 h"} {
+		if got := waitText(d); got != want {
+			t.Errorf("%v is %q, want %q", d, got, want)
+		}
+	}
+}

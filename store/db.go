@@ -74,7 +74,8 @@ type DB struct {
 	bolt *bbolt.DB    // nil while reopening and after Close
 	// a transaction could not be begun or rolled back: closing would wait for it for ever
 	stuck   atomic.Bool
-	file    *os.File // of bolt, which closes it
+	broken  atomic.Bool // the file that cannot be opened again is damaged
+	file    *os.File    // of bolt, which closes it
 	reloads []func() error
 	// a compaction that reads the file, nil if none
 	compacting *compaction
@@ -252,7 +253,11 @@ func (db *DB) endTaking() { db.stopOnce.Do(func() { close(db.stopping) }) }
 func (db *DB) closedError() error {
 	for _, cause := range []Cause{CauseStopped, CauseReopening, CauseCommit, CauseDiskFull} {
 		if f, ok := db.faults.find(cause); ok {
-			return newError(Closed, db.path, nil, "%s: %s", f.Message, Closed)
+			var why error
+			if db.broken.Load() {
+				why = Damaged
+			}
+			return newError(Closed, db.path, why, "%s: %s", f.Message, Closed)
 		}
 	}
 	return newError(Closed, db.path, nil, "%s", Closed)

@@ -21,7 +21,7 @@ const (
 // is refused at once, and the committer tries again after a pause.
 func (db *DB) recover(batch []*request, id int, err error) {
 	full := DiskFull(err)
-	cause, message := CauseCommit, "a write to the outbox failed: "+err.Error()
+	cause, message := CauseCommit, "a write to the outbox failed: "+Reason(err)
 	if full {
 		cause, message = CauseDiskFull, "a write did not fit on the disk of "+db.path+": "+err.Error()+"; make space"
 	}
@@ -46,6 +46,7 @@ func (db *DB) retryOpening() {
 		_, err := db.openAgain(true)
 		if err == nil {
 			db.shut = false
+			db.broken.Store(false)
 			db.faults.clear(CauseReopening)
 			db.q.resume()
 			return
@@ -56,7 +57,8 @@ func (db *DB) retryOpening() {
 
 // refuseAll notes why the file cannot be opened, and refuses whatever waits and comes.
 func (db *DB) refuseAll(err error) {
-	db.faults.raise(CauseReopening, "the outbox file cannot be opened again: "+err.Error(), false)
+	db.broken.Store(errors.Is(err, Damaged))
+	db.faults.raise(CauseReopening, "the outbox file cannot be opened again: "+Reason(err), false)
 	db.q.pause(db.closedError())
 }
 

@@ -11,6 +11,7 @@ import { startWorld, begin, fill } from './world.mjs';
 import { withoutScript } from './noscript.mjs';
 import { replayPauseRemove } from './keyboard.mjs';
 import { longAndNarrow, byFinger } from './widths.mjs';
+import { nobodyLooks } from './aside.mjs';
 
 const [dir, chromium, ...flags] = process.argv.slice(2);
 const pictures = flags.includes('-update') ? new URL('../../docs/img/', import.meta.url).pathname : null;
@@ -152,6 +153,9 @@ try {
   await world.run('webhook', 'resume', world.shop.id);
   await page.locator('#head').getByText('Active').waitFor();
 
+  step('a tab that nobody looks at');
+  await nobodyLooks({ b, root, world, want });
+
   step('a failing endpoint is mended, and its dead letters are replayed');
   await page.goto(crm);
   await page.getByRole('button', { name: 'Test now' }).click();
@@ -170,8 +174,8 @@ try {
   await dialog.getByLabel('Most per second').fill('nonsense'.slice(0, 0) + '1');
   await dialog.getByRole('button', { name: /^Replay/ }).click();
   await page.locator('#replays progress').waitFor();
-  await look('a replay under way');
   await picture('replay');
+  await look('a replay under way');
   await world.run('deadletter', 'replay', '--stop', '--url', world.crm.id).catch(() => {});
   await page.locator('#replays .alarm').first().waitFor({ timeout: 60_000 });
 
@@ -242,6 +246,22 @@ try {
   step('without script');
   await withoutScript({ dir, chromium, world, bad, want });
 
+  step('a session ends');
+  await page.goto(root);
+  await page.goto(await world.link());
+  await page.waitForURL(root);
+  const last = await b.context.newPage();
+  await last.goto(root + 'live');
+  await last.waitForFunction(() => document.querySelector('#icon')); // its stream is asked for
+  await page.bringToFront();
+  await page.getByRole('button', { name: 'End the session' }).click();
+  await page.getByText('The session has ended').waitFor();
+  await last.bringToFront();
+  await last.getByText('No session').waitFor(); // by itself
+  await last.close();
+  await page.goto(await world.link());
+  await page.waitForURL(root);
+
   step('the service goes away');
   await page.goto(root);
   await page.evaluate(() => document.querySelector('main')); // it is loaded
@@ -265,6 +285,8 @@ try {
         await page.setViewportSize({ width, height });
         await page.emulateMedia({ colorScheme });
         const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        const small = await page.evaluate(() => [...document.querySelectorAll('body *')].find((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && e.checkVisibility() && parseFloat(getComputedStyle(e).fontSize) < 14)?.outerHTML.slice(0, 100));
+        if (small) bad(`${name} at ${width}: smaller than 14 px: ${small}`);
         if (over > 0) {
           const what = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(0, 2).map((e) => e.outerHTML.slice(0, 100)));
           bad(`${name} at ${width}: ${over} px wider than the screen: ${what.join(' | ')}`);

@@ -37,7 +37,7 @@ export async function replayPauseRemove({ page, root, world, want }) {
   await page.keyboard.press('Control+a');
   await page.keyboard.type('1');
   await to('the button', `/^Replay \\d+$/.test(document.activeElement.textContent)`);
-  await done('The replay runs');
+  await done('The replay has begun');
   await on('Stop');
   const value = await page.locator('#replays progress').getAttribute('value');
   await page.waitForFunction((was) => document.querySelector('#replays progress')?.getAttribute('value') !== was, value); // beside the focus

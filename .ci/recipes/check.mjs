@@ -54,7 +54,7 @@ async function check(recipe, service) {
   try {
     await receiver.start();
     writeFileSync(path.join(dir, 'secret'), secret, { mode: 0o600 });
-    await service.run('webhook', 'add', url, '--event', 'message.received', '--secret-file', path.join(dir, 'secret'), '--schedule', '0s,1s,3s,10s,10s,10s');
+    await service.run('webhook', 'add', url, '--event', 'message.received', '--secret-file', path.join(dir, 'secret'), '--schedule', recipe.schedule ?? '0s,1s,3s,10s,10s,10s');
 
     // The signature holds, and no other one.
     const test = await service.run('webhook', 'test', url);

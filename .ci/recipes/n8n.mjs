@@ -22,6 +22,8 @@ async function missing() {
 
 export const n8n = {
   name: 'n8n', path: '/webhook/whatsapp', large: true, missing,
+  // it takes half a minute to start, and more on a busy machine
+  schedule: '0s,1s,3s,10s,15s,20s,20s,20s,20s,20s',
   async prepare({ work, file, port, secret }) {
     file('workflow.json');
     writeFileSync(path.join(work, 'credentials.json'), JSON.stringify([{ id: 'waoutboxSecret', name: 'waoutbox', type: 'crypto', data: { hmacSecret: secret } }]));

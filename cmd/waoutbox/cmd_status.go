@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -247,6 +249,8 @@ func (e *env) statusNext(st api.Status) {
 		e.next("waoutbox connect") // which starts it
 	case st.Daemon == nil:
 		e.next("waoutbox start")
+	case slices.ContainsFunc(st.Alarms, ofState): // which has the mend of each
+		e.next("waoutbox doctor")
 	// pair shows what is due
 	case st.Link.State == api.LinkUnlinked, st.Link.State == api.LinkPairing:
 		e.next("waoutbox pair")
@@ -259,6 +263,12 @@ func (e *env) statusNext(st api.Status) {
 	default:
 		e.webhooksNext(st.Webhooks)
 	}
+}
+
+// ofState reports whether an alarm is of the disk, the files of the state or the key: nothing else
+// helps before that is mended.
+func ofState(a api.Alarm) bool {
+	return a.Code == "append_refused" || slices.ContainsFunc([]string{"outbox_", "device_store", "session_store", "key_"}, func(of string) bool { return strings.HasPrefix(a.Code, of) })
 }
 
 // webhooksNext says what to do about the webhooks that are there: one that fails first, then one

@@ -322,6 +322,8 @@ func (d *examining) outbox(x api.Examination) {
 	switch {
 	case x.Damage != "":
 		d.add("outbox", findingProblem, x.Damage, d.e.command("restore FILE")+", or without a backup: "+d.e.command("stop")+", then "+d.e.command("doctor --quarantine"))
+	case x.Closed != "": // its file is as it was
+		d.add("outbox", findingProblem, x.Closed, "mend its disk, for example mount it writable: the service goes on by itself, and nothing is lost")
 	case x.Damaged > 0:
 		d.add("outbox", findingProblem, fmt.Sprintf("%s of %s cannot be decoded: what was owed of them is dead-lettered with the reason corrupt", term.Count(x.Damaged), term.Plural(x.Records, "record", "records")),
 			"nothing else is lost; look at the disk (smartctl, dmesg), and keep a backup")

@@ -221,7 +221,7 @@ func TestDocumentSpansNameWhatExists(t *testing.T) {
 }
 
 // flagsOfOthers are those of other programs, and one that is no flag: there is a hint for it.
-const flagsOfOthers = `ignore-scripts port secret strict unix-socket version`
+const flagsOfOthers = `ignore-scripts port secret strict version`
 
 var fenced = regexp.MustCompile("(?ms)^ *```.*?^ *```$")
 

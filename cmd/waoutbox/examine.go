@@ -28,8 +28,10 @@ func (a *app) examiner(cfg config.Config, route wire.Route) func(context.Context
 		var err error
 		out.Records, out.Damaged, err = a.box.Check(ctx)
 		switch {
-		case errors.Is(err, store.Damaged), errors.Is(err, store.Closed):
+		case errors.Is(err, store.Damaged):
 			out.Damage = err.Error()
+		case errors.Is(err, store.Closed):
+			out.Closed = err.Error()
 		case err != nil:
 			return out, err
 		}

@@ -19,6 +19,7 @@ var fieldless = []string{
 	"the request is longer",
 	"The arguments must be one JSON object",
 	"the service is installed and was started", // of flags of a command
+	"only the user, at the command line,",      // whoever asks: the request has no field
 }
 
 // TestInvalidArgumentsNameTheField: whoever sends something wrong is told which field it is, so

@@ -37,7 +37,10 @@ func scriptDisk(ts *testscript.TestScript, neg bool, args []string) {
 	case "make":
 		ts.Check(os.MkdirAll(dir, 0o700))
 		ts.Check(syscall.Mount("waoutbox-test", dir, "tmpfs", 0, "mode=0700,size="+args[2]))
-		ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+		ts.Defer(func() {
+			stopLeftOver(dir) // what it runs on is found there
+			_ = syscall.Unmount(dir, syscall.MNT_DETACH)
+		})
 	case "fill":
 		left, err := strconv.ParseInt(args[2], 10, 64)
 		ts.Check(err)

@@ -28,6 +28,7 @@ import (
 // Mutation of cmd_doctor.go: an outbox that is whole and is moved aside.
 // Mutation of cmd_doctor.go: a device store that is damaged and stays where it is.
 func TestScripts(t *testing.T) {
+	followed := t.TempDir()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -39,6 +40,8 @@ func TestScripts(t *testing.T) {
 				return os.Geteuid() == 0, nil
 			case "mount":
 				return canMount(), nil
+			case "failingdisk":
+				return canFail(), nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
@@ -51,6 +54,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("USERPROFILE", home)
 			env.Setenv("XDG_STATE_HOME", "")
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv(followedDir, followed)
 			env.Setenv("STATE", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("WAOUTBOX_STATE_DIR", filepath.Join(env.WorkDir, "state"))
 			setUpWorld(env)
@@ -72,6 +76,7 @@ func TestScripts(t *testing.T) {
 			"page":          scriptPage,
 			"waits":         scriptWaits,
 			"disk":          scriptDisk,
+			"failingdisk":   scriptFailingDisk,
 			"clock":         scriptClock,
 			"kept":          scriptKept,
 		},

@@ -10,6 +10,7 @@ type Examine struct {
 type Examination struct {
 	Records   int64  `json:"records"`             // how many records the outbox has
 	Damage    string `json:"damage,omitempty"`    // why the file is damaged, a sentence
+	Closed    string `json:"closed,omitempty"`    // why the file is not open, a sentence
 	Damaged   int64  `json:"damaged,omitempty"`   // records that cannot be decoded
 	FreeBytes uint64 `json:"free_bytes"`          // of the disk
 	MinFree   uint64 `json:"min_free"`            // below it no event is taken

@@ -29,6 +29,9 @@ type Link struct {
 	Name    string    `json:"name,omitempty"`
 	Since   time.Time `json:"since,omitzero"`
 	Reason  string    `json:"reason,omitempty" sentence:"true"`
+	// For is how long State holds by the time that goes by, where the clock may have been set since
+	// then; 0: see Since
+	For time.Duration `json:"-"`
 	// Disconnect closed it: it stays closed until Connect
 	Closed bool     `json:"closed,omitempty"`
 	Notes  []string `json:"notes,omitempty" sentence:"true"`

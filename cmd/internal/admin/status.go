@@ -1,6 +1,7 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -98,6 +99,12 @@ func (s *Service) faultAlarm(f outbox.Fault) api.Alarm {
 	if f.Cause == outbox.FaultDiskLow {
 		a.Message += " (the setting min-free-bytes says how much). WhatsApp keeps what arrives; deliveries go on, and so does this by itself once there is room"
 	}
+	if f.Cause == outbox.FaultCommit {
+		a.Message += ". What was not confirmed counts as not written, and comes again; that goes on by itself. Check the disk"
+	}
+	if f.Cause == outbox.FaultReopening {
+		a.Message += ". Nothing is taken or sent meanwhile, and WhatsApp keeps what arrives. Check the disk, and mount it writable where it is not: this is tried again by itself"
+	}
 	if f.Cause == outbox.FaultDisplaced {
 		a.Message += ". No event is taken meanwhile, and WhatsApp keeps what arrives; deliveries go on. A file that was removed is written anew by itself. " +
 			"If this stays, keep what is open before the service stops: " + s.command("backup FILE") + ", then " + s.command("stop") + " and " + s.command("restore FILE")
@@ -116,11 +123,12 @@ const linkGrace = time.Minute
 // linkAlarms tells that nothing can arrive: no account is linked though webhooks wait for events,
 // or the link stays down.
 func (s *Service) linkAlarms(link api.Link, webhooks int) []api.Alarm {
+	lasts := cmp.Or(link.For, time.Since(link.Since))
 	switch {
 	case link.State == api.LinkUnlinked && webhooks > 0:
 		// without webhooks nobody has set this up yet
 		return []api.Alarm{{Code: "not_linked", Since: link.Since, Message: "No WhatsApp account is linked, so no events arrive. Link one with: " + s.command("pair")}}
-	case link.State == api.LinkConnecting && time.Since(link.Since) > linkGrace:
+	case link.State == api.LinkConnecting && lasts > linkGrace:
 		reason := link.Reason
 		if reason == "" {
 			reason = "still connecting"

@@ -25,6 +25,8 @@ func (s fixedLink) Alarms() []api.Alarm { return s.alarms }
 // linkOps is the rest of a link; nothing here calls it.
 type linkOps interface{ Link }
 
+// Mutation of status.go: the alarm of a link that is down waits for the clock, which may have been
+// set back.
 func TestLinkAlarms(t *testing.T) {
 	long := time.Now().Add(-2 * linkGrace)
 	for name, tc := range map[string]struct {
@@ -32,12 +34,14 @@ func TestLinkAlarms(t *testing.T) {
 		webhooks int
 		want     string
 	}{
-		"connected":           {api.Link{State: api.LinkConnected, Since: long}, 1, ""},
-		"unlinked, nothing":   {api.Link{State: api.LinkUnlinked, Since: long}, 0, ""},
-		"unlinked, webhooks":  {api.Link{State: api.LinkUnlinked, Since: long}, 1, "not_linked"},
-		"pairing":             {api.Link{State: api.LinkPairing, Since: long}, 1, ""},
-		"connecting, a blink": {api.Link{State: api.LinkConnecting, Since: time.Now()}, 1, ""},
-		"connecting, long":    {api.Link{State: api.LinkConnecting, Since: long, Reason: "no route"}, 0, "link_down"},
+		"connected":             {api.Link{State: api.LinkConnected, Since: long}, 1, ""},
+		"unlinked, nothing":     {api.Link{State: api.LinkUnlinked, Since: long}, 0, ""},
+		"unlinked, webhooks":    {api.Link{State: api.LinkUnlinked, Since: long}, 1, "not_linked"},
+		"pairing":               {api.Link{State: api.LinkPairing, Since: long}, 1, ""},
+		"connecting, a blink":   {api.Link{State: api.LinkConnecting, Since: time.Now()}, 1, ""},
+		"connecting, set back":  {api.Link{State: api.LinkConnecting, Since: time.Now().Add(24 * time.Hour), For: 2 * linkGrace}, 0, "link_down"},
+		"connecting, set ahead": {api.Link{State: api.LinkConnecting, Since: time.Now().Add(-24 * time.Hour), For: time.Second}, 0, ""},
+		"connecting, long":      {api.Link{State: api.LinkConnecting, Since: long, Reason: "no route"}, 0, "link_down"},
 	} {
 		got := ""
 		if a := (&Service{}).linkAlarms(tc.link, tc.webhooks); len(a) > 0 {

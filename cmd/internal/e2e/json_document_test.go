@@ -264,6 +264,7 @@ func TestJSONIsAsDescribed(t *testing.T) {
 		"pair passkey": "TestPasskeyExamplesRun", "pair confirm": "TestPairByCodeWithPasskey", "pair --cancel": "TestHelpExamplesRun", "demo": "TestDemo",
 		"service install": "it would change this machine", "service status": "it would ask this machine", "service uninstall": "it would change this machine",
 		"doctor --quarantine": "the scripts of cmd/waoutbox, with a damaged file",
+		"audit accept":        "the golden files of cmd/waoutbox, with a trail that was edited",
 	} {
 		if ran[command] {
 			t.Errorf("%s is run here, and said to be left to somebody else: %s", command, who)

@@ -163,7 +163,7 @@ func (c *call) tellBegun(res api.StartReplayResult) {
 		}
 		c.tell("warn", heading, strings.Join(d.Texts, " "))
 	default:
-		c.tell("ok", "The replay runs", "How far it is stands below.")
+		c.tell("ok", "The replay has begun", "How far it is stands below.")
 	}
 }
 

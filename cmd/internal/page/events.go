@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -32,7 +33,6 @@ type events struct {
 	Chat     string
 	From, To string
 	Q        string
-	Now      string // the newest a field may be
 }
 
 // eventRow is one event of a list.
@@ -78,7 +78,7 @@ func (c *call) eventSearch() (eventSearch, error) {
 		if text == "" {
 			continue
 		}
-		t, err := time.ParseInLocation("2006-01-02T15:04", text, c.clock.Zone)
+		t, err := time.ParseInLocation("2006-01-02T15:04", text, c.zoneOf(f.name))
 		if err != nil {
 			return s, api.Errorf(api.CodeInvalidArguments, "%s: %q is no time", f.name, text)
 		}
@@ -86,6 +86,19 @@ func (c *call) eventSearch() (eventSearch, error) {
 	}
 	return s, nil
 }
+
+// zoneOf is the zone of a time that was typed: the browser's, which shows all times, where its
+// script says it in minutes, else this machine's.
+func (c *call) zoneOf(field string) *time.Location {
+	minutes, err := strconv.Atoi(c.input(field + zoneSuffix))
+	if err != nil || minutes < -24*60 || minutes > 24*60 {
+		return c.clock.Zone
+	}
+	return time.FixedZone("", minutes*60)
+}
+
+// zoneSuffix follows the name of a field in the name of the one that says its zone.
+const zoneSuffix = "_zone"
 
 func (s eventSearch) narrows() bool {
 	return s.text != "" || s.outcome != "" || s.filter.Event != "" || s.filter.Chat != "" || !s.filter.Since.IsZero() || !s.filter.Until.IsZero()
@@ -99,7 +112,6 @@ func (c *call) events() (shown, error) {
 	m := events{
 		Kept: st.Events, Chat: c.input("chat"), From: c.input("from"), To: c.input("to"), Q: c.input("q"), Events: c.eventOptions("Any"), Replays: c.replayRows(""),
 		Outcomes: options(c.input("outcome"), [2]string{"", "Any"}, [2]string{"delivered", "Delivered everywhere"}, [2]string{"waiting", "Waiting somewhere"}, [2]string{"dead", "Dead somewhere"}, [2]string{"nobody", "Owed to nobody"}),
-		Now:      c.clock.Now.In(c.clock.Zone).Format("2006-01-02T15:04"),
 	}
 	if c.streaming {
 		return shown{Title: "Events", Model: m}, nil
@@ -125,7 +137,7 @@ func (c *call) events() (shown, error) {
 	m.Found, m.Filter = len(found), want.narrows()
 	m.head(next)
 	q := url.Values{}
-	for _, name := range []string{"chat", "event", "outcome", "from", "to", "q"} {
+	for _, name := range []string{"chat", "event", "outcome", "from", "from" + zoneSuffix, "to", "to" + zoneSuffix, "q"} {
 		if v := c.input(name); v != "" {
 			q.Set(name, v)
 		}

@@ -193,6 +193,9 @@ func (f *fakeService) Events(_ context.Context, q api.EventQuery) (api.EventPage
 		if q.Backward {
 			ev = f.events[len(f.events)-1-i].Event
 		}
+		if ev.Time.Before(q.Since) {
+			continue
+		}
 		if (q.Backward || ev.Sequence >= q.From) && len(page.Items) < q.Limit {
 			page.Items = append(page.Items, ev)
 			page.Next = ev.Sequence + 1

@@ -38,7 +38,7 @@ func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
 	known := map[string]bool{}
-	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v") {
+	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v", "from_zone", "to_zone") {
 		known[name] = true
 	}
 	for _, path := range everyPath() {
@@ -314,5 +314,24 @@ func TestExactTimes(t *testing.T) {
 	b.post("settings", b.form("exact", "1"))
 	if _, text := b.get(""); strings.Contains(text, " ago<") || !strings.Contains(text, time.Now().Format("2 Jan, 15:")) && !strings.Contains(text, time.Now().Add(-time.Hour).Format("2 Jan, 15:")) {
 		t.Error("times are not exact")
+	}
+}
+
+// TestTypedTimesAreOfTheBrowser: where its script says its zone, else of this machine.
+//
+// Mutation of events.go: a time that was typed in the browser's zone is taken for one of this
+// machine's.
+func TestTypedTimesAreOfTheBrowser(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	began := f.events[0].Time
+	for minutes, zone := range map[string]*time.Location{"&from_zone=330": time.FixedZone("", 330*60), "&from_zone=-480": time.FixedZone("", -480*60), "": time.Local, "&from_zone=x": time.Local, "&from_zone=99999": time.Local} { //nolint:gosmopolitan // the page's own
+		for ago, found := range map[time.Duration]bool{5 * time.Minute: true, -5 * time.Minute: false} {
+			path := "events?from=" + began.Add(-ago).In(zone).Format("2006-01-02T15:04") + minutes
+			if _, text := b.get(path); strings.Contains(text, "seq 7<") != found {
+				t.Errorf("%s finds what is of %v: %v", path, began.In(zone), !found)
+			}
+		}
 	}
 }

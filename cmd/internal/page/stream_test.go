@@ -117,6 +117,8 @@ func TestStream(t *testing.T) {
 }
 
 // TestLiveStream: an event is sent when it is there, and again when its deliveries have changed.
+//
+// Mutation of stream.go: deliveries of the events that a live page began with do not change on it.
 func TestLiveStream(t *testing.T) {
 	t.Parallel()
 	f := everything()
@@ -194,6 +196,8 @@ func TestAStreamWithoutASession(t *testing.T) {
 }
 
 // TestTheTabHasTheAlarms: its title and its icon, whatever page it is of, also while nobody looks.
+//
+// Mutation of render.go: the tab looks calm amid alarms.
 func TestTheTabHasTheAlarms(t *testing.T) {
 	t.Parallel()
 	f := everything()

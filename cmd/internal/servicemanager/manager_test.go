@@ -54,6 +54,9 @@ func service(t *testing.T, goos string, c *calls) Service {
 // nothing runs without the manager.
 func nothing() error { return nil }
 
+// What a person does with a service, on each system.
+//
+// Mutation of manager.go: on Windows the service goes on after it was uninstalled.
 func TestALifeOfAService(t *testing.T) {
 	t.Parallel()
 	for goos, want := range map[string][]string{
@@ -283,6 +286,8 @@ func TestNotify(t *testing.T) {
 
 // What Windows' registry says: nothing, an entry, and one that the user has switched off. What a
 // failed installation had replaced is there again.
+//
+// Mutation of logon.go: what a user of Windows has switched off is said to start by itself.
 func TestAnEntryOfWindows(t *testing.T) {
 	t.Parallel()
 	entry := "\r\nHKEY_CURRENT_USER\\Software\r\n    waoutbox-1    REG_SZ    \"C:\\a b\\old.exe\" --state-dir \"C:\\s\" start\r\n\r\n"

@@ -146,7 +146,7 @@ func address(s string, bad refusal) (string, error) {
 	}
 	switch {
 	case carried == "msgr" || carried == "interop":
-		if name == "" || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }) {
+		if name == "" || name[0] == '+' || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) || r == ' ' }) {
 			return bad("is no chat's address: nothing usable stands before the @")
 		}
 	case carried == "g.us" && oldGroup.MatchString(name):

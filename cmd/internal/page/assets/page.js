@@ -97,6 +97,15 @@
   document.addEventListener('input', e => { if (e.target.dataset.must) check(); });
   document.addEventListener('submit', async e => {
     const form = e.target, by = e.submitter;
+    for (const i of $$('input[type=datetime-local]', form)) { // typed as this browser shows times
+      $(`input[name="${i.name}_zone"]`, form)?.remove();
+      if (!i.value) continue;
+      const zone = document.createElement('input');
+      zone.type = 'hidden';
+      zone.name = i.name + '_zone';
+      zone.value = -new Date(i.value).getTimezoneOffset();
+      form.append(zone);
+    }
     if (by && 'dialog' in by.dataset) { // a selection
       e.preventDefault();
       const q = new URLSearchParams(new FormData(form));
@@ -305,8 +314,8 @@
     if (source && Date.now() - heard > 15000) fail(); // the other end is gone without a word
     strip();
   }, 1000);
-  // A tab that nobody looks at has no stream, and asks for its alarms alone. When it comes back it is
-  // as a page made now, unless somebody is at work on it.
+  // A tab that nobody looks at has no stream, and asks for its alarms alone. When it comes back it
+  // is as a page made now, unless somebody is at work on it.
   const glance = async () => {
     try {
       const g = await (await fetch('/page/glance', { credentials: 'same-origin' })).json();
@@ -327,5 +336,8 @@
     if (!source) { heard = Date.now(); open(); }
   });
   window.addEventListener('pagehide', close);
+  // A form leads to another page: what the stream says of what it did, as that the session has
+  // ended, is no reason to load this one anew.
+  document.addEventListener('submit', e => { if (!e.defaultPrevented) close(); });
   if (!document.hidden) open();
 })();
