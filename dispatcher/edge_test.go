@@ -81,8 +81,6 @@ func TestAnUnknownOutcomeStaysUnknown(t *testing.T) {
 // although its caller got an error.
 //
 // Mutation of settler.go: a replay of unknown outcome is given up though it may be on disk.
-// Mutation of settler.go: a settlement that cannot be confirmed is not repeated, and memory differs
-// from the disk.
 func TestAReplayOfUnknownOutcomeIsLoadedFromDisk(t *testing.T) {
 	everywhere(t, func(t *testing.T) {
 		works, reply := switchable()

@@ -99,6 +99,9 @@ func TestAFailedCheckpointIsRepeatedFirstWithGrowingWaits(t *testing.T) {
 }
 
 // What one Change comes to, whoever asked for it.
+//
+// Mutation of settler.go: a settlement that cannot be confirmed is not repeated, and memory differs
+// from the disk.
 func TestWhatBecomesOfAWrite(t *testing.T) {
 	final := &outbox.TransitionError{}
 	for name, c := range map[string]struct {
