@@ -346,7 +346,8 @@ func fill(v reflect.Value, n *int) {
 		fill(v.Elem(), n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); !f.IsExported() || f.Tag.Get("json") == "-" { // it does not cross
+			// it does not cross
+			if f := v.Type().Field(i); !f.IsExported() || f.Tag.Get("json") == "-" {
 				continue
 			}
 			fill(v.Field(i), n)
