@@ -12,7 +12,7 @@ import (
 // TestMain lets scripts run the real main as `waoutbox`, and fails when a test leaves a goroutine
 // behind.
 func TestMain(m *testing.M) {
-	testscript.Main(leakChecked{m}, map[string]func(){"waoutbox": main})
+	testscript.Main(leakChecked{m}, map[string]func(){"waoutbox": scriptMain})
 }
 
 // logGoroutine is the one that the library of the service's log keeps for as long as the process

@@ -28,6 +28,7 @@ import (
 // Mutation of cmd_doctor.go: an outbox that is whole and is moved aside.
 // Mutation of cmd_doctor.go: a device store that is damaged and stays where it is.
 func TestScripts(t *testing.T) {
+	followed := t.TempDir()
 	testscript.Run(t, testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
@@ -53,6 +54,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("USERPROFILE", home)
 			env.Setenv("XDG_STATE_HOME", "")
 			env.Setenv("NO_COLOR", "1")
+			env.Setenv(followedDir, followed)
 			env.Setenv("STATE", filepath.Join(env.WorkDir, "state"))
 			env.Setenv("WAOUTBOX_STATE_DIR", filepath.Join(env.WorkDir, "state"))
 			setUpWorld(env)

@@ -25,6 +25,8 @@ func (s fixedLink) Alarms() []api.Alarm { return s.alarms }
 // linkOps is the rest of a link; nothing here calls it.
 type linkOps interface{ Link }
 
+// Mutation of status.go: the alarm of a link that is down waits for the clock, which may have been
+// set back.
 func TestLinkAlarms(t *testing.T) {
 	long := time.Now().Add(-2 * linkGrace)
 	for name, tc := range map[string]struct {

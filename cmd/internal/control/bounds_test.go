@@ -138,6 +138,7 @@ func TestCallsAreBounded(t *testing.T) {
 	}
 	if _, err := c.RequestStop(t.Context()); err != nil {
 		t.Errorf("stop: %v", err)
+		stop()
 	}
 	hangUp()
 	<-ended

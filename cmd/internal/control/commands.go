@@ -18,7 +18,7 @@ func (s *Server) handleOutbox(w http.ResponseWriter, r *http.Request) {
 	}
 	content, bytes, err := s.copyOutbox(r.Context())
 	if err != nil {
-		s.writeError(w, s.public(r.Context(), r.URL.Path, err))
+		s.writeError(w, s.public(r.Context(), api.PathWithoutURL(r.URL.Path), err))
 		return
 	}
 	defer content.Close()
@@ -73,7 +73,7 @@ func (s *Server) handleListen(w http.ResponseWriter, r *http.Request) {
 	lines := &lineWriter{w: w}
 	err := s.listen(ctx, in, func(out api.PutWebhookResult) error { return lines.write(out) })
 	if err != nil && !lines.started {
-		s.writeError(w, inField(s.public(r.Context(), r.URL.Path, err), in))
+		s.writeError(w, inField(s.public(r.Context(), api.PathWithoutURL(r.URL.Path), err), in))
 	}
 }
 

@@ -346,7 +346,7 @@ func fill(v reflect.Value, n *int) {
 		fill(v.Elem(), n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
-			if !v.Type().Field(i).IsExported() { // it does not cross
+			if f := v.Type().Field(i); !f.IsExported() || f.Tag.Get("json") == "-" { // it does not cross
 				continue
 			}
 			fill(v.Field(i), n)

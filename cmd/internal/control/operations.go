@@ -137,7 +137,7 @@ func handle[In, Out any](s *Server, path route[In, Out], run func(context.Contex
 		}
 		out, err := run(r.Context(), in)
 		if err != nil {
-			s.writeError(w, inField(s.public(r.Context(), r.URL.Path, err), in))
+			s.writeError(w, inField(s.public(r.Context(), api.PathWithoutURL(r.URL.Path), err), in))
 			return
 		}
 		s.writeJSON(w, http.StatusOK, out)

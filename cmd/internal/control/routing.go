@@ -51,9 +51,9 @@ func (t *routing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		t.mux.ServeHTTP(w, r)
 	} else if clean && len(allow) > 0 {
 		w.Header().Set("Allow", strings.Join(allow, ", "))
-		t.server.writeError(w, api.Errorf(codeMethodNotAllowed, "%s takes no %s: use %s", r.URL.Path, r.Method, strings.Join(allow, " or ")))
+		t.server.writeError(w, api.Errorf(codeMethodNotAllowed, "%s takes no %s: use %s", api.PathWithoutURL(r.URL.Path), r.Method, strings.Join(allow, " or ")))
 	} else {
-		t.server.writeError(w, api.Errorf(codeUnknownRoute, "waoutbox %s has no %s %s; GET /v1/openapi.json lists what there is", t.server.daemon.Version, r.Method, r.URL.Path))
+		t.server.writeError(w, api.Errorf(codeUnknownRoute, "waoutbox %s has no %s %s; GET /v1/openapi.json lists what there is", t.server.daemon.Version, r.Method, api.PathWithoutURL(r.URL.Path)))
 	}
 }
 

@@ -178,11 +178,11 @@ func (s *Server) serveCall(w http.ResponseWriter, r *http.Request, agent Agent, 
 			if p == http.ErrAbortHandler { //nolint:errorlint // it is no error but a mark
 				panic(p) // the caller is gone, or is to see that the response broke off
 			}
-			if e := s.panicked(r.Context(), r.URL.Path, p); !begun {
+			if e := s.panicked(r.Context(), api.PathWithoutURL(r.URL.Path), p); !begun {
 				s.writeError(out, e)
 			}
 		}
-		s.log.LogAttrs(r.Context(), slog.LevelDebug, "control call", slog.String("route", r.URL.Path), slog.String("caller", agent.Name),
+		s.log.LogAttrs(r.Context(), slog.LevelDebug, "control call", slog.String("route", api.PathWithoutURL(r.URL.Path)), slog.String("caller", agent.Name),
 			slog.Int("status", out.status), slog.Duration("took", time.Since(start)))
 		if p != nil && begun {
 			// half a response is out: the caller must not take it for a whole one

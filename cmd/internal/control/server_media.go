@@ -31,13 +31,13 @@ func (s *Server) handleMedia(w http.ResponseWriter, r *http.Request) {
 	}
 	m, err := s.service.Media(r.Context(), in.ID)
 	if err != nil {
-		s.writeError(w, inField(s.public(r.Context(), r.URL.Path, err), in))
+		s.writeError(w, inField(s.public(r.Context(), api.PathWithoutURL(r.URL.Path), err), in))
 		return
 	}
 	defer m.Content.Close() // what was not read to its end stays for the next call
 	info, err := json.Marshal(m.MediaInfo)
 	if err != nil {
-		s.writeError(w, s.public(r.Context(), r.URL.Path, err))
+		s.writeError(w, s.public(r.Context(), api.PathWithoutURL(r.URL.Path), err))
 		return
 	}
 	h := w.Header()
@@ -100,7 +100,7 @@ func (s *Server) handleSendFile(w http.ResponseWriter, r *http.Request) {
 	body := &paced{body: r.Body, ctl: http.NewResponseController(w), open: s.open}
 	out, err := s.service.SendFile(ctx, in.send(), body)
 	if err != nil {
-		public := *s.public(ctx, r.URL.Path, err)
+		public := *s.public(ctx, api.PathWithoutURL(r.URL.Path), err)
 		if public.Field == "file" {
 			public.Field = "body"
 		}

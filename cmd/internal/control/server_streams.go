@@ -30,7 +30,7 @@ func (s *Server) handlePair(w http.ResponseWriter, r *http.Request) {
 	}
 	var public *api.Error
 	if err != nil {
-		public = inField(s.public(ctx, r.URL.Path, err), in)
+		public = inField(s.public(ctx, api.PathWithoutURL(r.URL.Path), err), in)
 	}
 	if public != nil && !lines.started {
 		s.writeError(w, public)
@@ -120,7 +120,7 @@ func (s *Server) handleOccurrences(w http.ResponseWriter, r *http.Request) {
 	}
 	public := s.stoppedError()
 	if err != nil {
-		public = inField(s.public(ctx, r.URL.Path, err), in)
+		public = inField(s.public(ctx, api.PathWithoutURL(r.URL.Path), err), in)
 	}
 	if !lines.started {
 		s.writeError(w, public)

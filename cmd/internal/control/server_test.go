@@ -150,17 +150,31 @@ func runtimePanic() (p any) {
 	return none[len(none)]
 }
 
-// Arguments hold secrets and phone numbers: no level logs them.
+// Arguments hold secrets and phone numbers: no level logs them. A webhook may be named by its URL
+// in the path, which stood in lines at debug level and of calls that failed.
+//
+// Mutation of server.go: the URL by which a call names a webhook stands in the debug log.
+// Mutation of operations.go: the URL by which a call names a webhook stands in the line of its
+// failure.
 func TestArgumentsAreNotLogged(t *testing.T) {
 	log := &logtest.Buffer{}
-	r := startServerWith(t, t.TempDir(), ServerOptions{Service: &recordingService{}, Log: log.Logger()})
+	svc := &recordingService{}
+	r := startServerWith(t, t.TempDir(), ServerOptions{Service: svc, Log: log.Logger()})
 	secret := "whsec_very_secret"
 	if _, err := r.client.PutWebhook(t.Context(), api.PutWebhook{URL: "http://u:pw@h/?token=t0ken", Secret: &secret}); err != nil {
 		t.Fatal(err)
 	}
+	const named = "https://h/p4th?token=t0ken"
+	if _, err := r.client.Webhook(t.Context(), named); err != nil {
+		t.Fatal(err)
+	}
+	svc.err = errors.New("broken") // no call runs
+	if _, err := r.client.Webhook(t.Context(), named); api.CodeOf(err) != api.CodeInternal {
+		t.Fatal(err)
+	}
 	r.stop()
 	<-r.done
-	for _, word := range []string{secret, "pw@", "t0ken"} {
+	for _, word := range []string{secret, "pw@", "t0ken", "p4th"} {
 		if strings.Contains(log.String(), word) {
 			t.Errorf("%q is in the log:\n%s", word, log)
 		}

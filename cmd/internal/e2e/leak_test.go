@@ -125,11 +125,16 @@ func (l *leaks) searchCommands(hook, dead api.Webhook) {
 		owner    []string // secrets that the owner is shown there
 		commands []string
 	}{
-		{leakContent(), nil, []string{"status", "metrics", "webhook list", "doctor", "config list", "config list --json", "version --json", "http-token", "open --json", "deadletter", "audit --verify --json"}},
+		{leakContent(), nil, []string{"status", "metrics", "webhook list", "doctor", "config list", "config list --json", "version --json", "http-token", "open --json", "deadletter", "audit --verify --json",
+			"audit accept --json", "config get webhook-hosts", "config unset media-dirs", "webhook disallow x.example", "connect", "mcp config", "group", "group list", "group show 1@g.us", "service status", "contact watch " + leakNumber[:4],
+			"deadletter purge --all --dry-run", "deadletter purge --all --dry-run --json", "webhook pause " + hook.ID, "webhook resume " + hook.ID, "webhook rotate-secret " + dead.ID, "webhook remove wh_NONE0000", "event replay --url " + hook.ID + " --dry-run",
+			"media get evt_0", "pair confirm", "http-token rotate --help", "unpair --json"}},
 		// which have the whole URL for their owner
-		{leakContent(), []string{leakQuery}, []string{"status --json", "doctor --json", "webhook list --json", "webhook show " + hook.ID, "webhook show " + dead.ID + " --json", "deadletter --json", "deadletter replay --status --json"}},
+		{leakContent(), []string{leakQuery}, []string{"status --json", "doctor --json", "webhook list --json", "webhook show " + hook.ID, "webhook show " + dead.ID + " --json", "webhook pause " + hook.ID + " --json", "webhook resume " + hook.ID + " --json", "deadletter --json", "deadletter replay --status --json"}},
 		// to whom something was sent is on record, what is not
-		{leakTexts(), nil, []string{"audit", "audit --json"}},
+		{leakTexts(), nil, []string{"audit", "audit --json", "send reaction +" + leakNumber + " 3EB0 x", "send location +" + leakNumber + " 1 2", "send contact +" + leakNumber + " X +15550100", "send media +" + leakNumber + " http://127.0.0.1:1/x",
+			"send edit +" + leakNumber + " 3EB0 new", "send delete +" + leakNumber + " 3EB0 --yes", "send read +" + leakNumber + " 3EB0", "send typing +" + leakNumber}},
+		{[]string{leakText, leakReply}, nil, []string{"contact find " + strings.Fields(leakName)[0]}},
 		{leakTexts(), []string{leakQuery}, []string{"deadletter list", "deadletter list --json", "event list", "event list --json"}},
 		{leakContent(), []string{leakQuery}, []string{"webhook test " + hook.ID, "webhook test " + dead.ID + " --json", "logs -n 1000"}},
 	} {
@@ -206,6 +211,11 @@ func (l *leaks) searchAgent(hook, dead api.Webhook) {
 		// asked for content, or about people
 		{"whatsapp_event_list", map[string]any{"includeBody": true}, nil}, {"whatsapp_event_show", map[string]any{"id": letters[0].EventID, "includeBody": true}, nil},
 		{"whatsapp_wait_for_events", map[string]any{"waitSeconds": 0}, nil}, {"whatsapp_find_recipient", map[string]any{"query": leakName}, nil},
+		{"whatsapp_send_reaction", map[string]any{"jid": leakNumber, "messageId": "3EB0", "emoji": "x"}, leakTexts()}, {"whatsapp_edit_message", map[string]any{"jid": leakNumber, "messageId": "3EB0", "text": "x"}, leakTexts()},
+		{"whatsapp_delete_message", map[string]any{"jid": leakNumber, "messageId": "3EB0"}, leakTexts()}, {"whatsapp_send_location", map[string]any{"jid": leakNumber, "latitude": 1, "longitude": 2}, leakTexts()},
+		{"whatsapp_send_contact", map[string]any{"jid": leakNumber, "name": "X", "phoneNumber": "15550100"}, leakTexts()}, {"whatsapp_send_media", map[string]any{"jid": leakNumber, "url": "http://127.0.0.1:1/x?token=" + leakQuery}, leakTexts()},
+		{"whatsapp_read_messages", map[string]any{"jid": leakNumber, "messageIds": []string{"3EB0"}}, leakTexts()}, {"whatsapp_subscribe_presence", map[string]any{"jid": leakNumber}, leakTexts()},
+		{"whatsapp_webhook_unregister", map[string]any{"url": made.URL() + "?token=" + leakQuery}, leakContent()}, {"whatsapp_disconnect", nil, leakContent()}, {"whatsapp_connect", nil, leakContent()},
 		{"whatsapp_send_text", map[string]any{"jid": leakNumber, "text": "again"}, leakTexts()}, {"whatsapp_download_media", map[string]any{"eventId": letters[0].EventID}, leakTexts()},
 	} {
 		l.none("the tool "+c.name, shownBy(a.call(ctx, nil, c.name, c.args)), c.of, l.secrets)
@@ -222,7 +232,7 @@ func (l *leaks) searchListener(hook, dead api.Webhook) {
 	token := l.token()
 	for path, of := range map[string][]string{
 		"/metrics": leakContent(), "/v1/status": leakContent(), "/v1/webhooks": leakContent(), "/v1/webhooks/" + hook.ID: leakContent(), "/v1/webhooks/" + dead.ID + "/activity": leakContent(), "/v1/audit": leakTexts(), "/v1/dead-letters/summary": leakContent(),
-		"/v1/dead-letters": leakTexts(), "/v1/events": leakTexts(), "/v1/openapi.json": leakContent(), "/healthz": leakContent(), "/readyz": leakContent(), "/v1/nothing?token=" + leakTyped: leakContent(),
+		"/v1/dead-letters": leakTexts(), "/v1/events": leakTexts(), "/v1/audit/verify": leakContent(), "/v1/replays": leakContent(), "/v1/events/1": nil, "/v1/events/1/media": leakContent(), "/v1/contacts?query=Zaph": {leakText, leakReply}, "/v1/groups": leakContent(), "/v1/link": leakContent(), "/v1/openapi.json": leakContent(), "/healthz": leakContent(), "/readyz": leakContent(), "/v1/nothing?token=" + leakTyped: leakContent(),
 	} {
 		_, got := l.get(base+path, token)
 		l.none(path, got, of, l.allBut(leakQuery))

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"waoutbox/outbox/api"
 )
 
 // withDeadlines bounds the time in which a body arrives, read or not: a handler that returns early
@@ -43,7 +45,7 @@ func (s *Server) contain(r *http.Request) {
 		return
 	}
 	if p != http.ErrAbortHandler { //nolint:errorlint // it is no error but a mark
-		s.log.Error("a request over HTTP panicked", "path", r.URL.Path, "panic", p, "stack", string(debug.Stack()))
+		s.log.Error("a request over HTTP panicked", "path", api.PathWithoutURL(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
 	}
 	panic(http.ErrAbortHandler)
 }

@@ -65,7 +65,7 @@ func isGet(w http.ResponseWriter, r *http.Request) bool {
 		return true
 	}
 	w.Header().Set("Allow", "GET, HEAD")
-	deny(w, http.StatusMethodNotAllowed, api.Errorf(codeMethod, "%s takes GET", r.URL.Path))
+	deny(w, http.StatusMethodNotAllowed, api.Errorf(codeMethod, "%s takes GET", api.PathWithoutURL(r.URL.Path)))
 	return false
 }
 

@@ -94,7 +94,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 	const most, clients = 2, 10
 	begun, release := make(chan struct{}, clients), make(chan struct{})
 	var now, peak atomic.Int32
-	r := start(t, Settings{}, Options{MCP: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	r := start(t, Settings{}, Options{MCP: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		if req.URL.RawQuery == "quick" {
+			w.WriteHeader(http.StatusNoContent)
+			return
+		}
 		for at := now.Add(1); ; {
 			if old := peak.Load(); at <= old || peak.CompareAndSwap(old, at) {
 				break
@@ -104,12 +108,30 @@ func TestConnectionsAreBounded(t *testing.T) {
 		<-release
 		now.Add(-1)
 	})}, func(s *Server) { s.o.Listener.most = most })
+	header := " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + r.token + "\r\n"
+	quick, in := r.dial("")
+	trip := func() {
+		if _, err := io.WriteString(quick, "GET /mcp?quick"+header+"\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		resp, err := http.ReadResponse(in, nil)
+		if err != nil || resp.StatusCode != http.StatusNoContent {
+			t.Fatal(resp, err)
+		}
+	}
+	trip() // it has the first place, and keeps it
 	for range clients {
-		r.dial("GET /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer " + r.token + "\r\n\r\n")
+		r.dial("GET /mcp" + header + "Connection: close\r\n\r\n")
 	}
-	for range most {
-		<-begun
+	<-begun
+	for range 200 { // the server has had time for the others as often
+		trip()
 	}
+	if n := peak.Load(); n != most-1 {
+		t.Errorf("%d connections are served besides the first, want %d", n, most-1)
+	}
+	quick.Close()
+	<-begun
 	for range clients - most {
 		release <- struct{}{}
 		<-begun

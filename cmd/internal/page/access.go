@@ -148,7 +148,7 @@ func (c *call) fail(err error) {
 	}
 	c.w.WriteHeader(status)
 	if err := c.render("problem", p); err != nil {
-		c.s.o.Log.Warn("a page could not be made", "path", c.r.URL.Path, "error", err)
+		c.s.o.Log.Warn("a page could not be made", "path", api.PathWithoutURL(c.r.URL.Path), "error", err)
 	}
 }
 

@@ -99,7 +99,7 @@ func TestAStrayRecordIsNobodys(t *testing.T) {
 	for i := range 20 {
 		want := fmt.Sprint("event ", i)
 		if _, got, err := post(t.Context(), p, want); got != want || err != nil {
-			t.Errorf("%q, %v; want %q", got, err, want)
+			t.Fatalf("%q, %v; want %q", got, err, want)
 		}
 	}
 }
