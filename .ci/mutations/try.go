@@ -87,7 +87,7 @@ func (t tree) try(ctx context.Context, m mutation) (r result) {
 			return r
 		}
 	}
-	command := append(append([]string{}, m.command...), "-count=1", "-vet=off", "-ldflags=-w", "-timeout="+t.limit.String())
+	command := append(append([]string{}, m.command...), "-count=1", "-failfast", "-vet=off", "-ldflags=-w", "-timeout="+t.limit.String())
 	out, failed := t.command(ctx, command...)
 	if r.verdict, r.by = judge(out, failed); len(r.by) == 1 && r.by[0] == processEnded {
 		r.by = []string{m.test(), processEnded}
