@@ -196,12 +196,20 @@ func (r *release) build(bin string, t target) (program, simulator []byte, err er
 		t = target{runtime.GOOS, runtime.GOARCH}
 	}
 	dir := filepath.Join(bin, t.String())
+	if _, err := os.Stat(dir); err == nil && r.quick {
+		return r.read(dir, t)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, nil, err
 	}
 	if err := r.buildCommand(dir, t, programs...).Run(); err != nil {
 		return nil, nil, fmt.Errorf("build for %s: %w", t, err)
 	}
+	return r.read(dir, t)
+}
+
+// read returns the two programs in dir.
+func (r *release) read(dir string, t target) (program, simulator []byte, err error) {
 	if program, err = os.ReadFile(filepath.Join(dir, t.file("waoutbox"))); err == nil {
 		simulator, err = os.ReadFile(filepath.Join(dir, t.file("wasim")))
 	}

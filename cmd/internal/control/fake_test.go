@@ -346,8 +346,9 @@ func fill(v reflect.Value, n *int) {
 		fill(v.Elem(), n)
 	case v.Kind() == reflect.Struct:
 		for i := range v.NumField() {
+			// it does not cross
 			if f := v.Type().Field(i); !f.IsExported() || f.Tag.Get("json") == "-" {
-				continue // it does not cross
+				continue
 			}
 			fill(v.Field(i), n)
 			within(v.Field(i), v.Type().Field(i).Tag, *n)
