@@ -143,8 +143,8 @@ func (in *ingest) storeGroups() {
 func (in *ingest) storeGroup(g *group) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			in.log.Error("ingest panicked", "panic", panicText(p), "stack", string(debug.Stack()))
-			err = fmt.Errorf("panic: %v", p)
+			in.log.Error("ingest panicked", "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %s", outbox.PanicText(p))
 			in.refuse(err, g.from)
 		}
 	}()

@@ -114,8 +114,8 @@ func (in *ingest) handleInTurn(evt any, stanza *waBinary.Node, from *source) (sa
 	}()
 	defer func() {
 		if p := recover(); p != nil {
-			in.log.Error("ingest panicked", "event_type", fmt.Sprintf("%T", evt), "panic", panicText(p), "stack", string(debug.Stack()))
-			in.refuse(fmt.Errorf("panic: %v", p), from)
+			in.log.Error("ingest panicked", "event_type", fmt.Sprintf("%T", evt), "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
+			in.refuse(fmt.Errorf("panic: %s", outbox.PanicText(p)), from)
 			safe, waits = false, nil // the library would take a panic for success
 		}
 	}()

@@ -42,8 +42,8 @@ func (in *ingest) storeMissed(stanza *waBinary.Node, found []stanzas.Found, from
 	defer func() { <-in.lock }()
 	defer func() {
 		if p := recover(); p != nil { // the library would acknowledge
-			in.log.Error("ingest panicked", "stanza", stanza.Tag, "panic", panicText(p), "stack", string(debug.Stack()))
-			in.refuse(fmt.Errorf("panic: %v", p), from)
+			in.log.Error("ingest panicked", "stanza", stanza.Tag, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
+			in.refuse(fmt.Errorf("panic: %s", outbox.PanicText(p)), from)
 			from.cut()
 		}
 	}()

@@ -6,20 +6,18 @@ import (
 	"runtime/debug"
 
 	"waoutbox/connection/guard"
+	"waoutbox/outbox"
 )
-
-// panicText is what a log says of a panic: it may quote what somebody wrote.
-func panicText(p any) string { return masked(fmt.Sprint(p)) }
 
 // libraryPanicked tells of something from WhatsApp that the library could not handle.
 func (c *Client) libraryPanicked(p guard.Panic) {
-	c.log.Error("the WhatsApp library panicked", "at", p.Where, "panic", panicText(p.Value), "stack", p.Stack)
+	c.log.Error("the WhatsApp library panicked", "at", p.Where, "panic", outbox.PanicText(p.Value), "stack", p.Stack)
 	c.alarms.happened(alarmPanic, fmt.Sprintf("WhatsApp sent something (%s) that this version cannot handle; it was refused, and the service goes on. This is a bug: please report it with the log line \"the WhatsApp library panicked\".", p.Where))
 }
 
 // panicked tells of a panic that was contained in what the link does by itself.
 func (c *Client) panicked(doing string, p any) {
-	c.log.Error("the link panicked", "doing", doing, "panic", panicText(p), "stack", string(debug.Stack()))
+	c.log.Error("the link panicked", "doing", doing, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 	c.alarms.happened(alarmPanic, fmt.Sprintf("Something went wrong inside waoutbox (%s), and the service goes on. This is a bug: please report it with the log line \"the link panicked\".", doing))
 }
 

@@ -155,7 +155,7 @@ func (l *lane) prepare(a *attempt) error {
 func guarded(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v", p)
+			err = fmt.Errorf("panic: %s", outbox.PanicText(p))
 		}
 	}()
 	return f()
@@ -167,7 +167,7 @@ func (l *lane) send(a *attempt) {
 	defer cancel()
 	defer func() {
 		if p := recover(); p != nil {
-			a.res = Result{Class: outbox.ClassInternal, Message: fmt.Sprintf("panic while sending: %v", p)}
+			a.res = Result{Class: outbox.ClassInternal, Message: "panic while sending: " + outbox.PanicText(p)}
 		}
 		a.end = l.now()
 		a.res.Message = clampText(a.res.Message)

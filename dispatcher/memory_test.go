@@ -78,6 +78,12 @@ func TestALogThatCannotBeReadHoldsTheLane(t *testing.T) {
 	}
 }
 
+// longFault is a panic of the runtime with a long text.
+type longFault struct{}
+
+func (longFault) RuntimeError() {}
+func (longFault) Error() string { return strings.Repeat("ä", 10<<10) }
+
 // Before: "sent 6 times, dead 0, next 1, state {… record 1 has a log above 16384 …}" after a
 // minute: the lane was loaded again after each attempt.
 //
@@ -87,7 +93,7 @@ func TestAPanicWithALongTextIsDeadAfterFourAttempts(t *testing.T) {
 		var log bytes.Buffer
 		r := newRig(t, func(ctx context.Context, q Request) Result {
 			if q.Event.Chat == "poison" {
-				panic(strings.Repeat("ä", 10<<10))
+				panic(longFault{})
 			}
 			return ok(ctx, q)
 		}, logInto(&log))

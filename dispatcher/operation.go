@@ -70,8 +70,8 @@ func (l *lane) serve(now time.Time) {
 func (o *operation) run(do work) (res taskResult) {
 	defer func() {
 		if p := recover(); p != nil {
-			res.err = fmt.Errorf("panic in an operation on %s: %v", o.lane.id, p)
-			o.lane.log.Error("operation panicked", "subscription", o.lane.id, "panic", p, "stack", string(debug.Stack()))
+			res.err = fmt.Errorf("panic in an operation on %s: %s", o.lane.id, outbox.PanicText(p))
+			o.lane.log.Error("operation panicked", "subscription", o.lane.id, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 		}
 	}()
 	return do(o.lane.io, o)

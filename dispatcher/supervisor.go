@@ -93,8 +93,8 @@ func (s *laneSupervisor) once(ctx context.Context) (ended bool, err error) {
 	asked := s.inbox.takeAll()
 	defer func() {
 		if p := recover(); p != nil {
-			ended, err = false, fmt.Errorf("lane panicked: %v", p)
-			s.log.Error("lane panicked", "subscription", s.id, "panic", p, "stack", string(debug.Stack()))
+			ended, err = false, fmt.Errorf("lane panicked: %s", outbox.PanicText(p))
+			s.log.Error("lane panicked", "subscription", s.id, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 		}
 		for _, r := range asked {
 			r.reply(taskResult{err: err})

@@ -12,6 +12,7 @@ import (
 	"unicode"
 
 	"waoutbox/mcptools/consent"
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -261,4 +262,6 @@ type panicError struct {
 	stack []byte
 }
 
-func (p *panicError) Error() string { return fmt.Sprintf("panic: %v\n%s", p.value, p.stack) }
+func (p *panicError) Error() string {
+	return fmt.Sprintf("panic: %s\n%s", outbox.PanicText(p.value), p.stack)
+}

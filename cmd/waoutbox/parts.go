@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"waoutbox/outbox"
 )
 
 // part is what runs until its context ends.
@@ -46,11 +47,7 @@ func (p part) contained(ctx context.Context, log *slog.Logger) error {
 func contained(log *slog.Logger, doing string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			value := fmt.Sprintf("%T", p)
-			if e, ok := p.(runtime.Error); ok {
-				value = e.Error()
-			}
-			log.Error("a part of the service panicked", "part", doing, "panic", value, "stack", string(debug.Stack()))
+			log.Error("a part of the service panicked", "part", doing, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 			err = errPanicked
 		}
 	}()

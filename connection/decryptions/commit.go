@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"waoutbox/outbox"
 )
 
 // group is what is committed in one transaction.
@@ -98,7 +100,7 @@ func (b *Buffer) commitAll(g *group) {
 func (b *Buffer) commit(g *group, cleared [][32]byte) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+			err = fmt.Errorf("panic: %s\n%s", outbox.PanicText(p), debug.Stack())
 		}
 	}()
 	b.mu.Lock()

@@ -3,7 +3,6 @@ package pairing
 import (
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -11,6 +10,7 @@ import (
 	"go.mau.fi/whatsmeow"
 	"go.mau.fi/whatsmeow/types/events"
 
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -52,7 +52,7 @@ func (r *Run) take(ctx context.Context, a ask) {
 func (r *Run) contained(call func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			r.Log.Error("pairing panicked", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			r.Log.Error("pairing panicked", "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 			err = errors.New("something went wrong inside waoutbox; the log has more")
 		}
 	}()

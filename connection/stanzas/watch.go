@@ -10,6 +10,8 @@ import (
 	"go.mau.fi/whatsmeow/proto/waWeb"
 	"go.mau.fi/whatsmeow/types"
 	"go.mau.fi/whatsmeow/types/events"
+
+	"waoutbox/outbox"
 )
 
 // Account is the linked account under its two addresses.
@@ -259,7 +261,7 @@ func (w *Watch) acknowledged(n *waBinary.Node) *stanza {
 func (w *Watch) missed(s *stanza, ack *waBinary.Node) (found []Found) {
 	defer func() {
 		if p := recover(); p != nil {
-			found = []Found{{Event: placeholderOf(s.node), Placeholder: true, Lost: "a stanza could not be looked into", Err: fmt.Errorf("panic: %v", p)}}
+			found = []Found{{Event: placeholderOf(s.node), Placeholder: true, Lost: "a stanza could not be looked into", Err: fmt.Errorf("panic: %s", outbox.PanicText(p))}}
 		}
 	}()
 	switch s.node.Tag {

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"waoutbox/connection/wajson"
+	"waoutbox/outbox"
 )
 
 // sessionKeys are never shown, at whatever depth they stand: who holds them reads the group, or
@@ -44,7 +45,7 @@ type content struct {
 func (t *Translator) content(ctx context.Context, evt *events.Message, k key) (c content, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("prepare the message: panic: %v", p)
+			err = fmt.Errorf("prepare the message: panic: %s", outbox.PanicText(p))
 		}
 	}()
 	c = contentOf(evt)
@@ -227,7 +228,7 @@ func (c content) isMachinery() bool {
 func (t *Translator) render(m proto.Message) (out wajson.JSON, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			out, err = nil, fmt.Errorf("render %s: panic: %v", m.ProtoReflect().Descriptor().FullName(), p)
+			out, err = nil, fmt.Errorf("render %s: panic: %s", m.ProtoReflect().Descriptor().FullName(), outbox.PanicText(p))
 		}
 	}()
 	return t.renderer.Message(m), nil

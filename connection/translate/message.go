@@ -250,7 +250,7 @@ func (t *Translator) ParseMessage(raw []byte) (*waE2E.Message, error) {
 func (t *Translator) Sent(ctx context.Context, resp whatsmeow.SendResponse, msg *waE2E.Message) (evs []outbox.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			evs, err = nil, fmt.Errorf("translate the sent message %s: panic: %v", resp.ID, p)
+			evs, err = nil, fmt.Errorf("translate the sent message %s: panic: %s", resp.ID, outbox.PanicText(p))
 		}
 	}()
 	k := t.sentKey(ctx, resp.Chat, resp.Sender, resp.ID)

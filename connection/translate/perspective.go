@@ -10,6 +10,8 @@ import (
 	"go.mau.fi/whatsmeow/types/events"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"waoutbox/outbox"
 )
 
 // open puts what is encrypted a second time in its plain form; what cannot be
@@ -72,7 +74,7 @@ func (c *content) unseal(plain *waE2E.Message, target *waCommon.MessageKey) {
 func opened[T any](ctx context.Context, evt *events.Message, decrypt func(context.Context, *events.Message) (T, error)) (out T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("decrypt: panic: %v", p)
+			err = fmt.Errorf("decrypt: panic: %s", outbox.PanicText(p))
 		}
 	}()
 	return decrypt(ctx, evt)

@@ -129,7 +129,7 @@ func (t *Translator) As(account Self) *Translator {
 func (t *Translator) Translate(ctx context.Context, evt any) (evs []outbox.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			evs, err = nil, fmt.Errorf("translate %T: panic: %v", evt, p)
+			evs, err = nil, fmt.Errorf("translate %T: panic: %s", evt, outbox.PanicText(p))
 		}
 	}()
 	r, ok := t.rows[reflect.TypeOf(evt)]

@@ -95,7 +95,7 @@ func (t *Translator) updatesFrom(ctx context.Context, evt *events.Message, k key
 				Code:    alarmUpdateLost,
 				Message: "what a message changes could not be told: the message itself is delivered",
 				EventID: t.messageID(evt, k).key,
-				Err:     fmt.Errorf("translate the update: panic: %v", p),
+				Err:     fmt.Errorf("translate the update: panic: %s", outbox.PanicText(p)),
 			})
 		}
 	}()
@@ -240,7 +240,7 @@ func safeMillis(at time.Time) int64 {
 func (t *Translator) SendFailed(ctx context.Context, chat, sender types.JID, id, code string) (ev outbox.Event, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			ev, err = outbox.Event{}, fmt.Errorf("translate the failed send %s: panic: %v", id, p)
+			ev, err = outbox.Event{}, fmt.Errorf("translate the failed send %s: panic: %s", id, outbox.PanicText(p))
 		}
 	}()
 	k := t.sentKey(ctx, chat, sender, id)

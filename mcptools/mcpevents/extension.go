@@ -11,13 +11,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
 
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 
 	"github.com/mark3labs/mcp-go/mcp"
@@ -113,7 +113,7 @@ func (x *Extension) Respond(ctx context.Context, r Request) (out []byte) {
 // contain, called deferred, makes the response of a panic: it ends its request alone.
 func (x *Extension) contain(r Request, out *[]byte) {
 	if p := recover(); p != nil {
-		x.o.Log.Error("a request for events panicked", "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+		x.o.Log.Error("a request for events panicked", "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 		*out = response(r.ID, "error", failed(mcp.INTERNAL_ERROR, "Something went wrong inside waoutbox; its log has more.", nil))
 	}
 }

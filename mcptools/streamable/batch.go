@@ -11,6 +11,8 @@ import (
 
 	"github.com/mark3labs/mcp-go/mcp"
 	"golang.org/x/sync/errgroup"
+
+	"waoutbox/outbox"
 )
 
 const (
@@ -70,7 +72,7 @@ func (h *Handler) one(r *http.Request, raw json.RawMessage) (response []byte) {
 	var m message
 	defer func() {
 		if p := recover(); p != nil {
-			h.log.Error("a message of a batch panicked", "method", m.Method, "panic", p, "stack", string(debug.Stack()))
+			h.log.Error("a message of a batch panicked", "method", m.Method, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 			if response = nil; len(m.ID) > 0 {
 				response = errorOf(m.ID, mcp.INTERNAL_ERROR, "This message could not be served. That is a bug: please report it with the log of the service.")
 			}

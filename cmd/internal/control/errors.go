@@ -6,15 +6,14 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"reflect"
-	"runtime"
 	"runtime/debug"
 	"slices"
 
 	"waoutbox/cmd/internal/control/request"
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -134,11 +133,7 @@ func (s *Server) stoppedError() *api.Error {
 // else, which may hold a secret, the type.
 func (s *Server) panicked(ctx context.Context, path string, p any) *api.Error {
 	id := incident()
-	value := fmt.Sprintf("%T", p)
-	if e, ok := p.(runtime.Error); ok {
-		value = e.Error()
-	}
-	s.log.LogAttrs(ctx, slog.LevelError, "control call panicked", slog.String("route", path), slog.String("incident", id), slog.String("panic", value), slog.String("stack", string(debug.Stack())))
+	s.log.LogAttrs(ctx, slog.LevelError, "control call panicked", slog.String("route", path), slog.String("incident", id), slog.String("panic", outbox.PanicText(p)), slog.String("stack", string(debug.Stack())))
 	return internal(id)
 }
 

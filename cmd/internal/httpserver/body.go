@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -45,7 +46,7 @@ func (s *Server) contain(r *http.Request) {
 		return
 	}
 	if p != http.ErrAbortHandler { //nolint:errorlint // it is no error but a mark
-		s.log.Error("a request over HTTP panicked", "path", api.PathWithoutURL(r.URL.Path), "panic", p, "stack", string(debug.Stack()))
+		s.log.Error("a request over HTTP panicked", "path", api.PathWithoutURL(r.URL.Path), "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 	}
 	panic(http.ErrAbortHandler)
 }

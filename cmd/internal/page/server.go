@@ -8,13 +8,13 @@ package page
 
 import (
 	"context"
-	"fmt"
 	"html/template"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
 	"time"
 
+	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
 
@@ -124,8 +124,7 @@ func (s *Server) Close() {
 func (s *Server) contained(doing string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			// what it panicked with may be text of strangers
-			s.o.Log.Error("the page panicked", "doing", doing, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			s.o.Log.Error("the page panicked", "doing", doing, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 			err = api.Errorf(api.CodeInternal, "something went wrong inside waoutbox (%s); its log has more: waoutbox logs", doing)
 		}
 	}()

@@ -2,7 +2,6 @@ package kept
 
 import (
 	"errors"
-	"fmt"
 	"runtime/debug"
 
 	"waoutbox/connection/media"
@@ -24,7 +23,7 @@ func (s *Store) find(ev outbox.Event) (ref media.Ref, err error) {
 func (s *Store) contain(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.o.Logger.Error("keeping a medium panicked", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.o.Logger.Error("keeping a medium panicked", "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 			err = errPanicked
 		}
 	}()

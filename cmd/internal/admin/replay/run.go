@@ -135,7 +135,7 @@ func (r *run) follow(ctx context.Context) {
 	defer close(r.done)
 	defer func() {
 		if p := recover(); p != nil {
-			r.log.Error("a replay panicked", "subscription", r.job.Webhook, "panic", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			r.log.Error("a replay panicked", "subscription", r.job.Webhook, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
 			r.end(api.ReplayEnded, "something went wrong inside waoutbox; the log has more")
 		}
 	}()
