@@ -72,7 +72,7 @@ for (const extra of [['--http', '127.0.0.1:0'], []]) {
     const [{ url: link }] = await world.json('open');
     await b.page.goto(link);
     const root = new URL('/page/', link);
-    await b.page.goto(root.href);
+    await b.page.waitForURL(root.href); // by the page's refresh
     await pair(world, home);
     await begin(world);
     const state = async () => JSON.stringify([(await world.json('webhook', 'list')).map((w) => [w.id, w.url, w.status, w.signed, w.events]), (await world.json('audit')).map((r) => r.id), (await world.json('config', 'list')), (await world.json('status'))[0].link.state]);
