@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"unicode"
 	"time"
 
 	"waoutbox/dispatcher"
@@ -119,8 +120,14 @@ func redirect(from *url.URL, location string) string {
 	if err != nil || location == "" || to.Host == "" {
 		return never + "the final URL (this one says nowhere to go)"
 	}
-	// what is no text in a host stands there as it was sent
-	shown := to.Scheme + "://" + strings.ToValidUTF8(to.Host, "\ufffd") + to.EscapedPath()
+	// what is no text in a host, or cannot be seen, stands there as it was sent
+	host := strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '\ufffd'
+		}
+		return r
+	}, to.Host)
+	shown := to.Scheme + "://" + host + to.EscapedPath()
 	if to.RawQuery != "" {
 		shown += "?…"
 	}
