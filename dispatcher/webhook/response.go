@@ -9,8 +9,8 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"unicode"
 	"time"
+	"unicode"
 
 	"waoutbox/dispatcher"
 	"waoutbox/dispatcher/webhook/http1"
