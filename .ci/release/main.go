@@ -55,6 +55,10 @@ func main() {
 		}
 		return
 	}
+	// What is given to others is built by the release of Go that go.mod names, whichever runs this.
+	if err := r.pinGo(); err != nil {
+		log.Fatal(err)
+	}
 	if *twice {
 		if err := r.reproduce(); err != nil {
 			log.Fatal(err)
@@ -87,6 +91,7 @@ type release struct {
 	version         string
 	manual          []byte // compressed
 	simulator       []byte // the simulator's manual page, compressed
+	toolchain       string // the release of Go that builds; "" is the one that is there
 	completion      []byte // of bash
 }
 
@@ -216,6 +221,20 @@ func (r *release) read(dir string, t target) (program, simulator []byte, err err
 	return program, simulator, err
 }
 
+// pinGo reads which release of Go go.mod names, which the go command fetches where it is not there.
+func (r *release) pinGo() error {
+	raw, err := exec.Command("go", "mod", "edit", "-json").Output()
+	if err != nil {
+		return fmt.Errorf("read go.mod: %w", err)
+	}
+	var mod struct{ Toolchain string }
+	if err := json.Unmarshal(raw, &mod); err != nil {
+		return fmt.Errorf("read go.mod: %w", err)
+	}
+	r.toolchain = mod.Toolchain
+	return nil
+}
+
 // buildCommand makes programs of one target at path: a file, or a directory.
 func (r *release) buildCommand(path string, t target, packages ...string) *exec.Cmd {
 	args := []string{"build", "-buildvcs=false", "-o", path}
@@ -224,6 +243,9 @@ func (r *release) buildCommand(path string, t target, packages ...string) *exec.
 	}
 	cmd := exec.Command("go", append(args, packages...)...)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=")
+	if r.toolchain != "" {
+		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+r.toolchain)
+	}
 	cmd.Stderr = os.Stderr
 	return cmd
 }
