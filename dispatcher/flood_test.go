@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -73,10 +74,7 @@ func TestAFloodBeyondTheLimitDelaysOthersByItsExcess(t *testing.T) {
 			return ok(ctx, q)
 		}, func(o *Options) { o.MaxUnfinished = limit })
 		r.run()
-		chats := make([]string, flood)
-		for i := range chats {
-			chats[i] = "flood"
-		}
+		chats := slices.Repeat([]string{"flood"}, flood)
 		r.append(append(chats, "bob")...)
 		r.idle((flood + 10) * time.Second)
 		before, came := 0, false

@@ -143,7 +143,6 @@ func BenchmarkFirstPaint(b *testing.B) {
 // inBrowser prints how long a real browser takes, with the packages of .ci/page.
 func (p *paint) inBrowser(b *testing.B, chromium string) {
 	b.Helper()
-	//nolint:gosec // the program and its arguments are this benchmark's
 	out, err := exec.CommandContext(b.Context(), "node", "../../.ci/page/paint.mjs", chromium, p.link(), "9", "", "deadletters", "deadletters?reason=timeout", "webhooks/"+p.hook).CombinedOutput()
 	if err != nil {
 		b.Fatalf("%v\n%s", err, out)

@@ -44,7 +44,7 @@ func TestJSONDocument(t *testing.T) {
 	path := filepath.Join(repository, "docs", "JSON.md")
 	got := writeJSONDocument(readStructs(t, "*.go", "../../outbox/api/*.go", "../internal/demo/*.go"))
 	if *update {
-		if err := os.WriteFile(path, got, 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(path, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

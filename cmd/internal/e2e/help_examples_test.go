@@ -145,7 +145,7 @@ func exampleEnv(t *testing.T, r *rig, dir string) []string {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Chmod(filepath.Join(program, "xdg-open"), 0o700); err != nil { //nolint:gosec // a program
+	if err := os.Chmod(filepath.Join(program, "xdg-open"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	return append(os.Environ(), "PATH="+program+string(os.PathListSeparator)+os.Getenv("PATH"), "HOME="+dir, "BASH_ENV="+filepath.Join(dir, "bashenv"),

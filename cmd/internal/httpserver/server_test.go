@@ -118,6 +118,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 		if err != nil || resp.StatusCode != http.StatusNoContent {
 			t.Fatal(resp, err)
 		}
+		_ = resp.Body.Close()
 	}
 	trip() // it has the first place, and keeps it
 	for range clients {

@@ -204,8 +204,7 @@ func (s *Server) choose(c *call) error {
 		if form.Has("exact") {
 			*exact = form.Get("exact") == "1"
 		}
-	})
-	remembers.Secure = c.r.TLS != nil
+	}, c.r.TLS != nil)
 	http.SetCookie(c.w, remembers)
 	return c.to(form.Get("back"))
 }

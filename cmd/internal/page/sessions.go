@@ -172,13 +172,13 @@ func (s *session) choices(r *http.Request) (hide, exact bool) {
 }
 
 // choose changes what is shown, and returns the cookie by which the browser remembers it for its
-// next session.
-func (s *session) choose(change func(hide, exact *bool)) *http.Cookie {
+// next session; a secure one is sent over TLS alone.
+func (s *session) choose(change func(hide, exact *bool), secure bool) *http.Cookie {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.chosen = true
 	change(&s.hide, &s.exact)
-	c := &http.Cookie{Name: choicesCookie, Path: Root, HttpOnly: true, SameSite: http.SameSiteStrictMode, MaxAge: int(choicesLife / time.Second)}
+	c := &http.Cookie{Name: choicesCookie, Path: Root, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode, MaxAge: int(choicesLife / time.Second)}
 	if s.hide {
 		c.Value = choiceHide
 	}
