@@ -178,6 +178,7 @@ func (s *session) choose(change func(hide, exact *bool), secure bool) *http.Cook
 	defer s.mu.Unlock()
 	s.chosen = true
 	change(&s.hide, &s.exact)
+	//nolint:gosec // on 127.0.0.1 without TLS a secure cookie would not come back
 	c := &http.Cookie{Name: choicesCookie, Path: Root, HttpOnly: true, Secure: secure, SameSite: http.SameSiteStrictMode, MaxAge: int(choicesLife / time.Second)}
 	if s.hide {
 		c.Value = choiceHide
