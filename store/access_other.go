@@ -11,9 +11,6 @@ func tighten(string, fs.FileMode) error { return nil }
 // Tighten does nothing here, for the same reason.
 func Tighten(string) (changed, kept []string) { return nil, nil }
 
-// syncDir does nothing here: a directory cannot be opened for syncing, and NTFS journals renames.
-func syncDir(string) error { return nil }
-
 func notMade(err error, dir string) *Error {
 	return systemError(err, dir, "state directory "+dir+" cannot be created")
 }

@@ -93,16 +93,3 @@ func Tighten(dir string) (changed, kept []string) {
 	}
 	return changed, kept
 }
-
-// syncDir makes a rename or a new name in dir durable.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
-	}
-	defer d.Close()
-	if err := d.Sync(); err != nil {
-		return fmt.Errorf("sync %s: %w", dir, err)
-	}
-	return nil
-}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+
+	"waoutbox/store/private"
 )
 
 // DBOptions of Open.
@@ -132,7 +134,7 @@ func Open(path string, o DBOptions) (*DB, error) {
 		o.StepHook = func(string) {}
 	}
 	if o.SyncDir == nil {
-		o.SyncDir = syncDir
+		o.SyncDir = private.SyncDir
 	}
 	db := &DB{
 		path: path, opened: time.Now(), schema: o.Schema, log: o.Log, minFree: o.MinFree, maxBytes: o.MaxBytes,

@@ -172,7 +172,7 @@ func createFile(path string, schema Schema) error {
 		return err
 	}
 	failpoint.Hit(failpoint.CreateRenamed)
-	return syncDir(filepath.Dir(path))
+	return private.SyncDir(filepath.Dir(path))
 }
 
 // openBolt opens a database, and returns its file besides, which db closes.

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"waoutbox/store/private"
 )
 
 // WriteFile replaces the file at path by one with this content and mode 0600, durably: a crash
@@ -23,8 +25,8 @@ func WriteFile(path string, content []byte) error {
 	if err != nil {
 		return errors.Join(err, os.Remove(tmp.Name()))
 	}
-	return syncDir(filepath.Dir(path))
+	return private.SyncDir(filepath.Dir(path))
 }
 
 // SyncDir makes a rename or a new name in dir durable, where the system needs that.
-func SyncDir(dir string) error { return syncDir(dir) }
+func SyncDir(dir string) error { return private.SyncDir(dir) }

@@ -51,10 +51,9 @@ func resets(c tcp) error {
 // What is wrong after the status line of a response costs its excerpt and its connection, and
 // changes nothing of the outcome; what is wrong in the header is no response.
 //
-// Mutation of dispatcher/webhook/http1/exchange.go: whoever answers with informational responses
-// without end has us read all of them.
-// Mutation of dispatcher/webhook/http1/conn.go: whoever answers with a header of short lines has us
-// read all of it.
+// Mutation of dispatcher/webhook/http1/exchange.go: informational responses without end are all
+// read.
+// Mutation of dispatcher/webhook/http1/conn.go: a header of short lines is read whole.
 // Mutation of client.go: a response's header is read whatever its length.
 // Mutation of dispatcher/webhook/http1/exchange.go: a response's header has any number of lines.
 // Mutation of dispatcher/webhook/http1/exchange.go: any number of informational responses is read.

@@ -20,7 +20,8 @@ import (
 // is sealed, and the record that note makes of what was found is stored with it, all in one write.
 // Records that cannot be read are removed. VerifyAudit goes on telling of links that were noted
 // elsewhere before, as long as records of that time are kept. Where nothing is found nothing is
-// written. Without the key of SealAudit it returns outbox.ErrAuditKey; other errors as of PutSub.
+// written. Other writes wait meanwhile, for all of the trail is read: 24,000 records at most.
+// Without the key of SealAudit it returns outbox.ErrAuditKey; other errors as of PutSub.
 func (b *Box) AcceptAudit(ctx context.Context, note func(found outbox.AuditCheck) (outbox.Audit, error)) (outbox.AuditCheck, error) {
 	var found outbox.AuditCheck
 	err := b.do(ctx, store.Op{Bytes: 1 << 20, Apply: func(tx *bbolt.Tx) (err error) {

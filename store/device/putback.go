@@ -8,8 +8,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
+
+	"waoutbox/store/private"
 )
 
 const (
@@ -167,7 +168,7 @@ func (s *Store) writeAnew(ctx context.Context) error {
 	if p.file, err = os.Stat(p.path); err != nil {
 		return fmt.Errorf("look at the device store that was written anew: %w", err)
 	}
-	return syncDir(filepath.Dir(p.path))
+	return private.SyncDir(filepath.Dir(p.path)) //nolint:wrapcheck // it names the directory
 }
 
 // keepConnection takes one connection for as long as the store is open: with it the files stay
@@ -211,19 +212,4 @@ func removeAll(paths ...string) error {
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// syncDir makes a new name in dir durable, where the system needs that.
-func syncDir(dir string) error {
-	if runtime.GOOS == "windows" {
-		return nil
-	}
-	f, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("make the new name of the device store durable: %w", err)
-	}
-	if err := errors.Join(f.Sync(), f.Close()); err != nil {
-		return fmt.Errorf("make the new name of the device store durable: %w", err)
-	}
-	return nil
 }

@@ -209,3 +209,16 @@ func tighten(f *os.File, info fs.FileInfo) error {
 	}
 	return err
 }
+
+// SyncDir makes a rename or a new name in dir durable, where the system needs that.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync %s: %w", dir, err)
+	}
+	return nil
+}
