@@ -34,6 +34,8 @@ func inspect(dir string, files []string) error {
 			err = readMaterials(path)
 		case strings.HasSuffix(name, ".1.gz"):
 			err = readManual(path)
+		case strings.HasSuffix(name, ".rb"):
+			err = readFormula(path)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
@@ -170,6 +172,18 @@ func readManual(path string) error {
 	out, err := cmd.Output()
 	if err != nil || errs.Len() > 0 || !strings.Contains(string(out), "User Commands") {
 		return fmt.Errorf("%v: %.500s", err, errs.String())
+	}
+	return nil
+}
+
+// readFormula has ruby read it, where there is one.
+func readFormula(path string) error {
+	if _, err := exec.LookPath("ruby"); err != nil {
+		fmt.Println("NOT RUN: ruby is not on this machine")
+		return nil
+	}
+	if out, err := exec.Command("ruby", "-c", path).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
 }
