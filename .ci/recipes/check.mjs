@@ -16,6 +16,15 @@ const secret = 'whsec_' + randomBytes(32).toString('base64');
 // files are the marked blocks of the document.
 const files = Object.fromEntries([...document.matchAll(/<!-- recipe: (\S+) -->\n```\w+\n(.*?)\n```/gs)].map(([, name, text]) => [name, text + '\n']));
 
+// checkInstalls wants what the document has a person install to be what is run here.
+function checkInstalls() {
+  const text = (name) => readFileSync(new URL(name, import.meta.url), 'utf8');
+  const ours = { npm: Object.keys(JSON.parse(text('package.json')).dependencies), pip: [...text('requirements.txt').matchAll(/^([\w-]+)==/gm)].map((m) => m[1]) };
+  for (const [, by, list] of document.matchAll(/^(npm|pip) install (.+)$/gm)) {
+    for (const name of list.split(' ')) must(ours[by].includes(name), `docs/RECIPES.md has ${name} installed with ${by}, which is not what is run here`);
+  }
+}
+
 // request is what waoutbox sends, with a signature by a secret of ours.
 function request(url, body, by) {
   const id = 'evt_' + '0'.repeat(32), at = Math.floor(Date.now() / 1000);
@@ -61,6 +70,9 @@ async function check(recipe, service) {
     must(test.includes('200 OK'), `webhook test: ${test}`);
     const forged = await request(url, body, 'whsec_' + randomBytes(32).toString('base64'));
     must(forged.status === 401, `a request signed with another secret is answered ${forged.status}`);
+    const mangled = await fetch(url, { method: 'POST', body, headers: { 'Content-Type': 'application/json', 'X-Webhook-Signature': 'ä', 'webhook-id': 'evt_0',
+      'webhook-timestamp': String(Math.floor(Date.now() / 1000)), 'webhook-signature': 'v1' } });
+    must(mangled.status === 401, `a request whose headers are no signatures is answered ${mangled.status}`);
     const unsigned = await fetch(url, { method: 'POST', body, headers: { 'Content-Type': 'application/json' } });
     must(unsigned.status === 401, `a request without a signature is answered ${unsigned.status}`);
 
@@ -93,6 +105,7 @@ async function check(recipe, service) {
   }
 }
 
+checkInstalls();
 let failed = 0, left = [];
 if (!names.length) {
   const service = await startService(dir, 'secrets');

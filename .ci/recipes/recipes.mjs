@@ -5,6 +5,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { n8n } from './n8n.mjs';
+import { python as findPython } from './python.mjs';
 
 const execute = promisify(execFile);
 const here = path.dirname(fileURLToPath(import.meta.url));
@@ -20,17 +21,24 @@ const express = (name) => ({
   },
 });
 
+const fastapi = (name, module, packages) => {
+  let python;
+  return {
+    name, path: hook,
+    missing: () => findPython(packages).then((p) => { python = p; return ''; }, (e) => `no python here has ${packages}, and pip says ${(e.stderr || e.message).trim().split('\n').at(-1)}`),
+    prepare: ({ file, port }) => {
+      console.log(`${name}: ${python.found}`);
+      file(module + '.py');
+      return { argv: [python.file, '-m', 'uvicorn', module + ':app', '--port', String(port)] };
+    },
+  };
+};
+
 export const recipes = [
   express('express-standardwebhooks'),
   express('express-svix'),
-  {
-    name: 'fastapi', path: hook,
-    missing: () => execute('/usr/bin/python3', ['-c', 'import fastapi, uvicorn']).then(() => '', () => 'the Debian packages python3-fastapi and uvicorn are not there'),
-    prepare: ({ file, port }) => {
-      file('receiver.py');
-      return { argv: ['/usr/bin/python3', '-m', 'uvicorn', 'receiver:app', '--port', String(port)] };
-    },
-  },
+  fastapi('fastapi', 'receiver', 'fastapi, uvicorn, standardwebhooks'),
+  fastapi('fastapi-hmac', 'receiver_hmac', 'fastapi, uvicorn'),
   {
     name: 'go', path: hook,
     prepare: async ({ work, file }) => {

@@ -34,7 +34,7 @@ waoutbox: statically-linked-binary
 `
 
 // debian is a package: an ar archive of its version, what is said of it, and its files.
-func (r *release) debian(t target, program, simulator, terms []byte) ([]byte, error) {
+func (r *release) debian(t target, program, simulator, terms []byte, texts []entry) ([]byte, error) {
 	changes, err := r.compressed([]byte(r.changes()))
 	if err != nil {
 		return nil, err
@@ -53,6 +53,9 @@ func (r *release) debian(t target, program, simulator, terms []byte) ([]byte, er
 		{"usr/share/man/man1/waoutbox.1.gz", 0o644, r.manual},
 		{"usr/share/man/man1/wasim.1.gz", 0o644, r.simulator},
 		{"usr/share/bash-completion/completions/waoutbox", 0o644, r.completion},
+	}
+	for _, f := range texts {
+		files = append(files, entry{"usr/share/doc/waoutbox/" + f.name, f.mode, f.data})
 	}
 	size := 0
 	for _, f := range files {

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -33,6 +34,8 @@ func inspect(dir string, files []string) error {
 			err = readMaterials(path)
 		case strings.HasSuffix(name, ".1.gz"):
 			err = readManual(path)
+		case strings.HasSuffix(name, ".rb"):
+			err = readFormula(path)
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("%s: %w", name, err))
@@ -41,7 +44,7 @@ func inspect(dir string, files []string) error {
 	return errors.Join(errs...)
 }
 
-// readTar wants the two programs in it, static ones.
+// readTar wants the two programs in it, static ones, and documents that are whole.
 func readTar(path string) error {
 	f, err := os.Open(path)
 	if err != nil {
@@ -73,7 +76,29 @@ func readTar(path string) error {
 			return fmt.Errorf("%s is not static: %v, %v", want, libs, err)
 		}
 	}
-	return nil
+	var texts []entry
+	for {
+		h, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return checkTexts(texts)
+		}
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(r)
+		if err != nil {
+			return err
+		}
+		texts = append(texts, entry{h.Name, h.Mode, b})
+	}
+}
+
+// checkTexts wants README.md among the files of an archive, and what the documents link to.
+func checkTexts(texts []entry) error {
+	if !slices.ContainsFunc(texts, func(e entry) bool { return e.name == "README.md" }) {
+		return errors.New("there is no README.md in it")
+	}
+	return checkLinks(texts)
 }
 
 func readZip(path string) error {
@@ -85,7 +110,19 @@ func readZip(path string) error {
 	if len(z.File) < 4 || z.File[0].Name != "waoutbox.exe" || z.File[1].Name != "wasim.exe" {
 		return errors.New("there is no program in it")
 	}
-	return nil
+	var texts []entry
+	for _, f := range z.File[2:] {
+		r, err := f.Open()
+		if err != nil {
+			return err
+		}
+		b, err := io.ReadAll(r)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return err
+		}
+		texts = append(texts, entry{f.Name, int64(f.Mode()), b})
+	}
+	return checkTexts(texts)
 }
 
 // readPackage has dpkg look, where there is one.
@@ -135,6 +172,18 @@ func readManual(path string) error {
 	out, err := cmd.Output()
 	if err != nil || errs.Len() > 0 || !strings.Contains(string(out), "User Commands") {
 		return fmt.Errorf("%v: %.500s", err, errs.String())
+	}
+	return nil
+}
+
+// readFormula has ruby read it, where there is one.
+func readFormula(path string) error {
+	if _, err := exec.LookPath("ruby"); err != nil {
+		fmt.Println("NOT RUN: ruby is not on this machine")
+		return nil
+	}
+	if out, err := exec.Command("ruby", "-c", path).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
 }

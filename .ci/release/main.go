@@ -221,7 +221,8 @@ func (r *release) read(dir string, t target) (program, simulator []byte, err err
 	return program, simulator, err
 }
 
-// pinGo reads which release of Go go.mod names, which the go command fetches where it is not there.
+// pinGo reads which release of Go go.mod names, and has the go command fetch it where it is not
+// there.
 func (r *release) pinGo() error {
 	raw, err := exec.Command("go", "mod", "edit", "-json").Output()
 	if err != nil {
@@ -232,7 +233,21 @@ func (r *release) pinGo() error {
 		return fmt.Errorf("read go.mod: %w", err)
 	}
 	r.toolchain = mod.Toolchain
+	if out, err := r.goCommand("version").CombinedOutput(); err != nil {
+		return fmt.Errorf("a release is built with %s, which go.mod names, and the go command cannot fetch that here: %w\n%s"+
+			"Run this where a proxy of Go modules is reached. -check packs this machine's programs with the Go that is there", r.toolchain, err, out)
+	}
 	return nil
+}
+
+// goCommand is the go command of the release that builds.
+func (r *release) goCommand(args ...string) *exec.Cmd {
+	cmd := exec.Command("go", args...)
+	cmd.Env = os.Environ()
+	if r.toolchain != "" {
+		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+r.toolchain)
+	}
+	return cmd
 }
 
 // buildCommand makes programs of one target at path: a file, or a directory.
@@ -241,11 +256,8 @@ func (r *release) buildCommand(path string, t target, packages ...string) *exec.
 	if !r.quick {
 		args = append(args, "-trimpath", "-ldflags=-s -w -buildid=")
 	}
-	cmd := exec.Command("go", append(args, packages...)...)
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=")
-	if r.toolchain != "" {
-		cmd.Env = append(cmd.Env, "GOTOOLCHAIN="+r.toolchain)
-	}
+	cmd := r.goCommand(append(args, packages...)...)
+	cmd.Env = append(cmd.Env, "CGO_ENABLED=0", "GOOS="+t.os, "GOARCH="+t.arch, "GOFLAGS=")
 	cmd.Stderr = os.Stderr
 	return cmd
 }

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -24,7 +23,7 @@ func (r *release) notices(program []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	root, err := exec.Command("go", "env", "GOROOT").Output()
+	root, err := r.goCommand("env", "GOROOT").Output()
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +39,7 @@ func (r *release) notices(program []byte) ([]byte, error) {
 		}
 		args = append(args, d.Path+"@"+d.Version)
 	}
-	raw, err := exec.Command("go", args...).Output()
+	raw, err := r.goCommand(args...).Output()
 	if err != nil {
 		return nil, fmt.Errorf("the modules' sources: %w", err)
 	}

@@ -26,7 +26,7 @@ type entry struct {
 // pack makes the archive of one target, and for Linux the Debian package: the program, and the
 // simulator that it is tried with where there is no phone.
 func (r *release) pack(made map[string][]byte, t target, program, simulator []byte) error {
-	readme, err := os.ReadFile("README.md")
+	texts, err := documents()
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (r *release) pack(made map[string][]byte, t target, program, simulator []by
 		return err
 	}
 	name := fmt.Sprintf("waoutbox_%s_%s", r.version, t)
-	files := []entry{{t.file("waoutbox"), 0o755, program}, {t.file("wasim"), 0o755, simulator}, {"README.md", 0o644, readme}, {"NOTICES.txt", 0o644, terms}}
+	files := append([]entry{{t.file("waoutbox"), 0o755, program}, {t.file("wasim"), 0o755, simulator}, {"NOTICES.txt", 0o644, terms}}, texts...)
 	if t.os == "windows" {
 		made[name+".zip"], err = zipped(files)
 		return err
@@ -47,7 +47,7 @@ func (r *release) pack(made map[string][]byte, t target, program, simulator []by
 	if made[name+".tar.gz"], err = r.tarred(files, ""); err != nil || t.os != "linux" {
 		return err
 	}
-	made[fmt.Sprintf("waoutbox_%s_%s.deb", r.version, t.arch)], err = r.debian(t, program, simulator, terms)
+	made[fmt.Sprintf("waoutbox_%s_%s.deb", r.version, t.arch)], err = r.debian(t, program, simulator, terms, texts)
 	return err
 }
 

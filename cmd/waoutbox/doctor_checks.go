@@ -150,7 +150,7 @@ func (d *examining) deliveries(st api.Status) {
 		}
 	}
 	if st.Dead > 0 {
-		d.add("dead", findingWarning, term.Plural(st.Dead, "delivery", "deliveries")+" ended as dead letters, which are kept to be replayed or purged", d.e.command("deadletter"))
+		d.add("dead", findingWarning, term.Plural(st.Dead, "dead letter is", "dead letters are")+" kept, to be replayed or purged", d.e.command("deadletter"))
 	}
 }
 

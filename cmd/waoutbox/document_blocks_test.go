@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"path/filepath"
@@ -256,5 +257,26 @@ func TestDocumentAnchors(t *testing.T) {
 	}
 	if found < 40 {
 		t.Errorf("only %d links to sections were found", found)
+	}
+}
+
+// TestChangelogTellsOnce: no two entries of the changelog begin alike. Four stood there twice, one
+// of them with what the program had done before.
+func TestChangelogTellsOnce(t *testing.T) {
+	t.Parallel()
+	b, err := os.ReadFile(filepath.Join(repository, "docs", "CHANGELOG.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := map[string]bool{}
+	for _, entry := range strings.Split(string(b), "\n- ")[1:] {
+		beginning := fmt.Sprintf("%.60s", strings.Join(strings.Fields(entry), " "))
+		if told[beginning] {
+			t.Errorf("two entries of docs/CHANGELOG.md begin with %q", beginning)
+		}
+		told[beginning] = true
+	}
+	if len(told) < 50 {
+		t.Errorf("only %d entries were found", len(told))
 	}
 }

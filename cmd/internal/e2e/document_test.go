@@ -67,6 +67,7 @@ var notRun = map[string]string{
 	"README.md: claude ":    "a program of its own",
 	"REAL-PHONE.md: export": "the rig has a state directory of its own",
 	"RECIPES.md: npm ":      ".ci/recipes/run",
+	"RECIPES.md: pip ":      ".ci/recipes/run",
 }
 
 // endless are the commands that go on until they are stopped, and what they print first.
