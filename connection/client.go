@@ -76,6 +76,7 @@ type Client struct {
 	silence    *watchdog.Watchdog
 	rhythm     rhythm
 	quiet      atomic.Bool // a silence is noted that may be nobody's fault
+	clock      comparison
 	unread     unread
 	status     *status
 	alarms     *alarms
@@ -209,13 +210,9 @@ func (c *Client) Run(ctx context.Context) error {
 
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		defer func() {
-			if p := recover(); p != nil {
-				c.panicked("watching the machine and its network", p)
-			}
-		}()
-		liveness.Run(link, liveness.Taker(), c.doubt)
+		c.contained("watching the machine and its network", func() { liveness.Run(link, liveness.Taker(), c.doubt) })
 	})
+	watching.Go(func() { c.contained("watching the clock", func() { c.watchClock(link) }) })
 	err := c.sends.load(ctx)
 	if err == nil {
 		err = c.runSessions(ctx, link)

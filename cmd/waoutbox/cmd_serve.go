@@ -121,6 +121,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err != nil {
 		return err
 	}
+	a.clockAhead = client.ClockAhead
 	if err := client.Look(ctx); err != nil {
 		return err
 	}
