@@ -52,6 +52,9 @@ type Options struct {
 	// DownSince is when the service was last up before this start, zero if unknown: the first
 	// catch-up reports the gap.
 	DownSince time.Time
+	// WasLinked says that an account was linked then, as WasLinked found: that none is any more is
+	// told as a log-out.
+	WasLinked bool
 }
 
 // Client is the WhatsApp link of one account: it keeps it up, stores what arrives before WhatsApp
@@ -235,7 +238,10 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 	c.restoreRestriction(ctx)
 	c.restoreRhythm(ctx)
 	c.restoreClosed(ctx, dev)
-	c.restoreLoggedOut(ctx, dev)
+	if c.restoreLoggedOut(ctx, dev) {
+		c.in.appendOwn(c.tr.LoggedOut())
+		c.keepLoggedOut(ctx)
+	}
 	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
 	for {

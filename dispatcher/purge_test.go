@@ -153,7 +153,8 @@ func TestResumeOfALaneOfANewerVersion(t *testing.T) {
 				r := newRig(t, ok)
 				newer := outbox.Change{Sub: subA, Lane: []byte{laneVersion + 1, 9, 9}}
 				r.untilDone("the newer version", func() error { return r.fake.Commit(t.Context(), newer) })
-				r.untilDone(what, func() error { return resume(t.Context(), r) }) // without a running lane
+				// without a running lane
+				r.untilDone(what, func() error { return resume(t.Context(), r) })
 				if _, raw, _, err := r.fake.Load(t.Context(), subA); err != nil || len(raw) > 0 && raw[0] > laneVersion {
 					t.Errorf("the state is %x, %v", raw, err)
 				}
