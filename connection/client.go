@@ -52,6 +52,9 @@ type Options struct {
 	// DownSince is when the service was last up before this start, zero if unknown: the first
 	// catch-up reports the gap.
 	DownSince time.Time
+	// WasLinked says that an account was linked then, as WasLinked found: that none is any more is
+	// told as a log-out.
+	WasLinked bool
 }
 
 // Client is the WhatsApp link of one account: it keeps it up, stores what arrives before WhatsApp
@@ -76,6 +79,7 @@ type Client struct {
 	silence    *watchdog.Watchdog
 	rhythm     rhythm
 	quiet      atomic.Bool // a silence is noted that may be nobody's fault
+	clock      comparison
 	unread     unread
 	status     *status
 	alarms     *alarms
@@ -209,13 +213,9 @@ func (c *Client) Run(ctx context.Context) error {
 
 	var watching sync.WaitGroup
 	watching.Go(func() {
-		defer func() {
-			if p := recover(); p != nil {
-				c.panicked("watching the machine and its network", p)
-			}
-		}()
-		liveness.Run(link, liveness.Taker(), c.doubt)
+		c.contained("watching the machine and its network", func() { liveness.Run(link, liveness.Taker(), c.doubt) })
 	})
+	watching.Go(func() { c.contained("watching the clock", func() { c.watchClock(link) }) })
 	err := c.sends.load(ctx)
 	if err == nil {
 		err = c.runSessions(ctx, link)
@@ -238,7 +238,10 @@ func (c *Client) runSessions(ctx, link context.Context) error {
 	c.restoreRestriction(ctx)
 	c.restoreRhythm(ctx)
 	c.restoreClosed(ctx, dev)
-	c.restoreLoggedOut(ctx, dev)
+	if c.restoreLoggedOut(ctx, dev) {
+		c.in.appendOwn(c.tr.LoggedOut())
+		c.keepLoggedOut(ctx)
+	}
 	s := c.openSession(link, c.guardDevice(dev))
 	close(c.ready)
 	for {

@@ -91,6 +91,7 @@ func (w committedFirst) Received(n *waBinary.Node) {
 	if b := w.c.decrypted.Load(); b != nil && n.Tag == "success" {
 		b.Renew()
 	}
+	w.c.noteClock(n)
 	w.Watch.Received(n)
 	if order := w.s.hooks.Order; order != nil {
 		order.Arrived(n)

@@ -65,6 +65,8 @@ type rig struct {
 	*Client
 	stop func()
 	down time.Time // Options.DownSince of the next build
+	// Options.WasLinked of the next build
+	wasLinked bool
 	// Options.Route.Proxy of the next build
 	proxy *wire.Proxy
 }
@@ -101,7 +103,7 @@ func (r *rig) build(url, rootKey string) {
 	must(r.t, err)
 	spool, err := media.OpenSpool(filepath.Join(filepath.Dir(r.path), "spool"), media.Options{})
 	must(r.t, err)
-	r.Client, err = New(Options{Device: r.dev, Appender: r.engine, Sends: r.engine, Messages: finder{r}, Log: testLog(), Route: wire.Route{Server: server, Proxy: r.proxy}, Spool: spool, Version: "0.1.0", DownSince: r.down})
+	r.Client, err = New(Options{Device: r.dev, Appender: r.engine, Sends: r.engine, Messages: finder{r}, Log: testLog(), Route: wire.Route{Server: server, Proxy: r.proxy}, Spool: spool, Version: "0.1.0", DownSince: r.down, WasLinked: r.wasLinked})
 	must(r.t, err)
 	r.timings = testTimings()
 	r.files = media.NewFiles(media.Fetcher{Spool: spool, Servers: r.MediaServers()}, nil, testLog())

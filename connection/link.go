@@ -197,20 +197,28 @@ func (c *Client) keepLoggedOut(ctx context.Context) {
 	}
 }
 
-// restoreLoggedOut takes up what was kept.
-func (c *Client) restoreLoggedOut(ctx context.Context, dev *store.Device) {
+// LinkLost is why an account that was linked is not any more where nobody logged it out.
+const LinkLost = "the file whatsapp.db, which has the link, was removed or replaced; the phone still lists this device: remove it there"
+
+// restoreLoggedOut takes up what was kept. It returns true where nothing was and the link is gone
+// all the same, which nobody was told of.
+func (c *Client) restoreLoggedOut(ctx context.Context, dev *store.Device) (lost bool) {
 	if dev.ID != nil {
-		return
+		return false
 	}
 	reason, since, err := c.o.Device.LoggedOut(ctx)
 	if err != nil {
 		c.log.Warn("why no account is linked is not known", "error", masked(err.Error()))
-		return
+		return false
+	}
+	if lost = since.IsZero() && c.o.WasLinked; lost {
+		reason, since = LinkLost, c.now()
 	}
 	if !since.IsZero() {
 		c.alarms.raiseSince(alarmLoggedOut, loggedOutText(reason), since)
 		c.status.setSince(api.LinkUnlinked, reason, since)
 	}
+	return lost
 }
 
 // unreachable says why connecting failed.

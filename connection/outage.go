@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"go.mau.fi/whatsmeow/types/events"
+
 	"waoutbox/connection/translate"
 	"waoutbox/outbox"
 )
 
-// Log is the part of the outbox that LastUp reads.
+// Log is the part of the outbox that LastUp and WasLinked read.
 type Log interface {
 	// Events reads the log under a filter. One call looks at a bounded number of events.
 	Events(ctx context.Context, q outbox.EventQuery) (outbox.EventPage, error)
@@ -71,36 +73,75 @@ type linkEvent struct {
 
 // linkState is what such an event says.
 type linkState struct {
-	Connection string `json:"connection"`
-	IsNewLogin bool   `json:"isNewLogin"`
-	CaughtUp   bool   `json:"receivedPendingNotifications"`
+	Connection     string `json:"connection"`
+	IsNewLogin     bool   `json:"isNewLogin"`
+	CaughtUp       bool   `json:"receivedPendingNotifications"`
+	LastDisconnect struct {
+		Error struct {
+			Output struct {
+				StatusCode int `json:"statusCode"`
+			} `json:"output"`
+		} `json:"error"`
+	} `json:"lastDisconnect"`
+}
+
+// loggedOut reports whether the event says that the account is no longer linked.
+func (l linkState) loggedOut() bool {
+	return l.Connection == "close" && events.ConnectFailureReason(l.LastDisconnect.Error.Output.StatusCode).IsLoggedOut()
 }
 
 // untoldOutage returns the event that the last outage began with, nil if its end was told.
 func untoldOutage(ctx context.Context, log Log) (began *linkEvent, err error) {
+	err = eachLinkEvent(ctx, log, func(ev linkEvent) (enough bool) {
+		switch ev.state.Connection {
+		case "close", "connecting":
+			began = &ev
+		}
+		return ev.state.CaughtUp || ev.state.IsNewLogin
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look for the last outage: %w", err)
+	}
+	return began, nil
+}
+
+// WasLinked reports whether an account was linked when the newest event about the link was stored,
+// as far as the log reaches.
+func WasLinked(ctx context.Context, log Log) (linked bool, err error) {
+	err = eachLinkEvent(ctx, log, func(ev linkEvent) (enough bool) {
+		linked = ev.state.Connection == "open" || ev.state.CaughtUp || ev.state.IsNewLogin
+		return linked || ev.state.loggedOut()
+	})
+	if err != nil {
+		return false, fmt.Errorf("look for whether an account was linked: %w", err)
+	}
+	return linked, nil
+}
+
+// eachLinkEvent calls fn with the events about the link, newest first, until it has enough of them
+// or a bounded number was read.
+func eachLinkEvent(ctx context.Context, log Log, fn func(linkEvent) (enough bool)) error {
 	q := outbox.EventQuery{Backward: true, Filter: outbox.Filter{Events: []string{translate.ConnectionUpdate}}, Limit: outageEvents}
 	read := 0
 	for range outagePages {
 		page, err := log.Events(ctx, q)
 		if err != nil {
-			return nil, fmt.Errorf("look for the last outage: %w", err)
+			return err
 		}
 		for _, ev := range page.Events {
 			var body struct{ Data linkState }
 			if ev.Corrupt || json.Unmarshal(ev.Body, &body) != nil {
 				continue
 			}
-			switch read++; {
-			case body.Data.CaughtUp, body.Data.IsNewLogin:
-				return began, nil
-			case body.Data.Connection == "close", body.Data.Connection == "connecting":
-				began = &linkEvent{Event: ev, state: body.Data}
+			read++
+			if fn(linkEvent{ev, body.Data}) {
+				return nil
 			}
 		}
 		if page.Next == 0 || read >= outageEvents {
-			break
+			return nil
 		}
 		q.From = page.Next
 	}
-	return began, nil
+	return nil
 }

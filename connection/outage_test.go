@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -25,6 +27,51 @@ func TestTheGapFollowsTheOpenLink(t *testing.T) {
 	if got, want := fmt.Sprint(r.statuses()[before:]), "[disconnected 428 connecting connected caught up]"; got != want {
 		t.Errorf("told %s, want %s", got, want)
 	}
+}
+
+// A link that is gone with whatsapp.db is told once, as a log-out, with an alarm that stays over
+// restarts until the account is linked again. Before, nothing was told.
+//
+// Mutation of link.go: a link that is gone with its file is told to nobody.
+func TestALostDeviceStoreIsTold(t *testing.T) {
+	r := linkedRig(t)
+	was := func(want bool) {
+		t.Helper()
+		var err error
+		if r.wasLinked, err = WasLinked(t.Context(), r.engine); err != nil || r.wasLinked != want {
+			t.Errorf("was linked: %t, %v", r.wasLinked, err)
+		}
+	}
+	r.stop()
+	was(true)
+	files, err := filepath.Glob(r.path + "*")
+	must(t, err)
+	for _, name := range files {
+		must(t, os.Remove(name))
+	}
+	before := len(r.statuses())
+	for range 2 {
+		r.restart()
+		r.waitState(api.LinkUnlinked)
+		if link := r.Link(); link.Reason != LinkLost || !r.hasAlarm(alarmLoggedOut) {
+			t.Errorf("link %+v, alarms %+v", link, r.Alarms())
+		}
+		r.stop()
+		if got := fmt.Sprint(r.statuses()[before:]); got != "[disconnected 401]" {
+			t.Errorf("told %s", got)
+		}
+		was(false)
+	}
+	r.restart()
+	r.acc.Unlink()
+	r.pair()
+	r.waitState(api.LinkConnected)
+	if r.hasAlarm(alarmLoggedOut) {
+		t.Error("the alarm is up though the account is linked again")
+	}
+	_, err = r.Unpair(bounded(t))
+	must(t, err)
+	was(false)
 }
 
 // A process that ends before it told of the gap leaves it to the next, from the same moment on.

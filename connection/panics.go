@@ -35,14 +35,17 @@ func (s *session) contained(doing string, f func() error) (err error) {
 // errPanicked is the error of what panicked.
 var errPanicked = errors.New("the WhatsApp library panicked; the log has more")
 
+// contained runs f, which the link does by itself. A panic ends f alone, and is told.
+func (c *Client) contained(doing string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			c.panicked(doing, p)
+		}
+	}()
+	f()
+}
+
 // beside runs f in a goroutine that Run waits for. A panic ends f alone.
 func (c *Client) beside(doing string, f func()) {
-	c.sending.Go(func() {
-		defer func() {
-			if p := recover(); p != nil {
-				c.panicked(doing, p)
-			}
-		}()
-		f()
-	})
+	c.sending.Go(func() { c.contained(doing, f) })
 }

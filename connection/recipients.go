@@ -104,3 +104,16 @@ func (c *Client) otherAddress(ctx context.Context, jid types.JID) types.JID {
 	}
 	return translate.BareJID(addressLookup{c}.AltJID(ctx, jid))
 }
+
+// whoIs names an address as people know it: by the phone number where there is one.
+func (c *Client) whoIs(ctx context.Context, jid types.JID) string {
+	if jid.Server == types.HiddenUserServer {
+		if pn := c.otherAddress(ctx, jid); !pn.IsEmpty() {
+			jid = pn
+		}
+	}
+	if jid.Server == types.DefaultUserServer {
+		return "+" + jid.User
+	}
+	return jid.ToNonAD().String()
+}

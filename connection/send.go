@@ -50,6 +50,10 @@ func (c *Client) run(ctx context.Context, req compose.Request, record []outbox.S
 	if err != nil || joined {
 		c.giveBack(req)
 	}
+	if errors.Is(err, errKeyInUse) {
+		err = api.Errorf(api.CodeIdempotencyConflict, "the idempotency key %q is that of another message, to %s, which is being sent right now: use a new key for another recipient or content",
+			req.IdempotencyKey, c.whoIs(ctx, o.Asked))
+	}
 	if err != nil {
 		return api.SendResult{}, err
 	}
@@ -65,8 +69,11 @@ func (c *Client) run(ctx context.Context, req compose.Request, record []outbox.S
 	}
 }
 
-// startSend starts the send, or joins the one that runs under the same key. alias is the
-// recipient's other address.
+// errKeyInUse: something else is being sent under the same key.
+var errKeyInUse = errors.New("the idempotency key is in use")
+
+// startSend starts the send, or joins the one that runs under the same key; errKeyInUse where that
+// is of something else, with that one. alias is the recipient's other address.
 func (c *Client) startSend(req compose.Request, alias types.JID, record []outbox.SendRecorder) (o *openSend, joined bool, err error) {
 	key := req.IdempotencyKey
 	c.mu.Lock()
@@ -78,7 +85,7 @@ func (c *Client) startSend(req compose.Request, alias types.JID, record []outbox
 	defer c.sends.mu.Unlock()
 	if o := c.sends.keys[key]; o != nil && key != "" {
 		if o.Fingerprint != req.Fingerprint || o.Asked != req.To && o.Asked != alias {
-			return nil, false, api.Errorf(api.CodeIdempotencyConflict, "the idempotency key %q is that of another message, to %s, which is being sent right now: use a new key for another recipient or content", key, o.Asked)
+			return o, false, errKeyInUse
 		}
 		return o, true, nil
 	}
@@ -189,7 +196,7 @@ func (c *Client) earlierResult(ctx context.Context, o *openSend) (*api.SendResul
 	}
 	if !c.sameSend(ctx, o, sent) {
 		return nil, api.Errorf(api.CodeIdempotencyConflict, "the idempotency key %q is that of another message: %s to %s at %s. Use a new key for another recipient or content",
-			old.IdempotencyKey, old.MessageID, old.Chat, old.CreatedAt.UTC().Format(time.RFC3339))
+			old.IdempotencyKey, old.MessageID, c.whoIs(ctx, sent.To), old.CreatedAt.UTC().Format(time.RFC3339))
 	}
 	o.repeated = true
 	switch old.State {
@@ -217,7 +224,7 @@ func (c *Client) earlierResult(ctx context.Context, o *openSend) (*api.SendResul
 			result = o.result
 			return &result, nil
 		case c.status.read().Account != "" && c.sends.isOthers(o): // this one cannot send it
-			return nil, api.Errorf(api.CodeSendFailed, "nothing was sent: a message with this idempotency key was begun by another account (%s) and may have been sent. Send it with another key if it is to go out again", sent.By.PN)
+			return nil, api.Errorf(api.CodeSendFailed, "nothing was sent: a message with this idempotency key was begun by another account (%s) and may have been sent. Send it with another key if it is to go out again", c.whoIs(ctx, sent.By.PN))
 		}
 	}
 	return nil, nil

@@ -39,7 +39,7 @@ func TestReusedKeyIsRefused(t *testing.T) {
 				t.Errorf("%s, %s: got %v", when, what, err)
 				continue
 			}
-			for _, part := range []string{first.MessageID, bob.LID(), first.Timestamp.UTC().Format("2006-01-02T")} {
+			for _, part := range []string{first.MessageID, "to +15550100123 at", first.Timestamp.UTC().Format("2006-01-02T")} {
 				if !strings.Contains(err.Error(), part) {
 					t.Errorf("%s, %s: %q does not name %s", when, what, err, part)
 				}
@@ -90,7 +90,7 @@ func TestKeyOfASendUnderWay(t *testing.T) {
 	}()
 	<-held
 	other := api.Send{To: bob.LID(), Text: "b", IdempotencyKey: "k"}
-	if _, err := r.Send(ctx, other); api.CodeOf(err) != api.CodeIdempotencyConflict {
+	if _, err := r.Send(ctx, other); api.CodeOf(err) != api.CodeIdempotencyConflict || !strings.Contains(err.Error(), "to +15550100123, which") {
 		t.Errorf("under way: %v", err)
 	}
 	// the same message, to the same person under the number, is no other one

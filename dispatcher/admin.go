@@ -117,13 +117,14 @@ func (d *Dispatcher) Pause(ctx context.Context, id outbox.SubID, reason string, 
 }
 
 // Resume opens the gate of a subscription, whatever closed it, and forgets its deaths in a row. An
-// outage is over only with the next 2xx: what is redriven then is not forgotten.
+// outage is over only with the next 2xx: what is redriven then is not forgotten. What a newer
+// version wrote of how it stands is forgotten whole.
 func (d *Dispatcher) Resume(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) error {
-	res := d.do(ctx, id, recorded(audit, func(_ context.Context, o *operation) taskResult {
+	res := d.doTask(ctx, id, recorded(audit, func(_ context.Context, o *operation) taskResult {
 		return taskResult{err: o.setState(func(s laneBytes) laneBytes {
 			return laneBytes{down: s.down, failed: s.failed, redrive: s.redrive, lease: s.lease.recovered()}
 		})}
-	}))
+	}), true)
 	if res.err != nil {
 		return fmt.Errorf("resume %s: %w", id, res.err)
 	}
@@ -135,7 +136,7 @@ func (d *Dispatcher) Resume(ctx context.Context, id outbox.SubID, audit ...outbo
 // flight end first; that nothing moves for quietLimit is an error. It works in steps: after an
 // error those counted are dead letters, nothing is resumed, and calling again goes on.
 func (d *Dispatcher) SkipToNow(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (skipped int, err error) {
-	res := d.do(ctx, id, recorded(audit, func(ctx context.Context, o *operation) (res taskResult) {
+	res := d.doTask(ctx, id, recorded(audit, func(ctx context.Context, o *operation) (res taskResult) {
 		if _, err := o.notRemoved(ctx); err != nil {
 			return taskResult{err: err}
 		}
@@ -147,7 +148,7 @@ func (d *Dispatcher) SkipToNow(ctx context.Context, id outbox.SubID, audit ...ou
 			return n, err
 		})
 		return res
-	}))
+	}), true)
 	if res.err != nil {
 		return res.n, fmt.Errorf("skip to now: %w", res.err)
 	}
@@ -208,6 +209,11 @@ func recorded(audit []outbox.Audit, do work) work {
 // do runs work in the lane of id: in the one that runs, or in one that is loaded for it and
 // delivers nothing.
 func (d *Dispatcher) do(ctx context.Context, id outbox.SubID, w work) taskResult {
+	return d.doTask(ctx, id, w, false)
+}
+
+// doTask is do for work that may take up a lane of a newer version, or not.
+func (d *Dispatcher) doTask(ctx context.Context, id outbox.SubID, w work, anew bool) taskResult {
 	for {
 		if err := ctx.Err(); err != nil { // a lane could take it up before it is withdrawn
 			return taskResult{err: err}
@@ -218,19 +224,18 @@ func (d *Dispatcher) do(ctx context.Context, id outbox.SubID, w work) taskResult
 		}
 		if s == nil {
 			defer release()
-			return d.doOffline(ctx, id, w)
+			return d.doOffline(ctx, id, newTask(w, anew))
 		}
-		if res, ended := s.ask(ctx, newTask(w)); !ended {
+		if res, ended := s.ask(ctx, newTask(w, anew)); !ended {
 			return res
 		}
 	}
 }
 
-// doOffline loads a lane that delivers nothing, for one work. It returns when the work has ended,
+// doOffline loads a lane that delivers nothing, for one task. It returns when the work has ended,
 // whatever ctx does once it has begun.
-func (d *Dispatcher) doOffline(ctx context.Context, id outbox.SubID, w work) taskResult {
+func (d *Dispatcher) doOffline(ctx context.Context, id outbox.SubID, r *task) taskResult {
 	in := newInbox()
-	r := newTask(w)
 	in.push(r)
 	running, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
@@ -310,7 +315,7 @@ func (d *Dispatcher) sync(ctx context.Context, id outbox.SubID) (n int, running 
 		if s == nil {
 			return 0, false, nil
 		}
-		if res, ended := s.ask(ctx, newTask(nil)); !ended {
+		if res, ended := s.ask(ctx, newTask(nil, false)); !ended {
 			return res.n, true, res.err
 		}
 	}

@@ -125,8 +125,22 @@ const (
 // errLaneDamaged: the bytes are of a known version and make no sense.
 var errLaneDamaged = errors.New("decode lane state: it is damaged")
 
-// errLaneUnknown: the bytes are of a version that this program does not know.
-var errLaneUnknown = errors.New("use the version that wrote it")
+// UnknownLaneError tells that what a lane keeps is of a version that this program does not know.
+// Only Resume and SkipToNow take such a lane up, and begin it anew; without a running lane dead
+// letters are changed all the same.
+type UnknownLaneError struct {
+	Sub     outbox.SubID // "" where only its bytes are known
+	Version int
+}
+
+func (e *UnknownLaneError) Error() string {
+	return fmt.Sprintf("its delivery state was written by a newer version of waoutbox (as version %d, and this program knows %d)", e.Version, laneVersion)
+}
+
+// state is what is shown of such a lane.
+func (e *UnknownLaneError) state() LaneState {
+	return LaneState{Status: StatusHeld, Reason: e.Error(), Unknown: true}
+}
 
 // decodeLane reads what encode wrote, in each of its versions. No bytes are an open gate. A
 // version it does not know is refused rather than misread.
@@ -134,10 +148,10 @@ func decodeLane(b []byte) (laneBytes, error) {
 	if len(b) == 0 {
 		return laneBytes{}, nil
 	}
-	if b[0] == 0 || b[0] > laneVersion {
-		return laneBytes{}, fmt.Errorf("decode lane state: version %d is not known to this program (it knows %d): %w", b[0], laneVersion, errLaneUnknown)
+	if b[0] > laneVersion {
+		return laneBytes{}, &UnknownLaneError{Version: int(b[0])}
 	}
-	if len(b) < laneHead1 || GateKind(b[1]) > GatePaused {
+	if b[0] == 0 || len(b) < laneHead1 || GateKind(b[1]) > GatePaused {
 		return laneBytes{}, errLaneDamaged
 	}
 	n := func(at int) int64 { return int64(binary.LittleEndian.Uint64(b[at:])) }
@@ -212,6 +226,8 @@ const (
 type LaneState struct {
 	Status Status // "" when no lane runs because Run does not, or while the lane loads
 	Reason string
+	// held because of an UnknownLaneError: it does not go on by itself
+	Unknown bool
 	// since when Status holds; of an active lane that is Full since when it is, else zero
 	Since      time.Time
 	Until      time.Time // held, failing: when it goes on, or the next is tried; zero: not known
@@ -234,6 +250,9 @@ type Failure struct {
 // DecodeLaneState reads the lane bytes of Source.Load, for status output without a running lane.
 func DecodeLaneState(lane []byte, hook outbox.Webhook) (LaneState, error) {
 	l, err := decodeLane(lane)
+	if unknown, ok := errors.AsType[*UnknownLaneError](err); ok {
+		return unknown.state(), nil
+	}
 	if err != nil {
 		return LaneState{}, err
 	}

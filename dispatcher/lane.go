@@ -132,8 +132,15 @@ func (l *lane) load() error {
 		l.log.Error("lane state damaged, begun anew", "subscription", l.id, "error", err)
 		l.unstored, err = true, nil
 	}
-	if l.offline && errors.Is(err, errLaneUnknown) {
-		l.unknown, err = err, nil // dead letters can be discarded and queued without it
+	if unknown, ok := errors.AsType[*UnknownLaneError](err); ok {
+		unknown.Sub = l.id
+		switch {
+		case l.inbox.anew():
+			l.log.Warn("lane state begun anew as asked for", "subscription", l.id, "error", err)
+			l.unstored, err = true, nil
+		case l.offline: // dead letters can be discarded and queued without it
+			l.unknown, err = err, nil
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("load lane %s: %w", l.id, err)

@@ -32,7 +32,7 @@ func (l *lane) serve(now time.Time) {
 	}
 	r := l.inbox.take()
 	if r == nil && l.mayRedrive(now) {
-		r = newTask(redriveStep)
+		r = newTask(redriveStep, false)
 	}
 	if r == nil {
 		return

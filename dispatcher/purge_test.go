@@ -2,6 +2,7 @@ package dispatcher
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -124,11 +125,59 @@ func TestPurgeOfALaneOfANewerVersion(t *testing.T) {
 		if n, err := r.d.PurgeAll(t.Context(), subA); n != 1 || err != nil {
 			t.Errorf("the rest: %d, %v", n, err)
 		}
-		if err := r.d.Pause(t.Context(), subA, "holiday"); !errors.Is(err, errLaneUnknown) {
+		unknown := func(err error) bool {
+			e, ok := errors.AsType[*UnknownLaneError](err)
+			return ok && e.Sub == subA
+		}
+		if err := r.d.Pause(t.Context(), subA, "holiday"); !unknown(err) {
 			t.Errorf("a pause, which would overwrite it: %v", err)
 		}
 		if _, raw, _, err := r.fake.Load(t.Context(), subA); err != nil || !bytes.Equal(raw, newer) {
 			t.Errorf("the state is %x, %v; want %x", raw, err, newer)
 		}
 	})
+}
+
+// A lane whose state a newer version wrote is held until somebody resumes it, with a running lane
+// and without: then it begins anew, and delivers what waited. Before, nothing ended that but the
+// newer version.
+//
+// Mutation of lane.go: a lane of a newer version cannot be resumed.
+func TestResumeOfALaneOfANewerVersion(t *testing.T) {
+	for what, resume := range map[string]func(context.Context, *rig) error{
+		"resume": func(ctx context.Context, r *rig) error { return r.d.Resume(ctx, subA) },
+		"skip":   func(ctx context.Context, r *rig) error { _, err := r.d.SkipToNow(ctx, subA); return err },
+	} {
+		t.Run(what, func(t *testing.T) {
+			everywhere(t, func(t *testing.T) {
+				r := newRig(t, ok)
+				newer := outbox.Change{Sub: subA, Lane: []byte{laneVersion + 1, 9, 9}}
+				r.untilDone("the newer version", func() error { return r.fake.Commit(t.Context(), newer) })
+				// without a running lane
+				r.untilDone(what, func() error { return resume(t.Context(), r) })
+				if _, raw, _, err := r.fake.Load(t.Context(), subA); err != nil || len(raw) > 0 && raw[0] > laneVersion {
+					t.Errorf("the state is %x, %v", raw, err)
+				}
+				r.untilDone("the newer version", func() error { return r.fake.Commit(t.Context(), newer) })
+				r.run()
+				r.idle(time.Second)
+				if st := r.d.State(subA); st.Status != StatusHeld || !st.Unknown || !st.Until.IsZero() {
+					t.Errorf("shown as %+v", st)
+				}
+				r.append("alice")
+				r.idle(time.Minute)
+				if r.next() != 1 {
+					t.Errorf("next %d: it was delivered meanwhile", r.next())
+				}
+				if err := r.d.Pause(t.Context(), subA, "holiday"); err == nil {
+					t.Error("a pause is no error")
+				}
+				r.untilDone(what, func() error { return resume(t.Context(), r) })
+				r.idle(time.Second)
+				if st := r.d.State(subA); st.Status != StatusActive || r.next() != 2 {
+					t.Errorf("after it: %+v, next %d", st, r.next())
+				}
+			})
+		})
+	}
 }

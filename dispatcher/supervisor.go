@@ -72,7 +72,12 @@ func (s *laneSupervisor) run(ctx context.Context, before <-chan struct{}) (left 
 // ends the wait. It is shown as held since the first of the failures that followed each other.
 func (s *laneSupervisor) pause(ctx context.Context, wait time.Duration, since time.Time, err error) {
 	s.log.Error("lane failed, its deliveries wait until it is started again", "subscription", s.id, "error", err, "restart_in", wait)
-	s.show(LaneState{Status: StatusHeld, Reason: clampText(err.Error()), Since: since, Until: s.now().Add(wait)})
+	state := LaneState{Status: StatusHeld, Reason: clampText(err.Error()), Until: s.now().Add(wait)}
+	if unknown, ok := errors.AsType[*UnknownLaneError](err); ok {
+		state = unknown.state()
+	}
+	state.Since = since
+	s.show(state)
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for s.inbox.empty() {

@@ -22,10 +22,14 @@ type taskResult struct {
 // subscription again.
 type task struct {
 	work work
+	// it takes the lane up although what that keeps is of a newer version: that begins anew
+	anew bool
 	done chan taskResult // buffered: replying never blocks, also when nobody waits any more
 }
 
-func newTask(w work) *task { return &task{work: w, done: make(chan taskResult, 1)} }
+func newTask(w work, anew bool) *task {
+	return &task{work: w, anew: anew, done: make(chan taskResult, 1)}
+}
 
 // reply returns the result; a second one is dropped.
 func (r *task) reply(res taskResult) {
@@ -79,6 +83,13 @@ func (b *inbox) take() *task {
 	r := b.queue[0]
 	b.queue = b.queue[1:]
 	return r
+}
+
+// anew reports whether one of the tasks takes up a lane of a newer version.
+func (b *inbox) anew() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.ContainsFunc(b.queue, func(r *task) bool { return r.anew })
 }
 
 // takeAll returns all tasks, oldest first.

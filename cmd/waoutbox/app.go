@@ -50,6 +50,8 @@ type app struct {
 	rules    admin.SubscriptionRules
 	keep     *retention.Retention // nil while no daemon runs
 	pend     time.Duration        // how long a delivery may wait
+	// by how much the clock is ahead of WhatsApp's; nil while no daemon runs
+	clockAhead func() (ahead time.Duration, known bool)
 }
 
 // openApp takes ownership of the state and opens what lies in it. Nothing runs yet. On error
@@ -192,7 +194,7 @@ func (a *app) retention(cfg config.Config, newest time.Time) *retention.Retentio
 
 // alarms are those of the parts that the administration does not know.
 func (a *app) alarms() []api.Alarm {
-	out := a.keys.alarms()
+	out := append(a.keys.alarms(), a.clockAlarms()...)
 	if a.keep == nil {
 		return out
 	}

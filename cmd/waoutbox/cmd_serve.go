@@ -109,18 +109,23 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		log.Warn("the gap before this start is told from the newest event on", "error", err)
 		downSince = newest
 	}
+	linked, err := connection.WasLinked(ctx, a.box)
+	if err != nil {
+		log.Warn("whether an account was linked before this start is not known", "error", err)
+	}
 	spool, err := a.openSpool(cfg)
 	if err != nil {
 		return err
 	}
 	route := wire.Route{Server: server, Proxy: proxy}
 	client, err := connection.New(connection.Options{
-		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, LogContent: cfg.LogContent, Version: version, DownSince: downSince,
+		Device: dev, Appender: a.box, Sends: a.box, Messages: quotedMessages{a.box}, Route: route, Log: log, LogContent: cfg.LogContent, Version: version, DownSince: downSince, WasLinked: linked,
 		MaxSends: cfg.MaxSends, Spool: spool,
 	})
 	if err != nil {
 		return err
 	}
+	a.clockAhead = client.ClockAhead
 	if err := client.Look(ctx); err != nil {
 		return err
 	}

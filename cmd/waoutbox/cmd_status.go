@@ -265,10 +265,10 @@ func (e *env) statusNext(st api.Status) {
 	}
 }
 
-// ofState reports whether an alarm is of the disk, the files of the state or the key: nothing else
-// helps before that is mended.
+// ofState reports whether an alarm is of the disk, the files of the state, the key or the clock:
+// nothing else helps before that is mended.
 func ofState(a api.Alarm) bool {
-	return a.Code == "append_refused" || slices.ContainsFunc([]string{"outbox_", "device_store", "session_store", "key_"}, func(of string) bool { return strings.HasPrefix(a.Code, of) })
+	return a.Code == "append_refused" || slices.ContainsFunc([]string{"outbox_", "device_store", "session_store", "key_", "clock_"}, func(of string) bool { return strings.HasPrefix(a.Code, of) })
 }
 
 // webhooksNext says what to do about the webhooks that are there: one that fails first, then one

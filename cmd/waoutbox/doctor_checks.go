@@ -25,9 +25,6 @@ import (
 const (
 	// checkLimit bounds reading a large outbox from end to end.
 	checkLimit = time.Hour
-	// clockSkew is what a clock may be wrong by; receivers of Standard Webhooks refuse signatures
-	// from five minutes on.
-	clockSkew = time.Minute
 	// oldProgram is the age of the WhatsApp library at which WhatsApp may soon refuse it.
 	oldProgram = 120 * 24 * time.Hour
 )
@@ -91,10 +88,13 @@ func (d *examining) all(ctx context.Context) {
 		d.link(svc)
 	}
 	d.space(examination)
-	d.clock(examination)
+	clockTold := d.clock(examination)
 	d.reached(examination)
 	d.deliveries(svc)
 	for _, a := range svc.Alarms {
+		if a.Code == clockAlarm && clockTold {
+			continue
+		}
 		message, mend := parted(a.Message)
 		d.add("alarm", findingProblem, a.Code+": "+message, mend)
 	}
@@ -357,25 +357,22 @@ func (d *examining) space(x api.Examination) {
 	}
 }
 
-func (d *examining) clock(x api.Examination) {
-	mend := "set it: timedatectl set-ntp true"
-	if ahead := time.Duration(x.NewestEventAheadMs) * time.Millisecond; ahead < -clockSkew {
-		d.add("clock", findingProblem, fmt.Sprintf("is %s behind the newest event: nothing is removed for its age meanwhile", term.Age(-ahead)), mend)
-		return
+// clock looks at the clock, and reports whether it told of a fault.
+func (d *examining) clock(x api.Examination) (told bool) {
+	var ahead *time.Duration
+	if x.WhatsApp != nil && x.WhatsApp.ClockAheadMs != nil {
+		ahead = new(time.Duration(*x.WhatsApp.ClockAheadMs) * time.Millisecond)
 	}
-	if x.WhatsApp == nil || x.WhatsApp.ClockAheadMs == nil {
-		d.add("clock", findingOK, "is not behind the newest event; there is no other to compare it with", "")
-		return
-	}
-	ahead := time.Duration(*x.WhatsApp.ClockAheadMs) * time.Millisecond
+	fault := clockFault(time.Duration(x.NewestEventAheadMs)*time.Millisecond, ahead)
 	switch {
-	case ahead > clockSkew:
-		d.add("clock", findingProblem, fmt.Sprintf("is %s ahead of WhatsApp's: receivers may refuse signatures", term.Age(ahead)), mend)
-	case ahead < -clockSkew:
-		d.add("clock", findingProblem, fmt.Sprintf("is %s behind WhatsApp's: receivers may refuse signatures", term.Age(-ahead)), mend)
+	case fault != "":
+		d.add("clock", findingProblem, fault, clockMend)
+	case ahead == nil:
+		d.add("clock", findingOK, "is not behind the newest event; there is no other to compare it with", "")
 	default:
 		d.add("clock", findingOK, "is that of WhatsApp", "")
 	}
+	return fault != ""
 }
 
 func (d *examining) reached(x api.Examination) {

@@ -35,9 +35,7 @@ func (a *app) examiner(cfg config.Config, route wire.Route) func(context.Context
 		case err != nil:
 			return out, err
 		}
-		if ev, err := a.box.Newest(ctx); err == nil {
-			out.NewestEventAheadMs = time.Since(ev.Time).Milliseconds()
-		}
+		out.NewestEventAheadMs = a.aheadOfNewest(ctx).Milliseconds()
 		if in.Network {
 			a.reach(ctx, route, &out)
 		}

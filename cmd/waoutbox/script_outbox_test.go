@@ -10,6 +10,8 @@ import (
 	"go.etcd.io/bbolt"
 
 	"waoutbox/outbox"
+	"waoutbox/outbox/boltbox"
+	"waoutbox/store"
 )
 
 // scriptClock is `clock DURATION FILE`: the outbox of a service that does not run becomes one that
@@ -77,4 +79,24 @@ func scriptKept(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.MkAbs(args[1])
 	ts.Check(os.MkdirAll(filepath.Dir(path), 0o700))
 	ts.Check(os.WriteFile(path, raw, 0o600))
+}
+
+// scriptNewerLanes is `newerlanes FILE`: a newer version of the program wrote how each webhook's
+// delivery stands, in the outbox of a service that does not run.
+func scriptNewerLanes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: newerlanes file")
+	}
+	ctx, cancel := untilLimited()
+	defer cancel()
+	db, err := store.Open(ts.MkAbs(args[0]), store.DBOptions{Schema: boltbox.Schema()})
+	ts.Check(err)
+	defer db.Close()
+	box, err := boltbox.Open(ctx, db, boltbox.Options{})
+	ts.Check(err)
+	subs, err := box.Subs(ctx)
+	ts.Check(err)
+	for _, s := range subs {
+		ts.Check(box.Commit(ctx, outbox.Change{Sub: s.ID, Lane: []byte{200, 1}}))
+	}
 }

@@ -79,6 +79,7 @@ func TestScripts(t *testing.T) {
 			"failingdisk":   scriptFailingDisk,
 			"clock":         scriptClock,
 			"kept":          scriptKept,
+			"newerlanes":    scriptNewerLanes,
 		},
 	})
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"waoutbox/connection"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 	"waoutbox/store/device"
@@ -18,7 +19,11 @@ func (a *app) storedLink(ctx context.Context) api.Link {
 		a.log.WarnContext(ctx, "whether an account is linked cannot be read", "error", err)
 		return api.Link{State: api.LinkUnknown}
 	case stored.Account.IsEmpty():
-		return api.Link{State: api.LinkUnlinked, Reason: stored.LoggedOut, Since: stored.LoggedOutSince}
+		link := api.Link{State: api.LinkUnlinked, Reason: stored.LoggedOut, Since: stored.LoggedOutSince}
+		if linked, err := connection.WasLinked(ctx, a.box); err == nil && linked && link.Reason == "" {
+			link.Reason = connection.LinkLost
+		}
+		return link
 	}
 	link := api.Link{State: api.LinkUnknown, Account: stored.Account.String(), Name: stored.Name}
 	if !stored.Closed.IsZero() {

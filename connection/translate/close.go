@@ -66,6 +66,9 @@ func (t *Translator) loggedOut(_ context.Context, evt *events.LoggedOut) ([]outb
 	return one(t.loginRefused(int(evt.Reason))), nil
 }
 
+// LoggedOut returns the event of an account that is no longer linked, which WhatsApp did not tell.
+func (t *Translator) LoggedOut() outbox.Event { return t.loginRefused(codeLoggedOut) }
+
 func (t *Translator) temporaryBan(context.Context, *events.TemporaryBan) ([]outbox.Event, error) {
 	return one(t.loginRefused(codeTemporaryBan)), nil
 }

@@ -2,9 +2,9 @@ package wasim
 
 import "time"
 
-// SetClock moves the time of the simulated world, what stanzas say in t, so far from the real one:
-// messages of yesterday, or a group change of last month. Connections keep the real time. Zero
-// brings it back.
+// SetClock moves the time of the simulated world, what stanzas say in t and pages in their date, so
+// far from the real one: messages of yesterday, or a group change of last month. Zero brings it
+// back.
 func (s *Server) SetClock(offset time.Duration) { s.clock.Store(int64(offset)) }
 
 // now is the time of the simulated world.

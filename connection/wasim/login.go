@@ -19,7 +19,7 @@ func (s *Server) serveLinked(c *conn) {
 	}
 	defer a.detach(c)
 	if err := c.send(waBinary.Node{Tag: "success", Attrs: waBinary.Attrs{
-		"t": unix(time.Now()), "lid": d.lid, "props": 27, "location": "loopback", "abprops": 1,
+		"t": unix(s.now()), "lid": d.lid, "props": 27, "location": "loopback", "abprops": 1,
 	}}); err != nil {
 		return
 	}

@@ -19,6 +19,7 @@ func AlarmCodes() []string {
 		"app_state_lost",
 		"append_refused",
 		"client_outdated",
+		"clock_wrong",
 		"dead_letters_rising",
 		"device_store",
 		"device_store_displaced",

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"waoutbox/dispatcher"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
@@ -30,6 +31,19 @@ func apiError(err error, doing string) error {
 		return api.Retryf(api.CodeServiceUnavail, "%s: the outbox is closed: the service is stopping or met a fault; see waoutbox status", doing)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
+}
+
+// laneError is apiError for what the Dispatcher was asked to do.
+func (s *Service) laneError(err error, doing string) error {
+	if unknown, ok := errors.AsType[*dispatcher.UnknownLaneError](err); ok {
+		return api.Errorf(api.CodeInternal, "%s: %s: %v. %s", doing, unknown.Sub, unknown, s.beginAnew(unknown.Sub))
+	}
+	return apiError(err, doing)
+}
+
+// beginAnew is what to do about a lane that a newer version wrote.
+func (s *Service) beginAnew(id outbox.SubID) string {
+	return "Use that version, or have it begin anew, which loses no event but forgets whether it was paused or failing: " + s.command("webhook", "resume", string(id))
 }
 
 // warn logs what failed after a durable write and returns it as a sentence that stands beside the

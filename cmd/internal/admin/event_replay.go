@@ -103,7 +103,7 @@ func (s *Service) queueEvents(ctx context.Context, r webhookRow, past *pastEvent
 	if n > 0 {
 		s.logChange(ctx, "past events queued again", "webhook", r.sub.ID, "count", n)
 	}
-	return apiError(err, "replay the events")
+	return s.laneError(err, "replay the events")
 }
 
 // pastEvents reads the events of a replay: below the webhook's cursor, not pending, and wanted by

@@ -43,7 +43,7 @@ func (s *Service) Purge(ctx context.Context, in api.PurgeRequest) (out api.Purge
 			out.Note, err = "Not all were purged ("+cause(err)+"). Run it again to go on", nil
 		}
 	}
-	return out, apiError(err, "purge")
+	return out, s.laneError(err, "purge")
 }
 
 // purgeCommand is the command that does the same. It shows no query of a URL, and not too many ids.

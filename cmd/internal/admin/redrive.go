@@ -65,7 +65,7 @@ func (s *Service) stopRedrives(ctx context.Context, id outbox.SubID) (stopped []
 		}
 		did, err := s.o.Dispatcher.StopRedrive(ctx, sub)
 		if err != nil {
-			return stopped, apiError(err, "stop the redrive of "+string(sub))
+			return stopped, s.laneError(err, "stop the redrive of "+string(sub))
 		}
 		if did {
 			stopped = append(stopped, s.redriveRun(ctx, sub, s.o.Dispatcher.Redrives()[sub]))

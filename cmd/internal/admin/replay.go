@@ -32,7 +32,7 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (out api.Rep
 	var notes []string
 	if err != nil {
 		if out.Queued == 0 || in.DryRun {
-			return out, apiError(err, "replay")
+			return out, s.laneError(err, "replay")
 		}
 		s.o.Log.WarnContext(ctx, "a replay stopped", "queued", out.Queued, "error", err)
 		notes = append(notes, "Not all were queued ("+cause(err)+"). Run it again to go on.")

@@ -179,8 +179,12 @@ func (s *Service) laneAlarms(ctx context.Context, r webhookRow, dead int64) (out
 				reason += "; " + fault
 			}
 		}
+		text := "It goes on " + when
+		if lane.Unknown {
+			text = s.beginAnew(id)
+		}
 		out = append(out, api.Alarm{Code: "webhook_held", Webhook: string(id), Since: lane.Since.UTC(),
-			Message: fmt.Sprintf("%s is held: %s. It goes on %s", id, reason, when)})
+			Message: fmt.Sprintf("%s is held: %s. %s", id, reason, text)})
 	}
 	if lane.Full {
 		out = append(out, api.Alarm{Code: "webhook_full", Webhook: string(id), Since: lane.FullSince.UTC(),

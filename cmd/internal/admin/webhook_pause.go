@@ -26,7 +26,7 @@ func (s *Service) PauseWebhook(ctx context.Context, ref string) (out api.Webhook
 			return out, apiError(err, "pause the webhook")
 		}
 		if err := s.o.Dispatcher.Pause(ctx, r.sub.ID, pausedByUser, record.audit...); err != nil {
-			return out, apiError(err, "pause the webhook")
+			return out, s.laneError(err, "pause the webhook")
 		}
 		s.logChange(ctx, "webhook paused", "webhook", r.sub.ID)
 	}

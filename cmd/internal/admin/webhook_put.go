@@ -297,8 +297,11 @@ func (s *Service) putSubWith(ctx context.Context, sub outbox.Subscription, audit
 // startDelivery hands a stored webhook to its lane and resumes it. It returns a warning for what
 // failed, "" when all is well.
 func (s *Service) startDelivery(ctx context.Context, id outbox.SubID) string {
-	err := errors.Join(s.o.Dispatcher.Sync(ctx, id), s.o.Dispatcher.Resume(ctx, id))
-	if err == nil {
+	err := s.o.Dispatcher.Sync(ctx, id)
+	if _, unknown := errors.AsType[*dispatcher.UnknownLaneError](err); unknown {
+		err = nil // which a resume ends
+	}
+	if err = errors.Join(err, s.o.Dispatcher.Resume(ctx, id)); err == nil {
 		return ""
 	}
 	return s.warn(ctx, id, err, fmt.Sprintf("%s is stored, but its delivery could not be started", id),

@@ -107,7 +107,7 @@ func AlarmTitle(code, name string) string {
 		}
 	}
 	titles := map[string]string{
-		"account_banned": "The account is banned", "account_restricted": "The account is restricted", "client_outdated": "This version is too old for WhatsApp",
+		"account_banned": "The account is banned", "account_restricted": "The account is restricted", "client_outdated": "This version is too old for WhatsApp", "clock_wrong": "The clock is wrong",
 		"device_store": "The device store fails", "device_store_displaced": "whatsapp.db was removed or replaced", "http_listener_down": "The HTTP listener is down", "key_missing": "The key file is missing", "key_wrong": "The key file is another one",
 		"link_closed": "The link is closed", "link_down": "Connecting again", "link_replaced": "Another program took the link over", "logged_out": "Logged out", "login_refused": "WhatsApp refuses the login",
 		"media_disk_full": "No room for media", "message_too_large": "A message was too large", "not_linked": "Not linked", "outbox_corrupt": "Stored events are damaged",

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api"
+)
+
+// clockSkew is what a clock may be wrong by; receivers of Standard Webhooks refuse signatures from
+// five minutes on.
+const clockSkew = time.Minute
+
+// clockMend is how a clock is set right.
+const clockMend = "set it: timedatectl set-ntp true"
+
+// clockFault says what is wrong with this machine's clock, "" for nothing: by how much it is ahead
+// of the newest event, which may be anything, and of WhatsApp's clock where that is known.
+func clockFault(ofNewest time.Duration, ofWhatsApp *time.Duration) string {
+	switch {
+	case ofNewest < -clockSkew:
+		return "is " + term.Age(-ofNewest) + " behind the newest event: nothing is removed for its age meanwhile"
+	case ofWhatsApp == nil:
+	case *ofWhatsApp > clockSkew:
+		return "is " + term.Age(*ofWhatsApp) + " ahead of WhatsApp's: receivers may refuse signatures"
+	case *ofWhatsApp < -clockSkew:
+		return "is " + term.Age(-*ofWhatsApp) + " behind WhatsApp's: receivers may refuse signatures"
+	}
+	return ""
+}
+
+// aheadOfNewest returns by how much this machine's clock is ahead of the newest event, 0 where
+// there is none or the outbox cannot tell.
+func (a *app) aheadOfNewest(ctx context.Context) time.Duration {
+	ev, err := a.box.Newest(ctx)
+	if err != nil {
+		return 0
+	}
+	return time.Since(ev.Time)
+}
+
+// clockAlarms tells of a clock that is wrong, in the words of `doctor`.
+func (a *app) clockAlarms() []api.Alarm {
+	var ofWhatsApp *time.Duration
+	if a.clockAhead != nil {
+		if ahead, known := a.clockAhead(); known {
+			ofWhatsApp = &ahead
+		}
+	}
+	fault := clockFault(a.aheadOfNewest(context.Background()), ofWhatsApp)
+	if fault == "" {
+		return nil
+	}
+	return []api.Alarm{{Code: clockAlarm, Message: "This machine's clock " + fault + ". S" + clockMend[1:]}}
+}
+
+// clockAlarm is the code of the alarm of a clock that is wrong.
+const clockAlarm = "clock_wrong"
