@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
-	"syscall"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -240,25 +238,6 @@ func (c *Client) cannotReach(err error) string {
 		return where + " cannot be reached through the proxy " + p.Proxy + ": " + inWords(p.Err)
 	}
 	return where + " cannot be reached: " + inWords(err)
-}
-
-// inWords says what kept a connection from being made.
-func inWords(err error) string {
-	var dns *net.DNSError
-	switch {
-	case errors.Is(err, syscall.ECONNREFUSED):
-		return "connection refused"
-	case errors.As(err, &dns):
-		return "no address for " + dns.Name + " (is this machine online?)"
-	case errors.Is(err, context.DeadlineExceeded), isTimeout(err):
-		return "no answer"
-	}
-	return err.Error()
-}
-
-func isTimeout(err error) bool {
-	ne, ok := errors.AsType[net.Error](err)
-	return ok && ne.Timeout()
 }
 
 // The notes of the link's state, by what they are about.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"time"
 
@@ -26,7 +27,7 @@ import (
 )
 
 func newServeCmd(e *env) *cobra.Command {
-	newOutbox := false
+	newOutbox, asService := false, false
 	cmd := &cobra.Command{
 		Use:   "serve",
 		Short: "Run the service in the foreground",
@@ -36,6 +37,9 @@ QR code while no account is linked, the link as it changes, and one line for wha
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			e.settings = givenSettings(cmd)
+			if asService {
+				return serveAsService(cmd.Context(), e, newOutbox)
+			}
 			starter := daemon.Inherited(e.getenv)
 			err := serve(cmd.Context(), e, newOutbox, starter)
 			if err != nil {
@@ -49,6 +53,10 @@ QR code while no account is linked, the link as it changes, and one line for wha
 	}
 	addSettingFlags(cmd)
 	cmd.Flags().BoolVar(&newOutbox, "new-outbox", false, "begin an empty outbox where the old one was lost (its webhooks and events with it)")
+	if runtime.GOOS == "windows" {
+		cmd.Flags().BoolVar(&asService, servicemanager.AsService, false, "run as the service of Windows that this process was started as")
+		_ = cmd.Flags().MarkHidden(servicemanager.AsService) // it is there
+	}
 	return cmd
 }
 
@@ -67,7 +75,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	if err != nil {
 		return err
 	}
-	out := e.serveLog(starter != nil)
+	out := e.serveLog(starter != nil || e.ready != nil)
 	defer out.close()
 	log := newLogger(out, cfg)
 	if len(tightened) > 0 {
@@ -176,6 +184,9 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	defer ignoreHangup(func() { log.Info("SIGHUP is ignored: settings count from the next start") })()
 	if err := servicemanager.Notify(e.getenv, servicemanager.Ready); err != nil {
 		log.Warn("the service manager was not told that the service is ready", "error", err)
+	}
+	if e.ready != nil {
+		e.ready()
 	}
 	defer servicemanager.Notify(e.getenv, servicemanager.Stopping) //nolint:errcheck // it sees the end of the process
 

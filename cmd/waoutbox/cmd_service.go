@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -12,6 +13,7 @@ import (
 
 	"waoutbox/cmd/internal/servicemanager"
 	"waoutbox/cmd/internal/term"
+	"waoutbox/cmd/internal/windowsservice"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
 )
@@ -31,12 +33,38 @@ func newServiceCmd(e *env) *cobra.Command {
 		Use:   "service",
 		Short: "Have the system start the service, and start it again when it ends",
 		Long: `Installs a systemd user unit (Linux) or a launchd agent (macOS) for this state directory, which starts this program's serve,
-and starts it again when it crashes (with systemd, also when it hangs). On Windows it is an entry of the user's registry
-that starts it at logon; nothing there starts it again when it crashes. Settings are those of config.json: waoutbox
-config set. Root installs for the system. Nothing of the state is changed.`,
+and starts it again when it crashes (with systemd, also when it hangs). Settings are those of config.json: waoutbox
+config set. Root installs for the system. Nothing of the state is changed.
+
+On Windows, a prompt that was opened with "Run as administrator" installs a service of Windows: it starts with the machine,
+and again after a crash, has a state of its own (%ProgramData%\waoutbox, or --state-dir), and is for administrators. Any
+other prompt, or --at-logon, makes an entry of the user's registry that starts it at logon, on the user's state;
+nothing starts that again when it crashes.`,
 	})
-	cmd.AddCommand(newServiceInstallCmd(e), newServiceUninstallCmd(e), newServiceStatusCmd(e))
+	atLogon := cmd.PersistentFlags().Bool("at-logon", false, "Windows: what starts at this user's logon, also in an administrator's prompt")
+	manager := func(cmd *cobra.Command) (servicemanager.Service, error) { return e.serviceManager(cmd, *atLogon) }
+	cmd.AddCommand(newServiceInstallCmd(e, manager), newServiceUninstallCmd(e, manager), newServiceStatusCmd(e, manager))
 	return cmd
+}
+
+// managerOf returns the service manager that a command is about.
+type managerOf func(*cobra.Command) (servicemanager.Service, error)
+
+// serviceManager is the service manager that cmd is about, and settles which state that is for: a
+// service of Windows has one of its own, where nobody names another.
+func (e *env) serviceManager(cmd *cobra.Command, atLogon bool) (servicemanager.Service, error) {
+	if atLogon && runtime.GOOS != "windows" {
+		return servicemanager.Service{}, usagef("--at-logon is for Windows: leave it out")
+	}
+	named := cmd.Flags().Changed("state-dir") || e.getenv("WAOUTBOX_STATE_DIR") != ""
+	if runtime.GOOS == "windows" && !named && !atLogon && servicemanager.Elevated() {
+		if dir := windowsservice.UsualDir(e.getenv); dir != "" {
+			e.stateDir = dir
+		}
+	}
+	m, err := e.manager()
+	m.AtLogon = atLogon
+	return m, err
 }
 
 // manager is the system's service manager for this state directory.
@@ -52,20 +80,20 @@ func (e *env) manager() (servicemanager.Service, error) {
 		return e.getenv(name)
 	})
 	return servicemanager.Service{
-		Executable: exe, StateDir: e.stateDir, Default: derr == nil && usual == e.stateDir, GOOS: runtime.GOOS, UID: os.Geteuid(), Getenv: e.getenv,
+		Executable: exe, StateDir: e.stateDir, Default: derr == nil && usual == e.stateDir, GOOS: runtime.GOOS, UID: os.Geteuid(), Elevated: servicemanager.Elevated(), Getenv: e.getenv,
 	}, err
 }
 
 // startManaged starts the service where one is installed for this state: none is spawned beside it.
 func (e *env) startManaged(ctx context.Context) (bool, error) {
 	m, err := e.manager()
-	if err != nil || runtime.GOOS == "windows" {
-		return false, nil // what is installed cannot be told from here, or starts it by this
+	if err != nil {
+		return false, nil //nolint:nilerr // what is installed cannot be told from here
 	}
 	return m.Start(ctx)
 }
 
-func newServiceInstallCmd(e *env) *cobra.Command {
+func newServiceInstallCmd(e *env, manager managerOf) *cobra.Command {
 	return &cobra.Command{
 		Use:   "install",
 		Short: "Install the service, and start it",
@@ -73,11 +101,11 @@ func newServiceInstallCmd(e *env) *cobra.Command {
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			if _, err := e.config(); err != nil { // it would not start
+			m, err := manager(cmd)
+			if err != nil {
 				return err
 			}
-			m, err := e.manager()
-			if err != nil {
+			if _, err := e.config(); err != nil { // it would not start
 				return err
 			}
 			var stopped *api.Daemon
@@ -101,23 +129,22 @@ func newServiceInstallCmd(e *env) *cobra.Command {
 				e.printf("  file     %s\n", e.home(st.File))
 			}
 			e.printf("  starts   %s --state-dir %s serve\n", m.Executable, term.Quote(e.stateDir))
-			if st.NoLinger {
-				e.printf("  %s\n", e.style.Yellow("it ends when you log out; to have it run always: loginctl enable-linger"))
-			}
+			e.sayLimits(st)
+			e.sayOtherState(st)
 			e.next("waoutbox service status")
 			return nil
 		},
 	}
 }
 
-func newServiceUninstallCmd(e *env) *cobra.Command {
+func newServiceUninstallCmd(e *env, manager managerOf) *cobra.Command {
 	return &cobra.Command{
 		Use:   "uninstall",
 		Short: "Stop the service and take it out of the system",
 		Long:  `Stops the service and removes what install wrote. The state stays: waoutbox start runs it without the system.`,
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := e.manager()
+			m, err := manager(cmd)
 			if err != nil {
 				return err
 			}
@@ -139,13 +166,13 @@ func newServiceUninstallCmd(e *env) *cobra.Command {
 	}
 }
 
-func newServiceStatusCmd(e *env) *cobra.Command {
+func newServiceStatusCmd(e *env, manager managerOf) *cobra.Command {
 	return &cobra.Command{
 		Use:   "status",
 		Short: "Say whether the service is installed, and how it stands",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			m, err := e.manager()
+			m, err := manager(cmd)
 			if err != nil {
 				return err
 			}
@@ -183,14 +210,40 @@ func (e *env) sayService(m servicemanager.Service, st servicemanager.Status) {
 	if st.Executable != "" && st.Executable != m.Executable {
 		e.printf("  %s\n", e.style.Yellow("it starts "+term.Clean(st.Executable)+", and this program is "+m.Executable+"; to have it start this one: "+e.command("service install")))
 	}
-	if st.NoLinger {
-		e.printf("  %s\n", e.style.Yellow("it ends when you log out; to have it run always: loginctl enable-linger"))
-	}
+	e.sayLimits(st)
 	if st.Running {
 		e.next("waoutbox status")
 	} else {
 		e.next("waoutbox start")
 	}
+}
+
+// sayLimits says when the service does not run, and who reaches it.
+func (e *env) sayLimits(st servicemanager.Status) {
+	switch {
+	case st.NoLinger:
+		e.printf("  %s\n", e.style.Yellow("it ends when you log out; to have it run always: loginctl enable-linger"))
+	case st.AtLogon:
+		e.printf("  %s\n", e.style.Yellow("it starts at your logon, and nothing starts it again when it crashes; for that, and to start with the machine: "+
+			"waoutbox service install in a prompt that was opened with \"Run as administrator\""))
+	case st.Account != "":
+		e.printf("  runs as  %s, which may reach this state and no other user's files; it starts with the machine, and again after a crash\n", st.Account)
+		e.printf("  is for   administrators: commands on this state need a prompt that was opened with \"Run as administrator\"\n")
+	}
+}
+
+// sayOtherState says of a state of the user that a service of Windows with a state of its own does
+// not use.
+func (e *env) sayOtherState(st servicemanager.Status) {
+	usual, err := store.DefaultDir(runtime.GOOS, e.getenv)
+	if st.Account == "" || err != nil || usual == e.stateDir {
+		return
+	}
+	if _, err := os.Stat(filepath.Join(usual, store.OutboxFile)); err != nil {
+		return
+	}
+	e.printf("  %s\n", e.style.Yellow("the state in "+usual+" stays as it is, and this service does not use it; one that does: waoutbox service install --at-logon. "+
+		"To have this one use it: stop both, and move what is in it to "+e.stateDir))
 }
 
 func serviceJSON(st servicemanager.Status) serviceLine {
@@ -201,6 +254,9 @@ func serviceJSON(st servicemanager.Status) serviceLine {
 func managerError(err error, what string) error {
 	if errors.Is(err, servicemanager.ErrUnsupported) {
 		return fmt.Errorf("%w (%s): run waoutbox serve under the one that there is", err, runtime.GOOS)
+	}
+	if runtime.GOOS == "windows" && errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("the service could not be %s: %w Run this in a prompt that was opened with \"Run as administrator\"", what, err)
 	}
 	return fmt.Errorf("the service could not be %s: %w. Without a service manager: waoutbox start", what, err)
 }

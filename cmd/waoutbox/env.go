@@ -37,6 +37,7 @@ type env struct {
 	settings   map[string]string // settings given as flags
 	daemonArgs []string          // arguments for a daemon this command starts
 	daemonEnv  []string          // variables for it besides this process's: NAME=value
+	ready      func()            // a service of Windows: says that it is ready
 
 	style, errStyle term.Style
 	live            bool // stdout is a terminal

@@ -11,8 +11,9 @@ import (
 // launchd runs the service as an agent of the user, or as a daemon when root installs it.
 type launchd struct{ Service }
 
-func (l launchd) name() string { return "waoutbox" + l.hash() }
+func (l launchd) name() string { return l.shortName() }
 
+// file is where the library writes it.
 func (l launchd) file() string {
 	if l.UID == 0 {
 		return filepath.Join("/Library/LaunchDaemons", l.name()+".plist")
@@ -55,33 +56,48 @@ func (l launchd) domain() string {
 	return "gui/" + strconv.Itoa(l.UID)
 }
 
-// enable looks whether there is a session to run it in: over SSH there may be none.
-func (l launchd) enable(ctx context.Context) error {
-	_, err := l.run(ctx, "launchctl", "print", l.domain())
-	return err
+func (l launchd) definition() definition {
+	return definition{system: libraryLaunchd, name: l.name(), user: l.UID != 0, text: l.text()}
 }
 
-func (l launchd) launch(ctx context.Context) error {
-	// one that runs is replaced; there may be none
-	_, _ = l.run(ctx, "launchctl", "bootout", l.domain()+"/"+l.name())
-	_, err := l.run(ctx, "launchctl", "bootstrap", l.domain(), l.file())
-	return err
+// enable looks whether there is a session to run it in: over SSH there may be none.
+func (l launchd) enable(ctx context.Context) error {
+	if _, err := l.run(ctx, "launchctl", "print", l.domain()); err != nil {
+		return err
+	}
+	return l.with(l.definition(), registrar.Install)
+}
+
+// launch loads the file anew. Loaded, the service starts.
+func (l launchd) launch(context.Context) error {
+	return l.with(l.definition(), func(r registrar) error {
+		_ = r.Stop() // it may not be loaded
+		return r.Start()
+	})
 }
 
 func (l launchd) uninstall(ctx context.Context) error {
-	_, err := l.run(ctx, "launchctl", "bootout", l.domain()+"/"+l.name())
-	return err
+	var st Status
+	if err := l.status(ctx, &st); err != nil {
+		return err
+	}
+	return l.takeOut(l.definition(), st.Running)
 }
 
+// start loads the file anew too: one that ended by itself is still loaded.
 func (l launchd) start(ctx context.Context) error {
-	_, err := l.run(ctx, "launchctl", "kickstart", l.domain()+"/"+l.name())
-	return err
+	var st Status
+	if err := l.status(ctx, &st); err != nil || st.Running {
+		return err
+	}
+	return l.launch(ctx)
 }
 
-func (l launchd) status(ctx context.Context, st *Status) {
+func (l launchd) status(ctx context.Context, st *Status) error {
 	_, rest, _ := strings.Cut(executableIn(st.File, "<array>", "<string>--state-dir"), "<string>")
 	st.Executable, _, _ = strings.Cut(rest, "</string>")
 	out, err := l.run(ctx, "launchctl", "print", l.domain()+"/"+l.name())
 	st.Enabled = err == nil
 	st.Running = strings.Contains(out, "state = running")
+	return nil
 }

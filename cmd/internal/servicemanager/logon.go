@@ -12,16 +12,14 @@ const (
 	approvedKey = `HKCU\Software\Microsoft\Windows\CurrentVersion\Explorer\StartupApproved\Run`
 )
 
-// logon has Windows start the service when its user logs on. A service of Windows would run as
-// another user, for whom the named pipe, the files and their access lists are not, and only an
-// administrator may make one, or a scheduled task at logon.
+// logon has Windows start the service when its user logs on: what a user without an administrator's
+// rights can have, who may make neither a service of Windows nor a scheduled task at logon. It runs
+// as its user. Nothing starts it again when it crashes.
 type logon struct{ Service }
 
-func (l logon) name() string { return "waoutbox" + l.hash() }
+func (l logon) name() string { return l.shortName() }
 
 func (l logon) file() string { return "" }
-
-func (l logon) text() string { return "" }
 
 // command is what is started: it starts the service in the background, without a window that stays.
 func (l logon) command() string {
@@ -50,11 +48,12 @@ func (l logon) stop(ctx context.Context) error {
 	return err
 }
 
-func (l logon) status(ctx context.Context, st *Status) {
+func (l logon) status(ctx context.Context, st *Status) error {
+	st.AtLogon = true
 	out, err := l.run(ctx, "reg", "query", runKey, "/v", l.name())
 	_, command, found := strings.Cut(out, "REG_SZ")
 	if err != nil || !found {
-		return
+		return nil
 	}
 	st.Installed = true
 	st.Executable, _, _ = strings.Cut(strings.TrimPrefix(strings.TrimSpace(command), `"`), `"`)
@@ -65,4 +64,5 @@ func (l logon) status(ctx context.Context, st *Status) {
 	st.Enabled = len(approved) < 2 || !strings.Contains("13579BDF", approved[1:2])
 	_, err = l.run(ctx, l.Executable, "--state-dir", l.StateDir, "status", "--alive")
 	st.Running = err == nil
+	return nil
 }

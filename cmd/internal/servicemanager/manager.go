@@ -1,6 +1,7 @@
 // Package servicemanager has the service started by the system: a unit of systemd, an agent of
-// launchd, or what Windows starts at the user's logon. It writes their files and calls their
-// commands; nothing of it runs as another user than who installs it, whose state it is.
+// launchd, a service of Windows, or what Windows starts at the user's logon. A library writes and
+// registers them, starts and stops them; what it does not promise stands here: one that is replaced
+// or not taken leaves what was there, and each state directory has its own.
 package servicemanager
 
 import (
@@ -29,11 +30,19 @@ type Service struct {
 	StateDir   string // absolute
 	Default    bool   // it is the usual place, and gets the plain name
 	GOOS       string
-	UID        int // 0 installs for the system
+	UID        int  // 0 installs for the system
+	Elevated   bool // Windows: may install for the system
+	AtLogon    bool // Windows: no service of Windows, but what starts at the user's logon
 	Getenv     func(string) string
 	// runs a command of the service manager and returns what it printed; nil: as a process
 	Run func(ctx context.Context, name string, args ...string) (string, error)
+
+	register func(definition) (registrar, error) // nil: the library
+	control  controlManager                      // of Windows; nil: this system's
 }
+
+// description is what managers show of the service.
+const description = "waoutbox: WhatsApp events, stored and delivered to webhooks"
 
 // Status is how a service stands.
 type Status struct {
@@ -46,20 +55,23 @@ type Status struct {
 	Executable string
 	// it ends when the user logs out
 	NoLinger bool
+	// it starts when its user logs on, and nothing starts it again when it crashes
+	AtLogon bool
+	// whom a service of Windows runs as
+	Account string
 }
 
 // backend is one service manager.
 type backend interface {
 	name() string
 	file() string // "" keeps none
-	text() string
-	// has the service start from now on with the machine or the session, and starts nothing
+	// takes the service in, where its file is not there, X
 	enable(ctx context.Context) error
 	// starts it, in the place of one that it runs already
 	launch(ctx context.Context) error
 	uninstall(ctx context.Context) error
 	start(ctx context.Context) error
-	status(ctx context.Context, st *Status)
+	status(ctx context.Context, st *Status) error
 }
 
 // stopper is a backend that does not end by itself what it has started.
@@ -71,13 +83,13 @@ type stopper interface {
 // the background may keep it open (Windows' desktop does, which the first command there starts).
 const outputDelay = time.Second
 
-// hash tells the names of several state directories apart.
-func (s Service) hash() string {
+// shortName is the name without a manager's ending: those of several state directories differ.
+func (s Service) shortName() string {
 	if s.Default {
-		return ""
+		return "waoutbox"
 	}
 	sum := sha256.Sum256([]byte(s.StateDir))
-	return "-" + hex.EncodeToString(sum[:4])
+	return "waoutbox-" + hex.EncodeToString(sum[:4])
 }
 
 func (s Service) run(ctx context.Context, name string, args ...string) (string, error) {
@@ -111,9 +123,40 @@ func (s Service) backend() (backend, error) {
 	case "darwin":
 		return launchd{s}, nil
 	case "windows":
+		if s.control == nil {
+			s.control = newControl()
+		}
+		system, err := s.forSystem()
+		if err != nil {
+			return nil, err
+		}
+		if system {
+			return winservice{s}, nil
+		}
 		return logon{s}, nil
 	}
 	return nil, ErrUnsupported
+}
+
+// forSystem reports whether this is about a service of Windows, which an administrator installs,
+// and anybody may look at who does not ask for what starts at logon.
+func (s Service) forSystem() (bool, error) {
+	if s.AtLogon || s.Elevated {
+		return !s.AtLogon, nil
+	}
+	st, err := s.control.state(winservice{s}.name())
+	return st.Installed, err
+}
+
+// takeOut has the manager forget a service, which is stopped first. One that does not stop, and
+// runs, stays.
+func (s Service) takeOut(d definition, running bool) error {
+	return s.with(d, func(r registrar) error {
+		if err := r.Stop(); err != nil && running {
+			return err
+		}
+		return r.Uninstall()
+	})
 }
 
 // undoLimit bounds how long an installation that failed is taken back.
@@ -164,8 +207,7 @@ func (s Service) Install(ctx context.Context, before func() error) (Status, erro
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // others may list it, as all of these
 			return Status{}, err
 		}
-		if err := os.WriteFile(path, []byte(b.text()), 0o644); err != nil { //nolint:gosec // it holds no secret
-			undo()
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return Status{}, err
 		}
 	}
@@ -219,10 +261,11 @@ func (s Service) Uninstall(ctx context.Context) (Status, error) {
 	return st, nil
 }
 
-// Start has the manager start the service, and reports false when it is not installed.
+// Start has the manager start the service and returns once it is ready, on launchd once it is under
+// way. It reports false where no manager can: nothing is installed, or what starts it at logon.
 func (s Service) Start(ctx context.Context) (installed bool, err error) {
 	st, err := s.Status(ctx)
-	if errors.Is(err, ErrUnsupported) || err == nil && !st.Installed {
+	if errors.Is(err, ErrUnsupported) || err == nil && (!st.Installed || st.AtLogon) {
 		return false, nil
 	}
 	if err != nil {
@@ -249,8 +292,7 @@ func (s Service) Status(ctx context.Context) (Status, error) {
 			return st, nil
 		}
 	}
-	b.status(ctx, &st)
-	return st, nil
+	return st, b.status(ctx, &st)
 }
 
 // executableIn returns what stands in a file of a service before the state directory's flag.

@@ -44,8 +44,9 @@ func OpenLog(stateDir string) (io.WriteCloser, error) {
 	return &lumberjack.Logger{Filename: logPath(stateDir), MaxSize: maxLogMiB, MaxBackups: logFiles - 1}, nil
 }
 
-// openStderr opens stderrFile for a daemon that is about to start. The caller holds start.lock.
-func openStderr(stateDir string) (*os.File, error) {
+// OpenStderr opens serve.err (0600) of a state directory, for what a service that is about to start
+// writes past its log. The caller sees to it that no other one starts meanwhile.
+func OpenStderr(stateDir string) (*os.File, error) {
 	f, err := openPrivate(stderrPath(stateDir), appending)
 	if err != nil {
 		return nil, err

@@ -112,7 +112,7 @@ func TestLogIsNotALink(t *testing.T) {
 		f.Close()
 		t.Error("the log is written through a link")
 	}
-	if f, err := openStderr(dir); err == nil {
+	if f, err := OpenStderr(dir); err == nil {
 		f.Close()
 		t.Error("stderr is written through a link")
 	}
@@ -125,7 +125,7 @@ func TestLogIsNotALink(t *testing.T) {
 func TestStderrKeepsTheEndBefore(t *testing.T) {
 	dir := t.TempDir()
 	for _, tc := range []struct{ write, want int64 }{{3, 3}, {maxStderrBytes - 3, maxStderrBytes}, {1, maxStderrBytes + 1}, {2, 2}} {
-		f, err := openStderr(dir)
+		f, err := OpenStderr(dir)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -34,7 +34,7 @@ func spawn(o Options) (*child, error) {
 		return unusable(logPath(dir), err)
 	}
 	_ = log.Close() // nothing was written
-	stderr, err := openStderr(dir)
+	stderr, err := OpenStderr(dir)
 	if err != nil {
 		return unusable(stderrPath(dir), err)
 	}

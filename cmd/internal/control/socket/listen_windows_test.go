@@ -4,9 +4,12 @@ import (
 	"bufio"
 	"context"
 	"io"
+	"net"
 	"strings"
 	"testing"
 	"time"
+
+	"waoutbox/outbox/api"
 )
 
 // One name for all the ways to write a directory, another one for another directory, and this
@@ -71,4 +74,42 @@ func TestPipe(t *testing.T) {
 	if err := <-served; err != nil {
 		t.Error(err)
 	}
+}
+
+// A client finds the pipe of the service of Windows where no service of its user listens, and talks
+// to nobody who has taken that pipe's name. The service is this user here, with its pipe's name.
+func TestPipeOfAService(t *testing.T) {
+	dir := t.TempDir()
+	_, own, err := pipePath(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, sid, err := servicePipe(dir)
+	if err != nil || !strings.HasPrefix(sid, "S-1-5-80-") || !strings.Contains(path, sid) {
+		t.Fatalf("%s, %s, %v", path, sid, err)
+	}
+	ln, err := listen(path, own)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			conn, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			defer conn.Close()
+		}
+	}()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if used, conn, err := Dial(ctx, dir); used != path || api.CodeOf(err) != api.CodeServiceUnavail || !strings.Contains(err.Error(), "belongs to "+own) {
+		t.Errorf("a pipe of another owner at %s: %v, %v", used, conn, err)
+	}
+	conn, err := dialChecked(ctx, path, func(conn net.Conn) error { return checkOwner(conn, own) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
 }

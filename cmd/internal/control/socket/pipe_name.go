@@ -3,7 +3,8 @@ package socket
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"strings"
+
+	"waoutbox/cmd/internal/windowsservice"
 )
 
 // The names and the access of control pipes are made here for every system, so that they are tested
@@ -12,21 +13,21 @@ import (
 // maxPipeName is the most characters that Windows takes of a pipe's name.
 const maxPipeName = 256
 
-// pipeName names the pipe of a state directory: the user's SID and a hash of the path, so that
-// neither users nor states collide. dir is absolute; however it is written, in capitals, with other
-// slashes, or as the system's long form, it is the same one.
+// pipeName names the pipe of a state directory: the SID of who serves it and a hash of the path, so
+// that neither users nor states collide. dir is absolute; however it is written, it is the same one.
 func pipeName(sid, dir string) string {
-	dir = strings.ReplaceAll(strings.ToLower(dir), "/", `\`)
-	if share, ok := strings.CutPrefix(dir, `\\?\unc\`); ok {
-		dir = `\\` + share
-	}
-	dir = strings.TrimRight(strings.TrimPrefix(dir, `\\?\`), `\`)
-	sum := sha256.Sum256([]byte(dir))
+	sum := sha256.Sum256([]byte(windowsservice.CleanDir(dir)))
 	return `\\.\pipe\waoutbox-` + sid + "-" + hex.EncodeToString(sum[:8])
 }
 
-// pipeAccess is who may open a pipe, as a security descriptor: D:P, nothing inherited; all access
-// for the user, and none over the network.
+// pipeAccess is who may open the pipe of the user or the service with this SID, as a security
+// descriptor: it belongs to them, D:P inherits nothing; all access for them, and none over the
+// network. That of a service is open to the system and to administrators too, as their processes
+// are that were started as such.
 func pipeAccess(sid string) string {
-	return "D:P(D;;GA;;;NU)(A;;GA;;;" + sid + ")"
+	access := "O:" + sid + "D:P(D;;GA;;;NU)(A;;GA;;;" + sid + ")"
+	if windowsservice.IsSID(sid) {
+		access += "(A;;GA;;;SY)(A;;GA;;;BA)"
+	}
+	return access
 }

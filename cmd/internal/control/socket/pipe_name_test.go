@@ -2,6 +2,7 @@ package socket
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -44,16 +45,22 @@ func TestPipeName(t *testing.T) {
 }
 
 // The pipe lets its user in, nobody else, and nobody from another machine: the refusal comes first.
+// That of a service of Windows lets the system and administrators in as well.
 //
 // Mutation of pipe_name.go: the pipe of Windows lets everybody in.
+// Mutation of pipe_name.go: the pipe of every user of Windows lets administrators in.
 func TestPipeAccess(t *testing.T) {
-	const sid = "S-1-5-21-1-2-3-1013"
-	got := pipeAccess(sid)
-	if !strings.HasPrefix(got, "D:P") {
-		t.Errorf("%s inherits", got)
-	}
-	rules := regexp.MustCompile(`\(([^)]*)\)`).FindAllStringSubmatch(got, -1)
-	if len(rules) != 2 || rules[0][1] != "D;;GA;;;NU" || rules[1][1] != "A;;GA;;;"+sid {
-		t.Errorf("the rules are %q", rules)
+	for sid, more := range map[string][]string{"S-1-5-21-1-2-3-1013": nil, "S-1-5-80-1-2-3-4-5": {"A;;GA;;;SY", "A;;GA;;;BA"}} {
+		got := pipeAccess(sid)
+		if !strings.HasPrefix(got, "O:"+sid+"D:P(") {
+			t.Errorf("%s inherits, or is another's", got)
+		}
+		var rules []string
+		for _, rule := range regexp.MustCompile(`\(([^)]*)\)`).FindAllStringSubmatch(got, -1) {
+			rules = append(rules, rule[1])
+		}
+		if want := append([]string{"D;;GA;;;NU", "A;;GA;;;" + sid}, more...); !slices.Equal(rules, want) {
+			t.Errorf("the rules are %q, want %q", rules, want)
+		}
 	}
 }
