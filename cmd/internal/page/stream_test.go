@@ -142,6 +142,17 @@ func TestLiveStream(t *testing.T) {
 	if text := s.until(t, "event: line"); !strings.Contains(text, `"id":"ev-8"`) || !strings.Contains(text, "waits for archive.example.com") || strings.Contains(text, "ev-7") {
 		t.Errorf("a new event:\n%s", text)
 	}
+	f.change(func() { f.events[1].Deliveries[2].InFlight = true })
+	if text := s.until(t, `"id":"ev-8"`); !strings.Contains(text, "archive.example.com in flight") || strings.Contains(text, "waits for") {
+		t.Errorf("its first attempt is under way:\n%s", text)
+	}
+	f.change(func() {
+		d := &f.events[1].Deliveries[2]
+		d.Attempts, d.LastError = 1, &api.LastError{Class: "http", Status: 503}
+	})
+	if text := s.until(t, `"id":"ev-8"`); !strings.Contains(text, "archive.example.com 503 Service Unavailable, attempt 2 in flight") {
+		t.Errorf("its second attempt is under way:\n%s", text)
+	}
 	f.change(func() {
 		f.events[1].Deliveries = []api.EventDelivery{{Webhook: "wh_5XWB", URL: "https://archive.example.com/ingest", State: api.EventDelivered}}
 	})
