@@ -161,6 +161,42 @@ func TestLiveStream(t *testing.T) {
 	}
 }
 
+// TestHowManyMatchIsOfNow: beside the buttons for all that match, as letters die.
+func TestHowManyMatchIsOfNow(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	if _, text := b.get("deadletters"); !strings.Contains(text, "Replay 1,249…") || !strings.Contains(text, "Purge 1,249…") || !strings.Contains(text, "1,249 match") {
+		t.Errorf("the page says\n%s", text)
+	}
+	s := b.stream("stream?of=deadletters")
+	defer s.end()
+	s.until(t, "1,249 match")
+	f.change(func() { f.died, f.status.Dead = 5, f.status.Dead+5 })
+	text := s.until(t, "1,254 match")
+	if !strings.Contains(text, "Replay 1,254…") || !strings.Contains(text, "Purge 1,254…") {
+		t.Errorf("after five died:\n%s", text)
+	}
+	f.change(func() { f.fail, f.status.Dead = api.Errorf(api.CodeInternal, "it cannot be read"), f.status.Dead+1 })
+	if text := s.until(t, `"id":"matches"`); !strings.Contains(text, "Replay…") || strings.Contains(text, "Replay 0") {
+		t.Errorf("when they cannot be counted:\n%s", text)
+	}
+}
+
+// TestAReplayCountsWhatItLeavesOut: what cannot be read, and what is dead no longer.
+func TestAReplayCountsWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.runs[0].Unreplayable, f.runs[0].Missing, f.runs[0].Left = 3, 1, 54
+	f.runs[1].State, f.runs[1].Unreplayable, f.runs[1].Failed, f.runs[1].Delivered = api.ReplayDone, 1, 0, 9
+	_, text := open(t, f).get("deadletters")
+	for _, want := range []string{"<b>54</b> left · 3 cannot be read and stay dead, 1 dead no longer · ", "9 delivered, 0 failed, 2 left, 1 cannot be read and stays dead"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q on\n%s", want, text)
+		}
+	}
+}
+
 // TestStreamsEnd: with the service at once, so that they hold no stop up; there are only so many.
 //
 // Mutation of stream.go: an open page holds a stop.
