@@ -173,6 +173,8 @@ func (l *lane) send(a *attempt) {
 		a.res.Message = clampText(a.res.Message)
 		a.res.Class = outbox.Class(clamp(string(a.res.Class), maxClass))
 	}()
+	l.sending.begin(a.req.Event.Seq)
+	defer l.sending.end(a.req.Event.Seq)
 	a.start = l.now()
 	a.res = l.sender.Send(ctx, a.req)
 }

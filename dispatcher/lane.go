@@ -72,6 +72,7 @@ type lane struct {
 	begunBefore uint64       // the read that runs
 	ahead       int          // attempts that were begun while the last read ran
 
+	sending   *sending
 	starts    chan *attempt // to a goroutine that makes attempts and has nothing to do
 	results   chan *attempt
 	calls     chan func()   // of the operation that runs
@@ -99,7 +100,7 @@ var errRemoved = errors.New("the webhook was removed")
 func newLane(ctx context.Context, d deps, id outbox.SubID, in *inbox, show func(LaneState)) *lane {
 	l := &lane{
 		deps: d, id: id, inbox: in, show: show, holds: pace.Waits(), outage: pace.NewOutage(), throttle: pace.NewThrottle(), redrive: newRedrive(),
-		starts: make(chan *attempt), results: make(chan *attempt, d.maxInFlight), calls: make(chan func()), fetches: make(chan fetched, 1),
+		sending: &sending{}, starts: make(chan *attempt), results: make(chan *attempt, d.maxInFlight), calls: make(chan func()), fetches: make(chan fetched, 1),
 		stopped: make(chan struct{}),
 	}
 	ctx = context.WithoutCancel(ctx)

@@ -23,6 +23,8 @@ type laneSupervisor struct {
 	id    outbox.SubID
 	inbox *inbox
 	done  chan struct{} // closed when no lane will run any more and all tasks have a result
+	// of the lane that runs
+	sending sending
 
 	mu    sync.Mutex
 	state LaneState
@@ -132,6 +134,7 @@ func (s *laneSupervisor) once(ctx context.Context) (ended bool, err error) {
 // runLane loads the lane and drives it until ctx ends or it must be loaded again.
 func (s *laneSupervisor) runLane(ctx context.Context, sub outbox.Subscription) error {
 	l := newLane(ctx, s.deps, s.id, s.inbox, s.show)
+	l.sending = &s.sending
 	defer l.close()
 	var err error
 	// its schedule says when what is stored is due

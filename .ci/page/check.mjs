@@ -10,7 +10,7 @@ import { newBrowser } from './browser.mjs';
 import { startWorld, begin, fill } from './world.mjs';
 import { withoutScript } from './noscript.mjs';
 import { replayPauseRemove } from './keyboard.mjs';
-import { longAndNarrow, byFinger } from './widths.mjs';
+import { longAndNarrow, everyChoice, byFinger } from './widths.mjs';
 import { nobodyLooks } from './aside.mjs';
 
 const [dir, chromium, ...flags] = process.argv.slice(2);
@@ -171,7 +171,14 @@ try {
   await dialog.getByText(/^Replay \d+ dead letter/).first().waitFor();
   want(await page.evaluate(() => document.activeElement.textContent) === 'Cancel', 'the dialog opens on another button than the harmless one');
   await look('the dialog of a replay');
-  await dialog.getByLabel('Most per second').fill('nonsense'.slice(0, 0) + '1');
+  const same = async (command) => want((await dialog.locator('[data-same]').innerText()) === `waoutbox deadletter replay --url ${world.crm.id}${command}`, 'the command is ' + await dialog.locator('[data-same]').innerText());
+  await same('');
+  await dialog.getByLabel('Most per second').fill('1');
+  await same(' --rate 1');
+  await dialog.getByLabel('Go on after').check();
+  await same(' --rate 1 --keep-going');
+  await dialog.getByLabel('Go on after').uncheck();
+  await same(' --rate 1');
   await dialog.getByRole('button', { name: /^Replay/ }).click();
   await page.locator('#replays progress').waitFor();
   await picture('replay');
@@ -185,11 +192,11 @@ try {
   const others = page.locator('#letters tbody tr').filter({ hasNotText: '410 Gone' });
   for (const n of [0, 1]) await others.nth(n).locator('.tick input').check();
   want((await page.locator('[data-picked]').first().innerText()) === '2', 'the bar counts something else than the selection');
-  await page.getByRole('button', { name: 'Purge selected…' }).click();
+  await page.getByRole('button', { name: 'Purge 2…' }).click();
   await dialog.getByText('Delete 2 dead letters for good?').waitFor();
   await page.keyboard.press('Escape');
   want(!await dialog.isVisible(), 'Escape does not close the dialog');
-  want((await page.evaluate(() => document.activeElement.textContent)).startsWith('Purge selected'), 'the focus does not return to the button');
+  want((await page.evaluate(() => document.activeElement.textContent)).startsWith('Purge 2'), 'the focus does not return to the button');
   await page.keyboard.press('Enter');
   await dialog.getByRole('button', { name: 'Delete 2 for good' }).click();
   await page.getByText('Deleted 2 dead letters').waitFor();
@@ -230,7 +237,7 @@ try {
   want(world.shop.got === got && await page.locator('#notice').count() === 0, 'a reload does it again');
   await page.goto(root + 'deadletters');
   await page.locator('#letters tbody .tick input').first().check();
-  await page.getByRole('button', { name: 'Replay selected…' }).click();
+  await page.getByRole('button', { name: 'Replay 1…' }).click();
   await dialog.getByLabel('Most per second').evaluate((e) => { e.type = 'text'; e.value = 'fast'; });
   await dialog.getByRole('button', { name: 'Replay 1' }).click();
   await dialog.getByText('is no rate').waitFor();
@@ -241,6 +248,7 @@ try {
 
   step('long names and addresses, narrow and wide screens, fingers');
   await longAndNarrow({ page, root, world, bad, paths: Object.values(paths) });
+  await everyChoice({ page, root, world, bad });
   await byFinger({ dir, chromium, world, bad });
 
   step('without script');

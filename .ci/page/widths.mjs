@@ -38,3 +38,29 @@ export async function byFinger({ dir, chromium, world, bad }) {
     await b.close();
   }
 }
+
+// everyChoice looks for what a menu cannot show of one of its choices, at the widths of a phone and
+// of a desk.
+export async function everyChoice({ page, root, world, bad }) {
+  const old = await world.hook('a-webhook-that-is-removed', () => ({ status: 500 }), '--schedule', '0s', '--hold-after', '0');
+  await world.sim('POST', '/messages', { from: 'Bob', text: 'to a webhook that will be removed' });
+  await world.until('it is dead', async () => (await world.json('deadletter', 'list', '--url', old.id)).length);
+  await world.run('webhook', 'remove', old.id);
+  for (const at of ['deadletters', 'live', 'events', 'audit']) {
+    for (const width of [1280, 390]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.goto(root + at);
+      await page.evaluate(() => { for (const d of document.querySelectorAll('details.fold')) d.open = true; });
+      const cut = await page.evaluate(() => {
+        const pen = document.createElement('canvas').getContext('2d'), arrow = 20;
+        return [...document.querySelectorAll('.filters select')].flatMap((s) => {
+          const style = getComputedStyle(s), room = s.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight) - arrow;
+          pen.font = style.font;
+          return [...s.options].map((o) => o.text).filter((text) => pen.measureText(text).width > room).map((text) => `${text} (${Math.round(pen.measureText(text).width)} px, and room for ${Math.round(room)})`);
+        });
+      });
+      for (const text of cut) bad(`${at} at ${width}: a menu cuts ${text}`);
+    }
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+}

@@ -103,12 +103,17 @@ func (e *env) deliveryText(w api.EventDelivery) string {
 	switch {
 	case w.State == api.EventDead:
 		return last
+	case w.InFlight && w.Attempts == 0:
+		return "in flight"
 	case w.State == api.EventPending && w.Attempts > 0:
 		text := term.Plural(int64(w.Attempts), "attempt", "attempts") + " failed"
 		if last != "" {
 			text += " (" + last + ")"
 		}
-		if !w.Due.IsZero() {
+		switch {
+		case w.InFlight:
+			text += ", the next is in flight"
+		case !w.Due.IsZero():
 			text += ", the next at " + e.clock(w.Due)
 		}
 		return text

@@ -125,6 +125,8 @@ func eventLog(n int) (out []api.EventDetail) {
 			{Webhook: "wh_7K2M", URL: "http://localhost:5678/webhook/whatsapp", State: api.EventDelivered},
 			{Webhook: "wh_9QRT", URL: "https://crm.example/hooks/wa?token=hunter2", State: api.EventPending, Attempts: 2, Due: at.Add(31 * time.Minute),
 				LastError: &api.LastError{Class: "http", Status: 503}},
+			{Webhook: "wh_SLOW", URL: "https://slow.example/", State: api.EventPending, InFlight: true},
+			{Webhook: "wh_AGAIN", URL: "https://again.example/", State: api.EventPending, InFlight: true, Attempts: 1, LastError: &api.LastError{Class: "timeout"}},
 			{Webhook: "wh_GONE", URL: "https://gone.example/", Removed: true, State: api.EventDead, DeadLetter: fmt.Sprintf("dl_wh_GONE_%d", ev.Sequence),
 				LastError: &api.LastError{Class: api.ReasonUnregistered}},
 			{Webhook: "wh_QUIET", URL: "http://localhost:1/", State: api.EventNotOwed},

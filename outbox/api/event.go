@@ -75,9 +75,10 @@ type EventDelivery struct {
 	URL        string             `json:"url"`
 	Removed    bool               `json:"removed,omitempty"`
 	State      EventDeliveryState `json:"state"`
-	Attempts   int                `json:"attempts,omitempty"` // failed so far
-	Due        time.Time          `json:"due,omitzero"`       // pending: not before
-	Replay     int                `json:"replay,omitempty"`   // how often it was replayed
+	Attempts   int                `json:"attempts,omitempty"`  // failed so far
+	InFlight   bool               `json:"in_flight,omitempty"` // an attempt is under way now
+	Due        time.Time          `json:"due,omitzero"`        // pending: not before
+	Replay     int                `json:"replay,omitempty"`    // how often it was replayed
 	DeadLetter string             `json:"dead_letter,omitempty"`
 	LastError  *LastError         `json:"last_error,omitempty"`
 }

@@ -305,6 +305,7 @@ func (s *Service) delivery(ctx context.Context, r webhookRow, ev outbox.Event) (
 		return d, nil
 	case err == nil:
 		d.State, d.Attempts, d.Replay, d.Due = api.EventPending, rec.Attempts, rec.Replay, rec.Due.UTC()
+		d.InFlight = s.o.Dispatcher.Sending(r.sub.ID, ev.Seq)
 		if log := decodeLog(rec); rec.Attempts > 0 && len(log.Attempts) > 0 {
 			last := log.Attempts[len(log.Attempts)-1]
 			d.LastError = &api.LastError{Class: string(last.Class), Status: last.Status, Message: log.Message}
@@ -320,7 +321,7 @@ func (s *Service) delivery(ctx context.Context, r webhookRow, ev outbox.Event) (
 	owed := r.sub.Owes(ev.Seq, ev.Head())
 	switch known := len(r.sub.Epochs) > 0 && ev.Seq >= r.sub.Epochs[0].From; {
 	case ev.Seq >= next && owed:
-		d.State = api.EventPending
+		d.State, d.InFlight = api.EventPending, s.o.Dispatcher.Sending(r.sub.ID, ev.Seq)
 	case owed:
 		d.State = api.EventDelivered
 	case known || ev.Seq >= next || ev.Time.Before(r.cfg.CreatedAt):

@@ -170,6 +170,53 @@ func TestWhereAnEventStands(t *testing.T) {
 	}
 }
 
+// While an attempt is under way its delivery is in flight, and no other: neither the next of its
+// chat, nor when the attempt has ended.
+func TestWhatIsInFlight(t *testing.T) {
+	r := newRig(t)
+	id := r.put("http://localhost/slow").Webhook.ID
+	r.log(1)
+	r.log(2) // of the same chat
+	asked, answer := make(chan outbox.Seq), make(chan struct{})
+	r.sender.mu.Lock()
+	r.sender.each = func(req dispatcher.Request) dispatcher.Result {
+		asked <- req.Event.Seq
+		<-answer
+		return dispatcher.Result{Class: outbox.ClassOK, Status: 200}
+	}
+	r.sender.mu.Unlock()
+	flights := func() (out []bool) {
+		t.Helper()
+		for _, ref := range []string{"1", "2"} {
+			d, err := r.Event(t.Context(), ref)
+			if err != nil || len(d.Deliveries) != 1 || d.Deliveries[0].Webhook != id {
+				t.Fatalf("%+v, %v", d, err)
+			}
+			out = append(out, d.Deliveries[0].InFlight)
+		}
+		return out
+	}
+	if got := flights(); !slices.Equal(got, []bool{false, false}) {
+		t.Errorf("nothing is delivered yet: %v", got)
+	}
+	r.deliver("both are delivered", func() bool {
+		for i := range 2 {
+			if seq := <-asked; seq != outbox.Seq(i+1) {
+				t.Errorf("attempt %d is of %d", i, seq)
+			}
+			if got := flights(); !slices.Equal(got, []bool{i == 0, i == 1}) {
+				t.Errorf("while %d is sent: %v", i+1, got)
+			}
+			answer <- struct{}{}
+		}
+		r.await("nothing waits", func() bool { return r.status().Pending == 0 })
+		return true
+	})
+	if got := flights(); !slices.Equal(got, []bool{false, false}) {
+		t.Errorf("after the end: %v", got)
+	}
+}
+
 // Past events go to the webhook once more, under the filter in force now: what was delivered, what
 // is dead, and what an older filter had left out.
 func TestPastEventsAreReplayed(t *testing.T) {

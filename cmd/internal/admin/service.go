@@ -81,6 +81,7 @@ type Dispatcher interface {
 	SkipToNow(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (skipped int, err error)
 	Recovered(ctx context.Context, id outbox.SubID) error
 	State(id outbox.SubID) dispatcher.LaneState
+	Sending(id outbox.SubID, seq outbox.Seq) bool
 	// Refreshed is Sync for such a one that was renewed, and lets it go on.
 	Refreshed(ctx context.Context, id outbox.SubID, audit ...outbox.Audit) (truncated bool, err error)
 	Redrives() map[outbox.SubID]dispatcher.Redrive

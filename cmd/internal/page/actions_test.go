@@ -87,6 +87,33 @@ func TestTheFormOfAGroupIsAboutTheGroup(t *testing.T) {
 	}
 }
 
+// TestTheCommandBesideAButton: it does what the button would, as the form is filled in; page.js
+// writes it anew from the same base and flags.
+func TestTheCommandBesideAButton(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	for path, want := range map[string]string{
+		"deadletters/replay?all=1":                            "deadletter replay --all",
+		"deadletters/replay?all=1&rate=20":                    "deadletter replay --all",
+		"deadletters/replay?all=1&rate=5&keep_going=1":        "deadletter replay --all --rate 5 --keep-going",
+		"deadletters/replay?id=dl_wh_9QRT_7&rate=0.5":         "deadletter replay dl_wh_9QRT_7 --rate 0.5",
+		"events/replay?id=7":                                  "event replay 7 --url wh_7K2M",
+		"events/replay?id=7&webhook=wh_9QRT&rate=0":           "event replay 7 --url wh_9QRT --rate 0",
+		"webhooks/wh_9QRT/remove":                             "webhook remove wh_9QRT",
+		"webhooks/wh_9QRT/remove?purge=1":                     "webhook remove wh_9QRT --purge",
+		"webhooks/wh_9QRT/resume?skip=1":                      "webhook resume wh_9QRT --skip-to-now",
+		"deadletters/purge?id=dl_wh_9QRT_7&rate=5&keep_going": "deadletter purge dl_wh_9QRT_7 --yes",
+	} {
+		if _, text := b.get(path); !strings.Contains(text, ">waoutbox "+want+"</code>") {
+			t.Errorf("%s is not said to be %q:\n%s", path, want, text)
+		}
+	}
+	_, _, text := b.post("deadletters/replay", b.form("all", "1", "rate", "fast", "keep_going", "1"))
+	if !strings.Contains(text, `data-same="waoutbox deadletter replay --all">waoutbox deadletter replay --all --rate fast --keep-going<`) || !strings.Contains(text, `data-flag="--keep-going" checked`) {
+		t.Errorf("what was chosen is gone after a refusal:\n%s", text)
+	}
+}
+
 // TestAPurgeOfManyIsTyped: more than a hundred are deleted only by whoever types how many, and
 // never more than the form spoke of.
 //

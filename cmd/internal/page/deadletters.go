@@ -24,7 +24,7 @@ type deadLetters struct {
 	GroupErr string
 	Letters  []letterRow
 	ListErr  string // why the list cannot be read
-	Matching int64  // how many the filter selects
+	Matching string // how many the filter selects now; "" that is not known
 	Total    int64
 	Sorted   bool  // the newest first
 	First    int64 // number of the first that is shown
@@ -32,7 +32,6 @@ type deadLetters struct {
 	Newest   template.URL // back to the first page
 	Filter   string       // what is selected, in words; "" without a filter
 	Query    template.URL // the filter as a query, for the forms
-	Fields   []field
 	Webhooks []option
 	Reasons  []option
 	Events   []option
@@ -147,6 +146,10 @@ func (c *call) deadLetters() (shown, error) {
 	}
 	m.Groups = c.groupRows(groups, st)
 	m.choices(c, all, st)
+	m.Query = queryOf(c.filterQuery())
+	if n, err := c.matching(f, groups); err == nil && m.GroupErr == "" {
+		m.Matching = term.Count(n)
+	}
 	if c.streaming { // the list changes only when it is asked for
 		return shown{Title: m.Heading, Model: m}, nil
 	}
@@ -157,6 +160,18 @@ func (c *call) deadLetters() (shown, error) {
 		m.ListErr = err.Error()
 	}
 	return shown{Title: m.Heading, Model: m}, nil
+}
+
+// matching counts what f selects, of which groups is the summary unless f names them one by one.
+func (c *call) matching(f api.DeadLetterFilter, groups []api.DeadLetterGroup) (n int64, err error) {
+	if len(f.IDs) > 0 {
+		page, err := c.s.o.Service.DeadLetters(c.ctx(), api.DeadLetterQuery{DeadLetterFilter: f, Limit: 1})
+		return page.Total, err
+	}
+	for _, g := range groups {
+		n += g.Count
+	}
+	return n, nil
 }
 
 // narrows reports whether a filter leaves anything out.
@@ -208,17 +223,11 @@ func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status
 	if err != nil {
 		return err
 	}
-	m.Matching, m.Sorted = list.Total, sorted
+	m.Sorted = sorted
 	names := view.Names(st.Webhooks)
 	for _, l := range list.Items {
 		m.Letters = append(m.Letters, c.letterRow(l, names))
 	}
-	q := c.filterQuery()
-	m.Query = queryOf(q)
-	for name, values := range q {
-		m.Fields = append(m.Fields, field{name, values[0]})
-	}
-	slices.SortFunc(m.Fields, func(a, b field) int { return strings.Compare(a.Name, b.Name) })
 	if c.narrows(f) {
 		m.Filter = c.filterWords(f)
 	}
@@ -329,7 +338,7 @@ func (c *call) hookName(id string) string {
 
 func (m *deadLetters) choices(c *call, groups []api.DeadLetterGroup, st api.Status) {
 	names := view.Names(st.Webhooks)
-	hooks, reasons := [][2]string{{"", "All"}}, [][2]string{{"", "Any"}}
+	hooks, removed, reasons := [][2]string{{"", "All, removed ones too"}}, [][2]string(nil), [][2]string{{"", "Any"}}
 	seenHook, seenReason := map[string]bool{}, map[string]bool{}
 	for _, g := range groups {
 		if !seenHook[g.Webhook] {
@@ -338,17 +347,23 @@ func (m *deadLetters) choices(c *call, groups []api.DeadLetterGroup, st api.Stat
 			if text == "" {
 				text = view.ShortName(g.URL)
 			}
-			if text += " · " + term.Clean(g.Webhook); g.Removed {
-				text += " (removed)"
+			one := [2]string{g.Webhook, text + " · " + term.Clean(g.Webhook)}
+			if g.Removed {
+				removed = append(removed, one)
+			} else {
+				hooks = append(hooks, one)
 			}
-			hooks = append(hooks, [2]string{g.Webhook, text})
 		}
 		if !seenReason[g.Reason] {
 			seenReason[g.Reason] = true
 			reasons = append(reasons, [2]string{g.Reason, view.Reason(g.Reason)})
 		}
 	}
-	m.Webhooks, m.Reasons, m.Events = options(c.input("url"), hooks...), options(c.input("reason"), reasons...), c.eventOptions("Any")
+	m.Webhooks = options(c.input("url"), append(hooks, removed...)...)
+	if len(removed) > 0 {
+		m.Webhooks[len(hooks)].Group = "Removed"
+	}
+	m.Reasons, m.Events = options(c.input("reason"), reasons...), c.eventOptions("Any")
 	m.Since = options(c.input("since"), [2]string{"", "At any time"}, [2]string{"1h", "In the last hour"}, [2]string{"today", "Today"})
 }
 

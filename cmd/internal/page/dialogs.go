@@ -1,8 +1,8 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
-	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -11,89 +11,6 @@ import (
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 )
-
-// dialog asks before something is done: a page of its own, which page.js shows above the page that
-// it was asked on. Nothing that follows from it is done by a GET.
-type dialog struct {
-	Heading string
-	Warn    string // what speaks against it, in red or amber
-	Test    string // id of the webhook to test first
-	Items   []string
-	Texts   []string
-	Rate    bool // asks for a rate and whether to keep going
-	RateNow string
-	Check   *check
-	Select  []option // of webhooks
-	Must    int64    // this number must be typed, 0: none
-	Fields  []field
-	Command string
-	Action  string // the path that does it
-	Submit  string
-	Danger  bool
-	Cancel  string // the harmless button
-	Back    string
-	Error   string // why it was not done
-}
-
-// check is a box to tick.
-type check struct{ Name, Text string }
-
-// asking is one dialog: how it is made, and what it does, which returns where to go on.
-type asking struct {
-	path string
-	ask  func(c *call) (dialog, error)
-	do   func(c *call) (to string, err error)
-}
-
-func (s *Server) dialogs() []asking {
-	return []asking{
-		{"webhooks/{id}/pause", (*call).askPause, (*call).pause},
-		{"webhooks/{id}/resume", (*call).askResume, (*call).resume},
-		{"webhooks/{id}/rotate-secret", (*call).askRotate, (*call).rotate},
-		{"webhooks/{id}/remove", (*call).askRemove, (*call).remove},
-		{"deadletters/replay", (*call).askReplay, (*call).replay},
-		{"deadletters/purge", (*call).askPurge, (*call).purge},
-		{"events/replay", (*call).askReplayEvents, (*call).replayEvents},
-		{"link/unpair", (*call).askUnpair, (*call).unpair},
-	}
-}
-
-// asked shows a dialog.
-func (s *Server) asked(a asking) handler {
-	return func(c *call) error {
-		d, err := a.ask(c)
-		if err != nil {
-			return err
-		}
-		return c.renderDialog(d)
-	}
-}
-
-// answered does what was asked, or shows the dialog again with why not.
-func (s *Server) answered(a asking) handler {
-	return func(c *call) error {
-		to, err := a.do(c)
-		if err == nil {
-			return c.to(to)
-		}
-		d, askErr := a.ask(c)
-		if askErr != nil {
-			return err // what it was about is not there any more
-		}
-		d.Error = err.Error()
-		c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		c.w.WriteHeader(http.StatusUnprocessableEntity)
-		return c.renderDialog(d)
-	}
-}
-
-func (c *call) renderDialog(d dialog) error {
-	if d.Cancel == "" {
-		d.Cancel = "Cancel"
-	}
-	d.Action = c.r.URL.Path
-	return c.write("dialog", document{c.frame(d.Heading), d})
-}
 
 func (c *call) hook() (api.Webhook, string, error) {
 	w, err := c.s.o.Service.Webhook(c.ctx(), c.pathID())
@@ -118,7 +35,7 @@ func (c *call) askResume() (dialog, error) {
 		return d, err
 	}
 	d.Texts = []string{fmt.Sprintf("%s, the oldest for %s: they are sent to %s in order, at once.", term.Plural(w.Pending, "event waits", "events wait"), view.Age(secondsOf(w.OldestPendingSeconds)), where)}
-	d.Check = &check{"skip", fmt.Sprintf("Leave out what waits: the %s become dead letters, and deliveries go on with what comes (--skip-to-now)", term.Plural(w.Pending, "event", "events"))}
+	d.Check = c.box("skip", "--skip-to-now", fmt.Sprintf("Leave out what waits: the %s become dead letters, and deliveries go on with what comes (--skip-to-now)", term.Plural(w.Pending, "event", "events")))
 	return d, err
 }
 
@@ -144,7 +61,7 @@ func (c *call) askRemove() (dialog, error) {
 	w, where, err := c.hook()
 	d := dialog{
 		Heading: "Remove " + term.Clean(w.ID) + "?", Submit: "Remove", Danger: true, Cancel: "Keep it", Back: hookPath(w.ID), Command: c.s.o.Command("webhook", "remove", term.Quote(w.ID)),
-		Check: &check{"purge", fmt.Sprintf("Also delete its settings and the %s it has not received, for good (--purge)", term.Plural(w.Pending+w.Dead, "event", "events"))},
+		Check: c.box("purge", "--purge", fmt.Sprintf("Also delete its settings and the %s it has not received, for good (--purge)", term.Plural(w.Pending+w.Dead, "event", "events"))),
 	}
 	text := "Nothing more is sent to " + where + "."
 	if w.Pending > 0 {
@@ -246,7 +163,7 @@ func (c *call) askReplay() (dialog, error) {
 		return dialog{}, err
 	}
 	total := int64(0)
-	d := dialog{Fields: sel.fields, Rate: true, RateNow: rateOf(c), Back: Root + "deadletters"}
+	d := dialog{Fields: sel.fields, Pace: c.asksPace(), Back: Root + "deadletters"}
 	for _, run := range plan.Runs {
 		total += run.Total
 		d.Items = append(d.Items, term.Plural(run.Total, "dead letter", "dead letters")+" to "+view.AddressOf(run.URL).Whole)
@@ -258,7 +175,7 @@ func (c *call) askReplay() (dialog, error) {
 	d.Texts = []string{"Oldest first, the same event ids and bytes, all attempts anew. They arrive after newer events of the same chat. It stops after 10 failures in a row and leaves the rest as they are."}
 	d.left(plan, c)
 	if total == 0 {
-		d.Heading, d.Submit, d.Rate, d.Texts = "Nothing can be replayed", "", false, d.Texts[1:]
+		d.Heading, d.Submit, d.Pace, d.Texts = "Nothing can be replayed", "", nil, d.Texts[1:]
 		if len(d.Texts) == 0 {
 			d.Texts = []string{"None of what was selected is dead any more: it was delivered, purged, or a replay of it runs."}
 		}
@@ -298,11 +215,14 @@ func replayWarning(w api.Webhook, c *call) string {
 	return text + " Test it first: a replay now will most likely fail again."
 }
 
-func rateOf(c *call) string {
-	if v := c.input("rate"); v != "" {
-		return v
-	}
-	return floatText(api.DefaultReplayRate)
+// asksPace asks for a pace, with what was chosen before.
+func (c *call) asksPace() *pace {
+	return &pace{cmp.Or(c.input("rate"), pace{}.Standard()), c.input("keep_going") != ""}
+}
+
+// box asks for a tick, with the one that was set before.
+func (c *call) box(name, flag, text string) *check {
+	return &check{name, flag, text, c.input(name) != ""}
 }
 
 // manyLetters is from how many on a purge asks for their number to be typed.
@@ -362,14 +282,14 @@ func (c *call) askReplayEvents() (dialog, error) {
 	}
 	n := int64(len(ids))
 	d := dialog{
-		Heading: "Send " + term.Plural(n, "event", "events") + " again?", Submit: "Send " + term.Count(n) + " again", Select: options(c.input("webhook"), hooks...), Rate: true, RateNow: rateOf(c), Back: Root + "events",
+		Heading: "Send " + term.Plural(n, "event", "events") + " again?", Submit: "Send " + term.Count(n) + " again", Select: options(c.input("webhook"), hooks...), Pace: c.asksPace(), Back: Root + "events",
 		Texts: []string{"Those the webhook already has are sent once more, with the same event ids and X-Webhook-Replay. A receiver that drops repeats by id will drop them. What its filter does not want is left out."},
 	}
 	for _, id := range ids {
 		d.Fields = append(d.Fields, field{"id", id})
 	}
 	shown := quoted(ids[:min(len(ids), 3)])
-	d.Command = c.s.o.Command("event", "replay", strings.Join(shown, " "), "--url", "WEBHOOK")
+	d.Command = c.s.o.Command("event", "replay", strings.Join(shown, " "))
 	return d, nil
 }
 

@@ -259,7 +259,7 @@ func (c *call) eventRow(ev api.Event, names map[string]string, attempts map[atte
 		if name == "" {
 			name = view.ShortName(at.URL)
 		}
-		if at.State == api.EventPending && at.Attempts == 0 {
+		if at.State == api.EventPending && at.Attempts == 0 && !at.InFlight {
 			waiting, r.Final = append(waiting, name), false
 			continue
 		}
@@ -295,9 +295,15 @@ func (c *call) wayText(at api.EventDelivery, seq uint64, attempts map[attemptKey
 		}
 		return "dead, " + term.Plural(int64(at.Attempts), "attempt", "attempts")
 	case api.EventPending:
+		if at.Attempts == 0 {
+			return "in flight"
+		}
 		text := fmt.Sprintf("attempt %d", at.Attempts+1)
 		if at.LastError != nil {
 			text = view.LastError(*at.LastError) + ", " + text
+		}
+		if at.InFlight {
+			return text + " in flight"
 		}
 		if wait := at.Due.Sub(c.clock.Now); !at.Due.IsZero() && wait > 0 {
 			text += " in " + view.Age(wait+time.Second)

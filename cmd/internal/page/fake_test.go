@@ -30,6 +30,7 @@ type fakeService struct {
 	events  []api.EventDetail
 	runs    []api.ReplayRun
 	trail   []api.AuditRecord
+	died    int64 // how many more died of the first reason than the summary begins with
 	fail    error // of every reading call but Status
 	asked   []string
 	step    chan api.PairStep                          // to the one who pairs by scanning
@@ -118,8 +119,10 @@ func (f *fakeService) Audit(context.Context, api.AuditQuery) (api.AuditPage, err
 
 func (f *fakeService) DeadLetterSummary(context.Context, api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	return []api.DeadLetterGroup{
-		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa?token=secret-in-query", Reason: "503", Count: 42, First: now.Add(-time.Hour), Last: now},
+		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa?token=secret-in-query", Reason: "503", Count: 42 + f.died, First: now.Add(-time.Hour), Last: now},
 		{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: now, Last: now},
 		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa", Reason: api.ReasonExpired, Count: 3},
 	}, f.fail

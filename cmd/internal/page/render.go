@@ -44,7 +44,7 @@ func (s *Server) pages() []page {
 	return []page{
 		{name: "overview", path: "{$}", nav: "overview", build: (*call).overview, parts: []string{"head", "alarms", "facts", "hooks", "hour"}, every: 2 * time.Second},
 		{name: "webhook", path: "webhooks/{id}", nav: "overview", build: (*call).webhook, parts: []string{"head", "why", "replays", "hour", "attempts", "dead"}, every: 2 * time.Second},
-		{name: "deadletters", path: "deadletters", nav: "deadletters", build: (*call).deadLetters, parts: []string{"head", "replays", "reasons"}, every: time.Second},
+		{name: "deadletters", path: "deadletters", nav: "deadletters", build: (*call).deadLetters, parts: []string{"head", "replays", "reasons", "matching", "matches"}, every: time.Second},
 		{name: "deadletter", path: "deadletters/{id}", nav: "deadletters", build: (*call).deadLetter},
 		{name: "live", path: "live", nav: "live", build: (*call).live, parts: []string{"rate"}, every: 500 * time.Millisecond},
 		{name: "events", path: "events", nav: "events", build: (*call).events, parts: []string{"replays"}, every: time.Second},

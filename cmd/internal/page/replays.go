@@ -2,6 +2,7 @@ package page
 
 import (
 	"fmt"
+	"strings"
 
 	"waoutbox/cmd/internal/page/view"
 	"waoutbox/cmd/internal/term"
@@ -19,6 +20,7 @@ type replayRow struct {
 	Delivered   int64
 	Failed      int64
 	Left        int64
+	Without     string // how many had none of these outcomes, and why; "" none
 	Rate        string
 	ToGo        string
 	Waiting     string
@@ -52,6 +54,7 @@ func (c *call) replayRow(r api.ReplayRun) replayRow {
 	}
 	what := map[bool]string{true: "events", false: "dead letters"}[r.Kind == api.ReplayPastEvents]
 	row.Heading = fmt.Sprintf("Replaying %s %s to %s", term.Count(r.Total), what, view.HostPath(r.URL))
+	row.Without = without(r)
 	row.Rate = floatText(float64(int64(r.PerSecond*10+0.5))/10) + " per second"
 	if r.SecondsLeft > 0 {
 		row.ToGo = "about " + view.Age(secondsOf(r.SecondsLeft)) + " to go"
@@ -63,6 +66,9 @@ func (c *call) replayRow(r api.ReplayRun) replayRow {
 		row.Failure = view.LastError(*r.LastError)
 	}
 	counts := fmt.Sprintf("%s delivered, %s failed, %s left", term.Count(r.Delivered), term.Count(r.Failed), term.Count(row.Left))
+	if row.Without != "" {
+		counts += ", " + row.Without
+	}
 	switch r.State {
 	case api.ReplayDone:
 		row.Calm, row.State, row.Text = r.Failed == 0, view.State{Class: "ok", Word: counts}, "To "+view.HostPath(r.URL)+"."
@@ -81,4 +87,16 @@ func (c *call) replayRow(r api.ReplayRun) replayRow {
 		row.Text += " The last failure: " + row.Failure + "."
 	}
 	return row
+}
+
+// without says how many of a replay were neither sent nor are left.
+func without(r api.ReplayRun) string {
+	var parts []string
+	if n := r.Unreplayable; n > 0 {
+		parts = append(parts, term.Plural(n, "cannot be read and stays dead", "cannot be read and stay dead"))
+	}
+	if n := r.Missing; n > 0 {
+		parts = append(parts, term.Count(n)+map[bool]string{true: " kept no longer", false: " dead no longer"}[r.Kind == api.ReplayPastEvents])
+	}
+	return strings.Join(parts, ", ")
 }

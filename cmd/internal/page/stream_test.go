@@ -142,11 +142,58 @@ func TestLiveStream(t *testing.T) {
 	if text := s.until(t, "event: line"); !strings.Contains(text, `"id":"ev-8"`) || !strings.Contains(text, "waits for archive.example.com") || strings.Contains(text, "ev-7") {
 		t.Errorf("a new event:\n%s", text)
 	}
+	f.change(func() { f.events[1].Deliveries[2].InFlight = true })
+	if text := s.until(t, `"id":"ev-8"`); !strings.Contains(text, "archive.example.com in flight") || strings.Contains(text, "waits for") {
+		t.Errorf("its first attempt is under way:\n%s", text)
+	}
+	f.change(func() {
+		d := &f.events[1].Deliveries[2]
+		d.Attempts, d.LastError = 1, &api.LastError{Class: "http", Status: 503}
+	})
+	if text := s.until(t, `"id":"ev-8"`); !strings.Contains(text, "archive.example.com 503 Service Unavailable, attempt 2 in flight") {
+		t.Errorf("its second attempt is under way:\n%s", text)
+	}
 	f.change(func() {
 		f.events[1].Deliveries = []api.EventDelivery{{Webhook: "wh_5XWB", URL: "https://archive.example.com/ingest", State: api.EventDelivered}}
 	})
 	if text := s.until(t, `"id":"ev-8"`); !strings.Contains(text, "event: part") || !strings.Contains(text, "archive.example.com delivered") {
 		t.Errorf("its delivery:\n%s", text)
+	}
+}
+
+// TestHowManyMatchIsOfNow: beside the buttons for all that match, as letters die.
+func TestHowManyMatchIsOfNow(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	if _, text := b.get("deadletters"); !strings.Contains(text, "Replay 1,249…") || !strings.Contains(text, "Purge 1,249…") || !strings.Contains(text, "1,249 match") {
+		t.Errorf("the page says\n%s", text)
+	}
+	s := b.stream("stream?of=deadletters")
+	defer s.end()
+	s.until(t, "1,249 match")
+	f.change(func() { f.died, f.status.Dead = 5, f.status.Dead+5 })
+	text := s.until(t, "1,254 match")
+	if !strings.Contains(text, "Replay 1,254…") || !strings.Contains(text, "Purge 1,254…") {
+		t.Errorf("after five died:\n%s", text)
+	}
+	f.change(func() { f.fail, f.status.Dead = api.Errorf(api.CodeInternal, "it cannot be read"), f.status.Dead+1 })
+	if text := s.until(t, `"id":"matches"`); !strings.Contains(text, "Replay…") || strings.Contains(text, "Replay 0") {
+		t.Errorf("when they cannot be counted:\n%s", text)
+	}
+}
+
+// TestAReplayCountsWhatItLeavesOut: what cannot be read, and what is dead no longer.
+func TestAReplayCountsWhatItLeavesOut(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.runs[0].Unreplayable, f.runs[0].Missing, f.runs[0].Left = 3, 1, 54
+	f.runs[1].State, f.runs[1].Unreplayable, f.runs[1].Failed, f.runs[1].Delivered = api.ReplayDone, 1, 0, 9
+	_, text := open(t, f).get("deadletters")
+	for _, want := range []string{"<b>54</b> left · 3 cannot be read and stay dead, 1 dead no longer · ", "9 delivered, 0 failed, 2 left, 1 cannot be read and stays dead"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q on\n%s", want, text)
+		}
 	}
 }
 

@@ -45,13 +45,14 @@ func (c *call) since(choice string) time.Time {
 type option struct {
 	Value, Text string
 	Chosen      bool
+	Group       string // begins a group with this name
 }
 
 // options marks the one that is chosen.
 func options(chosen string, all ...[2]string) []option {
 	out := make([]option, 0, len(all))
 	for _, o := range all {
-		out = append(out, option{o[0], o[1], o[0] == chosen})
+		out = append(out, option{Value: o[0], Text: o[1], Chosen: o[0] == chosen})
 	}
 	return out
 }

@@ -94,7 +94,22 @@
     const must = $('[data-must]', dialog), red = $('button.danger', dialog);
     if (must && red) red.disabled = must.value.replace(/[^0-9]/g, '') !== must.dataset.must;
   };
-  document.addEventListener('input', e => { if (e.target.dataset.must) check(); });
+  // same writes the command with what is chosen in its form.
+  const same = form => {
+    const code = form && $('[data-same]', form);
+    if (!code) return;
+    const words = [code.dataset.same];
+    for (const i of $$('[data-flag]', form)) {
+      const text = i.value.trim(), standard = i.dataset.standard;
+      if (i.type === 'checkbox') words.push(...i.checked ? [i.dataset.flag] : []);
+      else if (text && !(standard && Number(text) === Number(standard))) words.push(i.dataset.flag, text);
+    }
+    code.textContent = words.join(' ');
+  };
+  document.addEventListener('input', e => {
+    if (e.target.dataset.must) check();
+    if (e.target.dataset.flag) same(e.target.form);
+  });
   document.addEventListener('submit', async e => {
     const form = e.target, by = e.submitter;
     for (const i of $$('input[type=datetime-local]', form)) { // typed as this browser shows times
@@ -169,7 +184,7 @@
   const ticks = $$('tbody .tick input'), all = $('thead .tick input');
   const count = () => {
     const n = ticks.filter(t => t.checked).length;
-    for (const p of $$('[data-picked]')) p.textContent = n;
+    for (const p of $$('[data-picked]')) p.textContent = n || p.dataset.picked || 0;
     for (const t of ticks) t.closest('tr').classList.toggle('picked', t.checked);
     for (const b of $$('.bar .actions button')) b.disabled = n === 0;
     if (all) { all.checked = n === ticks.length; all.indeterminate = n > 0 && n < ticks.length; }

@@ -138,10 +138,14 @@ func DeliveryState(d api.EventDelivery) State {
 	case api.EventDead:
 		return State{shapeDead, "dead"}
 	case api.EventPending:
+		s := State{shapeOff, "waits"}
 		if d.Attempts > 0 {
-			return State{shapeWarn, "tried again"}
+			s = State{shapeWarn, "tried again"}
 		}
-		return State{shapeOff, "waits"}
+		if d.InFlight {
+			s.Word = "in flight"
+		}
+		return s
 	}
 	return State{shapeOff, "not known"}
 }
