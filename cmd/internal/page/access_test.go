@@ -233,14 +233,14 @@ func TestTheSessionEndsWithItsButton(t *testing.T) {
 func TestAssetsAreKept(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
-	named, err := asset("page.css")
+	named, err := asset("page.js")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, text := b.get(""); !strings.Contains(text, `href="`+named+`"`) {
+	if _, text := b.get(""); !strings.Contains(text, `src="`+named+`"`) {
 		t.Errorf("no page names %s", named)
 	}
-	for path, want := range map[string]string{strings.TrimPrefix(named, Root): "immutable", "assets/page.css": "no-cache", "assets/page.css?v=other": "no-cache", "": "no-store"} {
+	for path, want := range map[string]string{strings.TrimPrefix(named, Root): "immutable", "assets/page.js": "no-cache", "assets/page.js?v=other": "no-cache", "": "no-store"} {
 		resp, err := b.http.Get(b.base + Root + path)
 		if err != nil {
 			t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"embed"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"html/template"
@@ -85,7 +86,12 @@ func (s *Server) shown(p page) handler {
 
 // parseTemplates reads every template: layout.html and parts.html belong to each of them.
 func parseTemplates() (map[string]*template.Template, error) {
+	style, err := files.ReadFile(styleSheet)
+	if err != nil {
+		return nil, err
+	}
 	base, err := template.New("layout").Funcs(template.FuncMap{
+		"style": func() template.CSS { return template.CSS(style) },
 		"count": term.Count, "plural": term.Plural, "address": view.AddressOf, "reason": view.Reason, "line": view.Line, "took": view.Took, "pair": pair,
 		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
@@ -277,14 +283,24 @@ func (s *Server) bare(w http.ResponseWriter, status int, name string, model any)
 	_, _ = b.WriteTo(w)
 }
 
-// serveAsset serves the style sheet, the script and the icon: the same for everybody.
+// styleSheet is written into each page, which so waits for nothing else before it is painted.
+const styleSheet = "assets/page.css"
+
+// contentPolicy lets a page run and load its own files alone, and have this style sheet alone.
+func contentPolicy() (string, error) {
+	style, err := files.ReadFile(styleSheet)
+	sum := sha256.Sum256(style)
+	return "default-src 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'", err
+}
+
+// serveAsset serves the script and the icons: the same for everybody.
 func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) {
+	kind := map[string]string{".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(r.PathValue("name"))]
 	raw, err := files.ReadFile("assets/" + r.PathValue("name"))
-	if err != nil {
+	if err != nil || kind == "" {
 		http.NotFound(w, r)
 		return
 	}
-	kind := map[string]string{".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}[path.Ext(r.PathValue("name"))]
 	w.Header().Set("Content-Type", kind)
 	// another version may serve the same address tomorrow, but for one that names these bytes
 	w.Header().Set("Cache-Control", "no-cache")
@@ -294,8 +310,7 @@ func (s *Server) serveAsset(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(raw)
 }
 
-// asset is the address of a file that a browser may keep: nothing is painted before the style sheet
-// is there.
+// asset is the address of a file that a browser may keep.
 func asset(name string) (string, error) {
 	raw, err := files.ReadFile("assets/" + name)
 	return Root + "assets/" + name + "?v=" + sumOf(raw), err

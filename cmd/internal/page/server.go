@@ -74,6 +74,7 @@ type Server struct {
 	o         Options
 	sessions  *sessions
 	templates map[string]*template.Template
+	policy    string // of contents
 	mux       *http.ServeMux
 	zone      *time.Location
 	streams   chan struct{} // holds one element for each that is open
@@ -99,7 +100,11 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{o: o, sessions: newSessions(), templates: templates, zone: time.Local, streams: make(chan struct{}, maxStreams)} //nolint:gosmopolitan // the machine's zone is what its operator reads
+	policy, err := contentPolicy()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{o: o, sessions: newSessions(), templates: templates, policy: policy, zone: time.Local, streams: make(chan struct{}, maxStreams)} //nolint:gosmopolitan // the machine's zone is what its operator reads
 	s.ctx, s.close = context.WithCancel(context.Background())
 	s.mux = s.routes()
 	return s, nil
@@ -133,7 +138,7 @@ func (s *Server) contained(doing string, f func() error) (err error) {
 
 // ServeHTTP serves what lies below Root. Whoever calls it has checked Host and Origin.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	setHeaders(w.Header())
+	setHeaders(w.Header(), s.policy)
 	s.mux.ServeHTTP(w, r)
 }
 

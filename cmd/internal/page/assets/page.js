@@ -1,12 +1,10 @@
 // The page is whole without this. It adds dialogs, copying, selection, times of this browser, and what
 // changes by itself: parts of the page that the server renders and sends over one event stream.
-(() => {
+const start = () => {
   'use strict';
   const $ = (q, root = document) => root.querySelector(q);
   const $$ = (q, root = document) => [...root.querySelectorAll(q)];
   const say = text => { const s = $('#say'); if (s) s.textContent = text; };
-  document.documentElement.classList.add('has-script');
-
   // Times: the server's clock corrects this one, and this browser's zone is shown.
   let ahead = Date.now() - Date.parse(document.body.dataset.now || new Date().toISOString());
   const now = () => Date.now() - ahead;
@@ -24,18 +22,19 @@
     if (s < 172800) return `${Math.floor(s / 3600)} h`;
     return `${Math.floor(s / 86400)} d`;
   };
+  const set = (el, name, text) => { if (el[name] !== text) el[name] = text; }; // what is the same is not laid out again
   const times = (root = document) => {
     for (const el of $$('time[datetime]', root)) {
       const t = new Date(el.dateTime), form = el.dataset.form;
       if (isNaN(t)) continue;
-      if (form === 'left') { el.textContent = Math.max(0, Math.ceil((t - now()) / 1000)); continue; }
-      if (el.title) el.title = full(t);
+      if (form === 'left') { set(el, 'textContent', String(Math.max(0, Math.ceil((t - now()) / 1000)))); continue; }
+      if (el.title) set(el, 'title', full(t));
       if (!form) {
         const m = /^(\d+ [A-Z][a-z]{2} )?\d\d:\d\d:\d\d(\.\d+)?$/.exec(el.textContent.trim());
-        if (m) el.textContent = (new Date(now()).toDateString() === t.toDateString() ? '' : day(t) + ' ') + clock(t, m[2]);
+        if (m) set(el, 'textContent', (new Date(now()).toDateString() === t.toDateString() ? '' : day(t) + ' ') + clock(t, m[2]));
         continue;
       }
-      el.textContent = exactly ? full(t) : age(now() - t) + (form === 'ago' ? ' ago' : '');
+      set(el, 'textContent', exactly ? full(t) : age(now() - t) + (form === 'ago' ? ' ago' : ''));
     }
     for (const el of $$('progress[data-until]', root)) el.value = Math.max(0, (Date.parse(el.dataset.until) - now()) / 1000);
   };
@@ -176,9 +175,6 @@
     if ('pause' in b.dataset) pause(b);
     if ('unseen' in b.dataset) showUnseen();
   });
-
-  // A filter folds on a phone, unless it is in use.
-  for (const d of $$('details.fold')) if (matchMedia('(min-width: 961px)').matches) d.open = true;
 
   // Selection: the bar names how many.
   const ticks = $$('tbody .tick input'), all = $('thead .tick input');
@@ -355,4 +351,11 @@
   // ended, is no reason to load this one anew.
   document.addEventListener('submit', e => { if (!e.defaultPrevented) close(); });
   if (!document.hidden) open();
-})();
+};
+
+// What is on the page is painted first, as it stays: with the buttons that need this script, and with
+// its filter, which folds on a phone unless it is in use.
+document.documentElement.classList.add('has-script');
+if (matchMedia('(min-width: 961px)').matches) for (const d of document.querySelectorAll('details.fold')) d.open = true;
+if (document.hidden) start(); // nothing is painted
+else requestAnimationFrame(() => setTimeout(start));
