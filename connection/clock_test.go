@@ -27,7 +27,8 @@ func TestWhenTheClockIsComparedAgain(t *testing.T) {
 	}
 }
 
-// The clock is compared with WhatsApp's at a log-in, and when WhatsApp is asked for its time.
+// The clock is compared with WhatsApp's at a log-in, and when WhatsApp is asked for its time. What a
+// log-in brings is not believed by itself when it is far away.
 func TestTheClockIsCompared(t *testing.T) {
 	r := newRig(t)
 	r.sim.SetClock(-2 * time.Hour)
@@ -37,6 +38,10 @@ func TestTheClockIsCompared(t *testing.T) {
 	r.run()
 	r.pair()
 	r.waitState(api.LinkConnected)
+	if _, known := r.ClockAhead(); known || !r.clock.doubtful(time.Now()) {
+		t.Error("a log-in alone made the clock wrong")
+	}
+	r.compareClock(t.Context())
 	about := func(want time.Duration) {
 		t.Helper()
 		if ahead, known := r.ClockAhead(); !known || (ahead-want).Abs() > 30*time.Second {
