@@ -27,8 +27,8 @@ func TestWhenTheClockIsComparedAgain(t *testing.T) {
 	}
 }
 
-// The clock is compared with WhatsApp's at a log-in, and when WhatsApp is asked for its time. What a
-// log-in brings is not believed by itself when it is far away.
+// The clock is compared with WhatsApp's at a log-in, and when WhatsApp is asked for its time. What
+// a log-in brings is not believed by itself when it is far away.
 func TestTheClockIsCompared(t *testing.T) {
 	r := newRig(t)
 	r.sim.SetClock(-2 * time.Hour)
