@@ -78,7 +78,7 @@ func (q AuditQuery) Wants(k AuditKey) bool {
 // AuditEntry says who did what. It never holds a secret, the text of a message, or the query of a
 // URL.
 type AuditEntry struct {
-	Caller        string `json:"caller"`           // cli, mcp, http or service
+	Caller        string `json:"caller"`           // cli, mcp, http, page or service
 	Client        string `json:"client,omitempty"` // the name the caller's program gives itself
 	ClientVersion string `json:"version,omitempty"`
 	// as whom an MCP client was let in that has events sent somewhere
