@@ -196,7 +196,7 @@ func (c *Client) keepLoggedOut(ctx context.Context) {
 }
 
 // LinkLost is why an account that was linked is not any more where nobody logged it out.
-const LinkLost = "the file whatsapp.db, which has the link, was removed or replaced; the phone still lists this device: remove it there"
+const LinkLost = "the file whatsapp.db, which has the link, is gone (no backup has it); remove the device that the phone may still list"
 
 // restoreLoggedOut takes up what was kept. It returns true where nothing was and the link is gone
 // all the same, which nobody was told of.

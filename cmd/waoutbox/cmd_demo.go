@@ -59,10 +59,12 @@ func runDemo(cmd *cobra.Command, e *env, stay bool) error {
 	if !e.json {
 		e.printf("A WhatsApp server, two receivers and waoutbox, all on this machine. No phone, no internet.\n\n")
 		var mu sync.Mutex
+		var last time.Time
 		o.Show = func(l demo.Line) {
 			mu.Lock()
 			defer mu.Unlock()
-			if e.demoLine(l); e.written.err != nil {
+			last = demoTime(l, last)
+			if e.demoLine(l, last); e.written.err != nil {
 				cancel()
 			}
 		}
@@ -81,12 +83,21 @@ func runDemo(cmd *cobra.Command, e *env, stay bool) error {
 	return nil
 }
 
-// demoLine prints one step of the story.
-func (e *env) demoLine(l demo.Line) {
+// demoTime is the time beside a step of the story: what is told a moment after it happened stands
+// below what happened later, and the times never go back.
+func demoTime(l demo.Line, last time.Time) time.Time {
 	at := l.At
 	if at.IsZero() {
 		at = time.Now()
 	}
+	if at.Before(last) {
+		return last
+	}
+	return at
+}
+
+// demoLine prints one step of the story.
+func (e *env) demoLine(l demo.Line, at time.Time) {
 	word := fmt.Sprintf("%-10s", l.Word)
 	switch {
 	case l.Good:

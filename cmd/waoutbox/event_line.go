@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -21,9 +22,9 @@ func eventDigest(body []byte) string {
 				PushName string
 				Message  map[string]json.RawMessage
 			}
-			Connection string
-			ID         string
-			Action     string
+			linkDigest
+			ID     string
+			Action string
 		}
 	}
 	if json.Unmarshal(body, &ev) != nil {
@@ -31,7 +32,7 @@ func eventDigest(body []byte) string {
 	}
 	d := ev.Data
 	if len(d.Messages) == 0 {
-		if text := strings.Join(strings.Fields(d.ID+" "+d.Action+" "+d.Connection), " "); text != "" {
+		if text := strings.Join(strings.Fields(d.ID+" "+d.Action+" "+d.text()), " "); text != "" {
 			return shownText(text)
 		}
 		return partNames(body)
@@ -48,6 +49,39 @@ func eventDigest(body []byte) string {
 		out += ": " + shownText(text)
 	}
 	return out
+}
+
+// linkDigest is what a connection.update says.
+type linkDigest struct {
+	Connection                   string
+	QR                           string
+	IsNewLogin                   bool
+	ReceivedPendingNotifications bool
+	LastDisconnect               struct {
+		Error struct {
+			Output struct {
+				Payload struct {
+					StatusCode int
+					Message    string
+				}
+			}
+		}
+	}
+}
+
+func (l linkDigest) text() string {
+	why := l.LastDisconnect.Error.Output.Payload
+	switch {
+	case l.QR != "":
+		return "a QR code to scan"
+	case l.IsNewLogin:
+		return "linked"
+	case l.ReceivedPendingNotifications:
+		return "all that waited has arrived"
+	case l.Connection == "close" && why.StatusCode != 0:
+		return fmt.Sprintf("close, %d %s", why.StatusCode, why.Message)
+	}
+	return l.Connection
 }
 
 // partNames are the names of what an event tells, where it is no message.

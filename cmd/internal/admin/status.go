@@ -56,9 +56,12 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		st.Link = s.o.Link.Link()
 		own := s.o.Link.Alarms()
 		if len(own) == 0 { // else the link has said it better
-			own = s.linkAlarms(st.Link, len(hooks))
+			st.Alarms = append(st.Alarms, s.linkAlarms(st.Link, len(hooks))...)
 		}
-		st.Alarms = append(st.Alarms, own...)
+		for _, a := range own { // whose commands name no directory
+			a.Message = strings.ReplaceAll(a.Message, ": waoutbox ", ": "+s.command()+" ")
+			st.Alarms = append(st.Alarms, a)
+		}
 	} else if s.o.StoredLink != nil {
 		st.Link = s.o.StoredLink(ctx)
 	}

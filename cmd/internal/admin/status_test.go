@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/term"
 	"waoutbox/dispatcher"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
@@ -49,6 +50,19 @@ func TestLinkAlarms(t *testing.T) {
 		}
 		if got != tc.want {
 			t.Errorf("%s: alarm %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
+// The commands that the link's own alarms name are on this state. Before, they were on the usual
+// one, where another account may be.
+func TestTheLinksAlarmsNameTheState(t *testing.T) {
+	r := newRig(t)
+	r.o.Link = fixedLink{link: api.Link{State: api.LinkUnlinked}, alarms: []api.Alarm{{Code: "logged_out", Message: "It is gone. Link it again: waoutbox pair"}}}
+	want := "It is gone. Link it again: " + term.Command(r.o.StateDir, "pair")
+	for range 2 {
+		if st := r.status(); len(st.Alarms) != 1 || st.Alarms[0].Message != want {
+			t.Errorf("alarms %+v, want %s", st.Alarms, want)
 		}
 	}
 }

@@ -287,10 +287,12 @@ func (r *run) room(ctx context.Context) (int, error) {
 	return window - len(r.moved), nil
 }
 
-// move moves as many deliveries as the window and the rate allow now.
+// move moves as many deliveries as the window and the rate allow now. Where moving is slow it ends
+// after a tick, since what was moved before has ended meanwhile: an endpoint that is down again
+// must be noticed.
 func (r *run) move(ctx context.Context) error {
 	r.window = false
-	for !r.stopped() {
+	for began := time.Now(); !r.stopped() && time.Since(began) < tick; {
 		room, err := r.room(ctx)
 		if err != nil {
 			return err

@@ -29,6 +29,7 @@ type bench struct {
 	replays   map[outbox.Seq]int // how often each was moved
 	most      int                // that were pending at once
 	took      time.Duration
+	slow      time.Duration // how long a move takes
 	fails     func(seq outbox.Seq) bool
 	reason    string // of what fails, "" = 500
 	// of the nth call; reaches: the batch was moved all the same
@@ -80,6 +81,7 @@ func (b *bench) job(rate float64) Job {
 			return items, 0, nil
 		},
 		Move: func(_ context.Context, seqs []outbox.Seq) (missing []outbox.Seq, err error) {
+			time.Sleep(b.slow)
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.endDue()
@@ -226,6 +228,18 @@ func TestARunGivesUp(t *testing.T) {
 	j.KeepGoing = true
 	if end := runs(t, b, j); end.State != api.ReplayDone || end.Failed != 40 || len(b.moves) != 40 {
 		t.Errorf("%+v", end)
+	}
+}
+
+// A run sees what its deliveries came to while it moves others, also on a disk so slow that the
+// rate allows for another one after each. Before, it saw nothing until 256 were outstanding.
+func TestARunOnASlowDiskSeesWhatFails(t *testing.T) {
+	b := newBench(1000)
+	b.slow = 40 * time.Millisecond
+	b.fails = func(seq outbox.Seq) bool { return seq > 20 }
+	end := runs(t, b, b.job(50))
+	if end.State != api.ReplayGaveUp || len(b.moves) > 60 {
+		t.Errorf("%+v after %d moves", end, len(b.moves))
 	}
 }
 
