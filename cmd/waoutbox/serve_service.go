@@ -10,8 +10,8 @@ import (
 )
 
 // serveAsService runs serve as the service of Windows that this process was started as. It has no
-// streams: it logs to serve.log, and serve.err takes the rest. Wrong settings end it for good; after
-// any other error its manager starts it again.
+// streams: it logs to serve.log, and serve.err takes the rest. Wrong settings end it for good;
+// after any other error its manager starts it again.
 func serveAsService(ctx context.Context, e *env, newOutbox bool) error {
 	stderr, err := daemon.OpenStderr(e.stateDir)
 	if err != nil {
