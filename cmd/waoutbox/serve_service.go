@@ -17,7 +17,7 @@ func serveAsService(ctx context.Context, e *env, newOutbox bool) error {
 	if err != nil {
 		return err
 	}
-	defer stderr.Close()
+	// it stays open: the error that ends this process is reported there
 	e.stdout, e.stderr = io.Discard, stderr
 	return servicemanager.RunAsService(ctx, servicemanager.Work{
 		Run: func(ctx context.Context, ready func()) error {

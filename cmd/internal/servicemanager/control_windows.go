@@ -126,7 +126,8 @@ func (serviceControl) closeDir(dir, sid string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	if info, err := os.Lstat(dir); err != nil || !info.IsDir() { // a link may lead elsewhere tomorrow
+	// a link may lead elsewhere tomorrow
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
 		return errors.Join(err, fmt.Errorf("%s is not a directory", dir))
 	}
 	if err := checkOwner(dir, sid); err != nil { // before it is changed
