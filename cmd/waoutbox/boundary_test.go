@@ -101,6 +101,8 @@ func TestBoundaryRules(t *testing.T) {
 		{"waoutbox/cmd/waoutbox", "waoutbox/outbox/outboxtest", false},
 		{"waoutbox/cmd/waoutbox", "github.com/cenkalti/backoff/v4", false},
 		{"waoutbox/dispatcher", "github.com/cenkalti/backoff/v4", true},
+		{"waoutbox/cmd/internal/servicemanager", "github.com/kardianos/service", true},
+		{"waoutbox/cmd/waoutbox", "github.com/kardianos/service", false},
 	} {
 		if broken := brokenRules(tt.from, tt.to); (len(broken) == 0) != tt.ok {
 			t.Errorf("%s → %s: %q, want allowed = %v", tt.from, tt.to, broken, tt.ok)
@@ -174,6 +176,7 @@ func brokenRules(from, to string) (broken []string) {
 		"github.com/prometheus":            {"cmd/internal/metrics"},
 		"filippo.io/age":                   {"cmd/internal/backup"},
 		"github.com/BurntSushi/toml":       {"cmd/internal/mcpclients"},
+		"github.com/kardianos/service":     {"cmd/internal/servicemanager"},
 	} {
 		if to != prefix && !strings.HasPrefix(to, prefix+"/") {
 			continue

@@ -128,10 +128,10 @@ func newServiceInstallCmd(e *env, manager managerOf) *cobra.Command {
 			if st.File != "" {
 				e.printf("  file     %s\n", e.home(st.File))
 			}
-			e.printf("  starts   %s --state-dir %s serve\n", m.Executable, term.Quote(e.stateDir))
+			e.printf("  starts   %s --state-dir %s serve\n", m.Executable, term.QuotePath(e.stateDir))
 			e.sayLimits(st)
 			e.sayOtherState(st)
-			e.next("waoutbox service status")
+			e.next("waoutbox service status%s", atLogonFlag(m))
 			return nil
 		},
 	}
@@ -193,7 +193,7 @@ func newServiceStatusCmd(e *env, manager managerOf) *cobra.Command {
 func (e *env) sayService(m servicemanager.Service, st servicemanager.Status) {
 	if !st.Installed {
 		e.printf("%s is not installed for %s\n", st.Name, e.home(e.stateDir))
-		e.next("waoutbox service install")
+		e.next("waoutbox service install%s", atLogonFlag(m))
 		return
 	}
 	word := func(yes bool, is, isNot string) string {
@@ -208,7 +208,7 @@ func (e *env) sayService(m servicemanager.Service, st servicemanager.Status) {
 		e.printf("  file     %s\n", e.home(st.File))
 	}
 	if st.Executable != "" && st.Executable != m.Executable {
-		e.printf("  %s\n", e.style.Yellow("it starts "+term.Clean(st.Executable)+", and this program is "+m.Executable+"; to have it start this one: "+e.command("service install")))
+		e.printf("  %s\n", e.style.Yellow("it starts "+term.Clean(st.Executable)+", and this program is "+m.Executable+"; to have it start this one: "+e.command("service install%s", atLogonFlag(m))))
 	}
 	e.sayLimits(st)
 	if st.Running {
@@ -216,6 +216,14 @@ func (e *env) sayService(m servicemanager.Service, st servicemanager.Status) {
 	} else {
 		e.next("waoutbox start")
 	}
+}
+
+// atLogonFlag is what a command needs to be about the same service as the one that was typed.
+func atLogonFlag(m servicemanager.Service) string {
+	if m.AtLogon {
+		return " --at-logon"
+	}
+	return ""
 }
 
 // sayLimits says when the service does not run, and who reaches it.

@@ -126,41 +126,47 @@ func (serviceControl) closeDir(dir, sid string) error {
 	if !errors.Is(err, fs.ErrExist) {
 		return err
 	}
-	owner, err := ownerOf(dir)
-	if err != nil {
-		return err
+	// a link may lead elsewhere tomorrow
+	if info, err := os.Lstat(dir); err != nil || !info.IsDir() {
+		return errors.Join(err, fmt.Errorf("%s is not a directory", dir))
 	}
-	user, err := windows.GetCurrentProcessToken().GetTokenUser()
-	if err != nil {
+	if err := checkOwner(dir, sid); err != nil { // before it is changed
 		return err
-	}
-	if !windowsservice.MayOwnDir(owner, sid, user.User.Sid.String()) {
-		return fmt.Errorf("%s is there and belongs to another user (%s). Move it away, or choose another --state-dir", dir, owner)
 	}
 	list, _, err := access.DACL()
 	if err != nil {
 		return err
 	}
-	return windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
+	err = windows.SetNamedSecurityInfo(dir, windows.SE_FILE_OBJECT, windows.DACL_SECURITY_INFORMATION|windows.PROTECTED_DACL_SECURITY_INFORMATION, nil, nil, list, nil)
+	if err != nil {
+		return err
+	}
+	// what others had put in it while they could
+	return filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		return checkOwner(path, sid)
+	})
 }
 
-// ownerOf returns the SID of who a file belongs to. A link is refused: what it points to may be
-// another tomorrow.
-func ownerOf(path string) (string, error) {
-	info, err := os.Lstat(path)
-	if err != nil {
-		return "", err
-	}
-	if !info.IsDir() {
-		return "", fmt.Errorf("%s is not a directory", path)
-	}
+// checkOwner refuses what belongs to somebody who may not own the state of the service with this
+// SID, installed by this user.
+func checkOwner(path, sid string) error {
 	access, err := windows.GetNamedSecurityInfo(path, windows.SE_FILE_OBJECT, windows.OWNER_SECURITY_INFORMATION)
 	if err != nil {
-		return "", err
+		return fmt.Errorf("whose %s is cannot be told: %w", path, err)
 	}
 	owner, _, err := access.Owner()
 	if err != nil {
-		return "", err
+		return fmt.Errorf("whose %s is cannot be told: %w", path, err)
 	}
-	return owner.String(), nil
+	user, err := windows.GetCurrentProcessToken().GetTokenUser()
+	if err != nil {
+		return fmt.Errorf("who runs this cannot be told: %w", err)
+	}
+	if !windowsservice.MayOwnDir(owner.String(), sid, user.User.Sid.String()) {
+		return fmt.Errorf("%s belongs to another user (%s). Move it away, or choose another --state-dir", path, owner)
+	}
+	return nil
 }

@@ -100,7 +100,7 @@ func TestPathsStandAsTheyAre(t *testing.T) {
 	}
 	root := usual
 	root.UID = 0
-	if f := (systemd{root}).file(); f != "/etc/systemd/system/waoutbox.service" || !strings.Contains(systemd{root}.text(), "multi-user.target") {
+	if f := (systemd{root}).file(); f != filepath.FromSlash("/etc/systemd/system/waoutbox.service") || !strings.Contains(systemd{root}.text(), "multi-user.target") {
 		t.Errorf("root's is %s", f)
 	}
 }

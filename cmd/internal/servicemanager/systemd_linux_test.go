@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// The library itself, with a systemctl that takes everything: the unit is ours to the byte, whatever
-// words a path has, one that is installed is replaced, and nothing is left.
+// The library itself, with a systemctl that takes everything: the unit is ours to the byte,
+// whatever words a path has, one that is installed is replaced, and nothing is left.
 func TestTheLibraryWritesOurUnit(t *testing.T) {
 	home, config := t.TempDir(), t.TempDir()
 	log := filepath.Join(home, "log")

@@ -44,8 +44,8 @@ type controlManager interface {
 	// has it start another program from the next start on
 	setProgram(name, executable string, arguments []string) error
 	setRecovery(name string) error
-	// makes the state directory of the service with this SID, or takes one that is there, and closes
-	// it to others
+	// makes the state directory of the service with this SID, or takes one that is there, and
+	// closes it to others
 	closeDir(dir, sid string) error
 }
 

@@ -31,7 +31,7 @@ func Command(stateDir string, args ...string) string {
 func CommandFor(getenv func(string) string, stateDir string, args ...string) string {
 	words := []string{"waoutbox"}
 	if stateDir != "" && !isDefaultDir(getenv, stateDir) {
-		words = append(words, "--state-dir", quotePath(stateDir))
+		words = append(words, "--state-dir", QuotePath(stateDir))
 	}
 	return strings.Join(append(words, args...), " ")
 }
@@ -41,9 +41,9 @@ func isDefaultDir(getenv func(string) string, stateDir string) bool {
 	return err == nil && filepath.Clean(usual) == filepath.Clean(stateDir)
 }
 
-// quotePath is Quote in the way of the shells of this system: those of Windows know no single
+// QuotePath is Quote in the way of the shells of this system: those of Windows know no single
 // quotes, take a backslash as it is, and a path holds no double quote there.
-func quotePath(path string) string {
+func QuotePath(path string) string {
 	if runtime.GOOS != "windows" {
 		return Quote(path)
 	}
@@ -56,7 +56,7 @@ func quotePath(path string) string {
 // Show returns the command line that prints a file.
 func Show(path string) string {
 	if runtime.GOOS == "windows" {
-		return "type " + quotePath(path)
+		return "type " + QuotePath(path)
 	}
-	return "cat " + quotePath(path)
+	return "cat " + QuotePath(path)
 }

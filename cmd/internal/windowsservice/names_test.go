@@ -65,7 +65,7 @@ func TestDirAccess(t *testing.T) {
 	if !regexp.MustCompile(`^O:BAD:P\(`).MatchString(got) {
 		t.Errorf("%s inherits, or belongs to another", got)
 	}
-	want := map[string]string{"SY": "FA", "BA": "FA", sid: "0x1301bf"} // the last: Windows' "modify"
+	want := map[string]string{"SY": "FA", "BA": "FA", sid: "0x1301bf"} // Windows' "modify"
 	rules := regexp.MustCompile(`\(A;OICI;(\w+);;;([^)]+)\)`).FindAllStringSubmatch(got, -1)
 	for _, rule := range rules {
 		if want[rule[2]] != rule[1] {

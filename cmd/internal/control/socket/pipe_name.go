@@ -14,7 +14,7 @@ import (
 const maxPipeName = 256
 
 // pipeName names the pipe of a state directory: the SID of who serves it and a hash of the path, so
-// that neither users nor states collide. dir is absolute; however it is written, it is the same one.
+// that neither users nor states collide. dir is absolute, and may be written in any way.
 func pipeName(sid, dir string) string {
 	sum := sha256.Sum256([]byte(windowsservice.CleanDir(dir)))
 	return `\\.\pipe\waoutbox-` + sid + "-" + hex.EncodeToString(sum[:8])
