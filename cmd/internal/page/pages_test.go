@@ -271,6 +271,7 @@ func TestLettersAreListedNewestFirst(t *testing.T) {
 			one.ID, one.FailedAt = fmt.Sprintf("dl_wh_9QRT_%d", i), time.Now().Add(time.Duration(i*7%n)*time.Second-time.Hour*24)
 			f.letters = append(f.letters, one)
 		}
+		f.died = int64(n) - 1249 // as many as are counted
 		b := open(t, f)
 		seen, path := map[string]bool{}, "deadletters"
 		var order []string
