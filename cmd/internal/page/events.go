@@ -19,6 +19,7 @@ import (
 type events struct {
 	Heading string
 	Rows    []eventRow
+	ListErr string // why the log cannot be read
 	Kept    int64
 	Looked  int64 // at how many events the search looked, those of the pages before among them
 	// one that is under way; nil is none
@@ -28,7 +29,7 @@ type events struct {
 	Older     template.URL // the query of what comes after; "" nothing does
 	Newest    template.URL
 	Query     template.URL
-	Replay    template.URL // the query of the form that sends what was found again; "" there is none
+	Replay    template.URL // the query of the form that sends what was found again; "" none
 	Found     int
 	Replays   []replayRow
 	Events    []option
@@ -128,10 +129,14 @@ func (c *call) events() (shown, error) {
 	}
 	found, err := c.findEvents(&m, key, want, st)
 	if err != nil {
-		if api.CodeOf(err) != api.CodeInvalidArguments && api.CodeOf(err) != api.CodeInvalidEvents {
+		switch api.CodeOf(err) {
+		case api.CodeInvalidArguments, api.CodeInvalidEvents:
+			c.found = notUnderstood(err)
+		case api.CodeInternal:
+			m.ListErr = err.Error()
+		default:
 			return shown{}, err
 		}
-		c.found = notUnderstood(err)
 	}
 	m.Looked = found.looked(m.Kept)
 	names := view.Names(st.Webhooks)
@@ -159,6 +164,8 @@ func (c *call) events() (shown, error) {
 func (m *events) head(next uint64) {
 	n := int64(len(m.Rows))
 	switch {
+	case m.ListErr != "":
+		m.Heading = "Events"
 	case !m.Filter:
 		m.Heading = term.Plural(m.Kept, "event", "events")
 	case next > 0 && n > 0:
@@ -349,6 +356,17 @@ func (c *call) eventRow(ev api.Event, names map[string]string, attempts map[atte
 	return r
 }
 
+// dueAt is when a delivery is tried again: no sooner than its webhook goes on that is held.
+func (c *call) dueAt(d api.EventDelivery) time.Time {
+	st, _ := c.status() // without it the delivery's own time is all that is known
+	for _, w := range st.Webhooks {
+		if w.ID == d.Webhook && w.Status == api.WebhookHeld && w.NextTryAt.After(d.Due) {
+			return w.NextTryAt
+		}
+	}
+	return d.Due
+}
+
 // attemptKey is one delivery.
 type attemptKey struct {
 	webhook string
@@ -374,7 +392,7 @@ func (c *call) wayText(at api.EventDelivery, seq uint64, attempts map[attemptKey
 		if at.InFlight {
 			return text + " in flight"
 		}
-		if wait := at.Due.Sub(c.clock.Now); !at.Due.IsZero() && wait > 0 {
+		if wait := c.dueAt(at).Sub(c.clock.Now); wait > 0 {
 			text += " in " + view.Age(wait+time.Second)
 		}
 		return text

@@ -32,14 +32,14 @@ type fakeService struct {
 	trail   []api.AuditRecord
 	died    int64 // how many more died of the first reason than the summary begins with
 	// what is searched page by page, nil: all of it is there at once
-	log  func(context.Context, api.EventQuery) (api.EventPage, error)
-	walk func(context.Context, api.DeadLetterQuery) (api.DeadLetterPage, error)
-	fail error // of every reading call but Status
-	asked   []string
-	step    chan api.PairStep                          // to the one who pairs by scanning
-	typed   chan api.PairStep                          // and by typing
-	by      string                                     // who called last
-	groups  func(context.Context) ([]api.Group, error) // nil: there are none
+	log    func(context.Context, api.EventQuery) (api.EventPage, error)
+	walk   func(context.Context, api.DeadLetterQuery) (api.DeadLetterPage, error)
+	fail   error // of every reading call but Status
+	asked  []string
+	step   chan api.PairStep                          // to the one who pairs by scanning
+	typed  chan api.PairStep                          // and by typing
+	by     string                                     // who called last
+	groups func(context.Context) ([]api.Group, error) // nil: there are none
 }
 
 type callerKey struct{}

@@ -92,7 +92,7 @@ func TestALongSearchOfEvents(t *testing.T) {
 	}
 }
 
-// TestALongSearchOfDeadLetters: as that of events; how many match is said when it has looked at all.
+// TestALongSearchOfDeadLetters: as that of events; how many match is said at its end.
 func TestALongSearchOfDeadLetters(t *testing.T) {
 	t.Parallel()
 	h := &held{go_: make(chan struct{})}

@@ -115,9 +115,9 @@ func (f *follow) ended() error {
 // errAnew ends a stream whose page is to be loaded anew.
 var errAnew = errors.New("the page is to be loaded anew")
 
-// look makes the page anew and sends what is not as it was. It fails when nobody reads it, when what
-// the page shows was hidden, or shown again, in another tab, and when its search has ended: lists
-// do not change by themselves.
+// look makes the page anew and sends what is not as it was. It fails when nobody reads it, when
+// what the page shows was hidden, or shown again, in another tab, and when its search has ended:
+// lists do not change by themselves.
 func (f *follow) look() error {
 	now := f.c.again()
 	if now.hide != f.hidden {
