@@ -95,6 +95,9 @@ type DeadLetterQuery struct {
 	Cursor string `json:"cursor,omitempty"`              // NextCursor of the page before
 	// leaves Total out, which costs a walk over all that the filter looks at
 	SkipTotal bool `json:"skip_total,omitempty"`
+	// looks at so many dead letters at most: the page may be short although there are more, and its
+	// cursor goes on; 0: at as many as it takes
+	Look int `json:"look,omitempty" range:"0,100000"`
 }
 
 // DeadLetterPage is one page of a listing. Total counts all that the filter selected when the first
@@ -103,6 +106,7 @@ type DeadLetterPage struct {
 	Items      []DeadLetter `json:"items"`
 	NextCursor string       `json:"next_cursor,omitempty"`
 	Total      int64        `json:"total"`
+	Looked     int64        `json:"looked,omitempty"` // with Look: at how many
 }
 
 // DeadLetterGroup is one line of the summary: webhook × reason.

@@ -48,15 +48,26 @@ func (s *Service) DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.D
 	if q.Narrows() {
 		need = longPages // few of them may be selected
 	}
-	for l, err := range s.deadLetters(ctx, rows, q.DeadLetterFilter, from, need) {
+	walked := q.DeadLetterFilter
+	if q.Look > 0 { // each that it looks at is counted here
+		walked = api.DeadLetterFilter{}
+	}
+	last := ""
+	for l, err := range s.deadLetters(ctx, rows, walked, from, need) {
 		if err != nil {
 			return page, err
 		}
-		if len(page.Items) == limit {
-			page.NextCursor = fmt.Sprintf("%s/%d", page.Items[limit-1].ID, page.Total)
+		if len(page.Items) == limit || q.Look > 0 && page.Looked == int64(q.Look) {
+			page.NextCursor = fmt.Sprintf("%s/%d", last, page.Total)
 			break
 		}
-		page.Items = append(page.Items, l.shown())
+		last = deadLetterID(l.row.sub.ID, l.seq())
+		if q.Look > 0 {
+			page.Looked++
+		}
+		if recordWanted(q.DeadLetterFilter, l.rec) && eventWanted(q.DeadLetterFilter, l.ev) {
+			page.Items = append(page.Items, l.shown())
+		}
 	}
 	return page, nil
 }

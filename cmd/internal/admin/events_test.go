@@ -328,6 +328,41 @@ func TestWhatWaitsAlreadyIsNotReplayed(t *testing.T) {
 	}
 }
 
+// A page that looks at so many dead letters at most ends there, whatever of them is wanted, and its
+// cursor goes on: all pages together have what one without a bound has.
+func TestAPageOfDeadLettersLooksAtSoMany(t *testing.T) {
+	r := newRig(t)
+	w := r.put("http://localhost/hook").Webhook
+	now := time.Now().Unix()
+	r.log(now, now, now, now, now)
+	c := outbox.Change{Sub: outbox.SubID(w.ID), Next: 6}
+	for i := range 5 {
+		c.Set = append(c.Set, outbox.Record{Seq: outbox.Seq(i + 1), State: outbox.Dead, Reason: "503", At: time.Unix(int64(100+i), 0)})
+	}
+	if err := r.box.Commit(t.Context(), c); err != nil {
+		t.Fatal(err)
+	}
+	q := api.DeadLetterQuery{DeadLetterFilter: api.DeadLetterFilter{Event: "message.received", Since: time.Unix(101, 0)}, SkipTotal: true, Look: 2}
+	var looked []int64
+	var found []string
+	for {
+		page, err := r.DeadLetters(t.Context(), q)
+		if err != nil {
+			t.Fatal(err)
+		}
+		looked = append(looked, page.Looked)
+		for _, l := range page.Items {
+			found = append(found, l.ID)
+		}
+		if q.Cursor = page.NextCursor; q.Cursor == "" {
+			break
+		}
+	}
+	if !slices.Equal(looked, []int64{2, 2, 1}) || !slices.Equal(found, []string{"dl_" + w.ID + "_3", "dl_" + w.ID + "_5"}) {
+		t.Errorf("looked at %v, found %v", looked, found)
+	}
+}
+
 // Filters of dead letters by chat, reason and time narrow one another, and --all.
 func TestDeadLetterFiltersNarrowOneAnother(t *testing.T) {
 	r := newRig(t)

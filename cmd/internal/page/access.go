@@ -62,6 +62,7 @@ type call struct {
 	last       uint64  // the newest event that it shows
 	reload     int     // see frame
 	streaming  bool    // only what changes by itself is needed
+	under      bool    // a search is under way, and a page of it will follow
 }
 
 type handler func(c *call) error

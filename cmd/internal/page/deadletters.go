@@ -17,26 +17,29 @@ import (
 
 // deadLetters: what was not accepted.
 type deadLetters struct {
-	Heading  string
-	Lead     string
-	Replays  []replayRow
-	Groups   []groupRow
-	GroupErr string
-	Letters  []letterRow
-	ListErr  string // why the list cannot be read
-	Matching string // how many the filter selects now; "" that is not known
-	Total    int64
-	Sorted   bool  // the newest first
-	First    int64 // number of the first that is shown
-	Older    template.URL
-	Newest   template.URL // back to the first page
-	Filter   string       // what is selected, in words; "" without a filter
-	Query    template.URL // the filter as a query, for the forms
-	Webhooks []option
-	Reasons  []option
-	Events   []option
-	Since    []option
-	Q        string
+	Heading string
+	Lead    string
+	Replays []replayRow
+	// one that is under way; nil is none
+	Searching *searching
+	Stopped   string // how far one was that somebody stopped
+	Groups    []groupRow
+	GroupErr  string
+	Letters   []letterRow
+	ListErr   string // why the list cannot be read
+	Matching  string // how many the filter selects now; "" that is not known
+	Total     int64
+	Sorted    bool  // the newest first
+	First     int64 // number of the first that is shown
+	Older     template.URL
+	Newest    template.URL // back to the first page
+	Filter    string       // what is selected, in words; "" without a filter
+	Query     template.URL // the filter as a query, for the forms
+	Webhooks  []option
+	Reasons   []option
+	Events    []option
+	Since     []option
+	Q         string
 }
 
 // field is a hidden field of a form.
@@ -81,10 +84,7 @@ const maxGroups = 32
 // summary returns the reasons of what f selects, for a stream those of a moment ago. dead is how
 // many letters there are now.
 func (c *call) summary(f api.DeadLetterFilter, dead int64) ([]api.DeadLetterGroup, error) {
-	if !f.Since.IsZero() {
-		f.Since = f.Since.Truncate(time.Minute)
-	}
-	key, k := fmt.Sprintf("%+v", f), &c.s.groups
+	key, k := groupsKey(f), &c.s.groups
 	k.mu.Lock()
 	made, known := k.made[key]
 	k.mu.Unlock()
@@ -95,13 +95,25 @@ func (c *call) summary(f api.DeadLetterFilter, dead int64) ([]api.DeadLetterGrou
 	if err != nil {
 		return nil, err
 	}
+	c.keep(f, all, dead)
+	return all, nil
+}
+
+// keep keeps a summary for the streams.
+func (c *call) keep(f api.DeadLetterFilter, all []api.DeadLetterGroup, dead int64) {
+	k := &c.s.groups
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.made == nil || len(k.made) >= maxGroups {
 		k.made = map[string]madeGroups{}
 	}
-	k.made[key] = madeGroups{all, dead, c.clock.Now}
-	return all, nil
+	k.made[groupsKey(f)] = madeGroups{all, dead, c.clock.Now}
+}
+
+// groupsKey is what a summary is kept under: that of a time for the whole of its minute.
+func groupsKey(f api.DeadLetterFilter) string {
+	f.Since = f.Since.Truncate(time.Minute)
+	return fmt.Sprintf("%+v", f)
 }
 
 // letterRow is one dead letter.
@@ -125,7 +137,7 @@ func (c *call) deadLetters() (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	m := deadLetters{Total: st.Dead, Q: c.input("q")}
+	m := deadLetters{Total: st.Dead, Q: c.input("q"), Query: queryOf(c.filterQuery())}
 	f, err := c.letterFilter()
 	if err != nil {
 		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: err.Error()}
@@ -138,22 +150,25 @@ func (c *call) deadLetters() (shown, error) {
 	if err != nil {
 		m.GroupErr = err.Error()
 	}
-	groups := all
+	groups, found := all, (*lettersFound)(nil)
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
-		if groups, err = c.summary(f, st.Dead); err != nil {
+		if groups, found, err = c.narrowed(&m, f, all, st.Dead); err != nil {
 			m.GroupErr = err.Error()
 		}
 	}
 	m.Groups = c.groupRows(groups, st)
 	m.choices(c, all, st)
-	m.Query = queryOf(c.filterQuery())
-	if n, err := c.matching(f, groups); err == nil && m.GroupErr == "" {
+	n, err := c.matching(f, groups)
+	if err != nil || m.GroupErr != "" {
+		n = sortedLetters + 1 // so many, for all that is known
+	}
+	if whole := found == nil || found.whole; err == nil && m.GroupErr == "" && whole {
 		m.Matching = term.Count(n)
 	}
 	if c.streaming { // the list changes only when it is asked for
 		return shown{Title: m.Heading, Model: m}, nil
 	}
-	if err := c.listLetters(&m, f, st); err != nil {
+	if err := c.listLetters(&m, f, st, n, found); err != nil {
 		if api.CodeOf(err) != api.CodeInternal {
 			return shown{}, err
 		}
@@ -181,19 +196,20 @@ func (c *call) narrows(f api.DeadLetterFilter) bool { return f.Narrows() || len(
 // More of them are listed as they are stored, by webhook and the oldest first.
 const sortedLetters = 2000
 
-// newestLetters lists dead letters from the skipped ones on by the time they died. Where there are
-// too many for that it returns false, and the first page as they are stored.
-func (c *call) newestLetters(f api.DeadLetterFilter, skip int) (page api.DeadLetterPage, sorted bool, err error) {
+// letterPage takes the page of the list that is asked for, of n letters; sorted tells that they are
+// listed by the time they died. found is what a search has, nil where none was made.
+func (c *call) letterPage(f api.DeadLetterFilter, n int64, found *lettersFound) (page api.DeadLetterPage, sorted bool, err error) {
+	cursor := c.input("cursor")
+	skip, err := strconv.Atoi(cursor)
+	if n > sortedLetters || cursor != "" && (err != nil || skip < 1) {
+		page, err = c.s.o.Service.DeadLetters(c.ctx(), api.DeadLetterQuery{DeadLetterFilter: f, Limit: lettersShown, Cursor: cursor, SkipTotal: true})
+		return page, false, err
+	}
 	var all []api.DeadLetter
-	for q := (api.DeadLetterQuery{DeadLetterFilter: f, Limit: lettersShown}); ; q.Limit = 256 {
-		list, err := c.s.o.Service.DeadLetters(c.ctx(), q)
-		if err != nil || list.Total > sortedLetters {
-			return list, false, err
-		}
-		page.Total, all = list.Total, append(all, list.Items...)
-		if q.Cursor = list.NextCursor; q.Cursor == "" || len(all) > sortedLetters {
-			break
-		}
+	if found != nil {
+		all = slices.Clone(found.letters)
+	} else if all, err = c.allLetters(f); err != nil {
+		return page, false, err
 	}
 	slices.SortStableFunc(all, func(a, b api.DeadLetter) int { return b.FailedAt.Compare(a.FailedAt) })
 	all = all[min(skip, len(all)):]
@@ -204,19 +220,23 @@ func (c *call) newestLetters(f api.DeadLetterFilter, skip int) (page api.DeadLet
 	return page, true, nil
 }
 
-// letterPage takes the page of the list that is asked for.
-func (c *call) letterPage(f api.DeadLetterFilter, cursor string) (page api.DeadLetterPage, sorted bool, err error) {
-	if skip, err := strconv.Atoi(cursor); cursor == "" || err == nil && skip > 0 {
-		return c.newestLetters(f, skip)
+// allLetters reads what f selects, which is known not to be too much.
+func (c *call) allLetters(f api.DeadLetterFilter) (all []api.DeadLetter, err error) {
+	for q := (api.DeadLetterQuery{DeadLetterFilter: f, Limit: 256, SkipTotal: true}); ; {
+		list, err := c.s.o.Service.DeadLetters(c.ctx(), q)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list.Items...)
+		if q.Cursor = list.NextCursor; q.Cursor == "" || len(all) > sortedLetters {
+			return all, nil
+		}
 	}
-	page, err = c.s.o.Service.DeadLetters(c.ctx(), api.DeadLetterQuery{DeadLetterFilter: f, Limit: lettersShown, Cursor: cursor})
-	return page, false, err
 }
 
 // listLetters lists the page that is asked for.
-func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status) error {
-	cursor := c.input("cursor")
-	list, sorted, err := c.letterPage(f, cursor)
+func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status, n int64, found *lettersFound) error {
+	list, sorted, err := c.letterPage(f, n, found)
 	if err != nil {
 		return err
 	}
@@ -233,7 +253,7 @@ func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status
 		older.Set("cursor", list.NextCursor)
 		m.Older = queryOf(older)
 	}
-	if cursor != "" {
+	if c.input("cursor") != "" {
 		m.Newest = m.Query
 	}
 	return nil

@@ -1,8 +1,10 @@
 package page
 
 import (
+	"cmp"
 	"fmt"
 	"html/template"
+	"math"
 	"net/url"
 	"strconv"
 	"strings"
@@ -15,24 +17,26 @@ import (
 
 // events: find an event.
 type events struct {
-	Heading  string
-	Rows     []eventRow
-	Kept     int64
-	Looked   int64 // at how many events the search looked
-	Took     string
-	Filter   bool
-	Words    string
-	Older    template.URL // the query of what comes after; "" nothing does
-	Newest   template.URL
-	Query    template.URL
-	Replay   template.URL // the query of the form that sends what was found again; "" there is none
-	Found    int
-	Replays  []replayRow
-	Events   []option
-	Outcomes []option
-	Chat     string
-	From, To string
-	Q        string
+	Heading string
+	Rows    []eventRow
+	ListErr string // why the log cannot be read
+	Kept    int64
+	Looked  int64 // at how many events the search looked, those of the pages before among them
+	// one that is under way; nil is none
+	Searching *searching
+	Filter    bool
+	Words     string
+	Older     template.URL // the query of what comes after; "" nothing does
+	Newest    template.URL
+	Query     template.URL
+	Replay    template.URL // the query of the form that sends what was found again; "" none
+	Found     int
+	Replays   []replayRow
+	Events    []option
+	Outcomes  []option
+	Chat      string
+	From, To  string
+	Q         string
 }
 
 // eventRow is one event of a list.
@@ -53,10 +57,9 @@ type way struct {
 	Letter string
 }
 
-// The search looks at the log until it has so many, or for so long.
+// The search looks at the log until it has so many.
 const (
 	eventsShown  = 50
-	searchLimit  = 2 * time.Second
 	searchLength = 256
 )
 
@@ -113,46 +116,44 @@ func (c *call) events() (shown, error) {
 		Kept: st.Events, Chat: c.input("chat"), From: c.input("from"), To: c.input("to"), Q: c.input("q"), Events: c.eventOptions("Any"), Replays: c.replayRows(""),
 		Outcomes: options(c.input("outcome"), [2]string{"", "Any"}, [2]string{"delivered", "Delivered everywhere"}, [2]string{"waiting", "Waiting somewhere"}, [2]string{"dead", "Dead somewhere"}, [2]string{"nobody", "Owed to nobody"}),
 	}
+	key := "events?" + string(m.choose(c))
 	if c.streaming {
+		m.Searching = c.session.searches.under(key, "events")
+		c.under = m.Searching != nil
 		return shown{Title: "Events", Model: m}, nil
 	}
 	want, err := c.eventSearch()
 	if err != nil {
-		c.found = &notice{State: view.State{Class: "warn", Word: "The search was not understood"}, Text: err.Error()}
+		c.found = notUnderstood(err)
 		want = eventSearch{}
 	}
-	began := time.Now()
-	found, next, looked, err := c.search(want, parseUint(c.input("before")))
+	found, err := c.findEvents(&m, key, want, st)
 	if err != nil {
-		if api.CodeOf(err) != api.CodeInvalidArguments && api.CodeOf(err) != api.CodeInvalidEvents {
+		switch api.CodeOf(err) {
+		case api.CodeInvalidArguments, api.CodeInvalidEvents:
+			c.found = notUnderstood(err)
+		case api.CodeInternal:
+			m.ListErr = err.Error()
+		default:
 			return shown{}, err
 		}
-		c.found = &notice{State: view.State{Class: "warn", Word: "The search was not understood"}, Text: err.Error()}
 	}
-	m.Looked, m.Took = looked, view.Took(time.Since(began).Milliseconds())
+	m.Looked = found.looked(m.Kept)
 	names := view.Names(st.Webhooks)
-	for _, ev := range found {
+	for _, ev := range found.events {
 		m.Rows = append(m.Rows, c.eventRow(ev, names, nil))
 	}
-	m.Found, m.Filter = len(found), want.narrows()
-	m.head(next)
-	q := url.Values{}
-	for _, name := range []string{"chat", "event", "outcome", "from", "from" + zoneSuffix, "to", "to" + zoneSuffix, "q"} {
-		if v := c.input(name); v != "" {
-			q.Set(name, v)
-		}
-	}
-	m.Query = queryOf(q)
+	m.Found, m.Filter = len(found.events), want.narrows()
+	m.head(found.next)
 	if c.input("before") != "" {
 		m.Newest = m.Query
 	}
-	if next > 0 {
-		q.Set("before", uintText(next))
-		m.Older = queryOf(q)
+	if found.next > 0 {
+		m.Older = queryOf(c.eventQuery(found.next))
 	}
-	if len(found) > 0 && len(st.Webhooks) > 0 {
+	if len(found.events) > 0 && len(st.Webhooks) > 0 {
 		again := url.Values{}
-		for _, ev := range found {
+		for _, ev := range found.events {
 			again.Add("id", uintText(ev.Sequence))
 		}
 		m.Replay = queryOf(again)
@@ -163,6 +164,8 @@ func (c *call) events() (shown, error) {
 func (m *events) head(next uint64) {
 	n := int64(len(m.Rows))
 	switch {
+	case m.ListErr != "":
+		m.Heading = "Events"
 	case !m.Filter:
 		m.Heading = term.Plural(m.Kept, "event", "events")
 	case next > 0 && n > 0:
@@ -174,38 +177,111 @@ func (m *events) head(next uint64) {
 	}
 }
 
-// search goes back through the log from before on, 0 the newest. next is where it ended, 0 at the
-// end of the log.
-func (c *call) search(want eventSearch, before uint64) (found []api.Event, next uint64, looked int64, err error) {
+// notUnderstood says why a search is not made as it was typed.
+func notUnderstood(err error) *notice {
+	return &notice{State: view.State{Class: "warn", Word: "The search was not understood"}, Text: err.Error()}
+}
+
+// choose takes what is looked for as a query, and returns it with the place in the log.
+func (m *events) choose(c *call) template.URL {
+	m.Query = queryOf(c.eventQuery(0))
+	return queryOf(c.eventQuery(parseUint(c.input("before"))))
+}
+
+// eventQuery is what is looked for, from before on; 0 is the newest.
+func (c *call) eventQuery(before uint64) url.Values {
+	q := url.Values{}
+	for _, name := range []string{"chat", "event", "outcome", "from", "from" + zoneSuffix, "to", "to" + zoneSuffix, "q"} {
+		if v := c.input(name); v != "" {
+			q.Set(name, v)
+		}
+	}
+	if before > 0 {
+		q.Set("before", uintText(before))
+	}
+	return q
+}
+
+// eventsFound is what a search has found in the log down to next, which is 0 at its end.
+type eventsFound struct {
+	events            []api.Event
+	next, last, whole uint64
+}
+
+// looked is at how many of the kept events it looked: all of those down to whole are kept, and of
+// those below it is told as if they were spread evenly.
+func (f eventsFound) looked(kept int64) int64 {
+	if f.next == 0 {
+		return kept
+	}
+	whole := max(f.whole, 1)
+	above := int64(f.last - min(f.last, max(f.next, whole-1)))
+	if f.next < whole {
+		left := max(0, kept-int64(f.last-whole+1))
+		above += int64(float64(left) * (1 - float64(f.next)/float64(whole)))
+	}
+	return min(above, kept)
+}
+
+// findEvents searches, and waits for that no longer than a page may take. What asks for no more
+// than the newest is there at once.
+func (c *call) findEvents(m *events, key string, want eventSearch, st api.Status) (found eventsFound, err error) {
+	before := parseUint(c.input("before"))
+	run := func(c *call, report reports) error {
+		return c.search(want, before, func(f eventsFound) bool {
+			return report(searchSoFar{Looked: f.looked(st.Events), Total: st.Events, Found: int64(len(f.events))}, f)
+		})
+	}
+	if !want.narrows() {
+		err = run(c, func(_ searchSoFar, result any) bool { found, _ = result.(eventsFound); return true })
+		return found, err
+	}
+	result, under, err := c.find(key, false, run).now("events")
+	c.goesOn(under)
+	m.Searching = under
+	found, begun := result.(eventsFound)
+	if !begun {
+		found.next = cmp.Or(before, math.MaxInt64)
+	}
+	return found, err
+}
+
+// search goes back through the log from before on, 0 the newest, and reports after each step, until
+// that returns false.
+func (c *call) search(want eventSearch, before uint64, report func(eventsFound) bool) error {
 	limit := eventsShown
 	if want.text != "" || want.outcome != "" {
 		limit = searchLength
 	}
+	var found eventsFound
 	q := api.EventQuery{EventFilter: want.filter, From: before, Backward: true, Limit: limit, Bodies: true}
-	for until := time.Now().Add(searchLimit); ; {
+	for {
 		page, err := c.s.o.Service.Events(c.ctx(), q)
 		if err != nil {
-			return found, 0, looked, err
+			return err
+		}
+		found.last, found.whole, found.next = page.Last, page.Whole, page.Next
+		if !page.More {
+			found.next = 0
 		}
 		for _, ev := range page.Items {
-			looked++
 			fits, err := c.fits(want, ev)
 			if err != nil {
-				return found, 0, looked, err
+				return err
 			}
 			if fits {
-				found = append(found, ev)
+				found.events = append(found.events, ev)
 			}
-			if len(found) == eventsShown && ev.Sequence > 1 {
-				return found, ev.Sequence - 1, looked, nil
+			if len(found.events) == eventsShown && ev.Sequence > 1 {
+				found.next = ev.Sequence - 1
+				report(found)
+				return nil
 			}
 		}
-		if page.Next == 0 || !page.More {
-			return found, 0, looked, nil
+		if !report(found) || found.next == 0 {
+			return nil
 		}
-		if q.From = page.Next; time.Now().After(until) {
-			return found, q.From, looked, nil
-		}
+		q.From = found.next
 	}
 }
 
@@ -280,6 +356,17 @@ func (c *call) eventRow(ev api.Event, names map[string]string, attempts map[atte
 	return r
 }
 
+// dueAt is when a delivery is tried again: no sooner than its webhook goes on that is held.
+func (c *call) dueAt(d api.EventDelivery) time.Time {
+	st, _ := c.status() // without it the delivery's own time is all that is known
+	for _, w := range st.Webhooks {
+		if w.ID == d.Webhook && w.Status == api.WebhookHeld && w.NextTryAt.After(d.Due) {
+			return w.NextTryAt
+		}
+	}
+	return d.Due
+}
+
 // attemptKey is one delivery.
 type attemptKey struct {
 	webhook string
@@ -305,7 +392,7 @@ func (c *call) wayText(at api.EventDelivery, seq uint64, attempts map[attemptKey
 		if at.InFlight {
 			return text + " in flight"
 		}
-		if wait := at.Due.Sub(c.clock.Now); !at.Due.IsZero() && wait > 0 {
+		if wait := c.dueAt(at).Sub(c.clock.Now); wait > 0 {
 			text += " in " + view.Age(wait+time.Second)
 		}
 		return text

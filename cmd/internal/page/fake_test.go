@@ -31,12 +31,15 @@ type fakeService struct {
 	runs    []api.ReplayRun
 	trail   []api.AuditRecord
 	died    int64 // how many more died of the first reason than the summary begins with
-	fail    error // of every reading call but Status
-	asked   []string
-	step    chan api.PairStep                          // to the one who pairs by scanning
-	typed   chan api.PairStep                          // and by typing
-	by      string                                     // who called last
-	groups  func(context.Context) ([]api.Group, error) // nil: there are none
+	// what is searched page by page, nil: all of it is there at once
+	log    func(context.Context, api.EventQuery) (api.EventPage, error)
+	walk   func(context.Context, api.DeadLetterQuery) (api.DeadLetterPage, error)
+	fail   error // of every reading call but Status
+	asked  []string
+	step   chan api.PairStep                          // to the one who pairs by scanning
+	typed  chan api.PairStep                          // and by typing
+	by     string                                     // who called last
+	groups func(context.Context) ([]api.Group, error) // nil: there are none
 }
 
 type callerKey struct{}
@@ -128,7 +131,10 @@ func (f *fakeService) DeadLetterSummary(context.Context, api.DeadLetterFilter) (
 	}, f.fail
 }
 
-func (f *fakeService) DeadLetters(_ context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
+func (f *fakeService) DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
+	if f.walk != nil && q.Look > 0 {
+		return f.walk(ctx, q)
+	}
 	page := api.DeadLetterPage{Total: int64(len(f.letters))}
 	from := 0
 	if q.Cursor != "" {
@@ -187,7 +193,10 @@ func (f *fakeService) StopReplay(ctx context.Context, in api.StopReplay) ([]api.
 	return nil, nil
 }
 
-func (f *fakeService) Events(_ context.Context, q api.EventQuery) (api.EventPage, error) {
+func (f *fakeService) Events(ctx context.Context, q api.EventQuery) (api.EventPage, error) {
+	if f.log != nil && q.Limit == searchLength {
+		return f.log(ctx, q)
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	page := api.EventPage{Last: uint64(len(f.events)), Next: q.From}

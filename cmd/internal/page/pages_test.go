@@ -238,9 +238,9 @@ func TestWhatCannotBeRead(t *testing.T) {
 	f := everything()
 	b := open(t, f)
 	f.fail = api.Errorf(api.CodeInternal, "a part of outbox.db cannot be read")
-	for path, want := range map[string]int{"deadletters": http.StatusOK, "events": http.StatusInternalServerError, "live": http.StatusInternalServerError, "audit": http.StatusInternalServerError, "webhooks/wh_9QRT": http.StatusOK} {
+	for path, want := range map[string]int{"deadletters": http.StatusOK, "events": http.StatusOK, "events?q=text": http.StatusOK, "live": http.StatusInternalServerError, "audit": http.StatusInternalServerError, "webhooks/wh_9QRT": http.StatusOK} {
 		status, text := b.get(path)
-		if none := regexp.MustCompile("No dead letter|Nothing is dead|None: everything|None yet").FindString(text); none != "" {
+		if none := regexp.MustCompile("No dead letter|No event|events? match|Nothing is dead|None: everything|None yet").FindString(text); none != "" {
 			t.Errorf("%s says %q of what it could not read", path, none)
 		}
 		if status != want || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, "Overview") {
@@ -271,6 +271,7 @@ func TestLettersAreListedNewestFirst(t *testing.T) {
 			one.ID, one.FailedAt = fmt.Sprintf("dl_wh_9QRT_%d", i), time.Now().Add(time.Duration(i*7%n)*time.Second-time.Hour*24)
 			f.letters = append(f.letters, one)
 		}
+		f.died = int64(n) - 1249 // as many as are counted
 		b := open(t, f)
 		seen, path := map[string]bool{}, "deadletters"
 		var order []string
@@ -301,6 +302,19 @@ func TestLettersAreListedNewestFirst(t *testing.T) {
 		if sorted := slices.IsSortedFunc(order, func(x, y string) int { return at[y].Compare(at[x]) }); sorted != (n <= sortedLetters) {
 			t.Errorf("%d letters are listed newest first: %v", n, sorted)
 		}
+	}
+}
+
+// TestADeliveryOfAHeldWebhookSaysWhenItIsTried: not before its webhook goes on. It said nothing, its
+// own time being over.
+func TestADeliveryOfAHeldWebhookSaysWhenItIsTried(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.status.Webhooks[2].Status, f.status.Webhooks[2].NextTryAt = api.WebhookHeld, time.Now().Add(3*time.Minute+30*time.Second)
+	d := &f.events[0].Deliveries[2]
+	d.Attempts, d.LastError, d.Due = 1, &api.LastError{Class: "http", Status: 429}, time.Now().Add(-time.Second)
+	if _, text := open(t, f).get("events"); !strings.Contains(text, "archive.example.com 429 Too Many Requests, attempt 2 in 3 min") {
+		t.Errorf("the page shows\n%s", text)
 	}
 }
 

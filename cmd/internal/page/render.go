@@ -45,10 +45,10 @@ func (s *Server) pages() []page {
 	return []page{
 		{name: "overview", path: "{$}", nav: "overview", build: (*call).overview, parts: []string{"head", "alarms", "facts", "hooks", "hour"}, every: 2 * time.Second},
 		{name: "webhook", path: "webhooks/{id}", nav: "overview", build: (*call).webhook, parts: []string{"head", "why", "replays", "hour", "attempts", "dead"}, every: 2 * time.Second},
-		{name: "deadletters", path: "deadletters", nav: "deadletters", build: (*call).deadLetters, parts: []string{"head", "replays", "reasons", "matching", "matches"}, every: time.Second},
+		{name: "deadletters", path: "deadletters", nav: "deadletters", build: (*call).deadLetters, parts: []string{"head", "replays", "searching", "reasons", "matching", "matches"}, every: time.Second},
 		{name: "deadletter", path: "deadletters/{id}", nav: "deadletters", build: (*call).deadLetter},
 		{name: "live", path: "live", nav: "live", build: (*call).live, parts: []string{"rate"}, every: 500 * time.Millisecond},
-		{name: "events", path: "events", nav: "events", build: (*call).events, parts: []string{"replays"}, every: time.Second},
+		{name: "events", path: "events", nav: "events", build: (*call).events, parts: []string{"replays", "searching"}, every: time.Second},
 		{name: "audit", path: "audit", nav: "audit", build: (*call).audit},
 		{name: "link", path: "link", nav: "link", build: (*call).link, parts: []string{"pairing"}, every: time.Second},
 	}
@@ -57,7 +57,7 @@ func (s *Server) pages() []page {
 // address is where the page is whose stream has this query.
 func (p page) address(q url.Values) string {
 	at := strings.NewReplacer("{$}", "", "{id}", pathEscape(q.Get("id"))).Replace(p.path)
-	for _, name := range []string{"of", "id", "after", "hidden"} {
+	for _, name := range []string{"of", "id", "after", "hidden", "searching"} {
 		q.Del(name)
 	}
 	return query(Root+at, q)
@@ -235,6 +235,9 @@ func (c *call) renderPage(p page, what shown) error {
 		}
 		if c.hide {
 			q.Set("hidden", "1")
+		}
+		if c.under {
+			q.Set("searching", "1")
 		}
 		f.Stream = Root + "stream?" + q.Encode()
 	}

@@ -12,6 +12,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"waoutbox/outbox"
@@ -83,6 +84,7 @@ type Server struct {
 	groups   groups
 	// of the account
 	groupNames groupNames
+	searching  sync.WaitGroup // searches
 
 	ctx   context.Context // ends with Close
 	close context.CancelFunc
@@ -118,11 +120,12 @@ func (s *Server) Link(base string) api.PageLink {
 }
 
 // Close ends the streams, which end by themselves only with their browsers, what follows a pairing
-// session, and the question for the names of groups, and waits for that. Pages go on.
+// session, searches, and the question for the names of groups, and waits for that. Pages go on.
 func (s *Server) Close() {
 	s.close()
 	s.pairings.running.Wait()
 	s.groupNames.running.Wait()
+	s.searching.Wait()
 }
 
 // contained runs f, which no request waits for. A panic ends f alone, with an error.
@@ -163,6 +166,7 @@ func (s *Server) routes() *http.ServeMux {
 		post(d.path, s.answered(d))
 	}
 	post("deadletters/stop", s.stopReplay)
+	post("search/stop", s.stopSearch)
 
 	post("link/pair", s.startPairing)
 	post("link/code", s.startPairingByCode)

@@ -46,6 +46,8 @@ type session struct {
 	began time.Time
 	ended chan struct{} // closed with the session
 	until time.Time
+	// what it looks for
+	searches searches
 
 	mu     sync.Mutex
 	chosen bool // hide and exact are known: chosen in this session, or remembered by the browser

@@ -43,16 +43,16 @@ type follow struct {
 	page page
 	out  *http.ResponseController
 	back string // the address of the page, which forms lead back to
-	// the page was made with names and numbers hidden
-	hidden bool
-	seed   maphash.Seed
-	sent   map[string]uint64
-	title  string
-	beat   time.Time
-	said   facts
-	begun  bool
+	// the page was made with names and numbers hidden, while its search was under way
+	hidden, searching bool
+	seed              maphash.Seed
+	sent              map[string]uint64
+	title             string
+	beat              time.Time
+	said              facts
+	begun             bool
 
-	running, fast bool // a replay runs; the page is looked at as often as that needs
+	running, fast bool // a replay runs; the page is looked at as often as that, or a search, needs
 
 	// of the live page: what comes next, what is new to the page, what may still change
 	from, first uint64
@@ -73,7 +73,7 @@ func (s *Server) stream(c *call) error {
 		http.Error(c.w, "too many open pages", http.StatusServiceUnavailable)
 		return nil
 	}
-	f := &follow{c: c, page: p, hidden: c.r.URL.Query().Get("hidden") != "", out: http.NewResponseController(c.w), seed: maphash.MakeSeed(), sent: map[string]uint64{}, from: parseUint(c.r.URL.Query().Get("after")) + 1, open: map[uint64]api.Event{}}
+	f := &follow{c: c, page: p, hidden: c.r.URL.Query().Get("hidden") != "", searching: c.r.URL.Query().Get("searching") != "", out: http.NewResponseController(c.w), seed: maphash.MakeSeed(), sent: map[string]uint64{}, from: parseUint(c.r.URL.Query().Get("after")) + 1, open: map[uint64]api.Event{}}
 	f.back = p.address(c.r.URL.Query())
 	f.first, f.followed = f.from, f.from <= 1
 	c.w.Header().Set("Content-Type", "text/event-stream")
@@ -85,8 +85,8 @@ func (s *Server) stream(c *call) error {
 		if err := f.look(); err != nil {
 			return nil //nolint:nilerr // the reader is gone, and has its page
 		}
-		if f.running != f.fast {
-			f.fast = f.running
+		if fast := f.running || f.searching; fast != f.fast {
+			f.fast = fast
 			tick.Reset(map[bool]time.Duration{true: min(p.every, replayEvery), false: p.every}[f.fast])
 		}
 		select {
@@ -115,8 +115,9 @@ func (f *follow) ended() error {
 // errAnew ends a stream whose page is to be loaded anew.
 var errAnew = errors.New("the page is to be loaded anew")
 
-// look makes the page anew and sends what is not as it was. It fails when nobody reads it, or what
-// the page shows was hidden, or shown again, in another tab: lists do not change by themselves.
+// look makes the page anew and sends what is not as it was. It fails when nobody reads it, when
+// what the page shows was hidden, or shown again, in another tab, and when its search has ended:
+// lists do not change by themselves.
 func (f *follow) look() error {
 	now := f.c.again()
 	if now.hide != f.hidden {
@@ -131,6 +132,9 @@ func (f *follow) look() error {
 	what, err := f.page.build(now)
 	if err != nil {
 		return f.once("trouble", message{Text: err.Error()})
+	}
+	if f.searching && !now.under { // its end is for a page of its own
+		return cmp.Or(f.send("anew", message{}), errAnew)
 	}
 	d := document{now.frame(what.Title), what.Model}
 	d.Frame.Nav, d.Frame.Back = f.page.nav, f.back
