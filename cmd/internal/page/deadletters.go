@@ -166,14 +166,14 @@ func (c *call) narrows(f api.DeadLetterFilter) bool { return f.Narrows() || len(
 // More of them are listed as they are stored, by webhook and the oldest first.
 const sortedLetters = 2000
 
-// newestLetters lists dead letters from the skipped ones on by the time they died. Where there are
-// too many for that it returns false, and the first page as they are stored.
+// newestLetters lists dead letters from the skipped ones on by the time they died; false where
+// there are too many for that.
 func (c *call) newestLetters(f api.DeadLetterFilter, skip int) (page api.DeadLetterPage, sorted bool, err error) {
 	var all []api.DeadLetter
-	for q := (api.DeadLetterQuery{DeadLetterFilter: f, Limit: lettersShown}); ; q.Limit = 256 {
+	for q := (api.DeadLetterQuery{DeadLetterFilter: f, Limit: 256}); ; {
 		list, err := c.s.o.Service.DeadLetters(c.ctx(), q)
 		if err != nil || list.Total > sortedLetters {
-			return list, false, err
+			return page, false, err
 		}
 		page.Total, all = list.Total, append(all, list.Items...)
 		if q.Cursor = list.NextCursor; q.Cursor == "" || len(all) > sortedLetters {
@@ -192,7 +192,10 @@ func (c *call) newestLetters(f api.DeadLetterFilter, skip int) (page api.DeadLet
 // letterPage takes the page of the list that is asked for.
 func (c *call) letterPage(f api.DeadLetterFilter, cursor string) (page api.DeadLetterPage, sorted bool, err error) {
 	if skip, err := strconv.Atoi(cursor); cursor == "" || err == nil && skip > 0 {
-		return c.newestLetters(f, skip)
+		if page, sorted, err := c.newestLetters(f, skip); err != nil || sorted {
+			return page, sorted, err
+		}
+		cursor = ""
 	}
 	page, err = c.s.o.Service.DeadLetters(c.ctx(), api.DeadLetterQuery{DeadLetterFilter: f, Limit: lettersShown, Cursor: cursor})
 	return page, false, err
