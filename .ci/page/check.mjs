@@ -211,7 +211,9 @@ try {
   await page.getByText(`Deleted ${n} dead letter`).waitFor();
   want((await world.json('status'))[0].dead === before - 2 - n, 'more than the group is gone');
   await page.locator('#reasons').getByRole('link', { name: /^\d+$/ }).first().click();
-  want(/url=wh_.*reason=|reason=.*url=wh_/.test(page.url()) && await page.locator('#letters tbody tr').count() > 0, 'a reason leads to ' + page.url());
+  await page.waitForURL(/reason=/); // which is known before the rows are there
+  want(/url=wh_.*reason=|reason=.*url=wh_/.test(page.url()), 'a reason leads to ' + page.url());
+  await page.locator('#letters tbody tr').first().waitFor();
 
   step('a secret is rotated, and shown once');
   await page.goto(root + 'webhooks/' + world.shop.id);

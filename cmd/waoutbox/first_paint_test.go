@@ -125,7 +125,7 @@ func BenchmarkFirstPaint(b *testing.B) {
 	for _, tc := range []struct{ hooks, letters int }{{1, 100_000}, {10, 10_000}} {
 		b.Run(fmt.Sprintf("%dx%d", tc.hooks, tc.letters), func(b *testing.B) {
 			p := withLetters(b, tc.hooks, tc.letters)
-			for _, path := range []string{"", "deadletters", "deadletters?reason=timeout", "webhooks/" + p.hook} {
+			for _, path := range []string{"", "deadletters", "deadletters?reason=timeout", "webhooks/" + p.hook, "events"} {
 				name, _, _ := strings.Cut("page/"+path, "wh_")
 				b.Run(name, func(b *testing.B) {
 					for b.Loop() {
@@ -143,7 +143,7 @@ func BenchmarkFirstPaint(b *testing.B) {
 // inBrowser prints how long a real browser takes, with the packages of .ci/page.
 func (p *paint) inBrowser(b *testing.B, chromium string) {
 	b.Helper()
-	out, err := exec.CommandContext(b.Context(), "node", "../../.ci/page/paint.mjs", chromium, p.link(), "9", "", "deadletters", "deadletters?reason=timeout", "webhooks/"+p.hook).CombinedOutput()
+	out, err := exec.CommandContext(b.Context(), "node", "../../.ci/page/paint.mjs", chromium, p.link(), "9", "", "deadletters", "deadletters?reason=timeout", "webhooks/"+p.hook, "events").CombinedOutput()
 	if err != nil {
 		b.Fatalf("%v\n%s", err, out)
 	}

@@ -27,7 +27,7 @@ func asked(method string, u *url.URL, body, cookie string) *http.Request {
 func FuzzPage(f *testing.F) {
 	for _, seed := range []string{
 		"", "events?q=x&from=2026-01-02T03:04&outcome=dead", "deadletters?url=wh_1&reason=503&until=x&q=evt_7", "webhooks/wh_9QRT", "webhooks/..%2f", "deadletters/replay?id=dl_1&id=dl_2&rate=NaN", "deadletters/purge?all=1&typed=1204",
-		"audit?before=x&who=<script>", "link", "open?k=x", "assets/page.css", "assets/..%2f", "stream", "settings?back=//evil.example", "events/replay?id=evt_7&webhook=wh_7K2M", "webhooks/wh_9QRT/pause",
+		"audit?before=x&who=<script>", "link", "open?k=x", "assets/page.js", "assets/..%2f", "stream", "settings?back=//evil.example", "events/replay?id=evt_7&webhook=wh_7K2M", "webhooks/wh_9QRT/pause",
 	} {
 		f.Add(seed, "id=dl_1&back=/page/events&hide=1&typed=42&phone=15550100123")
 		f.Add(seed, "back=%2f%2fevil.example&all=1")

@@ -1,6 +1,8 @@
 package page
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"fmt"
 	"html"
 	"net/http"
@@ -90,7 +92,7 @@ func TestEveryPage(t *testing.T) {
 func TestHeaders(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
-	for _, path := range []string{"", "nothing", "assets/page.css", "stream?of=nothing"} {
+	for _, path := range []string{"", "nothing", "assets/page.js", "stream?of=nothing"} {
 		resp, err := b.http.Get(b.base + Root + path)
 		if err != nil {
 			t.Fatal(err)
@@ -104,6 +106,30 @@ func TestHeaders(t *testing.T) {
 			if got := resp.Header.Get(name); got != want {
 				t.Errorf("%s: %s is %q", path, name, got)
 			}
+		}
+	}
+}
+
+// TestStyleSheet: each page brings the one style sheet that its policy names by a sum, and nothing
+// else that styles it.
+func TestStyleSheet(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	stranger := &http.Client{}
+	for path, from := range map[string]*http.Client{"": b.http, "nothing": b.http, "deadletters": b.http, "deadletters/replay?all=1&url=wh_7K2M": b.http, "live": stranger} {
+		resp, err := from.Get(b.base + Root + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := b.read(resp)
+		_, rest, _ := strings.Cut(text, "<style>")
+		style, rest, _ := strings.Cut(rest, "</style>")
+		sum := sha256.Sum256([]byte(style))
+		if policy := resp.Header.Get("Content-Security-Policy"); !strings.Contains(policy, "; style-src 'sha256-"+base64.StdEncoding.EncodeToString(sum[:])+"'; ") {
+			t.Errorf("%q: the policy is %q, for a style sheet of %d bytes", path, policy, len(style))
+		}
+		if strings.Contains(rest, "<style") || strings.Contains(text, "stylesheet") || strings.Contains(text, ` style="`) {
+			t.Errorf("%q is styled by more than its style sheet", path)
 		}
 	}
 }

@@ -22,7 +22,8 @@ const start = () => {
     if (s < 172800) return `${Math.floor(s / 3600)} h`;
     return `${Math.floor(s / 86400)} d`;
   };
-  const set = (el, name, text) => { if (el[name] !== text) el[name] = text; }; // what is the same is not laid out again
+  // set writes what is other than before: all that is written is laid out again.
+  const set = (el, name, text) => { if (el[name] !== text) el[name] = text; };
   const times = (root = document) => {
     for (const el of $$('time[datetime]', root)) {
       const t = new Date(el.dateTime), form = el.dataset.form;
@@ -353,8 +354,8 @@ const start = () => {
   if (!document.hidden) open();
 };
 
-// What is on the page is painted first, as it stays: with the buttons that need this script, and with
-// its filter, which folds on a phone unless it is in use.
+// What is on the page is painted first, as it stays: with the buttons that need this script, and
+// with its filter, which folds on a phone unless it is in use.
 document.documentElement.classList.add('has-script');
 if (matchMedia('(min-width: 961px)').matches) for (const d of document.querySelectorAll('details.fold')) d.open = true;
 if (document.hidden) start(); // nothing is painted
