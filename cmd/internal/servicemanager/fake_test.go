@@ -73,12 +73,11 @@ func (r registered) Install() error {
 }
 
 func (r registered) Uninstall() error {
-	if r.d.text != "" {
-		if err := os.Remove(r.file); err != nil {
-			return err
-		}
+	err := r.do("uninstall", func(st *controlState) { *st = controlState{} })
+	if err == nil && r.d.text != "" {
+		err = os.Remove(r.file)
 	}
-	return r.do("uninstall", func(st *controlState) { *st = controlState{} })
+	return err
 }
 
 func (r registered) Start() error {

@@ -2,9 +2,16 @@ package servicemanager
 
 import (
 	"context"
+	"time"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/svc"
+)
+
+// How long Windows is asked to wait for the service to be ready, and to end.
+const (
+	readyHint = 2 * time.Minute
+	endHint   = time.Minute
 )
 
 // RunAsService does the work of the service of Windows that this process was started as, and

@@ -3,7 +3,6 @@ package servicemanager
 import (
 	"context"
 	"os"
-	"time"
 )
 
 // Work is what a service of Windows does: it calls ready once it is ready, and returns soon after
@@ -18,9 +17,3 @@ type Work struct {
 	// takes what the runtime prints of a crash
 	Stderr *os.File
 }
-
-// How long Windows is asked to wait for the service to be ready, and to end.
-const (
-	readyHint = 2 * time.Minute
-	endHint   = time.Minute
-)

@@ -46,7 +46,7 @@ func TestCommandFor(t *testing.T) {
 
 func TestCommandKnowsItsOwnEnvironment(t *testing.T) {
 	dir := t.TempDir()
-	if got, want := Command(dir, "serve"), "waoutbox --state-dir "+quotePath(dir)+" serve"; got != want {
+	if got, want := Command(dir, "serve"), "waoutbox --state-dir "+QuotePath(dir)+" serve"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	t.Setenv("WAOUTBOX_STATE_DIR", dir)
