@@ -331,9 +331,9 @@ func TestLettersAreListedNewestFirst(t *testing.T) {
 	}
 }
 
-// TestADeliveryOfAHeldWebhookSaysWhenItIsTried: not before its webhook goes on. It said nothing, its
-// own time being over.
-func TestADeliveryOfAHeldWebhookSaysWhenItIsTried(t *testing.T) {
+// TestWhenAHeldDeliveryIsTried: not before its webhook goes on. It said nothing, its own time being
+// over.
+func TestWhenAHeldDeliveryIsTried(t *testing.T) {
 	t.Parallel()
 	f := everything()
 	f.status.Webhooks[2].Status, f.status.Webhooks[2].NextTryAt = api.WebhookHeld, time.Now().Add(3*time.Minute+30*time.Second)
