@@ -52,8 +52,5 @@ func (a *app) clockAlarms() []api.Alarm {
 	if fault == "" {
 		return nil
 	}
-	return []api.Alarm{{Code: clockAlarm, Message: "This machine's clock " + fault + ". S" + clockMend[1:]}}
+	return []api.Alarm{{Code: "clock_wrong", Message: "This machine's clock " + fault + ". S" + clockMend[1:]}}
 }
-
-// clockAlarm is the code of the alarm of a clock that is wrong.
-const clockAlarm = "clock_wrong"

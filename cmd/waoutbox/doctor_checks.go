@@ -92,7 +92,7 @@ func (d *examining) all(ctx context.Context) {
 	d.reached(examination)
 	d.deliveries(svc)
 	for _, a := range svc.Alarms {
-		if a.Code == clockAlarm && clockTold {
+		if a.Code == "clock_wrong" && clockTold {
 			continue
 		}
 		message, mend := parted(a.Message)

@@ -40,8 +40,9 @@ func (h handler) Execute(_ []string, requests <-chan svc.ChangeRequest, states c
 	states <- svc.Status{State: svc.StartPending, WaitHint: uint32(readyHint.Milliseconds())}
 	ctx, stop := context.WithCancel(h.ctx)
 	defer stop()
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- h.work.Run(ctx, func() { close(ready) }) }()
+	became, ended := make(chan struct{}), make(chan error, 1)
+	go func() { ended <- h.work.Run(ctx, func() { close(became) }) }()
+	ready := became // nil once that says nothing any more
 	for {
 		select {
 		case <-ready:
