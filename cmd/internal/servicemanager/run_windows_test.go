@@ -38,7 +38,8 @@ func TestStoppedBeforeItIsReady(t *testing.T) {
 	}
 }
 
-// What ends with an error is a crash, which Windows starts again, and not where no start would help.
+// What ends with an error is a crash, which Windows starts again, and not where no start would
+// help.
 func TestHowAServiceEnds(t *testing.T) {
 	for _, final := range []bool{true, false} {
 		crashed := false
