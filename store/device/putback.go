@@ -74,6 +74,11 @@ func (s *Store) putBack(ctx context.Context) error {
 		}
 	}()
 	own, err := s.db.Conn(ctx)
+	// database/sql gives whoever waits the error of a connection that another one asked for, also
+	// while somebody still writes
+	for errors.Is(err, ErrDisplaced) && s.db.Stats().OpenConnections > 1 && ctx.Err() == nil {
+		own, err = s.db.Conn(ctx)
+	}
 	if err != nil && !errors.Is(err, ErrDisplaced) {
 		return fmt.Errorf("wait for the users of the device store: %w", err)
 	}
@@ -178,6 +183,13 @@ func (s *Store) keepConnection(ctx context.Context) error {
 	s.place.log = nil // the new connection makes one
 	s.place.mu.Unlock()
 	conn, err := s.db.Conn(ctx)
+	// the error may be that of a connection that was asked for before
+	for errors.Is(err, ErrDisplaced) {
+		if _, lost := s.place.check(); lost != nil {
+			break
+		}
+		conn, err = s.db.Conn(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("open the device store: %w", err)
 	}
