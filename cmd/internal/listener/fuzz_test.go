@@ -29,6 +29,8 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Add("", unix(now), signed, "evt_1", body)
 	f.Add("", unix(now), "v1,other  "+signed, "evt_1", body)
+	f.Add("", unix(now), "\n"+signed, "evt_1", body)
+	f.Add("", "+"+unix(now), signed, "evt_1", body)
 	f.Add("sha256=00", unix(now), "v1,AAAA v1a,x", "evt_1", body)
 	f.Add("", "", "", "", []byte(nil))
 	f.Add("sha256=", "99999999999999999999", "v1,", "\x00", body)

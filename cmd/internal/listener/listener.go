@@ -110,8 +110,14 @@ func Verify(secret string, h http.Header, body []byte, now time.Time) error {
 			key = raw
 		}
 	}
-	want := "v1," + base64.StdEncoding.EncodeToString(mac(key, []byte(h.Get("webhook-id")+"."+h.Get("webhook-timestamp")+"."), body))
-	for _, s := range strings.Fields(h.Get("webhook-signature")) {
+	id := h.Get("webhook-id")
+	if id == "" {
+		return errors.New("there is no webhook-id")
+	}
+	// The number and not its text, and one blank between signatures, as their libraries have it:
+	// what is valid here is valid to a receiver that uses one.
+	want := "v1," + base64.StdEncoding.EncodeToString(mac(key, fmt.Appendf(nil, "%s.%d.", id, sent), body))
+	for s := range strings.SplitSeq(h.Get("webhook-signature"), " ") {
 		if hmac.Equal([]byte(want), []byte(s)) {
 			return nil
 		}

@@ -2,6 +2,9 @@ package listener_test
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
 	"net"
 	"net/http"
 	"strconv"
@@ -61,6 +64,46 @@ func TestVerify(t *testing.T) {
 		err := listener.Verify(secret, h, b, now)
 		if (err == nil) != (name == "") || err != nil && !strings.Contains(err.Error(), name) {
 			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// A delivery that the library of Standard Webhooks refuses is not valid: its receivers use that.
+// Signed each time is what the headers say in letters.
+func TestVerifyIsAsStrictAsTheLibrary(t *testing.T) {
+	t.Parallel()
+	body, now := []byte(`{"event":"x"}`), time.Now()
+	standard, err := standardwebhooks.NewWebhook(secret)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(secret, "whsec_"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range []struct {
+		id, timestamp, before, after string
+		valid                        bool
+	}{
+		{id: "evt_1", timestamp: unix(now), valid: true},
+		{id: "evt_1", timestamp: unix(now), before: "v1,other  ", after: " v2,other", valid: true},
+		{id: "evt_1", timestamp: unix(now), before: "\n"},
+		{id: "evt_1", timestamp: unix(now), before: "v1,other\t"},
+		{id: "evt_1", timestamp: unix(now), after: "\u00a0"},
+		{id: "evt_1", timestamp: "+" + unix(now)},
+		{id: "evt_1", timestamp: "0" + unix(now)},
+		{timestamp: unix(now)},
+	} {
+		m := hmac.New(sha256.New, raw)
+		m.Write([]byte(x.id + "." + x.timestamp + "." + string(body)))
+		h := http.Header{}
+		h.Set("X-Webhook-Signature", webhook.Signature([]byte(secret), body))
+		h.Set("webhook-id", x.id)
+		h.Set("webhook-timestamp", x.timestamp)
+		h.Set("webhook-signature", x.before+"v1,"+base64.StdEncoding.EncodeToString(m.Sum(nil))+x.after)
+		ours, theirs := listener.Verify(secret, h, body, now), standard.Verify(body, h)
+		if (ours == nil) != x.valid || (theirs == nil) != x.valid {
+			t.Errorf("%q: ours %v, theirs %v", h, ours, theirs)
 		}
 	}
 }
