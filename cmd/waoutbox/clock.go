@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"runtime"
 	"time"
 
 	"waoutbox/cmd/internal/term"
@@ -12,8 +13,16 @@ import (
 // five minutes on.
 const clockSkew = time.Minute
 
-// clockMend is how a clock is set right.
-const clockMend = "set it: timedatectl set-ntp true"
+// setClock is how this machine's clock is set right.
+func setClock() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "w32tm /resync"
+	case "darwin":
+		return "sudo sntp -sS time.apple.com"
+	}
+	return "timedatectl set-ntp true"
+}
 
 // clockFault says what is wrong with this machine's clock, "" for nothing: by how much it is ahead
 // of the newest event, which may be anything, and of WhatsApp's clock where that is known.
@@ -52,5 +61,5 @@ func (a *app) clockAlarms() []api.Alarm {
 	if fault == "" {
 		return nil
 	}
-	return []api.Alarm{{Code: "clock_wrong", Message: "This machine's clock " + fault + ". S" + clockMend[1:]}}
+	return []api.Alarm{{Code: "clock_wrong", Message: "This machine's clock " + fault + ". Set it: " + setClock()}}
 }

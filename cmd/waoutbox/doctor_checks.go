@@ -366,7 +366,7 @@ func (d *examining) clock(x api.Examination) (told bool) {
 	fault := clockFault(time.Duration(x.NewestEventAheadMs)*time.Millisecond, ahead)
 	switch {
 	case fault != "":
-		d.add("clock", findingProblem, fault, clockMend)
+		d.add("clock", findingProblem, fault, "set it: "+setClock())
 	case ahead == nil:
 		d.add("clock", findingOK, "is not behind the newest event; there is no other to compare it with", "")
 	default:

@@ -65,7 +65,7 @@ type Status struct {
 type backend interface {
 	name() string
 	file() string // "" keeps none
-	// takes the service in, where its file is not there, X
+	// has the service start from now on with the machine or the session, and starts nothing
 	enable(ctx context.Context) error
 	// starts it, in the place of one that it runs already
 	launch(ctx context.Context) error

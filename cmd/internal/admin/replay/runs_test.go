@@ -80,8 +80,14 @@ func (b *bench) job(rate float64) Job {
 			todo = todo[n:]
 			return items, 0, nil
 		},
-		Move: func(_ context.Context, seqs []outbox.Seq) (missing []outbox.Seq, err error) {
-			time.Sleep(b.slow)
+		Move: func(ctx context.Context, seqs []outbox.Seq) (missing []outbox.Seq, err error) {
+			if b.slow > 0 { // the bubble's time
+				select {
+				case <-time.After(b.slow):
+				case <-ctx.Done():
+					return nil, ctx.Err()
+				}
+			}
 			b.mu.Lock()
 			defer b.mu.Unlock()
 			b.endDue()
