@@ -62,6 +62,24 @@ async function attack(b, base, paths) {
   return got;
 }
 
+// held reports whether a hostile page that opens what is at base still holds the window once that
+// is there, and once its person has gone on to another page of it.
+async function held(b, base, paths) {
+  const tab = await b.context.newPage();
+  await tab.goto(`http://127.0.0.1:${evil.port}/hostile`);
+  const [opened] = await Promise.all([b.context.waitForEvent('page'), tab.evaluate((to) => { window.held = window.open(to); }, base + paths[0])]);
+  const got = [];
+  for (const at of paths) {
+    if (at !== paths[0]) await opened.evaluate((to) => { location.href = to; }, base + at);
+    await opened.waitForURL(base + at);
+    await opened.waitForLoadState();
+    got.push(!(await tab.evaluate(() => window.held.closed)) || await opened.evaluate(() => window.opener !== null));
+  }
+  await opened.close();
+  await tab.close();
+  return got;
+}
+
 let tried = 0;
 for (const extra of [['--http', '127.0.0.1:0'], []]) {
   const home = mkdtempSync(path.join(dir, 'world-'));
@@ -86,6 +104,9 @@ for (const extra of [['--http', '127.0.0.1:0'], []]) {
       const refusal = g.origin.includes('rebound.test') && g.status === 403 && /another host/.test(g.read);
       want(refusal, `${g.how} ${g.path} from ${g.origin} reads ${g.status}: ${JSON.stringify(g.read.slice(0, 300))}`);
     }
+    const holds = await held(b, root.origin, ['/page/', `/page/webhooks/${hook.id}`, '/page/events']);
+    tried += holds.length;
+    want(!holds.includes(true), `a page of another port holds the window that it opened: ${holds}`);
     want(await state() === before, `something was changed:\n${before}\n${await state()}`);
     // the session lives, so that it was there to be used
     const own = await b.page.evaluate(async (u) => { const r = await fetch(u); return [r.status, await r.text()]; }, root.href);
@@ -94,6 +115,7 @@ for (const extra of [['--http', '127.0.0.1:0'], []]) {
     if (extra.length > 0) {
       const open_ = await attack(b, `http://127.0.0.1:${open.port}`, ['/', '/stream']);
       for (const how of ['fetch', 'xhr', 'eventsource']) want(open_.some((g) => g.how === how && g.read?.includes('secret')), `the attack by ${how} fails on a server that lets it`);
+      want(!(await held(b, `http://127.0.0.1:${open.port}`, ['/', '/other'])).includes(false), 'no page holds a window of a server that lets it');
       want(changed >= 8, `only ${changed} posts reached a server that lets them`);
     }
   } finally {

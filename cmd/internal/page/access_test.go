@@ -251,3 +251,27 @@ func TestAssetsAreKept(t *testing.T) {
 		}
 	}
 }
+
+// TestWindowsOfOthersAreCutOff: of a page that another origin opened, or may have. A page that its
+// person opened, or came to from another one of it, is painted in the process that is there.
+func TestWindowsOfOthersAreCutOff(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	for from, want := range map[string]string{"cross-site": "same-origin", "same-site": "same-origin", "": "same-origin", "new-word": "same-origin", "none": "", "same-origin": ""} {
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, b.base+Root, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if from != "" {
+			req.Header.Set("Sec-Fetch-Site", from)
+		}
+		resp, err := b.http.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.read(resp)
+		if got := resp.Header.Get("Cross-Origin-Opener-Policy"); resp.StatusCode != http.StatusOK || got != want {
+			t.Errorf("%q: %d, %q", from, resp.StatusCode, got)
+		}
+	}
+}

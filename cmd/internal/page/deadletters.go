@@ -130,7 +130,7 @@ type letterRow struct {
 }
 
 // lettersShown is how many dead letters a page shows.
-const lettersShown = 50
+const lettersShown = 25
 
 func (c *call) deadLetters() (shown, error) {
 	st, err := c.status()

@@ -59,7 +59,7 @@ type way struct {
 
 // The search looks at the log until it has so many.
 const (
-	eventsShown  = 50
+	eventsShown  = 25
 	searchLength = 256
 )
 

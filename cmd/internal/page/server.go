@@ -141,7 +141,7 @@ func (s *Server) contained(doing string, f func() error) (err error) {
 
 // ServeHTTP serves what lies below Root. Whoever calls it has checked Host and Origin.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	setHeaders(w.Header(), s.policy)
+	setHeaders(w.Header(), r, s.policy)
 	s.mux.ServeHTTP(w, r)
 }
 
