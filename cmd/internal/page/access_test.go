@@ -254,6 +254,8 @@ func TestAssetsAreKept(t *testing.T) {
 
 // TestWindowsOfOthersAreCutOff: of a page that another origin opened, or may have. A page that its
 // person opened, or came to from another one of it, is painted in the process that is there.
+//
+// Mutation of access.go: who opened a page from another origin holds its window.
 func TestWindowsOfOthersAreCutOff(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
