@@ -106,10 +106,16 @@ func (f *Fake) Trim(ctx context.Context, before time.Time, limit int) (n int, mo
 		return 0, false, err
 	}
 	defer f.mu.Unlock()
-	limit, young := page(limit), false
-	all := slices.Clone(f.evs)
-	f.evs = slices.DeleteFunc(f.evs, func(e outbox.Event) bool {
-		if young = young || !created(e).Before(before) && !(wrong(e) && oldBehind(all, e, before)); young || more {
+	limit = page(limit)
+	// what is behind the first that is too young stays
+	old := slices.IndexFunc(f.evs, func(e outbox.Event) bool {
+		return !created(e).Before(before) && !(wrong(e) && oldBehind(f.evs, e, before))
+	})
+	if old < 0 {
+		old = len(f.evs)
+	}
+	left := slices.DeleteFunc(f.evs[:old:old], func(e outbox.Event) bool {
+		if more {
 			return false
 		}
 		for _, s := range f.subs {
@@ -124,6 +130,7 @@ func (f *Fake) Trim(ctx context.Context, before time.Time, limit int) (n int, mo
 		f.whole = max(f.whole, e.Seq+1)
 		return true
 	})
+	f.evs = slices.Delete(f.evs, len(left), old)
 	return n, more, nil
 }
 
