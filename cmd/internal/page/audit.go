@@ -14,6 +14,7 @@ import (
 // audit: who changed what.
 type audit struct {
 	Rows    []auditRow
+	ListErr string // why the trail cannot be read, or no further than to Rows
 	Older   template.URL
 	Newest  template.URL
 	Who     []option
@@ -55,8 +56,9 @@ func (c *call) audit() (shown, error) {
 	}
 	for range auditParts {
 		page, err := c.s.o.Service.Audit(c.ctx(), q)
-		if err != nil {
-			return shown{}, err
+		if m.ListErr = c.unread(err); err != nil {
+			q.Cursor = ""
+			break
 		}
 		for _, r := range page.Items {
 			if c.auditWants(r) {

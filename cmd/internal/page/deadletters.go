@@ -22,7 +22,8 @@ type deadLetters struct {
 	Replays []replayRow
 	// one that is under way; nil is none
 	Searching *searching
-	Stopped   string // how far one was that somebody stopped
+	Stopped   string       // how far one was that somebody stopped
+	SearchOn  template.URL // the query that goes on with it
 	Groups    []groupRow
 	GroupErr  string
 	Letters   []letterRow
@@ -132,6 +133,9 @@ type letterRow struct {
 // lettersShown is how many dead letters a page shows.
 const lettersShown = 25
 
+// PerPage is how many of its dead letters one page of the list shows.
+func (deadLetters) PerPage() int { return lettersShown }
+
 func (c *call) deadLetters() (shown, error) {
 	st, err := c.status()
 	if err != nil {
@@ -140,8 +144,7 @@ func (c *call) deadLetters() (shown, error) {
 	m := deadLetters{Total: st.Dead, Q: c.input("q"), Query: queryOf(c.filterQuery())}
 	f, err := c.letterFilter()
 	if err != nil {
-		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: err.Error()}
-		f = api.DeadLetterFilter{}
+		f = m.all(c, err)
 	}
 	m.Heading = term.Plural(st.Dead, "dead letter", "dead letters")
 	m.Lead = c.deadLead(st)
@@ -152,7 +155,10 @@ func (c *call) deadLetters() (shown, error) {
 	}
 	groups, found := all, (*lettersFound)(nil)
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
-		if groups, found, err = c.narrowed(&m, f, all, st.Dead); err != nil {
+		groups, found, err = c.narrowed(&m, f, all, st.Dead)
+		if refused(err) {
+			f, groups, err = m.all(c, err), all, nil
+		} else if err != nil {
 			m.GroupErr = err.Error()
 		}
 	}
@@ -169,12 +175,16 @@ func (c *call) deadLetters() (shown, error) {
 		return shown{Title: m.Heading, Model: m}, nil
 	}
 	if err := c.listLetters(&m, f, st, n, found); err != nil {
-		if api.CodeOf(err) != api.CodeInternal {
-			return shown{}, err
-		}
 		m.ListErr = err.Error()
 	}
 	return shown{Title: m.Heading, Model: m}, nil
+}
+
+// all has the page show all dead letters, and why the filter is not applied. It returns the filter
+// that does so.
+func (m *deadLetters) all(c *call, why error) api.DeadLetterFilter {
+	c.found, m.Query = notUnderstood(why), ""
+	return api.DeadLetterFilter{}
 }
 
 // matching counts what f selects, of which groups is the summary unless f names them one by one.

@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"waoutbox/cmd/internal/page/view"
 	"waoutbox/cmd/internal/term"
@@ -49,7 +51,7 @@ func (c *call) askRotate() (dialog, error) {
 		return d, err
 	}
 	if !w.Signed {
-		d.Warn, d.Submit = "This webhook has no secret, so there is none to rotate. Give it one in the terminal: "+c.s.o.Command("webhook", "add", term.Quote(w.ID), "--generate-secret"), ""
+		d.Warn, d.Submit = "This webhook has no secret, so there is none to rotate. Give it one in the terminal: "+c.givesSecret(w), ""
 		return d, err
 	}
 	d.Texts = []string{"A new secret is made and shown once. For 24 h:"}
@@ -93,7 +95,9 @@ type selection struct {
 	command string  // the arguments that select the same
 }
 
-func (c *call) selection() (selection, error) {
+// selection reads which dead letters a form is about. A filter that names no end ends at until; the
+// zero time is none.
+func (c *call) selection(until time.Time) (selection, error) {
 	ids := c.r.Form["id"]
 	sel := selection{}
 	if len(ids) > 0 && c.r.Form.Get("all") == "" {
@@ -118,14 +122,17 @@ func (c *call) selection() (selection, error) {
 		sel.command = strings.Join(quoted(sel.filter.IDs), " ")
 		return sel, nil
 	}
-	sel.all = !sel.filter.Narrows()
-	for _, name := range append(filterNames(), "until") {
+	if sel.filter.Until.IsZero() {
+		sel.filter.Until = until
+	}
+	f := sel.filter
+	sel.all = !f.Narrows()
+	for _, name := range filterNames() {
 		if v := c.input(name); v != "" {
 			sel.fields = append(sel.fields, field{name, v})
 		}
 	}
 	sel.fields = append(sel.fields, field{"all", "1"})
-	f := sel.filter
 	words := []string{}
 	for _, flag := range [][2]string{{"--url", f.Webhook}, {"--reason", f.Reason}, {"--event", f.Event}, {"--chat", f.Chat}} {
 		if flag[1] != "" {
@@ -133,7 +140,11 @@ func (c *call) selection() (selection, error) {
 		}
 	}
 	if !f.Since.IsZero() {
-		words = append(words, "--since", f.Since.UTC().Format("2006-01-02T15:04:05Z"))
+		words = append(words, "--since", moment(f.Since))
+	}
+	if !f.Until.IsZero() {
+		words = append(words, "--until", moment(f.Until))
+		sel.fields = append(sel.fields, field{"until", moment(f.Until)})
 	}
 	if len(words) == 0 {
 		words = []string{"--all"}
@@ -141,6 +152,9 @@ func (c *call) selection() (selection, error) {
 	sel.command = strings.Join(words, " ")
 	return sel, nil
 }
+
+// moment is a time as forms and commands take it, to the millisecond.
+func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999Z") }
 
 func quoted(words []string) []string {
 	out := make([]string, len(words))
@@ -154,7 +168,7 @@ func (c *call) askReplay() (dialog, error) {
 	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
-	sel, err := c.selection()
+	sel, err := c.selection(time.Time{})
 	if err != nil {
 		return dialog{}, err
 	}
@@ -232,15 +246,10 @@ func (c *call) askPurge() (dialog, error) {
 	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
-	sel, err := c.selection()
+	// what dies from now on is in no number that is shown here
+	sel, err := c.selection(c.clock.Now.Truncate(time.Millisecond))
 	if err != nil {
 		return dialog{}, err
-	}
-	if len(sel.filter.IDs) == 0 && sel.filter.Until.IsZero() {
-		// what dies from now on is in no number that is shown here
-		sel.filter.Until = c.clock.Now.UTC()
-		sel.fields = append(sel.fields, field{"until", sel.filter.Until.Format("2006-01-02T15:04:05.999999999Z")})
-		sel.all = false
 	}
 	plan, err := c.s.o.Service.Purge(c.ctx(), api.PurgeRequest{DeadLetterFilter: sel.filter, All: sel.all, DryRun: true})
 	if err != nil {
@@ -252,9 +261,7 @@ func (c *call) askPurge() (dialog, error) {
 		Fields: sel.fields, Command: c.s.o.Command("deadletter", "purge", sel.command, "--yes"),
 		Texts: []string{"Their bodies, attempts and answers are deleted and can never be replayed. Their webhooks never get these events. Other dead letters are not touched."},
 	}
-	if words := c.filterWords(sel.filter); words != "" && len(sel.filter.IDs) == 0 {
-		d.Items = []string{"all " + term.Count(n) + " of: " + words}
-	}
+	d.Items = c.whose(sel, plan)
 	if n > manyLetters {
 		d.Must = n
 	}
@@ -262,6 +269,35 @@ func (c *call) askPurge() (dialog, error) {
 		d.Heading, d.Submit, d.Texts = "Nothing to delete", "", []string{"None of what was selected is dead any more."}
 	}
 	return d, nil
+}
+
+// whose says of which webhooks the dead letters are that a purge deletes.
+func (c *call) whose(sel selection, plan api.PurgeResult) (out []string) {
+	if len(sel.filter.IDs) == 0 {
+		if words := c.filterWords(sel.filter); words != "" {
+			return []string{"all " + term.Count(plan.Purged) + " of: " + words}
+		}
+		return []string{"all " + term.Count(plan.Purged) + ", of every webhook, removed ones too"}
+	}
+	count, order := map[string]int64{}, []string{}
+	for _, id := range sel.filter.IDs {
+		if slices.Contains(plan.Missing, id) {
+			continue
+		}
+		hook, _, _ := cutLast(strings.TrimPrefix(id, "dl_"), '_')
+		if count[hook]++; count[hook] == 1 {
+			order = append(order, hook)
+		}
+	}
+	names := c.names()
+	for _, hook := range order {
+		of := term.Clean(hook)
+		if names[hook] != "" {
+			of = names[hook] + " (" + of + ")"
+		}
+		out = append(out, term.Count(count[hook])+" of "+of)
+	}
+	return out
 }
 
 func (c *call) askReplayEvents() (dialog, error) {

@@ -128,16 +128,7 @@ func (c *call) events() (shown, error) {
 		want = eventSearch{}
 	}
 	found, err := c.findEvents(&m, key, want, st)
-	if err != nil {
-		switch api.CodeOf(err) {
-		case api.CodeInvalidArguments, api.CodeInvalidEvents:
-			c.found = notUnderstood(err)
-		case api.CodeInternal:
-			m.ListErr = err.Error()
-		default:
-			return shown{}, err
-		}
-	}
+	m.ListErr = c.unread(err)
 	m.Looked = found.looked(m.Kept)
 	names := view.Names(st.Webhooks)
 	for _, ev := range found.events {
@@ -175,11 +166,6 @@ func (m *events) head(next uint64) {
 	default:
 		m.Heading = fmt.Sprintf("%s of %s events match", term.Count(n), term.Count(m.Kept))
 	}
-}
-
-// notUnderstood says why a search is not made as it was typed.
-func notUnderstood(err error) *notice {
-	return &notice{State: view.State{Class: "warn", Word: "The search was not understood"}, Text: err.Error()}
 }
 
 // choose takes what is looked for as a query, and returns it with the place in the log.

@@ -12,6 +12,7 @@ type live struct {
 	Rate     int64 // events of the last minute
 	Known    bool
 	Rows     []eventRow
+	ListErr  string // why the log cannot be read
 	Events   []option
 	Webhooks []option
 	Outcomes []option
@@ -44,12 +45,7 @@ func (c *call) live() (shown, error) {
 		return shown{Title: "Live", Model: m}, nil
 	}
 	list, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{EventFilter: c.liveFilter(), Backward: true, Limit: liveShown, Bodies: true})
-	if err != nil {
-		if api.CodeOf(err) != api.CodeInvalidArguments && api.CodeOf(err) != api.CodeInvalidEvents {
-			return shown{}, err
-		}
-		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: err.Error()}
-	}
+	m.ListErr = c.unread(err)
 	c.last = list.Last
 	attempts := c.lastAttempts(st)
 	for _, ev := range list.Items {

@@ -40,7 +40,7 @@ func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
 	known := map[string]bool{}
-	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v", "from_zone", "to_zone") {
+	for _, name := range append(filterNames(), "all", "id", "on", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v", "from_zone", "to_zone") {
 		known[name] = true
 	}
 	for _, path := range everyPath() {
@@ -264,12 +264,15 @@ func TestWhatCannotBeRead(t *testing.T) {
 	f := everything()
 	b := open(t, f)
 	f.fail = api.Errorf(api.CodeInternal, "a part of outbox.db cannot be read")
-	for path, want := range map[string]int{"deadletters": http.StatusOK, "events": http.StatusOK, "events?q=text": http.StatusOK, "live": http.StatusInternalServerError, "audit": http.StatusInternalServerError, "webhooks/wh_9QRT": http.StatusOK} {
+	for path, part := range map[string]string{
+		"deadletters": "Filter dead letters", "events": "Search events", "events?q=text": "Search events", "live": "Filter live events", "audit": "Filter the audit trail", "audit?who=mcp": "Filter the audit trail",
+		"webhooks/wh_9QRT": "Settings",
+	} {
 		status, text := b.get(path)
-		if none := regexp.MustCompile("No dead letter|No event|events? match|Nothing is dead|None: everything|None yet").FindString(text); none != "" {
+		if none := regexp.MustCompile("No dead letter|No event|events? match|Nothing is dead|None: everything|None yet|None of the newest|Nothing matches|Nothing is recorded").FindString(text); none != "" {
 			t.Errorf("%s says %q of what it could not read", path, none)
 		}
-		if status != want || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, "Overview") {
+		if status != http.StatusOK || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, part) {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
 	}
@@ -279,6 +282,38 @@ func TestWhatCannotBeRead(t *testing.T) {
 	for _, path := range []string{"webhooks/wh_NONE", "deadletters/dl_wh_9QRT_8", "nothing", "webhooks/wh_9QRT/nothing"} {
 		if status, text := b.get(path); status != http.StatusNotFound || !strings.Contains(text, "Not found") {
 			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
+
+// TestAFilterThatIsNotUnderstood: the page says so, and is there with its filter.
+func TestAFilterThatIsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	for _, path := range []string{"deadletters?q=nobody", "deadletters?until=soon", "deadletters?q=evt_8"} {
+		status, text := b.get(path)
+		if status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || !strings.Contains(text, "Filter dead letters") || !strings.Contains(text, "dl_wh_9QRT_7") || strings.Contains(text, "all=1&amp;q=") {
+			t.Errorf("%s: %d\n%s", path, status, text)
+		}
+	}
+	f.fail = api.Errorf(api.CodeInvalidEvents, "unknown event")
+	for _, path := range []string{"events?event=x", "live?event=x"} {
+		if status, text := b.get(path); status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || strings.Contains(text, "cannot be read now") {
+			t.Errorf("%s: %d\n%s", path, status, text)
+		}
+	}
+}
+
+// TestAWebhookWithoutASecret: its page says what that means, and how it gets one.
+func TestAWebhookWithoutASecret(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.status.Webhooks[1].Signed = false
+	b := open(t, f)
+	for id, want := range map[string]string{"wh_9QRT": "webhook add wh_9QRT --generate-secret", "wh_7K2M": "webhook show wh_7K2M --verify node"} {
+		if _, text := b.get("webhooks/" + id); !strings.Contains(text, want) || strings.Contains(text, "It has no secret") != (id == "wh_9QRT") {
+			t.Errorf("%s: no %q on\n%s", id, want, text)
 		}
 	}
 }
@@ -303,7 +338,7 @@ func TestLettersAreListedNewestFirst(t *testing.T) {
 		var order []string
 		for path != "" {
 			_, text := b.get(path)
-			if sorted := strings.Contains(text, "newest first, 50 a page"); sorted != (n <= sortedLetters) {
+			if sorted := strings.Contains(text, "newest first, 25 a page"); sorted != (n <= sortedLetters) {
 				t.Fatalf("of %d: said to be sorted %v", n, sorted)
 			}
 			for _, m := range shown.FindAllStringSubmatch(text, -1) {
