@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"waoutbox/outbox/api"
 )
@@ -98,6 +99,7 @@ func TestTheCommandBesideAButton(t *testing.T) {
 		"deadletters/replay?all=1&rate=5&keep_going=1":                               "deadletter replay --all --rate 5 --keep-going",
 		"deadletters/replay?id=dl_wh_9QRT_7&rate=0.5":                                "deadletter replay dl_wh_9QRT_7 --rate 0.5",
 		"events/replay?id=7":                                                         "event replay 7 --url wh_7K2M",
+		"events/replay?id=7&id=8&id=9&id=10":                                         "event replay 7 8 9 10 --url wh_7K2M",
 		"events/replay?id=7&webhook=wh_9QRT&rate=0":                                  "event replay 7 --url wh_9QRT --rate 0",
 		"webhooks/wh_9QRT/remove":                                                    "webhook remove wh_9QRT",
 		"webhooks/wh_9QRT/remove?purge=1":                                            "webhook remove wh_9QRT --purge",
@@ -113,6 +115,23 @@ func TestTheCommandBesideAButton(t *testing.T) {
 	_, _, text := b.post("deadletters/replay", b.form("all", "1", "rate", "fast", "keep_going", "1"))
 	if !strings.Contains(text, `data-same="waoutbox deadletter replay --all">waoutbox deadletter replay --all --rate fast --keep-going<`) || !strings.Contains(text, `data-flag="--keep-going" checked`) {
 		t.Errorf("what was chosen is gone after a refusal:\n%s", text)
+	}
+}
+
+// TestWhatAsksNamesTheAddress: of the webhook that is changed, without its query.
+func TestWhatAsksNamesTheAddress(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	for _, rotating := range []bool{false, true} {
+		if rotating {
+			f.change(func() { f.status.Webhooks[1].RotationUntil = time.Now().Add(time.Hour) })
+		}
+		for _, what := range []string{"pause", "resume", "rotate-secret", "remove"} {
+			if _, text := b.get("webhooks/wh_9QRT/" + what); !strings.Contains(text, " https://crm.example.com/hooks/wa") || strings.Contains(text, "secret-in-query") {
+				t.Errorf("%s does not name the address:\n%s", what, text)
+			}
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ type audit struct {
 	What    []option
 	Since   []option
 	Q       string
-	Filter  bool
+	Words   string // what is selected; "" without a filter
 	Command string
 }
 
@@ -32,7 +32,6 @@ type auditRow struct {
 	Object    string
 	Hook      bool // Object is a webhook
 	Detail    string
-	Refused   bool
 }
 
 // The page looks at the trail until it has so many, and at so many parts of it at most.
@@ -49,9 +48,9 @@ func (c *call) audit() (shown, error) {
 		Q:       c.input("q"),
 		Command: c.s.o.Command("audit"),
 	}
-	m.Filter = c.input("who")+c.input("what")+c.input("since")+m.Q != ""
+	m.Words = c.words(chosen{"who", "", m.Who}, chosen{"what", "", m.What}, chosen{"since", "", m.Since}, chosen{"q", "", nil})
 	q := api.AuditQuery{Since: c.since(c.input("since")), Cursor: c.input("cursor"), Limit: 256}
-	if !m.Filter {
+	if m.Words == "" {
 		q.Limit = auditShown
 	}
 	for range auditParts {
@@ -97,7 +96,7 @@ func (c *call) auditWants(r api.AuditRecord) bool {
 }
 
 func (c *call) auditRow(r api.AuditRecord) auditRow {
-	out := auditRow{At: c.clock.Ago(r.At), Did: view.Did(r.Operation), Object: c.text(view.Line(r.About())), Refused: r.Outcome != api.AuditDone}
+	out := auditRow{At: c.clock.Ago(r.At), Did: view.Did(r.Operation), Object: c.text(view.Line(r.About()))}
 	out.Who, out.More = view.Who(r)
 	out.Hook = strings.HasPrefix(r.Object, "wh_")
 	parts := []string{}

@@ -30,12 +30,12 @@ type deadLetters struct {
 	ListErr   string // why the list cannot be read
 	Matching  string // how many the filter selects now; "" that is not known
 	Total     int64
-	Sorted    bool  // the newest first
-	First     int64 // number of the first that is shown
+	Sorted    bool // the newest first
 	Older     template.URL
 	Newest    template.URL // back to the first page
 	Filter    string       // what is selected, in words; "" without a filter
 	Query     template.URL // the filter as a query, for the forms
+	Command   string       // that lists the same
 	Webhooks  []option
 	Reasons   []option
 	Events    []option
@@ -119,15 +119,14 @@ func groupsKey(f api.DeadLetterFilter) string {
 
 // letterRow is one dead letter.
 type letterRow struct {
-	ID, Event    string
-	Who          view.Message
-	Text         string
-	Attempts     int64
-	Died         view.Time
-	Name, Title  string
-	Webhook      string
-	Unreplayable string
-	Count        int64
+	ID, Event   string
+	Who         sender
+	Text        string
+	Attempts    int64
+	Died        view.Time
+	Name, Title string
+	Webhook     string
+	Count       int64
 }
 
 // lettersShown is how many dead letters a page shows.
@@ -170,6 +169,9 @@ func (c *call) deadLetters() (shown, error) {
 	}
 	if whole := found == nil || found.whole; err == nil && m.GroupErr == "" && whole {
 		m.Matching = term.Count(n)
+	}
+	if c.narrows(f) {
+		m.Filter = c.filterWords(f)
 	}
 	if c.streaming { // the list changes only when it is asked for
 		return shown{Title: m.Heading, Model: m}, nil
@@ -251,12 +253,12 @@ func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status
 		return err
 	}
 	m.Sorted = sorted
+	if len(f.IDs) == 0 {
+		m.Command = c.lists("deadletter", filterFlags(f))
+	}
 	names := view.Names(st.Webhooks)
 	for _, l := range list.Items {
 		m.Letters = append(m.Letters, c.letterRow(l, names))
-	}
-	if c.narrows(f) {
-		m.Filter = c.filterWords(f)
 	}
 	if list.NextCursor != "" {
 		older := c.filterQuery()
@@ -427,7 +429,7 @@ func (c *call) groupRows(groups []api.DeadLetterGroup, st api.Status) []groupRow
 func (c *call) letterRow(l api.DeadLetter, names map[string]string) letterRow {
 	r := letterRow{
 		ID: term.Clean(l.ID), Event: view.Line(l.Event), Text: view.LastError(l.LastError), Attempts: int64(l.Attempts), Died: c.clock.Ago(l.FailedAt),
-		Name: names[l.Webhook], Title: view.AddressOf(l.URL).Title(), Webhook: term.Clean(l.Webhook), Unreplayable: l.Unreplayable, Count: l.Count,
+		Name: names[l.Webhook], Title: view.AddressOf(l.URL).Title(), Webhook: term.Clean(l.Webhook), Count: l.Count,
 	}
 	if r.Name == "" {
 		r.Name = view.ShortName(l.URL)

@@ -42,11 +42,11 @@ func (c *call) askResume() (dialog, error) {
 }
 
 func (c *call) askRotate() (dialog, error) {
-	w, _, err := c.hook()
+	w, where, err := c.hook()
 	d := dialog{Heading: "Rotate the secret of " + term.Clean(w.ID) + "?", Submit: "Make a new secret", Back: hookPath(w.ID), Command: c.s.o.Command("webhook", "rotate-secret", term.Quote(w.ID))}
 	if !w.RotationUntil.IsZero() {
 		d.Heading, d.Submit, d.Fields = "End the rotation of "+term.Clean(w.ID)+"?", "Use the new secret alone", []field{{"promote", "1"}}
-		d.Texts = []string{"The secret before stops working at once. Do this when the receiver has the new one."}
+		d.Texts = []string{"The secret before stops working at once. Do this when " + where + " has the new one."}
 		d.Command += " --promote"
 		return d, err
 	}
@@ -54,7 +54,7 @@ func (c *call) askRotate() (dialog, error) {
 		d.Warn, d.Submit = "This webhook has no secret, so there is none to rotate. Give it one in the terminal: "+c.givesSecret(w), ""
 		return d, err
 	}
-	d.Texts = []string{"A new secret is made and shown once. For 24 h:"}
+	d.Texts = []string{"A new secret is made and shown once. For 24 h, of what is sent to " + where + ":"}
 	d.Items = []string{"webhook-signature carries both signatures, the new one first;", "X-Webhook-Signature stays on the old secret."}
 	return d, err
 }
@@ -105,10 +105,7 @@ func (c *call) selection(until time.Time) (selection, error) {
 		for _, id := range ids {
 			sel.fields = append(sel.fields, field{"id", id})
 		}
-		sel.command = strings.Join(quoted(ids[:min(len(ids), 3)]), " ")
-		if len(ids) > 3 {
-			sel.command += " …"
-		}
+		sel.command = quoted(ids)
 		return sel, nil
 	}
 	var err error
@@ -119,32 +116,22 @@ func (c *call) selection(until time.Time) (selection, error) {
 		for _, id := range sel.filter.IDs {
 			sel.fields = append(sel.fields, field{"id", id})
 		}
-		sel.command = strings.Join(quoted(sel.filter.IDs), " ")
+		sel.command = quoted(sel.filter.IDs)
 		return sel, nil
 	}
 	if sel.filter.Until.IsZero() {
 		sel.filter.Until = until
 	}
-	f := sel.filter
-	sel.all = !f.Narrows()
+	sel.all = !sel.filter.Narrows()
 	for _, name := range filterNames() {
 		if v := c.input(name); v != "" {
 			sel.fields = append(sel.fields, field{name, v})
 		}
 	}
 	sel.fields = append(sel.fields, field{"all", "1"})
-	words := []string{}
-	for _, flag := range [][2]string{{"--url", f.Webhook}, {"--reason", f.Reason}, {"--event", f.Event}, {"--chat", f.Chat}} {
-		if flag[1] != "" {
-			words = append(words, flag[0], term.Quote(flag[1]))
-		}
-	}
-	if !f.Since.IsZero() {
-		words = append(words, "--since", moment(f.Since))
-	}
-	if !f.Until.IsZero() {
-		words = append(words, "--until", moment(f.Until))
-		sel.fields = append(sel.fields, field{"until", moment(f.Until)})
+	words := filterFlags(sel.filter)
+	if !sel.filter.Until.IsZero() {
+		sel.fields = append(sel.fields, field{"until", moment(sel.filter.Until)})
 	}
 	if len(words) == 0 {
 		words = []string{"--all"}
@@ -153,15 +140,9 @@ func (c *call) selection(until time.Time) (selection, error) {
 	return sel, nil
 }
 
-// moment is a time as forms and commands take it, to the millisecond.
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.999Z") }
-
-func quoted(words []string) []string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = term.Quote(w)
-	}
-	return out
+// filterFlags are the flags of the command line that select the same.
+func filterFlags(f api.DeadLetterFilter) []string {
+	return flags(f.Since, f.Until, "--url", f.Webhook, "--reason", f.Reason, "--event", f.Event, "--chat", f.Chat)
 }
 
 func (c *call) askReplay() (dialog, error) {
@@ -324,8 +305,7 @@ func (c *call) askReplayEvents() (dialog, error) {
 	for _, id := range ids {
 		d.Fields = append(d.Fields, field{"id", id})
 	}
-	shown := quoted(ids[:min(len(ids), 3)])
-	d.Command = c.s.o.Command("event", "replay", strings.Join(shown, " "))
+	d.Command = c.s.o.Command("event", "replay", quoted(ids))
 	return d, nil
 }
 

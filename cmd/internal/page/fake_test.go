@@ -129,6 +129,12 @@ func (f *fakeService) DeadLetterSummary(_ context.Context, q api.DeadLetterFilte
 	if err := f.refused(q); err != nil {
 		return nil, err
 	}
+	if q.Webhook == "wh_NONE" {
+		return nil, nil
+	}
+	if q.Webhook == "wh_GONE" {
+		return []api.DeadLetterGroup{{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: now, Last: now}}, f.fail
+	}
 	return []api.DeadLetterGroup{
 		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa?token=secret-in-query", Reason: "503", Count: 42 + f.died, First: now.Add(-time.Hour), Last: now},
 		{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: now, Last: now},

@@ -17,7 +17,7 @@ type live struct {
 	Webhooks []option
 	Outcomes []option
 	Chat     string
-	Filter   bool
+	Words    string // what is selected; "" without a filter
 	Command  string
 }
 
@@ -37,7 +37,7 @@ func (c *call) live() (shown, error) {
 	}
 	m.Webhooks = options(c.input("url"), hooks...)
 	m.Outcomes = options(c.input("outcome"), [2]string{"", "Any"}, [2]string{"failure", "Only with a failure"})
-	m.Filter = c.input("event")+c.input("url")+c.input("outcome")+m.Chat != ""
+	m.Words = c.words(chosen{"event", "", m.Events}, chosen{"url", "", m.Webhooks}, chosen{"chat", "", nil}, chosen{"outcome", "", m.Outcomes})
 	if c.s.o.LastMinute != nil {
 		m.Rate, m.Known = c.s.o.LastMinute(c.clock.Now), true
 	}

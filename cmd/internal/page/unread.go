@@ -21,7 +21,7 @@ func (c *call) unread(err error) string {
 // refused reports whether a list was not made because of what was asked for.
 func refused(err error) bool {
 	switch api.CodeOf(err) {
-	case api.CodeInvalidArguments, api.CodeInvalidEvents, api.CodeNotFound:
+	case api.CodeInvalidArguments, api.CodeInvalidEvents, api.CodeNotFound, api.CodeWebhookNotFound:
 		return true
 	}
 	return false

@@ -13,7 +13,6 @@ import (
 // webhookModel is one webhook: why it stands as it does, what happened lately, its settings.
 type webhookModel struct {
 	Webhook  api.Webhook
-	Removed  bool // its settings are gone; what is left are its dead letters
 	ID       string
 	Heading  string
 	State    view.State
