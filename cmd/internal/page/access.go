@@ -152,7 +152,11 @@ func (c *call) fail(err error) {
 	status := http.StatusInternalServerError
 	p := problem{Heading: "This could not be shown", Text: err.Error(), Again: true}
 	none := &notFound{}
-	switch code := api.CodeOf(err); {
+	code := api.CodeOf(err)
+	if groups, err := c.lettersLeft(code); err == nil && len(groups) > 0 {
+		p.Letters = groups[0].Webhook
+	}
+	switch {
 	case errors.As(err, &none), code == api.CodeNotFound, code == api.CodeWebhookNotFound:
 		status, p.Heading, p.Again = http.StatusNotFound, "Not found", false
 	case code != api.CodeInternal:
@@ -162,6 +166,15 @@ func (c *call) fail(err error) {
 	if err := c.render("problem", p); err != nil {
 		c.s.o.Log.Warn("a page could not be made", "path", api.PathWithoutURL(c.r.URL.Path), "error", err)
 	}
+}
+
+// lettersLeft returns the dead letters of the webhook that a page was asked of and that is none, or
+// none any more.
+func (c *call) lettersLeft(code api.Code) ([]api.DeadLetterGroup, error) {
+	if id := c.pathID(); code == api.CodeWebhookNotFound && id != "" {
+		return c.s.o.Service.DeadLetterSummary(c.ctx(), api.DeadLetterFilter{Webhook: id})
+	}
+	return nil, nil
 }
 
 // openSession turns a link into a session.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"waoutbox/cmd/internal/page/view"
 	"waoutbox/cmd/internal/term"
@@ -130,7 +131,7 @@ func (c *call) pace() (api.ReplayPace, error) {
 }
 
 func (c *call) replay() (string, error) {
-	sel, err := c.selection()
+	sel, err := c.selection(time.Time{})
 	if err != nil {
 		return "", err
 	}
@@ -178,7 +179,7 @@ func (s *Server) stopReplay(c *call) error {
 }
 
 func (c *call) purge() (string, error) {
-	sel, err := c.selection()
+	sel, err := c.selection(time.Time{})
 	if err != nil {
 		return "", err
 	}

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"waoutbox/outbox/api"
 )
@@ -93,16 +94,19 @@ func TestTheCommandBesideAButton(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
 	for path, want := range map[string]string{
-		"deadletters/replay?all=1":                            "deadletter replay --all",
-		"deadletters/replay?all=1&rate=20":                    "deadletter replay --all",
-		"deadletters/replay?all=1&rate=5&keep_going=1":        "deadletter replay --all --rate 5 --keep-going",
-		"deadletters/replay?id=dl_wh_9QRT_7&rate=0.5":         "deadletter replay dl_wh_9QRT_7 --rate 0.5",
-		"events/replay?id=7":                                  "event replay 7 --url wh_7K2M",
-		"events/replay?id=7&webhook=wh_9QRT&rate=0":           "event replay 7 --url wh_9QRT --rate 0",
-		"webhooks/wh_9QRT/remove":                             "webhook remove wh_9QRT",
-		"webhooks/wh_9QRT/remove?purge=1":                     "webhook remove wh_9QRT --purge",
-		"webhooks/wh_9QRT/resume?skip=1":                      "webhook resume wh_9QRT --skip-to-now",
-		"deadletters/purge?id=dl_wh_9QRT_7&rate=5&keep_going": "deadletter purge dl_wh_9QRT_7 --yes",
+		"deadletters/replay?all=1":                                                   "deadletter replay --all",
+		"deadletters/replay?all=1&rate=20":                                           "deadletter replay --all",
+		"deadletters/replay?all=1&rate=5&keep_going=1":                               "deadletter replay --all --rate 5 --keep-going",
+		"deadletters/replay?id=dl_wh_9QRT_7&rate=0.5":                                "deadletter replay dl_wh_9QRT_7 --rate 0.5",
+		"events/replay?id=7":                                                         "event replay 7 --url wh_7K2M",
+		"events/replay?id=7&id=8&id=9&id=10":                                         "event replay 7 8 9 10 --url wh_7K2M",
+		"events/replay?id=7&webhook=wh_9QRT&rate=0":                                  "event replay 7 --url wh_9QRT --rate 0",
+		"webhooks/wh_9QRT/remove":                                                    "webhook remove wh_9QRT",
+		"webhooks/wh_9QRT/remove?purge=1":                                            "webhook remove wh_9QRT --purge",
+		"webhooks/wh_9QRT/resume?skip=1":                                             "webhook resume wh_9QRT --skip-to-now",
+		"deadletters/purge?id=dl_wh_9QRT_7&rate=5&keep_going":                        "deadletter purge dl_wh_9QRT_7 --yes",
+		"deadletters/purge?all=1&reason=503&until=2026-01-31T09:00:00.5Z":            "deadletter purge --reason 503 --until 2026-01-31T09:00:00.5Z --yes",
+		"deadletters/replay?all=1&url=wh_9QRT&until=2026-01-31T09%3A00%3A00%2B01:00": "deadletter replay --url wh_9QRT --until 2026-01-31T08:00:00Z",
 	} {
 		if _, text := b.get(path); !strings.Contains(text, ">waoutbox "+want+"</code>") {
 			t.Errorf("%s is not said to be %q:\n%s", path, want, text)
@@ -111,6 +115,33 @@ func TestTheCommandBesideAButton(t *testing.T) {
 	_, _, text := b.post("deadletters/replay", b.form("all", "1", "rate", "fast", "keep_going", "1"))
 	if !strings.Contains(text, `data-same="waoutbox deadletter replay --all">waoutbox deadletter replay --all --rate fast --keep-going<`) || !strings.Contains(text, `data-flag="--keep-going" checked`) {
 		t.Errorf("what was chosen is gone after a refusal:\n%s", text)
+	}
+}
+
+// TestWhatAsksNamesTheAddress: of the webhook that is changed, without its query.
+func TestWhatAsksNamesTheAddress(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	for _, rotating := range []bool{false, true} {
+		if rotating {
+			f.change(func() { f.status.Webhooks[1].RotationUntil = time.Now().Add(time.Hour) })
+		}
+		for _, what := range []string{"pause", "resume", "rotate-secret", "remove"} {
+			if _, text := b.get("webhooks/wh_9QRT/" + what); !strings.Contains(text, " https://crm.example.com/hooks/wa") || strings.Contains(text, "secret-in-query") {
+				t.Errorf("%s does not name the address:\n%s", what, text)
+			}
+		}
+	}
+}
+
+// TestAPurgeSaysOfWhom: of each webhook how many, whether it is in use or not.
+func TestAPurgeSaysOfWhom(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	_, text := b.get("deadletters/purge?id=dl_wh_9QRT_7&id=dl_wh_GONE_3&id=dl_wh_9QRT_8")
+	if !strings.Contains(text, "<li>2 of crm.example.com (wh_9QRT)</li><li>1 of wh_GONE</li>") {
+		t.Errorf("the form is\n%s", text)
 	}
 }
 
@@ -125,6 +156,10 @@ func TestAPurgeOfManyIsTyped(t *testing.T) {
 	_, text := b.get("deadletters/purge?all=1")
 	if !strings.Contains(text, `data-must="1204"`) || !strings.Contains(text, `name="until"`) || !strings.Contains(text, "Keep them") {
 		t.Errorf("the form is\n%s", text)
+	}
+	until := regexp.MustCompile(`name="until" value="([^"]+)"`).FindStringSubmatch(text)
+	if until == nil || !strings.Contains(text, ">waoutbox deadletter purge --until "+until[1]+" --yes</code>") || !strings.Contains(text, "all 1,204, of every webhook") {
+		t.Errorf("the command would not delete what the form does, which is until %v:\n%s", until, text)
 	}
 	for _, count := range []string{"", "1203", "12", "all", "-1204", "1204x"} {
 		status, _, text := b.post("deadletters/purge", b.form("all", "1", "until", "2026-01-01T00:00:00Z", "count", count))

@@ -14,13 +14,14 @@ import (
 // audit: who changed what.
 type audit struct {
 	Rows    []auditRow
+	ListErr string // why the trail cannot be read, or no further than to Rows
 	Older   template.URL
 	Newest  template.URL
 	Who     []option
 	What    []option
 	Since   []option
 	Q       string
-	Filter  bool
+	Words   string // what is selected; "" without a filter
 	Command string
 }
 
@@ -31,7 +32,6 @@ type auditRow struct {
 	Object    string
 	Hook      bool // Object is a webhook
 	Detail    string
-	Refused   bool
 }
 
 // The page looks at the trail until it has so many, and at so many parts of it at most.
@@ -48,15 +48,16 @@ func (c *call) audit() (shown, error) {
 		Q:       c.input("q"),
 		Command: c.s.o.Command("audit"),
 	}
-	m.Filter = c.input("who")+c.input("what")+c.input("since")+m.Q != ""
+	m.Words = c.words(chosen{"who", "", m.Who}, chosen{"what", "", m.What}, chosen{"since", "", m.Since}, chosen{"q", "", nil})
 	q := api.AuditQuery{Since: c.since(c.input("since")), Cursor: c.input("cursor"), Limit: 256}
-	if !m.Filter {
+	if m.Words == "" {
 		q.Limit = auditShown
 	}
 	for range auditParts {
 		page, err := c.s.o.Service.Audit(c.ctx(), q)
-		if err != nil {
-			return shown{}, err
+		if m.ListErr = c.unread(err); err != nil {
+			q.Cursor = ""
+			break
 		}
 		for _, r := range page.Items {
 			if c.auditWants(r) {
@@ -95,7 +96,7 @@ func (c *call) auditWants(r api.AuditRecord) bool {
 }
 
 func (c *call) auditRow(r api.AuditRecord) auditRow {
-	out := auditRow{At: c.clock.Ago(r.At), Did: view.Did(r.Operation), Object: c.text(view.Line(r.About())), Refused: r.Outcome != api.AuditDone}
+	out := auditRow{At: c.clock.Ago(r.At), Did: view.Did(r.Operation), Object: c.text(view.Line(r.About()))}
 	out.Who, out.More = view.Who(r)
 	out.Hook = strings.HasPrefix(r.Object, "wh_")
 	parts := []string{}

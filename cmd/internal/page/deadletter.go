@@ -15,7 +15,7 @@ import (
 type deadLetter struct {
 	Letter    api.DeadLetterDetail
 	Heading   string
-	Who       view.Message
+	Who       sender
 	Hook      string
 	State     view.State
 	Died      view.Time
@@ -24,12 +24,10 @@ type deadLetter struct {
 	Answer    string // the last one
 	AnswerLen int
 	Gone      string // why there is no body
-	Bytes     int
 	Raw       string
 	Pretty    []view.Token
 	Headers   []header
 	Curl      string
-	CurlNote  string
 	Stored    view.Time
 	Replayed  string
 	Elsewhere []elsewhere
@@ -65,7 +63,7 @@ func (c *call) deadLetter() (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	m := deadLetter{Letter: d, Hook: view.HostPath(d.URL), Died: c.clock.For(d.FailedAt), Gone: d.Unreplayable, Bytes: len(d.Body), State: view.Removed()}
+	m := deadLetter{Letter: d, Hook: view.HostPath(d.URL), Died: c.clock.For(d.FailedAt), Gone: d.Unreplayable, State: view.Removed()}
 	for _, w := range st.Webhooks {
 		if w.ID == d.Webhook {
 			m.State, m.Waits = view.WebhookState(w.Status), scheduleWords(w.Schedule)
@@ -198,7 +196,11 @@ func (c *call) elsewhere(d api.DeadLetterDetail) (out []elsewhere) {
 		if name == "" {
 			name = view.ShortName(at.URL)
 		}
-		out = append(out, elsewhere{view.DeliveryState(at), name, term.Clean(at.Webhook), view.AddressOf(at.URL).Title()})
+		state := view.DeliveryState(at)
+		if wait := c.dueAt(at).Sub(c.clock.Now); at.State == api.EventPending && at.Attempts > 0 && !at.InFlight && wait > 0 {
+			state.Word = "again in " + view.Age(wait+time.Second)
+		}
+		out = append(out, elsewhere{state, name, term.Clean(at.Webhook), view.AddressOf(at.URL).Title()})
 	}
 	return out
 }

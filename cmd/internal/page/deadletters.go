@@ -22,19 +22,20 @@ type deadLetters struct {
 	Replays []replayRow
 	// one that is under way; nil is none
 	Searching *searching
-	Stopped   string // how far one was that somebody stopped
+	Stopped   string       // how far one was that somebody stopped
+	SearchOn  template.URL // the query that goes on with it
 	Groups    []groupRow
 	GroupErr  string
 	Letters   []letterRow
 	ListErr   string // why the list cannot be read
 	Matching  string // how many the filter selects now; "" that is not known
 	Total     int64
-	Sorted    bool  // the newest first
-	First     int64 // number of the first that is shown
+	Sorted    bool // the newest first
 	Older     template.URL
 	Newest    template.URL // back to the first page
 	Filter    string       // what is selected, in words; "" without a filter
 	Query     template.URL // the filter as a query, for the forms
+	Command   string       // that lists the same
 	Webhooks  []option
 	Reasons   []option
 	Events    []option
@@ -118,19 +119,21 @@ func groupsKey(f api.DeadLetterFilter) string {
 
 // letterRow is one dead letter.
 type letterRow struct {
-	ID, Event    string
-	Who          view.Message
-	Text         string
-	Attempts     int64
-	Died         view.Time
-	Name, Title  string
-	Webhook      string
-	Unreplayable string
-	Count        int64
+	ID, Event   string
+	Who         sender
+	Text        string
+	Attempts    int64
+	Died        view.Time
+	Name, Title string
+	Webhook     string
+	Count       int64
 }
 
 // lettersShown is how many dead letters a page shows.
 const lettersShown = 25
+
+// PerPage is how many of its dead letters one page of the list shows.
+func (deadLetters) PerPage() int { return lettersShown }
 
 func (c *call) deadLetters() (shown, error) {
 	st, err := c.status()
@@ -140,8 +143,7 @@ func (c *call) deadLetters() (shown, error) {
 	m := deadLetters{Total: st.Dead, Q: c.input("q"), Query: queryOf(c.filterQuery())}
 	f, err := c.letterFilter()
 	if err != nil {
-		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: err.Error()}
-		f = api.DeadLetterFilter{}
+		f = m.all(c, err)
 	}
 	m.Heading = term.Plural(st.Dead, "dead letter", "dead letters")
 	m.Lead = c.deadLead(st)
@@ -152,7 +154,10 @@ func (c *call) deadLetters() (shown, error) {
 	}
 	groups, found := all, (*lettersFound)(nil)
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
-		if groups, found, err = c.narrowed(&m, f, all, st.Dead); err != nil {
+		groups, found, err = c.narrowed(&m, f, all, st.Dead)
+		if refused(err) {
+			f, groups, err = m.all(c, err), all, nil
+		} else if err != nil {
 			m.GroupErr = err.Error()
 		}
 	}
@@ -165,16 +170,23 @@ func (c *call) deadLetters() (shown, error) {
 	if whole := found == nil || found.whole; err == nil && m.GroupErr == "" && whole {
 		m.Matching = term.Count(n)
 	}
+	if c.narrows(f) {
+		m.Filter = c.filterWords(f)
+	}
 	if c.streaming { // the list changes only when it is asked for
 		return shown{Title: m.Heading, Model: m}, nil
 	}
 	if err := c.listLetters(&m, f, st, n, found); err != nil {
-		if api.CodeOf(err) != api.CodeInternal {
-			return shown{}, err
-		}
 		m.ListErr = err.Error()
 	}
 	return shown{Title: m.Heading, Model: m}, nil
+}
+
+// all has the page show all dead letters, and why the filter is not applied. It returns the filter
+// that does so.
+func (m *deadLetters) all(c *call, why error) api.DeadLetterFilter {
+	c.found, m.Query = notUnderstood(why), ""
+	return api.DeadLetterFilter{}
 }
 
 // matching counts what f selects, of which groups is the summary unless f names them one by one.
@@ -241,12 +253,12 @@ func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status
 		return err
 	}
 	m.Sorted = sorted
+	if len(f.IDs) == 0 {
+		m.Command = c.lists("deadletter", filterFlags(f))
+	}
 	names := view.Names(st.Webhooks)
 	for _, l := range list.Items {
 		m.Letters = append(m.Letters, c.letterRow(l, names))
-	}
-	if c.narrows(f) {
-		m.Filter = c.filterWords(f)
 	}
 	if list.NextCursor != "" {
 		older := c.filterQuery()
@@ -417,7 +429,7 @@ func (c *call) groupRows(groups []api.DeadLetterGroup, st api.Status) []groupRow
 func (c *call) letterRow(l api.DeadLetter, names map[string]string) letterRow {
 	r := letterRow{
 		ID: term.Clean(l.ID), Event: view.Line(l.Event), Text: view.LastError(l.LastError), Attempts: int64(l.Attempts), Died: c.clock.Ago(l.FailedAt),
-		Name: names[l.Webhook], Title: view.AddressOf(l.URL).Title(), Webhook: term.Clean(l.Webhook), Unreplayable: l.Unreplayable, Count: l.Count,
+		Name: names[l.Webhook], Title: view.AddressOf(l.URL).Title(), Webhook: term.Clean(l.Webhook), Count: l.Count,
 	}
 	if r.Name == "" {
 		r.Name = view.ShortName(l.URL)

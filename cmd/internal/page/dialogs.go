@@ -4,8 +4,10 @@ import (
 	"cmp"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"waoutbox/cmd/internal/page/view"
 	"waoutbox/cmd/internal/term"
@@ -40,19 +42,19 @@ func (c *call) askResume() (dialog, error) {
 }
 
 func (c *call) askRotate() (dialog, error) {
-	w, _, err := c.hook()
+	w, where, err := c.hook()
 	d := dialog{Heading: "Rotate the secret of " + term.Clean(w.ID) + "?", Submit: "Make a new secret", Back: hookPath(w.ID), Command: c.s.o.Command("webhook", "rotate-secret", term.Quote(w.ID))}
 	if !w.RotationUntil.IsZero() {
 		d.Heading, d.Submit, d.Fields = "End the rotation of "+term.Clean(w.ID)+"?", "Use the new secret alone", []field{{"promote", "1"}}
-		d.Texts = []string{"The secret before stops working at once. Do this when the receiver has the new one."}
+		d.Texts = []string{"The secret before stops working at once. Do this when " + where + " has the new one."}
 		d.Command += " --promote"
 		return d, err
 	}
 	if !w.Signed {
-		d.Warn, d.Submit = "This webhook has no secret, so there is none to rotate. Give it one in the terminal: "+c.s.o.Command("webhook", "add", term.Quote(w.ID), "--generate-secret"), ""
+		d.Warn, d.Submit = "This webhook has no secret, so there is none to rotate. Give it one in the terminal: "+c.givesSecret(w), ""
 		return d, err
 	}
-	d.Texts = []string{"A new secret is made and shown once. For 24 h:"}
+	d.Texts = []string{"A new secret is made and shown once. For 24 h, of what is sent to " + where + ":"}
 	d.Items = []string{"webhook-signature carries both signatures, the new one first;", "X-Webhook-Signature stays on the old secret."}
 	return d, err
 }
@@ -93,7 +95,9 @@ type selection struct {
 	command string  // the arguments that select the same
 }
 
-func (c *call) selection() (selection, error) {
+// selection reads which dead letters a form is about. A filter that names no end ends at until; the
+// zero time is none.
+func (c *call) selection(until time.Time) (selection, error) {
 	ids := c.r.Form["id"]
 	sel := selection{}
 	if len(ids) > 0 && c.r.Form.Get("all") == "" {
@@ -101,10 +105,7 @@ func (c *call) selection() (selection, error) {
 		for _, id := range ids {
 			sel.fields = append(sel.fields, field{"id", id})
 		}
-		sel.command = strings.Join(quoted(ids[:min(len(ids), 3)]), " ")
-		if len(ids) > 3 {
-			sel.command += " …"
-		}
+		sel.command = quoted(ids)
 		return sel, nil
 	}
 	var err error
@@ -115,25 +116,22 @@ func (c *call) selection() (selection, error) {
 		for _, id := range sel.filter.IDs {
 			sel.fields = append(sel.fields, field{"id", id})
 		}
-		sel.command = strings.Join(quoted(sel.filter.IDs), " ")
+		sel.command = quoted(sel.filter.IDs)
 		return sel, nil
 	}
+	if sel.filter.Until.IsZero() {
+		sel.filter.Until = until
+	}
 	sel.all = !sel.filter.Narrows()
-	for _, name := range append(filterNames(), "until") {
+	for _, name := range filterNames() {
 		if v := c.input(name); v != "" {
 			sel.fields = append(sel.fields, field{name, v})
 		}
 	}
 	sel.fields = append(sel.fields, field{"all", "1"})
-	f := sel.filter
-	words := []string{}
-	for _, flag := range [][2]string{{"--url", f.Webhook}, {"--reason", f.Reason}, {"--event", f.Event}, {"--chat", f.Chat}} {
-		if flag[1] != "" {
-			words = append(words, flag[0], term.Quote(flag[1]))
-		}
-	}
-	if !f.Since.IsZero() {
-		words = append(words, "--since", f.Since.UTC().Format("2006-01-02T15:04:05Z"))
+	words := filterFlags(sel.filter)
+	if !sel.filter.Until.IsZero() {
+		sel.fields = append(sel.fields, field{"until", moment(sel.filter.Until)})
 	}
 	if len(words) == 0 {
 		words = []string{"--all"}
@@ -142,19 +140,16 @@ func (c *call) selection() (selection, error) {
 	return sel, nil
 }
 
-func quoted(words []string) []string {
-	out := make([]string, len(words))
-	for i, w := range words {
-		out[i] = term.Quote(w)
-	}
-	return out
+// filterFlags are the flags of the command line that select the same.
+func filterFlags(f api.DeadLetterFilter) []string {
+	return flags(f.Since, f.Until, "--url", f.Webhook, "--reason", f.Reason, "--event", f.Event, "--chat", f.Chat)
 }
 
 func (c *call) askReplay() (dialog, error) {
 	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
-	sel, err := c.selection()
+	sel, err := c.selection(time.Time{})
 	if err != nil {
 		return dialog{}, err
 	}
@@ -232,15 +227,10 @@ func (c *call) askPurge() (dialog, error) {
 	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
-	sel, err := c.selection()
+	// what dies from now on is in no number that is shown here
+	sel, err := c.selection(c.clock.Now.Truncate(time.Millisecond))
 	if err != nil {
 		return dialog{}, err
-	}
-	if len(sel.filter.IDs) == 0 && sel.filter.Until.IsZero() {
-		// what dies from now on is in no number that is shown here
-		sel.filter.Until = c.clock.Now.UTC()
-		sel.fields = append(sel.fields, field{"until", sel.filter.Until.Format("2006-01-02T15:04:05.999999999Z")})
-		sel.all = false
 	}
 	plan, err := c.s.o.Service.Purge(c.ctx(), api.PurgeRequest{DeadLetterFilter: sel.filter, All: sel.all, DryRun: true})
 	if err != nil {
@@ -252,9 +242,7 @@ func (c *call) askPurge() (dialog, error) {
 		Fields: sel.fields, Command: c.s.o.Command("deadletter", "purge", sel.command, "--yes"),
 		Texts: []string{"Their bodies, attempts and answers are deleted and can never be replayed. Their webhooks never get these events. Other dead letters are not touched."},
 	}
-	if words := c.filterWords(sel.filter); words != "" && len(sel.filter.IDs) == 0 {
-		d.Items = []string{"all " + term.Count(n) + " of: " + words}
-	}
+	d.Items = c.whose(sel, plan)
 	if n > manyLetters {
 		d.Must = n
 	}
@@ -262,6 +250,35 @@ func (c *call) askPurge() (dialog, error) {
 		d.Heading, d.Submit, d.Texts = "Nothing to delete", "", []string{"None of what was selected is dead any more."}
 	}
 	return d, nil
+}
+
+// whose says of which webhooks the dead letters are that a purge deletes.
+func (c *call) whose(sel selection, plan api.PurgeResult) (out []string) {
+	if len(sel.filter.IDs) == 0 {
+		if words := c.filterWords(sel.filter); words != "" {
+			return []string{"all " + term.Count(plan.Purged) + " of: " + words}
+		}
+		return []string{"all " + term.Count(plan.Purged) + ", of every webhook, removed ones too"}
+	}
+	count, order := map[string]int64{}, []string{}
+	for _, id := range sel.filter.IDs {
+		if slices.Contains(plan.Missing, id) {
+			continue
+		}
+		hook, _, _ := cutLast(strings.TrimPrefix(id, "dl_"), '_')
+		if count[hook]++; count[hook] == 1 {
+			order = append(order, hook)
+		}
+	}
+	names := c.names()
+	for _, hook := range order {
+		of := term.Clean(hook)
+		if names[hook] != "" {
+			of = names[hook] + " (" + of + ")"
+		}
+		out = append(out, term.Count(count[hook])+" of "+of)
+	}
+	return out
 }
 
 func (c *call) askReplayEvents() (dialog, error) {
@@ -288,8 +305,7 @@ func (c *call) askReplayEvents() (dialog, error) {
 	for _, id := range ids {
 		d.Fields = append(d.Fields, field{"id", id})
 	}
-	shown := quoted(ids[:min(len(ids), 3)])
-	d.Command = c.s.o.Command("event", "replay", strings.Join(shown, " "))
+	d.Command = c.s.o.Command("event", "replay", quoted(ids))
 	return d, nil
 }
 

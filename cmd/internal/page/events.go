@@ -25,7 +25,8 @@ type events struct {
 	// one that is under way; nil is none
 	Searching *searching
 	Filter    bool
-	Words     string
+	Words     string       // what is looked for
+	Command   string       // that lists the same, but for a text and where it stands
 	Older     template.URL // the query of what comes after; "" nothing does
 	Newest    template.URL
 	Query     template.URL
@@ -45,7 +46,7 @@ type eventRow struct {
 	Seq   uint64
 	At    view.Time
 	Event string
-	Who   view.Message
+	Who   sender
 	Ways  []way
 	Final bool // nothing of it changes any more
 }
@@ -116,6 +117,7 @@ func (c *call) events() (shown, error) {
 		Kept: st.Events, Chat: c.input("chat"), From: c.input("from"), To: c.input("to"), Q: c.input("q"), Events: c.eventOptions("Any"), Replays: c.replayRows(""),
 		Outcomes: options(c.input("outcome"), [2]string{"", "Any"}, [2]string{"delivered", "Delivered everywhere"}, [2]string{"waiting", "Waiting somewhere"}, [2]string{"dead", "Dead somewhere"}, [2]string{"nobody", "Owed to nobody"}),
 	}
+	m.Words = c.words(chosen{"chat", "", nil}, chosen{"event", "", m.Events}, chosen{"outcome", "", m.Outcomes}, chosen{"from", "from ", nil}, chosen{"to", "to ", nil}, chosen{"q", "", nil})
 	key := "events?" + string(m.choose(c))
 	if c.streaming {
 		m.Searching = c.session.searches.under(key, "events")
@@ -128,17 +130,10 @@ func (c *call) events() (shown, error) {
 		want = eventSearch{}
 	}
 	found, err := c.findEvents(&m, key, want, st)
-	if err != nil {
-		switch api.CodeOf(err) {
-		case api.CodeInvalidArguments, api.CodeInvalidEvents:
-			c.found = notUnderstood(err)
-		case api.CodeInternal:
-			m.ListErr = err.Error()
-		default:
-			return shown{}, err
-		}
-	}
+	m.ListErr = c.unread(err)
 	m.Looked = found.looked(m.Kept)
+	f := want.filter
+	m.Command = c.lists("event", flags(f.Since, f.Until, "--event", f.Event, "--chat", f.Chat))
 	names := view.Names(st.Webhooks)
 	for _, ev := range found.events {
 		m.Rows = append(m.Rows, c.eventRow(ev, names, nil))
@@ -175,11 +170,6 @@ func (m *events) head(next uint64) {
 	default:
 		m.Heading = fmt.Sprintf("%s of %s events match", term.Count(n), term.Count(m.Kept))
 	}
-}
-
-// notUnderstood says why a search is not made as it was typed.
-func notUnderstood(err error) *notice {
-	return &notice{State: view.State{Class: "warn", Word: "The search was not understood"}, Text: err.Error()}
 }
 
 // choose takes what is looked for as a query, and returns it with the place in the log.

@@ -80,6 +80,8 @@ func (f *fakeService) Webhook(_ context.Context, ref string) (api.Webhook, error
 }
 
 func (f *fakeService) WebhookActivity(_ context.Context, ref string) (api.WebhookActivity, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	waiting := int64(7)
 	now := time.Now().Truncate(time.Minute)
 	return api.WebhookActivity{
@@ -120,10 +122,19 @@ func (f *fakeService) Audit(context.Context, api.AuditQuery) (api.AuditPage, err
 	return api.AuditPage{Items: f.trail}, f.fail
 }
 
-func (f *fakeService) DeadLetterSummary(context.Context, api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
+func (f *fakeService) DeadLetterSummary(_ context.Context, q api.DeadLetterFilter) ([]api.DeadLetterGroup, error) {
 	now := time.Now()
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if err := f.refused(q); err != nil {
+		return nil, err
+	}
+	if q.Webhook == "wh_NONE" {
+		return nil, nil
+	}
+	if q.Webhook == "wh_GONE" {
+		return []api.DeadLetterGroup{{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: now, Last: now}}, f.fail
+	}
 	return []api.DeadLetterGroup{
 		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa?token=secret-in-query", Reason: "503", Count: 42 + f.died, First: now.Add(-time.Hour), Last: now},
 		{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: now, Last: now},
@@ -131,9 +142,20 @@ func (f *fakeService) DeadLetterSummary(context.Context, api.DeadLetterFilter) (
 	}, f.fail
 }
 
+// refused is why a filter is not understood.
+func (f *fakeService) refused(q api.DeadLetterFilter) error {
+	if q.Chat == "nobody" {
+		return api.Errorf(api.CodeInvalidArguments, "chat %q is neither a number nor an address", q.Chat)
+	}
+	return nil
+}
+
 func (f *fakeService) DeadLetters(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
 	if f.walk != nil && q.Look > 0 {
 		return f.walk(ctx, q)
+	}
+	if err := f.refused(q.DeadLetterFilter); err != nil {
+		return api.DeadLetterPage{}, err
 	}
 	page := api.DeadLetterPage{Total: int64(len(f.letters))}
 	from := 0

@@ -76,18 +76,22 @@ func (g *groupNames) askedAt() time.Time {
 	return g.asked
 }
 
+// sender is whose an event is, and what it is.
+type sender struct {
+	view.Message
+	Group string // the group's name, where it is known and is not Name
+}
+
 // describe is an event as a list shows it, with the name of its group.
-func (c *call) describe(ev api.Event) view.Message {
-	m := view.Describe(ev, c.hide)
+func (c *call) describe(ev api.Event) sender {
+	m := sender{Message: view.Describe(ev, c.hide)}
 	if c.hide {
 		return m
 	}
 	switch name := view.Line(c.groupName(ev.Chat)); {
 	case name == "" || name == m.Name:
-	case m.Name != "":
-		m.Number = "in " + name
 	default:
-		m.Number = name
+		m.Group = name
 	}
 	return m
 }

@@ -32,7 +32,7 @@ func TestGroupsHaveNames(t *testing.T) {
 		return []api.Group{{JID: "120363041234567890@g.us", Name: "<b>Our\u202e team</b>"}}, nil
 	}
 	b := open(t, f)
-	for path, want := range map[string]string{"events": "in <b>Our", "deadletters": "in <b>Our", "deadletters/dl_wh_9QRT_7": "in <b>Our", "webhooks/wh_9QRT": "<b>Our"} {
+	for path, want := range map[string]string{"events": "in <bdi><b>Our", "deadletters": "in <bdi><b>Our", "deadletters/dl_wh_9QRT_7": "in <bdi><b>Our", "webhooks/wh_9QRT": "<b>Our"} {
 		_, text := b.get(path)
 		if !strings.Contains(html.UnescapeString(text), want) || strings.Contains(text, "<b>Our") || strings.Contains(text, "\u202e") {
 			t.Errorf("%s does not name the group, or not harmlessly", path)

@@ -13,7 +13,8 @@ type lettersFound struct {
 	groups  []api.DeadLetterGroup
 	letters []api.DeadLetter // sortedLetters at most
 	looked  int64
-	whole   bool // it looked at all
+	next    string // the cursor of what it has not looked at
+	whole   bool   // it looked at all
 }
 
 // lettersAtOnce is at how many dead letters a search looks before it tells how far it is.
@@ -40,8 +41,14 @@ func (c *call) narrowed(m *deadLetters, f api.DeadLetterFilter, all []api.DeadLe
 		}
 		c.under = true
 	}
+	begun := lettersFound{}
+	if c.input("on") != "" {
+		if begun, _ = c.session.searches.ended(key).(lettersFound); begun.whole {
+			begun = lettersFound{}
+		}
+	}
 	result, under, err := c.find(key, c.input("cursor") != "", func(c *call, report reports) error {
-		return c.searchLetters(f, total, report)
+		return c.searchLetters(f, begun, total, report)
 	}).now("dead letters")
 	c.goesOn(under)
 	m.Searching = under
@@ -52,15 +59,25 @@ func (c *call) narrowed(m *deadLetters, f api.DeadLetterFilter, all []api.DeadLe
 		c.keep(f, found.groups, dead)
 	case under == nil:
 		m.Stopped = "Stopped after " + term.Count(found.looked) + " of " + term.Plural(total, "dead letter", "dead letters") + ": there may be more that match."
+		on := c.filterQuery()
+		on.Set("on", "1")
+		m.SearchOn = queryOf(on)
 	}
 	return found.groups, &found, err
 }
 
-// searchLetters looks at every dead letter, and reports after each step, until that returns false.
-func (c *call) searchLetters(f api.DeadLetterFilter, total int64, report reports) error {
-	found, far := lettersFound{}, searchSoFar{Total: total}
+// searchLetters looks at every dead letter after those that found is of, and reports after each
+// step, until that returns false.
+func (c *call) searchLetters(f api.DeadLetterFilter, found lettersFound, total int64, report reports) error {
+	far := searchSoFar{Looked: found.looked, Total: total}
 	byKey := map[[2]string]*api.DeadLetterGroup{}
-	for q := (api.DeadLetterQuery{DeadLetterFilter: f, Limit: 256, SkipTotal: true, Look: lettersAtOnce}); ; {
+	for _, g := range found.groups {
+		far.Found += g.Count
+		byKey[[2]string{g.Webhook, g.Reason}] = &g
+	}
+	found.letters = slices.Clip(found.letters) // they are shown
+	report(far, found)
+	for q := (api.DeadLetterQuery{DeadLetterFilter: f, Limit: 256, SkipTotal: true, Look: lettersAtOnce, Cursor: found.next}); ; {
 		page, err := c.s.o.Service.DeadLetters(c.ctx(), q)
 		if err != nil {
 			return err
@@ -87,7 +104,7 @@ func (c *call) searchLetters(f api.DeadLetterFilter, total int64, report reports
 			}
 		}
 		q.Cursor = page.NextCursor
-		found.whole, found.looked = q.Cursor == "", far.Looked
+		found.next, found.whole, found.looked = q.Cursor, q.Cursor == "", far.Looked
 		found.groups = nil // the one before is being read
 		for _, g := range byKey {
 			found.groups = append(found.groups, *g)

@@ -12,11 +12,12 @@ type live struct {
 	Rate     int64 // events of the last minute
 	Known    bool
 	Rows     []eventRow
+	ListErr  string // why the log cannot be read
 	Events   []option
 	Webhooks []option
 	Outcomes []option
 	Chat     string
-	Filter   bool
+	Words    string // what is selected; "" without a filter
 	Command  string
 }
 
@@ -36,7 +37,7 @@ func (c *call) live() (shown, error) {
 	}
 	m.Webhooks = options(c.input("url"), hooks...)
 	m.Outcomes = options(c.input("outcome"), [2]string{"", "Any"}, [2]string{"failure", "Only with a failure"})
-	m.Filter = c.input("event")+c.input("url")+c.input("outcome")+m.Chat != ""
+	m.Words = c.words(chosen{"event", "", m.Events}, chosen{"url", "", m.Webhooks}, chosen{"chat", "", nil}, chosen{"outcome", "", m.Outcomes})
 	if c.s.o.LastMinute != nil {
 		m.Rate, m.Known = c.s.o.LastMinute(c.clock.Now), true
 	}
@@ -44,12 +45,7 @@ func (c *call) live() (shown, error) {
 		return shown{Title: "Live", Model: m}, nil
 	}
 	list, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{EventFilter: c.liveFilter(), Backward: true, Limit: liveShown, Bodies: true})
-	if err != nil {
-		if api.CodeOf(err) != api.CodeInvalidArguments && api.CodeOf(err) != api.CodeInvalidEvents {
-			return shown{}, err
-		}
-		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: err.Error()}
-	}
+	m.ListErr = c.unread(err)
 	c.last = list.Last
 	attempts := c.lastAttempts(st)
 	for _, ev := range list.Items {

@@ -30,10 +30,9 @@ type overview struct {
 	Kept    string
 	KeptOf  string
 	Hooks   []hookRow
-	Unknown bool // the counts cannot be read
 	Plot    view.Plot
-	Add     string // the command that adds a webhook
-	Listen  string
+	Add     string // the command that adds the first webhook
+	Another string // the one that adds a further one
 	Demo    string
 	PairBy  string
 }
@@ -61,6 +60,7 @@ type hookRow struct {
 	State    view.State
 	Why      string
 	Filter   string
+	Client   string // the MCP client whose it is
 	Waiting  string
 	Oldest   string
 	Spark    view.Spark
@@ -77,8 +77,9 @@ func (c *call) overview() (shown, error) {
 		return shown{}, err
 	}
 	linked := st.Link.Account != ""
-	o := overview{Linked: linked, Empty: len(st.Webhooks) == 0 && (st.Link.State == api.LinkUnlinked || st.Link.State == api.LinkPairing), Unknown: st.CountsUnknown}
+	o := overview{Linked: linked, Empty: len(st.Webhooks) == 0 && (st.Link.State == api.LinkUnlinked || st.Link.State == api.LinkPairing)}
 	o.Add = c.s.o.Command("webhook", "add", "http://localhost:5678/webhook/whatsapp", "--event", "message.received", "--generate-secret")
+	o.Another = c.s.o.Command("webhook", "add", "URL")
 	o.PairBy, o.Demo = c.s.o.Command("pair"), c.s.o.Command("demo")
 	o.Alarms = c.alarms(st)
 	o.Link, o.Since = view.LinkState(st.Link, st.Alarms), c.clock.For(st.Link.Since)
@@ -171,8 +172,11 @@ func died(act map[string]api.WebhookActivity) (n int64) {
 }
 
 func (c *call) hookRow(w api.Webhook, a api.WebhookActivity) hookRow {
-	r := hookRow{Webhook: w, State: view.WebhookState(w.Status), Why: c.why(w), Filter: filterText(w), Spark: view.DrawSpark(a.Minutes)}
+	r := hookRow{Webhook: w, State: view.WebhookState(w.Status), Why: c.why(w), Filter: wanted(w), Spark: view.DrawSpark(a.Minutes)}
 	r.Waiting, r.Dead = term.Count(w.Pending), term.Count(w.Dead)
+	if l := w.Lease; l != nil {
+		r.Client = term.Clean(cmp.Or(l.Client, l.Principal))
+	}
 	if w.Pending > 0 {
 		r.Oldest = "oldest " + view.Age(time.Duration(w.OldestPendingSeconds)*time.Second)
 	}
@@ -215,15 +219,7 @@ func (c *call) text(s string) string {
 	return s
 }
 
-// filterText says what a webhook wants.
-func filterText(w api.Webhook) string {
-	if w.Lease != nil {
-		return wanted(w) + " · MCP client " + term.Clean(cmp.Or(w.Lease.Client, w.Lease.Principal))
-	}
-	return wanted(w)
-}
-
-// wanted is filterText without whose webhook it is.
+// wanted says what a webhook wants.
 func wanted(w api.Webhook) string {
 	parts := []string{strings.Join(w.Events, ", ")}
 	if len(w.Events) == 1 && w.Events[0] == "*" {

@@ -1,6 +1,7 @@
 package page
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
@@ -40,7 +41,7 @@ func TestEveryPage(t *testing.T) {
 	t.Parallel()
 	b := open(t, everything())
 	known := map[string]bool{}
-	for _, name := range append(filterNames(), "all", "id", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v", "from_zone", "to_zone") {
+	for _, name := range append(filterNames(), "all", "id", "on", "cursor", "failed", "chat", "outcome", "from", "to", "before", "who", "what", "v", "from_zone", "to_zone") {
 		known[name] = true
 	}
 	for _, path := range everyPath() {
@@ -143,7 +144,7 @@ func TestLeases(t *testing.T) {
 	f.status.Webhooks[1].Lease = &api.Lease{Subscription: "sub_2", Principal: api.PrincipalLocal}
 	b := open(t, f)
 	for path, wants := range map[string][]string{
-		"":                        {"MCP client agent", "MCP client local"},
+		"":                        {"MCP client <bdi>agent", "MCP client <bdi>local"},
 		"webhooks/wh_7K2M":        {"Subscribed by", "agent", "(http-token)", "unless its client renews it", "sub_1"},
 		"webhooks/wh_9QRT":        {"an MCP client (local)", "never, unless it is removed"},
 		"webhooks/wh_7K2M/remove": {"Its receiver is told"},
@@ -264,12 +265,15 @@ func TestWhatCannotBeRead(t *testing.T) {
 	f := everything()
 	b := open(t, f)
 	f.fail = api.Errorf(api.CodeInternal, "a part of outbox.db cannot be read")
-	for path, want := range map[string]int{"deadletters": http.StatusOK, "events": http.StatusOK, "events?q=text": http.StatusOK, "live": http.StatusInternalServerError, "audit": http.StatusInternalServerError, "webhooks/wh_9QRT": http.StatusOK} {
+	for path, part := range map[string]string{
+		"deadletters": "Filter dead letters", "events": "Search events", "events?q=text": "Search events", "live": "Filter live events", "audit": "Filter the audit trail", "audit?who=mcp": "Filter the audit trail",
+		"webhooks/wh_9QRT": "Settings",
+	} {
 		status, text := b.get(path)
-		if none := regexp.MustCompile("No dead letter|No event|events? match|Nothing is dead|None: everything|None yet").FindString(text); none != "" {
+		if none := regexp.MustCompile("No dead letter|No event|events? match|Nothing is dead|None: everything|None yet|None of the newest|Nothing matches|Nothing is recorded").FindString(text); none != "" {
 			t.Errorf("%s says %q of what it could not read", path, none)
 		}
-		if status != want || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, "Overview") {
+		if status != http.StatusOK || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, part) {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
 	}
@@ -279,6 +283,96 @@ func TestWhatCannotBeRead(t *testing.T) {
 	for _, path := range []string{"webhooks/wh_NONE", "deadletters/dl_wh_9QRT_8", "nothing", "webhooks/wh_9QRT/nothing"} {
 		if status, text := b.get(path); status != http.StatusNotFound || !strings.Contains(text, "Not found") {
 			t.Errorf("%s: %d", path, status)
+		}
+	}
+}
+
+// TestAFilterThatIsNotUnderstood: the page says so, and is there with its filter.
+func TestAFilterThatIsNotUnderstood(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	for _, path := range []string{"deadletters?q=nobody", "deadletters?until=soon", "deadletters?q=evt_8"} {
+		status, text := b.get(path)
+		if status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || !strings.Contains(text, "Filter dead letters") || !strings.Contains(text, "dl_wh_9QRT_7") || strings.Contains(text, "all=1&amp;q=") {
+			t.Errorf("%s: %d\n%s", path, status, text)
+		}
+	}
+	f.fail = api.Errorf(api.CodeInvalidEvents, "unknown event")
+	for _, path := range []string{"events?event=x", "live?event=x"} {
+		if status, text := b.get(path); status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || strings.Contains(text, "cannot be read now") {
+			t.Errorf("%s: %d\n%s", path, status, text)
+		}
+	}
+}
+
+// TestNothingFound: each list says which filter found nothing, and how to clear it.
+func TestNothingFound(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.letters, f.trail = nil, nil
+	f.log = func(context.Context, api.EventQuery) (api.EventPage, error) { return api.EventPage{}, nil }
+	b := open(t, f)
+	for path, want := range map[string]string{
+		"events?q=order+%3C7%3E&outcome=dead": "No event matches: Dead somewhere, order &lt;7&gt;. ",
+		"live?outcome=failure&url=wh_NONE":    "None of the newest events matches: wh_NONE, Only with a failure. ",
+		"audit?who=mcp&since=today&q=wh_":     "Nothing matches: Agents, Today, wh_. ",
+		"deadletters?url=wh_9QRT&reason=503":  "No dead letter matches: crm.example.com, 503 Service Unavailable. ",
+	} {
+		if _, text := b.get(path); !strings.Contains(text, want) || !strings.Contains(text, ">Clear the ") {
+			t.Errorf("%s does not say %q:\n%s", path, want, text)
+		}
+	}
+}
+
+// TestTheCommandOfAList: it lists what the page does.
+func TestTheCommandOfAList(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	for path, want := range map[string]string{
+		"deadletters": "deadletter list<", "deadletters?url=wh_9QRT&reason=503&q=%2B4915": "deadletter list --url wh_9QRT --reason 503 --chat &#43;4915<",
+		"events": "event list<", "events?event=message.received&from=2026-01-31T09:00&from_zone=60&q=text": "event list --event message.received --since 2026-01-31T08:00:00Z<",
+		"": "webhook add URL<",
+	} {
+		if _, text := b.get(path); !strings.Contains(text, "<code>waoutbox "+want) {
+			t.Errorf("%s does not say %q:\n%s", path, want, text)
+		}
+	}
+}
+
+// TestARemovedWebhook: its page says so, and leads to the dead letters that are left of it.
+func TestARemovedWebhook(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	if status, text := b.get("webhooks/wh_GONE"); status != http.StatusNotFound || !strings.Contains(text, "/page/deadletters?url=wh_GONE") {
+		t.Errorf("%d\n%s", status, text)
+	}
+	if _, text := b.get("webhooks/wh_NONE"); strings.Contains(text, "Its dead letters") {
+		t.Errorf("of one that never was:\n%s", text)
+	}
+}
+
+// TestElsewhere: a dead letter's page says when another webhook is tried again.
+func TestElsewhere(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	d := &f.events[0].Deliveries[2]
+	d.Attempts, d.Due = 1, time.Now().Add(3*time.Minute+30*time.Second)
+	if _, text := open(t, f).get("deadletters/dl_wh_9QRT_7"); !strings.Contains(text, "again in 3 min<") {
+		t.Errorf("the page is\n%s", text)
+	}
+}
+
+// TestAWebhookWithoutASecret: its page says what that means, and how it gets one.
+func TestAWebhookWithoutASecret(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	f.status.Webhooks[1].Signed = false
+	b := open(t, f)
+	for id, want := range map[string]string{"wh_9QRT": "webhook add wh_9QRT --generate-secret", "wh_7K2M": "webhook show wh_7K2M --verify node"} {
+		if _, text := b.get("webhooks/" + id); !strings.Contains(text, want) || strings.Contains(text, "It has no secret") != (id == "wh_9QRT") {
+			t.Errorf("%s: no %q on\n%s", id, want, text)
 		}
 	}
 }
@@ -303,7 +397,7 @@ func TestLettersAreListedNewestFirst(t *testing.T) {
 		var order []string
 		for path != "" {
 			_, text := b.get(path)
-			if sorted := strings.Contains(text, "newest first, 50 a page"); sorted != (n <= sortedLetters) {
+			if sorted := strings.Contains(text, "newest first, 25 a page"); sorted != (n <= sortedLetters) {
 				t.Fatalf("of %d: said to be sorted %v", n, sorted)
 			}
 			for _, m := range shown.FindAllStringSubmatch(text, -1) {

@@ -247,7 +247,8 @@ func (c *call) renderPage(p page, what shown) error {
 // problem is a page that says why there is no other.
 type problem struct {
 	Heading, Text string
-	Again         bool // it may be there at the next try
+	Again         bool   // it may be there at the next try
+	Letters       string // id of a webhook that was removed, whose dead letters are there
 }
 
 // render shows a page that is none of the navigation.

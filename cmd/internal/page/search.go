@@ -12,9 +12,10 @@ import (
 const (
 	// searchPatience is how long a page waits for its search before it shows how far that is.
 	searchPatience = 300 * time.Millisecond
-	// searchIdle is how long a search goes on that nobody looks at, and how long what it found is
-	// kept for its next pages.
+	// searchIdle is how long a search goes on that nobody looks at, and searchKept how long what it
+	// found is kept for its next pages, and to go on.
 	searchIdle  = time.Minute
+	searchKept  = 15 * time.Minute
 	maxSearches = 4 // of one session; the one that was looked at longest ago goes
 )
 
@@ -117,7 +118,7 @@ func (all *searches) join(key string, again bool, begin func() *search) *search 
 	defer all.mu.Unlock()
 	now := time.Now()
 	for k, s := range all.all {
-		if s.over() && now.Sub(s.looked(false)) > searchIdle {
+		if s.over() && now.Sub(s.looked(false)) > searchKept {
 			delete(all.all, k)
 		}
 	}
@@ -189,6 +190,19 @@ func (all *searches) under(key, what string) *searching {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return &searching{s.far, what, s.key}
+}
+
+// ended returns what the search with this key has found, which has ended; nil when there is none.
+func (all *searches) ended(key string) any {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	s := all.all[key]
+	if s == nil || !s.over() {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.result
 }
 
 // stop ends the search with this key, and waits for that.

@@ -92,7 +92,8 @@ func TestALongSearchOfEvents(t *testing.T) {
 	}
 }
 
-// TestALongSearchOfDeadLetters: as that of events; how many match is said at its end.
+// TestALongSearchOfDeadLetters: as that of events, but one that was stopped goes on from there with
+// what it has found; how many match is said at its end.
 func TestALongSearchOfDeadLetters(t *testing.T) {
 	t.Parallel()
 	h := &held{go_: make(chan struct{})}
@@ -112,23 +113,38 @@ func TestALongSearchOfDeadLetters(t *testing.T) {
 		page.Items = []api.DeadLetter{one}
 		return page, nil
 	}
+	starts := 0
+	walk := f.walk
+	f.walk = func(ctx context.Context, q api.DeadLetterQuery) (api.DeadLetterPage, error) {
+		if q.Cursor == "" {
+			starts++
+		}
+		return walk(ctx, q)
+	}
 	b := open(t, f)
-	const path = "deadletters?q=%2B49151"
+	const path, on = "deadletters?q=%2B49151", "deadletters?on=1&q=%2B49151"
 	_, text := b.get(path)
 	for _, want := range []string{"Searching: 2,048 of 100,000 dead letters, 1 found so far", `value="dl_wh_9QRT_7"`, "503 Service Unavailable", "Replay…"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q on\n%s", want, text)
 		}
 	}
-	if stopped := b.stop(text, path); strings.Contains(stopped, "Searching:") || !strings.Contains(stopped, "Stopped after 2,048 of 100,000 dead letters") || !strings.Contains(stopped, `value="dl_wh_9QRT_7"`) || strings.Contains(stopped, "Replay 1…") && strings.Contains(stopped, "1 match") {
+	stopped := b.stop(text, path)
+	if strings.Contains(stopped, "Searching:") || !strings.Contains(stopped, "Stopped after 2,048 of 100,000 dead letters") || !strings.Contains(stopped, `value="dl_wh_9QRT_7"`) || strings.Contains(stopped, "Replay 1…") && strings.Contains(stopped, "1 match") ||
+		!strings.Contains(stopped, html.EscapeString("/page/"+on)+`">Search on`) {
 		t.Errorf("after it was stopped:\n%s", stopped)
 	}
-	b.get(path)
+	if _, text := b.get(on); !strings.Contains(text, "Searching: 2,048 of 100,000 dead letters, 1 found so far") || !strings.Contains(text, `value="dl_wh_9QRT_7"`) {
+		t.Errorf("it does not go on from where it was stopped:\n%s", text)
+	}
 	close(h.go_)
-	s := b.stream("stream?of=deadletters&q=%2B49151&searching=1")
+	s := b.stream("stream?of=deadletters&on=1&q=%2B49151&searching=1")
 	defer s.end()
 	s.until(t, "event: anew")
-	_, text = b.get(path)
+	_, text = b.get(on)
+	if starts != 1 {
+		t.Errorf("it began %d times", starts)
+	}
 	if at, before := strings.Index(text, `value="dl_wh_9QRT_9"`), strings.Index(text, `value="dl_wh_9QRT_7"`); strings.Contains(text, "Searching:") || !strings.Contains(text, "Replay 2…") || !strings.Contains(text, "No answer") || at < 0 || before < at {
 		t.Errorf("at its end, the newest first:\n%s", text)
 	}

@@ -145,12 +145,7 @@ func (f *follow) look() error {
 		}
 	}
 	for _, part := range append([]string{"now", "deadcount"}, f.page.parts...) {
-		var b bytes.Buffer
-		if err := f.c.s.templates[f.page.name].ExecuteTemplate(&b, part, d); err != nil {
-			f.c.s.o.Log.Error("a part of a page could not be made", "page", f.page.name, "part", part, "error", err)
-			return err
-		}
-		if err := f.once("part", message{ID: part, HTML: b.String()}); err != nil {
+		if err := f.part(part, d); err != nil {
 			return err
 		}
 	}
@@ -161,6 +156,16 @@ func (f *follow) look() error {
 		return f.lines(now)
 	}
 	return nil
+}
+
+// part sends a part of the page that is not as it was, made of its model.
+func (f *follow) part(name string, model any) error {
+	var b bytes.Buffer
+	if err := f.c.s.templates[f.page.name].ExecuteTemplate(&b, name, model); err != nil {
+		f.c.s.o.Log.Error("a part of a page could not be made", "page", f.page.name, "part", name, "error", err)
+		return err
+	}
+	return f.once("part", message{ID: name, HTML: b.String()})
 }
 
 // once sends a message whose content is not that of the last one with its id.
@@ -270,8 +275,11 @@ func (f *follow) lines(c *call) error {
 		return nil //nolint:nilerr // the page says so
 	}
 	page, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{EventFilter: c.liveFilter(), From: f.from, Limit: 256, Bodies: true})
+	if err := f.part("unreadlog", c.unread(err)); err != nil {
+		return err
+	}
 	if err != nil {
-		return nil //nolint:nilerr // the filter is refused, which the page says
+		return nil //nolint:nilerr // the page says so
 	}
 	f.from = max(page.Next, f.from)
 	names, attempts := view.Names(st.Webhooks), c.lastAttempts(st)

@@ -86,6 +86,30 @@ func (r *reading) over(t *testing.T) {
 	}
 }
 
+// TestStreamOfALogThatCannotBeRead: the list says why nothing comes, and no longer once it does.
+func TestStreamOfALogThatCannotBeRead(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	s := b.stream("stream?of=live")
+	defer s.end()
+	s.until(t, `"id":"ev-7"`)
+	f.change(func() { f.fail = api.Errorf(api.CodeInternal, "a part of outbox.db cannot be read") })
+	s.until(t, "a part of outbox.db cannot be read")
+	f.change(func() { f.fail = nil })
+	s.until(t, `{"id":"unreadlog","html":"\u003cdiv id=\"unreadlog\" class=\"none\"`)
+}
+
+// TestStreamOfWhatAFilterFinds: where that is nothing, it is not said that nothing is dead.
+func TestStreamOfWhatAFilterFinds(t *testing.T) {
+	t.Parallel()
+	s := open(t, everything()).stream("stream?of=deadletters&url=wh_NONE")
+	defer s.end()
+	if text := s.until(t, `"id":"reasons"`); !strings.Contains(text, "Nothing matches.") || strings.Contains(text, "Nothing is dead") {
+		t.Errorf("it sends\n%s", text)
+	}
+}
+
 // TestStream: it sends the parts of its page, those that changed once more and no others, and says
 // aloud what a person must hear.
 func TestStream(t *testing.T) {

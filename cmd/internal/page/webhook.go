@@ -13,7 +13,6 @@ import (
 // webhookModel is one webhook: why it stands as it does, what happened lately, its settings.
 type webhookModel struct {
 	Webhook  api.Webhook
-	Removed  bool // its settings are gone; what is left are its dead letters
 	ID       string
 	Heading  string
 	State    view.State
@@ -32,7 +31,7 @@ type webhookModel struct {
 	Settings []setting
 	Query    string
 	Change   string
-	Verify   string
+	Verify   string // the command that prints code which verifies, or that gives it a secret
 	Replays  []replayRow
 	Backlog  bool
 	Rotating view.Time
@@ -93,8 +92,16 @@ func (c *call) webhook() (shown, error) {
 	m.Settings, m.Query = c.settings(w), view.Query(w.URL)
 	m.Change = c.s.o.Command("webhook", "add", term.Quote(w.ID), "--event", "message.received")
 	m.Verify = c.s.o.Command("webhook", "show", term.Quote(w.ID), "--verify", "node")
+	if !w.Signed {
+		m.Verify = c.givesSecret(w)
+	}
 	m.Replays = c.replayRows(w.ID)
 	return shown{Title: m.Heading, Model: m}, nil
+}
+
+// givesSecret is the command that gives a webhook without a secret one.
+func (c *call) givesSecret(w api.Webhook) string {
+	return c.s.o.Command("webhook", "add", term.Quote(w.ID), "--generate-secret")
 }
 
 // shownAttempts is how many of the last attempts a page shows.

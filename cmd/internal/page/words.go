@@ -3,9 +3,12 @@ package page
 import (
 	"html/template"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"waoutbox/cmd/internal/page/view"
 )
 
 // queryOf is a query as it stands in a link: template.URL, since a template would escape the signs
@@ -55,6 +58,29 @@ func options(chosen string, all ...[2]string) []option {
 		out = append(out, option{Value: o[0], Text: o[1], Chosen: o[0] == chosen})
 	}
 	return out
+}
+
+// chosen is one field of a filter: its name, what it is called in a sentence, and its choices; nil
+// where it is typed.
+type chosen struct {
+	name, word string
+	of         []option
+}
+
+// words says what a filter selects; "" is all.
+func (c *call) words(fields ...chosen) string {
+	var parts []string
+	for _, f := range fields {
+		text := c.input(f.name)
+		if text == "" {
+			continue
+		}
+		if i := slices.IndexFunc(f.of, func(o option) bool { return o.Value == text }); i >= 0 {
+			text = f.of[i].Text
+		}
+		parts = append(parts, f.word+c.text(view.Line(text)))
+	}
+	return strings.Join(parts, ", ")
 }
 
 // eventOptions are the names of all events.
