@@ -315,7 +315,7 @@ func (c *Client) Groups(ctx context.Context, in api.ListGroups) ([]api.Group, er
 		return nil, actionError(err)
 	}
 	if in.JID != "" && len(groups) == 0 {
-		return nil, api.Errorf(api.CodeNotFound, "the account is in no group %s: waoutbox group list shows those it is in", jid)
+		return nil, api.Errorf(api.CodeNotFound, "the account is in no group %s. Those it is in: waoutbox group list", jid)
 	}
 	return groups, nil
 }

@@ -274,7 +274,7 @@ func TestReplacedStaysDown(t *testing.T) {
 		t.Error("the client came back")
 	}
 	// Before: "try again later", which never helps here.
-	if _, err := r.Send(bounded(t), api.Send{To: "+1 555 010 0123", Text: "x"}); err == nil || !strings.Contains(err.Error(), "waoutbox status says what to do") {
+	if _, err := r.Send(bounded(t), api.Send{To: "+1 555 010 0123", Text: "x"}); err == nil || !strings.Contains(err.Error(), "What to do: waoutbox status") {
 		t.Errorf("Send returned %v", err)
 	}
 	if err := r.Pair(bounded(t), api.PairRequest{}, func(api.PairStep) error { return nil }); api.CodeOf(err) != api.CodeAlreadyLinked || !strings.Contains(err.Error(), "(+"+strings.TrimSuffix(r.acc.PN(), "@s.whatsapp.net")+")") {

@@ -21,7 +21,7 @@ func notConnected(link api.Link) *api.Error {
 	case link.Account == "":
 		return api.Errorf(api.CodeNotConnected, "no account is linked: link one first with waoutbox pair")
 	case link.State == api.LinkDisconnected && link.Reason != "": // time alone does not mend it
-		return api.Retryf(api.CodeNotConnected, "not connected to WhatsApp (%s): waoutbox status says what to do", link.Reason)
+		return api.Retryf(api.CodeNotConnected, "not connected to WhatsApp (%s). What to do: waoutbox status", link.Reason)
 	case link.Reason != "":
 		return api.Retryf(api.CodeNotConnected, "not connected to WhatsApp (%s): try again later", link.Reason)
 	}
@@ -99,7 +99,7 @@ func sendError(err error) *api.Error {
 		errors.Is(err, whatsmeow.ErrIQDisconnected), isCutOff(err):
 		return api.Retryf(api.CodeNotConnected, "not connected to WhatsApp: try again in a moment")
 	case errors.Is(err, whatsmeow.ErrGroupNotFound), errors.Is(err, whatsmeow.ErrNotInGroup):
-		return api.Errorf(api.CodeInvalidRecipient, "the group does not exist or the account is not in it: waoutbox group list shows those it is in")
+		return api.Errorf(api.CodeInvalidRecipient, "the group does not exist or the account is not in it. Those it is in: waoutbox group list")
 	case isIQ && iq.Code == 429:
 		return api.Retryf(api.CodeRateLimited, "WhatsApp answers too many requests (429): wait some minutes before the next one")
 	case errors.Is(err, whatsmeow.ErrIQTimedOut), errors.Is(err, context.DeadlineExceeded):

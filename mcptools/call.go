@@ -91,6 +91,7 @@ func printable(s string) string {
 type call struct {
 	client  ClientInfo
 	more    []mcp.Content // used by the tool alone until it returns
+	say     func(sentence string) string
 	consent *consent.Call
 
 	open func(context.Context, ClientInfo) (Backend, error)
@@ -152,7 +153,7 @@ func refusedBy(service, declined error) error {
 
 // note adds a line for the model after the result.
 func (c *call) note(format string, a ...any) {
-	c.more = append(c.more, textContent(fmt.Sprintf(format, a...)))
+	c.more = append(c.more, textContent(c.say(fmt.Sprintf(format, a...))))
 }
 
 // handler is the one middleware: it checks arguments, bounds the call in time even if the Backend
@@ -165,7 +166,7 @@ func (s *Server) handler(t tool) server.ToolHandlerFunc {
 		client := clientOf(ctx)
 		if !pace.Allow() {
 			e := *api.Retryf(api.CodeRateLimited, "%s was called more than %d times a minute. Wait, and look at why you call it so often.", t.name, t.callsPerMinute())
-			return failure(e), nil
+			return s.failure(e), nil
 		}
 		result, code := s.invoke(ctx, t, client, req.Params)
 		level := slog.LevelDebug
@@ -187,11 +188,11 @@ const questions = 3
 func (s *Server) invoke(ctx context.Context, t tool, client ClientInfo, params mcp.CallToolParams) (*mcp.CallToolResult, api.Code) {
 	w, bad := t.bind(params.RawArguments)
 	if bad != nil {
-		return failure(*bad), bad.Code
+		return s.failure(*bad), bad.Code
 	}
 	known := consent.Of(ctx, params.InputResponses)
 	for range questions {
-		result, code, ask := s.attempt(ctx, t, w, &call{client: client, open: s.backend, consent: known})
+		result, code, ask := s.attempt(ctx, t, w, &call{client: client, open: s.backend, say: s.inShell, consent: known})
 		if ask == nil {
 			return result, code
 		}
@@ -200,7 +201,7 @@ func (s *Server) invoke(ctx context.Context, t tool, client ClientInfo, params m
 		}
 	}
 	e := s.explain(ctx, t, fmt.Errorf("a call asked its user %d times", questions))
-	return failure(e), e.Code
+	return s.failure(e), e.Code
 }
 
 // attempt runs a call until it has a result, or the question that comes first.
@@ -253,7 +254,7 @@ func (s *Server) attempt(ctx context.Context, t tool, w work, c *call) (*mcp.Cal
 			e = w.unsure(e)
 		}
 	}
-	return failure(e), e.Code, nil
+	return s.failure(e), e.Code, nil
 }
 
 // panicError is a recovered panic on its way to the log.

@@ -24,12 +24,12 @@ func badArgument(format string, a ...any) *api.Error {
 }
 
 // failure is the result of a call that failed.
-func failure(e api.Error) *mcp.CallToolResult {
+func (s *Server) failure(e api.Error) *mcp.CallToolResult {
 	return &mcp.CallToolResult{
 		Result: mcp.Result{Meta: &mcp.Meta{AdditionalFields: map[string]any{
 			errorMetaKey: map[string]any{"code": string(e.Code), "retryable": e.Retryable},
 		}}},
-		Content: []mcp.Content{textContent(string(e.Code) + ": " + cut(clean(e.Message), maxErrorText))},
+		Content: []mcp.Content{textContent(string(e.Code) + ": " + cut(clean(s.inShell(e.Message)), maxErrorText))},
 		IsError: true,
 	}
 }

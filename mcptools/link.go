@@ -169,7 +169,7 @@ func (s *Server) reasons(st api.Status, alarms []alarm) []string {
 		reasons = append(reasons, "Unsigned, so that the receiver cannot tell who sends: "+strings.Join(unsigned, ", ")+".")
 	}
 	if st.Daemon != nil && st.Daemon.Version != s.opts.Version {
-		reasons = append(reasons, "The service and these tools are of different versions: the user can run `waoutbox restart`, which starts the installed one.")
+		reasons = append(reasons, s.inShell("The service and these tools are of different versions: the user can run `waoutbox restart`, which starts the installed one."))
 	}
 	return reasons
 }

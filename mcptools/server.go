@@ -88,6 +88,9 @@ type Options struct {
 	// KeepSecret stores a webhook's generated secret for the user alone and returns the path of the
 	// file. Nil: none is generated.
 	KeepSecret func(webhook, secret string) (path string, err error)
+	// Command begins the commands that the user is told to run, like "waoutbox --state-dir DIR", ""
+	// as "waoutbox".
+	Command string
 	// Log gets one line per tool call, without its arguments. Nil discards.
 	Log *slog.Logger
 }
@@ -125,7 +128,7 @@ func New(o Options) *Server {
 	describe := []server.ServerOption{
 		server.WithTitle("WhatsApp outbox"),
 		server.WithDescription("Delivers WhatsApp events to webhooks, signed, in order and never lost"),
-		server.WithInstructions(text),
+		server.WithInstructions(s.inShell(text)),
 		server.WithToolCapabilities(false), // the list never changes
 		server.WithCacheHints(listTTL, mcp.CacheScopePrivate),
 	}

@@ -1,8 +1,8 @@
 package mcptools
 
 import (
+	"cmp"
 	"context"
-	"errors"
 
 	"waoutbox/outbox/api"
 	"waoutbox/outbox/api/wording"
@@ -20,13 +20,19 @@ func (s *Server) inTools(sentence string) string {
 	return wording.ForAgents(sentence, func(tool string) bool { return s.listed[tool] })
 }
 
+// inShell returns a sentence of this package with the commands that the user is to run as he types
+// them.
+func (s *Server) inShell(sentence string) string {
+	return wording.ForShell(sentence, cmp.Or(s.opts.Command, "waoutbox"))
+}
+
 // callOrRun names the tool that does what a command does, or the command where this session has no
 // such tool. The command is given without the program's name.
 func (s *Server) callOrRun(command string) string {
 	if tool := s.inTools("waoutbox " + command); tool != "waoutbox "+command {
 		return "call " + tool
 	}
-	return "the user can run `waoutbox " + command + "`"
+	return s.inShell("the user can run `waoutbox " + command + "`")
 }
 
 // commandOrTool is callOrRun as a noun.
@@ -34,15 +40,12 @@ func (s *Server) commandOrTool(command string) string {
 	if tool := s.inTools("waoutbox " + command); tool != "waoutbox "+command {
 		return tool
 	}
-	return "`waoutbox " + command + "`"
+	return s.inShell("`waoutbox " + command + "`")
 }
 
 // inTools returns what the service returned, with its sentences in the words of the session.
 func inTools[T any](w worded, out T, err error) (T, error) {
-	if e, ok := errors.AsType[*api.Error](err); ok {
-		err = wording.Of(e, w.say)
-	}
-	return wording.Of(out, w.say), err
+	return wording.Result(out, err, w.say)
 }
 
 func (w worded) Status(ctx context.Context) (api.Status, error) {

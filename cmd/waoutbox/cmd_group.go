@@ -114,7 +114,7 @@ func groupNamed(ctx context.Context, svc api.Service, name string) (string, erro
 	}
 	switch len(groups) {
 	case 0:
-		return "", api.Errorf(api.CodeNotFound, "the account is in no group with %q in its name: waoutbox group list shows those it is in", name)
+		return "", api.Errorf(api.CodeNotFound, "the account is in no group with %q in its name. Those it is in: waoutbox group list", name)
 	case 1:
 		return groups[0].JID, nil
 	}

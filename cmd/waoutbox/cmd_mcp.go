@@ -61,7 +61,7 @@ func (e *env) mcp(ctx context.Context, noState error, readOnly, noSpawn bool) er
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	server := mcptools.New(mcptools.Options{
 		Version: version, Events: eventNames(), EventTypes: eventTypes(), ReadOnly: readOnly, DownloadDir: downloadDir(), Log: log,
-		Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret, EventWebhooks: e.offersWebhooks,
+		Headers: agentFiles{e.stateDir}.headers, KeepSecret: agentFiles{e.stateDir}.keepSecret, EventWebhooks: e.offersWebhooks, Command: e.command(""),
 		Backend: func(ctx context.Context, client mcptools.ClientInfo) (mcptools.Backend, error) {
 			if noState != nil {
 				return nil, unavailable(noState)

@@ -77,7 +77,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	}
 	out := e.serveLog(starter != nil || e.ready != nil)
 	defer out.close()
-	log := newLogger(out, cfg)
+	log := newLogger(out, cfg, e.stateDir)
 	if len(tightened) > 0 {
 		log.Warn("others could read or write parts of the state; they cannot any more", "made_private", tightened)
 	}
@@ -161,7 +161,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 		return operator.link(ctx)
 	}
 	calls := control.NewServer(control.ServerOptions{
-		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, OpenPage: openPage, Daemon: info, Stop: stop, Log: log,
+		Service: svc, Metrics: meters, Health: httpserver.Health(ready), RotateToken: rotateToken, CopyOutbox: a.copyOutbox(svc), Examine: a.examiner(cfg, route), Listen: svc.Listen, OpenPage: openPage, StateDir: e.stateDir, Daemon: info, Stop: stop, Log: log,
 	})
 	if operator, err = a.openPage(calls, info, web, e.home(e.stateDir)); err != nil {
 		return err

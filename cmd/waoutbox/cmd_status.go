@@ -148,7 +148,7 @@ func (e *env) showStatus(st api.Status) {
 		e.printf("daemon     %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
 	}
 	if d := st.Daemon; d != nil && d.HTTP != nil {
-		e.printf("http       %s  (its token: waoutbox http-token)\n", term.Clean(d.HTTP.URL))
+		e.printf("http       %s  (its token: %s)\n", term.Clean(d.HTTP.URL), e.command("http-token"))
 		e.sayReachable(d.HTTP)
 	}
 	if st.EventStreams > 0 {

@@ -37,7 +37,7 @@ type examining struct {
 }
 
 func (d *examining) add(check, status, message, mend string) {
-	d.found = append(d.found, doctorFinding{check, status, message, mend})
+	d.found = append(d.found, doctorFinding{check, status, d.e.say(message), d.e.say(mend)})
 }
 
 // fault is a problem whose sentence says how to mend it.

@@ -18,6 +18,7 @@ import (
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 	"waoutbox/outbox/api/untrusted"
+	"waoutbox/outbox/api/wording"
 	"waoutbox/store"
 )
 
@@ -151,6 +152,12 @@ func (e *env) command(format string, args ...any) string {
 	return term.CommandFor(e.getenv, e.stateDir, fmt.Sprintf(format, args...))
 }
 
+// say returns a sentence of a part that knows of no state directory, with its commands on the state
+// that this one works on.
+func (e *env) say(sentence string) string {
+	return wording.ForShell(sentence, term.CommandFor(e.getenv, e.stateDir))
+}
+
 // next prints the next useful command, which every success ends with. A text that begins with the
 // program's name is a command.
 func (e *env) next(format string, args ...any) {
@@ -181,7 +188,7 @@ func (e *env) nextWithout(flag string) {
 // note prints a remark on stderr, where it disturbs no pipe. With --json nothing but an error is
 // there: the remark is kept for the results that have a place for it.
 func (e *env) note(format string, args ...any) {
-	text := fmt.Sprintf(format, args...)
+	text := e.say(fmt.Sprintf(format, args...))
 	if e.json {
 		e.remarks = append(e.remarks, text)
 		return

@@ -105,6 +105,7 @@ func (e *env) report(err error) {
 	if errors.Is(err, context.Canceled) {
 		text = "interrupted"
 	}
+	text = e.say(text)
 	if e.json {
 		// strings always marshal
 		line, _ := json.Marshal(map[string]any{"error": map[string]any{"code": code, "message": text}})

@@ -10,6 +10,7 @@ import (
 	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/control"
 	"waoutbox/cmd/internal/httpserver"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/mcptools"
 	"waoutbox/outbox/api"
 	"waoutbox/store"
@@ -98,7 +99,7 @@ func (h *httpParts) serve(a *app, calls *control.Server, operator *pageParts, me
 	}
 	files := agentFiles{a.state.Dir()}
 	h.tools = mcptools.New(mcptools.Options{
-		Version: version, Events: eventNames(), EventTypes: eventTypes(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Log: a.log,
+		Version: version, Events: eventNames(), EventTypes: eventTypes(), DownloadDir: downloadDir(), Headers: files.headers, KeepSecret: files.keepSecret, Command: term.Command(a.state.Dir()), Log: a.log,
 		MediaPath: func(event string) string { return "/v1/events/" + event + "/media" },
 		Backend:   func(context.Context, mcptools.ClientInfo) (mcptools.Backend, error) { return calls.Local(), nil },
 		EventWebhooks: func(ctx context.Context) bool {

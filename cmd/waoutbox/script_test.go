@@ -80,6 +80,7 @@ func TestScripts(t *testing.T) {
 			"clock":         scriptClock,
 			"kept":          scriptKept,
 			"newerlanes":    scriptNewerLanes,
+			"elsewhere":     scriptElsewhere,
 		},
 	})
 }

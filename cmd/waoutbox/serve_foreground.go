@@ -18,11 +18,11 @@ const linkPoll = 500 * time.Millisecond
 func foreground(ctx context.Context, e *env, client *connection.Client, live *liveView) {
 	if client.Link().Account == "" {
 		if !e.stdoutTerminal() {
-			e.printf("Not linked: no events arrive until an account is. Next: waoutbox pair\n")
+			e.printf("Not linked: no events arrive until an account is. Next: %s\n", e.command("pair"))
 			return
 		}
 		if err := pairOnTerminal(ctx, e, client, api.PairRequest{}, ""); err != nil && ctx.Err() == nil && api.CodeOf(err) != api.CodeAlreadyLinked {
-			e.printf("Not linked: %v\nTry again with: waoutbox pair\n", err)
+			e.printf("Not linked: %s\nTry again with: %s\n", e.say(err.Error()), e.command("pair"))
 		}
 	}
 	if e.stdoutTerminal() {
@@ -40,7 +40,7 @@ func watchLink(ctx context.Context, e *env, client *connection.Client, live *liv
 	for {
 		if l := client.Link(); l.State != shown {
 			shown = l.State
-			e.printf("%s  %s\n", time.Now().In(e.loc).Format(time.TimeOnly), linkWords(l))
+			e.printf("%s  %s\n", time.Now().In(e.loc).Format(time.TimeOnly), e.say(linkWords(l)))
 		}
 		select {
 		case <-ctx.Done():

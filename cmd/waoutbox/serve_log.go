@@ -10,6 +10,7 @@ import (
 	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/control/daemon"
 	"waoutbox/cmd/internal/term"
+	"waoutbox/outbox/api/wording"
 	"waoutbox/store"
 )
 
@@ -66,9 +67,16 @@ func (l *serveLog) close() {
 	}
 }
 
-// newLogger returns a logger that writes to w in the configured format and level.
-func newLogger(w io.Writer, cfg config.Config) *slog.Logger {
-	o := &slog.HandlerOptions{Level: cfg.LogLevel}
+// newLogger returns a logger that writes to w in the configured format and level. The commands that
+// its sentences name are commands on this state.
+func newLogger(w io.Writer, cfg config.Config, stateDir string) *slog.Logger {
+	command := term.Command(stateDir)
+	o := &slog.HandlerOptions{Level: cfg.LogLevel, ReplaceAttr: func(groups []string, a slog.Attr) slog.Attr {
+		if len(groups) == 0 && a.Key == slog.MessageKey {
+			a.Value = slog.StringValue(wording.ForShell(a.Value.String(), command))
+		}
+		return a
+	}}
 	if cfg.LogFormat == "json" {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}

@@ -89,7 +89,7 @@ func parsePhone(phone string) (string, error) {
 	}
 	digits, bad := phoneDigits(s)
 	if bad != 0 {
-		return "", api.Errorf(api.CodeInvalidRecipient, "%q is neither a JID nor a phone number (it has %q): give a JID such as 15550100123@s.whatsapp.net or a number such as +1 555 010 0123; waoutbox contact find looks for a name", shorten(phone), bad)
+		return "", api.Errorf(api.CodeInvalidRecipient, "%q is neither a JID nor a phone number (it has %q): give a JID such as 15550100123@s.whatsapp.net or a number such as +1 555 010 0123. To look for a name: waoutbox contact find NAME", shorten(phone), bad)
 	}
 	if !strings.HasPrefix(s, "+") {
 		digits = strings.TrimPrefix(digits, "00")

@@ -20,6 +20,7 @@ import (
 	"waoutbox/dispatcher/webhook"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
+	"waoutbox/outbox/api/wording"
 )
 
 // Engine is what administration reads and writes of the outbox itself. Deliveries are changed
@@ -250,8 +251,16 @@ func (s *Service) logChange(ctx context.Context, what string, about ...any) {
 // New makes a Service. It starts nothing. In a service that delivers, Run must run as long as it is
 // called.
 func New(o Options) *Service {
-	return &Service{o: o, changing: make(chan struct{}, 1), replays: replay.New(o.Log), trail: newTrail(), leases: make(chan struct{}, 1)}
+	s := &Service{o: o, changing: make(chan struct{}, 1), replays: replay.New(o.Log), trail: newTrail(), leases: make(chan struct{}, 1)}
+	if o.Link != nil {
+		s.o.Link = saidLink{o.Link, s.say}
+	}
+	return s
 }
+
+// say returns a sentence of a part that knows of no state directory, with its commands on this
+// state.
+func (s *Service) say(sentence string) string { return wording.ForShell(sentence, s.command()) }
 
 // lock waits until no other change of the webhooks runs, or ctx ends, and returns what lets the
 // next one in.

@@ -58,10 +58,7 @@ func (s *Service) Status(ctx context.Context) (api.Status, error) {
 		if len(own) == 0 { // else the link has said it better
 			st.Alarms = append(st.Alarms, s.linkAlarms(st.Link, len(hooks))...)
 		}
-		for _, a := range own { // whose commands name no directory
-			a.Message = strings.ReplaceAll(a.Message, ": waoutbox ", ": "+s.command()+" ")
-			st.Alarms = append(st.Alarms, a)
-		}
+		st.Alarms = append(st.Alarms, own...)
 	} else if s.o.StoredLink != nil {
 		st.Link = s.o.StoredLink(ctx)
 	}

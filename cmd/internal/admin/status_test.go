@@ -58,7 +58,7 @@ func TestLinkAlarms(t *testing.T) {
 // one, where another account may be.
 func TestTheLinksAlarmsNameTheState(t *testing.T) {
 	r := newRig(t)
-	r.o.Link = fixedLink{link: api.Link{State: api.LinkUnlinked}, alarms: []api.Alarm{{Code: "logged_out", Message: "It is gone. Link it again: waoutbox pair"}}}
+	r.o.Link = saidLink{fixedLink{link: api.Link{State: api.LinkUnlinked}, alarms: []api.Alarm{{Code: "logged_out", Message: "It is gone. Link it again: waoutbox pair"}}}, r.say}
 	want := "It is gone. Link it again: " + term.Command(r.o.StateDir, "pair")
 	for range 2 {
 		if st := r.status(); len(st.Alarms) != 1 || st.Alarms[0].Message != want {

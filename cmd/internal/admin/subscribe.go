@@ -99,7 +99,7 @@ func (s *Service) Subscribe(ctx context.Context, in api.Subscribe) (out api.Subs
 // wanted checks what a client asks for.
 func (s *Service) wanted(ctx context.Context, in api.Subscribe) (w wanted, err error) {
 	if w.principal = s.asks(ctx).Principal; w.principal == "" {
-		return w, api.Errorf(api.CodeNotAuthenticated, "nothing is known of who asks, so that events are sent nowhere: use waoutbox mcp, or its HTTP listener with the token")
+		return w, api.Errorf(api.CodeNotAuthenticated, "nothing is known of who asks, so that events are sent nowhere: use %s, or the HTTP listener with its token", s.command("mcp"))
 	}
 	if s.o.Receivers == nil || s.o.Thin == nil {
 		return w, api.Errorf(api.CodeServiceUnavail, "this needs the service: start it with %s", s.command("start"))
@@ -139,7 +139,7 @@ type subscriptionTarget struct {
 // asked, since the extension has no way to, and this machine is no exception.
 func (s *Service) subscriptionURL(raw string) (at subscriptionTarget, err error) {
 	if at.url, err = s.o.CheckURL(raw, false); err != nil {
-		return at, api.Errorf(api.CodeInvalidURL, "%s", err).In("url")
+		return at, api.Errorf(api.CodeInvalidURL, "%s", s.say(err.Error())).In("url")
 	}
 	e, err := webhook.EndpointOf(at.url)
 	if err != nil {

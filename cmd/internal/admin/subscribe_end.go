@@ -18,7 +18,7 @@ func (s *Service) Unsubscribe(ctx context.Context, in api.Unsubscribe) (out api.
 	}()
 	principal := s.asks(ctx).Principal
 	if principal == "" {
-		return out, api.Errorf(api.CodeNotAuthenticated, "nothing is known of who asks: use waoutbox mcp, or its HTTP listener with the token")
+		return out, api.Errorf(api.CodeNotAuthenticated, "nothing is known of who asks: use %s, or the HTTP listener with its token", s.command("mcp"))
 	}
 	arguments, err := leases.Canonical(json.RawMessage(in.Arguments))
 	if err != nil {

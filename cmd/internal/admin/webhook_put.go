@@ -46,7 +46,7 @@ func (s *Service) put(ctx context.Context, in api.PutWebhook, temporary bool) (o
 	}
 	warning, err := s.o.Resolve(ctx, url.text, url.insecure)
 	if err != nil {
-		return api.PutWebhookResult{}, url.refused(err)
+		return api.PutWebhookResult{}, url.refused(s.say(err.Error()))
 	}
 	if warning != "" {
 		out.Warnings = append(out.Warnings, warning)
@@ -148,11 +148,11 @@ type targetURL struct {
 }
 
 // refused says why the webhook may not point there.
-func (u targetURL) refused(err error) error {
+func (u targetURL) refused(why string) error {
 	if u.withdrawn {
-		return api.Errorf(api.CodeInvalidURL, "the permission for plain http (allow_insecure_http) cannot be withdrawn while this webhook needs it: %s", err)
+		return api.Errorf(api.CodeInvalidURL, "the permission for plain http (allow_insecure_http) cannot be withdrawn while this webhook needs it: %s", why)
 	}
-	return api.Errorf(api.CodeInvalidURL, "%s", err)
+	return api.Errorf(api.CodeInvalidURL, "%s", why)
 }
 
 // target returns the webhook that in names, a row without an id for a new one, and its checked URL.
@@ -187,7 +187,7 @@ func (s *Service) target(ctx context.Context, in api.PutWebhook) (webhookRow, ta
 		url.withdrawn = r.cfg.AllowInsecureHTTP && !url.insecure
 	}
 	if url.text, err = s.o.CheckURL(ref, url.insecure); err != nil {
-		return r, url, url.refused(err)
+		return r, url, url.refused(s.say(err.Error()))
 	}
 	return r, url, nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 
 	"waoutbox/cmd/internal/control/request"
+	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox"
 	"waoutbox/outbox/api"
 )
@@ -126,7 +127,7 @@ func inField(e *api.Error, in any) *api.Error {
 
 // stoppedError is the error of a call that a stop cut off or came before.
 func (s *Server) stoppedError() *api.Error {
-	return unavailable("waoutbox is stopping; the call was cut off. Start it again: waoutbox start")
+	return unavailable("waoutbox is stopping; the call was cut off. Start it again: %s", term.Command(s.stateDir, "start"))
 }
 
 // panicked logs a handler's panic. Of the value only a runtime error is written out: of anything

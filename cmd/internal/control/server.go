@@ -34,6 +34,7 @@ type ServerOptions struct {
 	Examine func(context.Context, api.Examine) (api.Examination, error)
 	// makes a link to the operator's page; nil: there is none
 	OpenPage func(context.Context) (api.PageLink, error)
+	StateDir string     // what it serves
 	Daemon   api.Daemon // what Client.Daemon returns; Version goes with every response
 	// asks the daemon to stop; called after the caller got its response, must not block, may be
 	// called again
@@ -55,6 +56,7 @@ type Server struct {
 	listen      func(context.Context, api.PutWebhook, func(api.PutWebhookResult) error) error
 	examine     func(context.Context, api.Examine) (api.Examination, error)
 	openPage    func(context.Context) (api.PageLink, error)
+	stateDir    string
 	daemon      api.Daemon
 	stop        func()
 	log         *slog.Logger
@@ -86,7 +88,7 @@ type Server struct {
 
 // NewServer returns a Server; it does nothing until Serve.
 func NewServer(o ServerOptions) *Server {
-	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience, bodies: make(bodies, largeBodies), most: maxCalls}
+	s := &Server{service: o.Service, metrics: o.Metrics, health: o.Health, rotateToken: o.RotateToken, copyOutbox: o.CopyOutbox, examine: o.Examine, listen: o.Listen, openPage: o.OpenPage, stateDir: o.StateDir, daemon: o.Daemon, stop: o.Stop, log: o.Log, check: socket.CheckPeer, patience: streamPatience, bodies: make(bodies, largeBodies), most: maxCalls}
 	s.open, s.shut = context.WithCancel(context.Background())
 	s.reading, s.cutReads = context.WithCancel(context.Background())
 	s.mutating, s.cutWrites = context.WithCancel(context.Background())

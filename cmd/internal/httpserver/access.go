@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"path/filepath"
 	"strings"
 
+	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
 )
 
@@ -77,8 +79,9 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 			var err error
 			if good, err = s.o.Token.matches(given); err != nil {
 				s.log.Error("the token of the HTTP listener cannot be read", "error", err)
+				_, command := s.tokenFor(r)
 				deny(w, http.StatusServiceUnavailable, api.Retryf(api.CodeServiceUnavail,
-					"the token of this listener cannot be read. Make a new one: waoutbox http-token rotate"))
+					"the token of this listener cannot be read. Make a new one: %s rotate", command))
 				return
 			}
 		}
@@ -95,11 +98,8 @@ func (s *Server) authorized(next http.Handler) http.Handler {
 // refuse is the response to a request without the token. Wrong ones are limited: the token cannot
 // be guessed, and a client that goes on with an old one shall not fill the log.
 func (s *Server) refuse(w http.ResponseWriter, r *http.Request, some bool) {
-	where := "in the file " + TokenFile + " of its state directory"
-	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && from.Addr().Unmap().IsLoopback() {
-		where = "in " + s.o.Token.Path()
-	}
-	hint := fmt.Sprintf("It is %s; `waoutbox http-token` says how to use it. Send it as the header Authorization: Bearer TOKEN", where)
+	where, command := s.tokenFor(r)
+	hint := fmt.Sprintf("It is %s; `%s` says how to use it. Send it as the header Authorization: Bearer TOKEN", where, command)
 	if !some {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="waoutbox"`)
 		deny(w, http.StatusUnauthorized, api.Errorf(codeUnauthorized, "this listener wants its token. %s", hint))
@@ -113,6 +113,15 @@ func (s *Server) refuse(w http.ResponseWriter, r *http.Request, some bool) {
 	s.log.Warn("a request with a wrong token was refused", "from", r.RemoteAddr)
 	w.Header().Set("WWW-Authenticate", `Bearer realm="waoutbox", error="invalid_token"`)
 	deny(w, http.StatusUnauthorized, api.Errorf(codeUnauthorized, "that is not this listener's token. %s", hint))
+}
+
+// tokenFor says where the token is, and the command that tells of it. Who is not on this machine
+// does not learn where the state is.
+func (s *Server) tokenFor(r *http.Request) (where, command string) {
+	if from, err := netip.ParseAddrPort(r.RemoteAddr); err == nil && from.Addr().Unmap().IsLoopback() && s.o.Token.Path() != "" {
+		return "in " + s.o.Token.Path(), term.Command(filepath.Dir(s.o.Token.Path()), "http-token")
+	}
+	return "in the file " + TokenFile + " of its state directory", "waoutbox http-token"
 }
 
 // bearer returns what a request gives as its token.

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -275,5 +277,27 @@ func TestRotation(t *testing.T) {
 	fresh := r.readToken()
 	if resp, _ := r.get("GET", "/v1/status", withToken(fresh)); fresh == r.token || resp.StatusCode != 200 {
 		t.Errorf("the new token: %d", resp.StatusCode)
+	}
+}
+
+// Whoever asks from this machine is told the command with the state directory; whoever does not
+// learns nothing of where that is.
+func TestCommandOfTheToken(t *testing.T) {
+	t.Parallel()
+	token := TokenIn("/somewhere/else")
+	s := New(Options{Token: token, Log: slog.New(slog.DiscardHandler)})
+	for from, want := range map[string]string{"127.0.0.1:1": "waoutbox --state-dir /somewhere/else http-token", "[::1]:1": "waoutbox --state-dir /somewhere/else http-token", "192.0.2.1:1": "waoutbox http-token"} {
+		for _, path := range []string{"/v1/status", "/nothing"} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
+			r.RemoteAddr = from
+			if path == "/nothing" {
+				s.noRoute(w, r)
+			} else {
+				s.refuse(w, r, false)
+			}
+			if got := w.Body.String(); !strings.Contains(got, "`"+want+"`") || strings.Contains(got, "/somewhere") != strings.Contains(want, "/somewhere") {
+				t.Errorf("%s from %s: %s", path, from, got)
+			}
+		}
 	}
 }

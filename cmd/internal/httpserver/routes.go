@@ -26,9 +26,9 @@ func (s *Server) routes() http.Handler {
 			s.o.Page.ServeHTTP(w, r)
 		// agents look there for how to get a token when they lack one; this is none to ask for
 		case strings.HasPrefix(path, "/.well-known/"):
-			noRoute(w)
+			s.noRoute(w, r)
 		case s.o.MCP == nil && s.o.API == nil && s.o.Metrics == nil:
-			noRoute(w)
+			s.noRoute(w, r)
 		default:
 			secret.ServeHTTP(w, r)
 		}
@@ -50,13 +50,14 @@ func (s *Server) serveSecret(w http.ResponseWriter, r *http.Request) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(metricsTimeout))
 		s.o.Metrics.ServeHTTP(w, r)
 	default:
-		noRoute(w)
+		s.noRoute(w, r)
 	}
 }
 
-func noRoute(w http.ResponseWriter) {
+func (s *Server) noRoute(w http.ResponseWriter, r *http.Request) {
+	_, command := s.tokenFor(r)
 	deny(w, http.StatusNotFound, api.Errorf(codeNoRoute, "nothing is here. This listener has /mcp for agents, /v1/ for programs (see /v1/openapi.json), /metrics, /healthz and /readyz; "+
-		"its token is one that `waoutbox http-token` tells of, and no OAuth"))
+		"its token is one that `%s` tells of, and no OAuth", command))
 }
 
 // isGet reports whether a request only reads, and refuses it otherwise.

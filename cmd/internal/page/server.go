@@ -133,7 +133,7 @@ func (s *Server) contained(doing string, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.o.Log.Error("the page panicked", "doing", doing, "panic", outbox.PanicText(p), "stack", string(debug.Stack()))
-			err = api.Errorf(api.CodeInternal, "something went wrong inside waoutbox (%s); its log has more: waoutbox logs", doing)
+			err = api.Errorf(api.CodeInternal, "something went wrong inside waoutbox (%s); its log has more: %s", doing, s.o.Command("logs"))
 		}
 	}()
 	return f()

@@ -24,7 +24,11 @@ func FuzzSentence(f *testing.F) {
 		if nothing != s {
 			t.Errorf("without tools %q is %q", s, nothing)
 		}
-		for _, got := range []string{programs, agents} {
+		shell := wording.ForShell(s, "waoutbox --state-dir /x")
+		if again := wording.ForShell(shell, "waoutbox --state-dir /x"); again != shell {
+			t.Errorf("%q becomes %q, then %q", s, shell, again)
+		}
+		for _, got := range []string{programs, agents, shell} {
 			if utf8.ValidString(s) && !utf8.ValidString(got) || len(got) > 40*len(s)+100 {
 				t.Errorf("%q is %q", s, got)
 			}

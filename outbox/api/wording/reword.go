@@ -1,6 +1,11 @@
 package wording
 
-import "reflect"
+import (
+	"errors"
+	"reflect"
+
+	"waoutbox/outbox/api"
+)
 
 // Tag marks the fields of a struct, strings and lists of strings, that are sentences of this
 // program: `sentence:"true"`. What somebody else wrote has no such mark and is never changed.
@@ -13,6 +18,15 @@ func Of[T any](v T, say func(string) string) T {
 	out.Set(reflect.ValueOf(&v).Elem())
 	reword(out, say)
 	return out.Interface().(T) //nolint:forcetypeassert // it was made of a T
+}
+
+// Result is Of for what a call returned: the sentences of out, and of err where that is an
+// api.Error, which it is alone then.
+func Result[T any](out T, err error, say func(string) string) (T, error) {
+	if e, ok := errors.AsType[*api.Error](err); ok {
+		err = Of(e, say)
+	}
+	return Of(out, say), err
 }
 
 // reword changes what is in v, which nobody else has; what lies behind a pointer or in a slice is

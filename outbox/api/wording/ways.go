@@ -73,7 +73,7 @@ func Ways() []Way {
 
 		{Command: "event list", Tool: "whatsapp_event_list", Arguments: map[string]string{"--chat": "chat"}, Route: "GET /v1/events", Fields: map[string]string{"--chat": "chat"}},
 		{Command: "event show", Tool: "whatsapp_event_show", Arguments: map[string]string{"": "id"}, Route: "GET /v1/events/{id}", Fields: map[string]string{"": "id"}},
-		{Command: "contact find", Tool: "whatsapp_find_recipient", Route: "GET /v1/contacts"},
+		{Command: "contact find", Tool: "whatsapp_find_recipient", Arguments: map[string]string{"": ""}, Route: "GET /v1/contacts", Fields: map[string]string{"": "query"}},
 		{Command: "group list", Tool: "whatsapp_group_list", Route: "GET /v1/groups"},
 		{Command: "group show", Tool: "whatsapp_group_list", Arguments: map[string]string{"": "jid"}, Route: "GET /v1/groups", Fields: map[string]string{"": "jid"}},
 		{Command: "media get", Tool: "whatsapp_download_media", Arguments: map[string]string{"": "eventId"}, Route: "GET /v1/events/{id}/media", Fields: map[string]string{"": "id"}},

@@ -26,6 +26,26 @@ func ForAgents(sentence string, has func(tool string) bool) string {
 	})
 }
 
+// ForShell returns a sentence with its commands as they are typed to work on one state: command,
+// like "waoutbox --state-dir DIR", begins those that name no state directory yet, also in
+// backquotes. What it returned once it returns as it is.
+func ForShell(sentence, command string) string {
+	var out strings.Builder
+	for {
+		at := program.FindStringIndex(sentence)
+		if at == nil {
+			out.WriteString(sentence)
+			return out.String()
+		}
+		name, line := sentence[at[0]:at[1]], sentence[at[1]:]
+		if name == "waoutbox " && known(line) {
+			name = command + " "
+		}
+		out.WriteString(sentence[:at[0]] + name)
+		sentence = line
+	}
+}
+
 // argument is a part of a command line: a flag with its value, or what stands without a flag.
 type argument struct{ flag, value string }
 
@@ -105,6 +125,12 @@ func parse(text string) (found Way, given []argument, rest string, ok bool) {
 			return found, given, rest, true
 		}
 	}
+}
+
+// known reports whether a text begins with a command of the lists.
+func known(text string) bool {
+	return slices.ContainsFunc(Ways(), func(w Way) bool { return begins(text, w.Command) }) ||
+		slices.ContainsFunc(Owners(), func(command string) bool { return begins(text, command) })
 }
 
 // begins reports whether a text begins with a command, and not with a longer word.

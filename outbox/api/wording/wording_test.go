@@ -121,3 +121,28 @@ func TestOnlySentencesChange(t *testing.T) {
 		t.Error("nothing became something")
 	}
 }
+
+// A command that is typed names the state, once, wherever it stands.
+func TestForShell(t *testing.T) {
+	const command = "waoutbox --state-dir '/a waoutbox pair'"
+	for sentence, want := range map[string]string{
+		"link one first with waoutbox pair":                      "link one first with " + command + " pair",
+		"start over: waoutbox pair --cancel, then waoutbox pair": "start over: " + command + " pair --cancel, then " + command + " pair",
+		"the user can run `waoutbox restart`.":                   "the user can run `" + command + " restart`.",
+		"Start it: waoutbox --state-dir /b start":                "Start it: waoutbox --state-dir /b start",
+		"waoutbox cannot be started":                             "waoutbox cannot be started",
+		"the waoutbox service ends with waoutbox":                "the waoutbox service ends with waoutbox",
+		"waoutbox paired, statuses of waoutbox":                  "waoutbox paired, statuses of waoutbox",
+	} {
+		got := wording.ForShell(sentence, command)
+		if got != want {
+			t.Errorf("%q is %q, want %q", sentence, got, want)
+		}
+		if again := wording.ForShell(got, command); again != got {
+			t.Errorf("%q becomes %q", got, again)
+		}
+		if same := wording.ForShell(sentence, "waoutbox"); same != sentence {
+			t.Errorf("at the usual place %q is %q", sentence, same)
+		}
+	}
+}
