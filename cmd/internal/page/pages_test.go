@@ -299,8 +299,8 @@ func TestAFilterThatIsNotUnderstood(t *testing.T) {
 		}
 	}
 	f.fail = api.Errorf(api.CodeInvalidEvents, "unknown event")
-	for _, path := range []string{"events?event=x", "live?event=x"} {
-		if status, text := b.get(path); status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || strings.Contains(text, "cannot be read now") {
+	for _, path := range []string{"events?event=x", "events?q=text+of&event=x", "live?event=x"} {
+		if status, text := b.get(path); strings.Contains(text, "so far") || strings.Contains(text, "Go on with older ones") || status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || strings.Contains(text, "cannot be read now") {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
 	}
