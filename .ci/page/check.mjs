@@ -85,7 +85,7 @@ try {
   const [letter] = await world.json('deadletter', 'list');
   const crm = root + 'webhooks/' + world.crm.id;
   const paths = { overview: '', webhook: 'webhooks/' + world.crm.id, deadletters: 'deadletters', 'dead letter': 'deadletters/' + letter.id, events: 'events', live: 'live', audit: 'audit', link: 'link',
-    'nothing found': 'deadletters?reason=599', 'a search': 'events?q=receipt', 'pause?': `webhooks/${world.crm.id}/pause`, 'remove?': `webhooks/${world.crm.id}/remove`, 'replay?': 'deadletters/replay?all=1',
+    'nothing found': 'deadletters?reason=599', 'not understood': 'deadletters?q=nonsense', 'a search': 'events?q=receipt', 'pause?': `webhooks/${world.crm.id}/pause`, 'resume?': `webhooks/${world.crm.id}/resume`, 'remove?': `webhooks/${world.crm.id}/remove`, 'replay?': 'deadletters/replay?all=1',
     'purge?': 'deadletters/purge?all=1', 'send again?': 'events/replay?id=1', 'unlink?': 'link/unpair', 'not there': 'nothing' };
   for (const [name, at] of Object.entries(paths)) {
     await page.goto(root + at);
@@ -207,6 +207,7 @@ try {
   const n = Number(/\d+/.exec(await asks.innerText())[0]); // as many as were on their way at once
   await asks.click();
   await dialog.getByText(`all ${n} of: `).waitFor();
+  want(/--reason 410 --until \d{4}-\d\d-\d\dT[\d:.]+Z --yes$/.test(await dialog.locator('[data-same]').innerText()), 'the command is ' + await dialog.locator('[data-same]').innerText());
   await dialog.getByRole('button', { name: `Delete ${n} for good` }).click();
   await page.getByText(`Deleted ${n} dead letter`).waitFor();
   want((await world.json('status'))[0].dead === before - 2 - n, 'more than the group is gone');
@@ -297,6 +298,8 @@ try {
         const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         const small = await page.evaluate(() => [...document.querySelectorAll('body *')].find((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()) && e.checkVisibility() && parseFloat(getComputedStyle(e).fontSize) < 14)?.outerHTML.slice(0, 100));
         if (small) bad(`${name} at ${width}: smaller than 14 px: ${small}`);
+        const squeezed = await page.evaluate(() => [...document.querySelectorAll('input[type=checkbox]')].find((e) => e.checkVisibility() && e.getBoundingClientRect().width < 18)?.outerHTML.slice(0, 100));
+        if (squeezed) bad(`${name} at ${width}: squeezed: ${squeezed}`);
         if (over > 0) {
           const what = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(0, 2).map((e) => e.outerHTML.slice(0, 100)));
           bad(`${name} at ${width}: ${over} px wider than the screen: ${what.join(' | ')}`);

@@ -150,7 +150,8 @@ func (c *call) fail(err error) {
 		return // nobody reads it
 	}
 	status := http.StatusInternalServerError
-	p := problem{Heading: "This could not be shown", Text: err.Error(), Again: true}
+	// a link only asks for a page
+	p := problem{Heading: "This could not be shown", Text: err.Error(), Again: c.r.Method == http.MethodGet}
 	none := &notFound{}
 	code := api.CodeOf(err)
 	if groups, err := c.lettersLeft(code); err == nil && len(groups) > 0 {

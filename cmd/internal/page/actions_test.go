@@ -118,6 +118,16 @@ func TestTheCommandBesideAButton(t *testing.T) {
 	}
 }
 
+// TestAFormThatFailed: nothing leads to its path, where nothing is to be read.
+func TestAFormThatFailed(t *testing.T) {
+	t.Parallel()
+	b := open(t, everything())
+	status, _, text := b.post("settings", b.form("hide", "1", "back", strings.Repeat("x", maxForm)))
+	if status != http.StatusUnprocessableEntity || !strings.Contains(text, "the form could not be read") || strings.Contains(text, "Try again") {
+		t.Errorf("%d\n%s", status, text)
+	}
+}
+
 // TestWhatAsksNamesTheAddress: of the webhook that is changed, without its query.
 func TestWhatAsksNamesTheAddress(t *testing.T) {
 	t.Parallel()

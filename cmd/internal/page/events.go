@@ -131,7 +131,9 @@ func (c *call) events() (shown, error) {
 	}
 	found, err := c.findEvents(&m, key, want, st)
 	m.ListErr = c.unread(err)
-	m.Looked = found.looked(m.Kept)
+	if m.Looked = found.looked(m.Kept); refused(err) {
+		m.Looked, found.next = 0, 0
+	}
 	f := want.filter
 	m.Command = c.lists("event", flags(f.Since, f.Until, "--event", f.Event, "--chat", f.Chat))
 	names := view.Names(st.Webhooks)

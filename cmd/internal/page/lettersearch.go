@@ -34,18 +34,22 @@ func (c *call) narrowed(m *deadLetters, f api.DeadLetterFilter, all []api.DeadLe
 		return groups, nil, err
 	}
 	key := "deadletters?" + string(m.Query)
+	begun, ended := c.session.searches.ended(key).(lettersFound)
+	stopped := ended && !begun.whole
 	if c.streaming {
-		if m.Searching = c.session.searches.under(key, "dead letters"); m.Searching == nil {
+		m.Searching = c.session.searches.under(key, "dead letters")
+		switch {
+		case m.Searching != nil:
+			c.under = true
+		case stopped: // it is not made behind the back of who stopped it
+			return begun.groups, &begun, nil
+		default:
 			groups, err := c.summary(f, dead)
 			return groups, nil, err
 		}
-		c.under = true
 	}
-	begun := lettersFound{}
-	if c.input("on") != "" {
-		if begun, _ = c.session.searches.ended(key).(lettersFound); begun.whole {
-			begun = lettersFound{}
-		}
+	if !stopped || c.input("on") == "" {
+		begun = lettersFound{}
 	}
 	result, under, err := c.find(key, c.input("cursor") != "", func(c *call, report reports) error {
 		return c.searchLetters(f, begun, total, report)

@@ -273,7 +273,7 @@ func TestWhatCannotBeRead(t *testing.T) {
 		if none := regexp.MustCompile("No dead letter|No event|events? match|Nothing is dead|None: everything|None yet|None of the newest|Nothing matches|Nothing is recorded").FindString(text); none != "" {
 			t.Errorf("%s says %q of what it could not read", path, none)
 		}
-		if status != http.StatusOK || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, part) {
+		if status != http.StatusOK || !strings.Contains(text, "a part of outbox.db cannot be read") || !strings.Contains(text, "waoutbox doctor") || !strings.Contains(text, part) {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
 	}
@@ -299,8 +299,8 @@ func TestAFilterThatIsNotUnderstood(t *testing.T) {
 		}
 	}
 	f.fail = api.Errorf(api.CodeInvalidEvents, "unknown event")
-	for _, path := range []string{"events?event=x", "live?event=x"} {
-		if status, text := b.get(path); status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || strings.Contains(text, "cannot be read now") {
+	for _, path := range []string{"events?event=x", "events?q=text+of&event=x", "live?event=x"} {
+		if status, text := b.get(path); strings.Contains(text, "so far") || strings.Contains(text, "Go on with older ones") || status != http.StatusOK || !strings.Contains(text, "The filter was not understood") || strings.Contains(text, "cannot be read now") {
 			t.Errorf("%s: %d\n%s", path, status, text)
 		}
 	}
@@ -322,6 +322,10 @@ func TestNothingFound(t *testing.T) {
 		if _, text := b.get(path); !strings.Contains(text, want) || !strings.Contains(text, ">Clear the ") {
 			t.Errorf("%s does not say %q:\n%s", path, want, text)
 		}
+	}
+	b.post("settings", b.form("hide", "1"))
+	if _, text := b.get("events?q=Bob&outcome=dead"); !strings.Contains(text, "No event matches: Dead somewhere, •••. ") {
+		t.Errorf("with names hidden:\n%s", text)
 	}
 }
 
@@ -361,6 +365,20 @@ func TestElsewhere(t *testing.T) {
 	d.Attempts, d.Due = 1, time.Now().Add(3*time.Minute+30*time.Second)
 	if _, text := open(t, f).get("deadletters/dl_wh_9QRT_7"); !strings.Contains(text, "again in 3 min<") {
 		t.Errorf("the page is\n%s", text)
+	}
+}
+
+// TestRecentAttempts: each says which it was, of how many.
+func TestRecentAttempts(t *testing.T) {
+	t.Parallel()
+	f := everything()
+	b := open(t, f)
+	for _, n := range []int{4, 1} {
+		want := fmt.Sprintf("1 of %d<", n)
+		f.change(func() { f.status.Webhooks[1].Schedule = f.status.Webhooks[1].Schedule[:n] })
+		if _, text := b.get("webhooks/wh_9QRT"); !strings.Contains(text, `data-label="Attempt">`+want) {
+			t.Errorf("of %d: no %q", n, want)
+		}
 	}
 }
 

@@ -84,14 +84,15 @@ func (s *Server) shown(p page) handler {
 	}
 }
 
-// parseTemplates reads every template: layout.html and parts.html belong to each of them.
-func parseTemplates() (map[string]*template.Template, error) {
+// parseTemplates reads every template: layout.html and parts.html belong to each of them. command
+// is that of Options.
+func parseTemplates(command func(words ...string) string) (map[string]*template.Template, error) {
 	style, err := files.ReadFile(styleSheet)
 	if err != nil {
 		return nil, err
 	}
 	base, err := template.New("layout").Funcs(template.FuncMap{
-		"style": func() template.CSS { return template.CSS(style) },
+		"style": func() template.CSS { return template.CSS(style) }, "command": command,
 		"count": term.Count, "plural": term.Plural, "address": view.AddressOf, "reason": view.Reason, "line": view.Line, "took": view.Took, "pair": pair,
 		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")

@@ -134,6 +134,11 @@ func TestALongSearchOfDeadLetters(t *testing.T) {
 		!strings.Contains(stopped, html.EscapeString("/page/"+on)+`">Search on`) {
 		t.Errorf("after it was stopped:\n%s", stopped)
 	}
+	idle := b.stream("stream?of=deadletters&q=%2B49151")
+	if text := idle.until(t, `"id":"matches"`); strings.Contains(text, "1,204") || !strings.Contains(text, "503 Service Unavailable") {
+		t.Errorf("the stream of the page goes through all of them though it was stopped:\n%s", text)
+	}
+	idle.end()
 	if _, text := b.get(on); !strings.Contains(text, "Searching: 2,048 of 100,000 dead letters, 1 found so far") || !strings.Contains(text, `value="dl_wh_9QRT_7"`) {
 		t.Errorf("it does not go on from where it was stopped:\n%s", text)
 	}

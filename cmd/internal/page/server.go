@@ -98,7 +98,7 @@ const maxStreams = 64
 
 // New returns a Server that nobody has a session of.
 func New(o Options) (*Server, error) {
-	templates, err := parseTemplates()
+	templates, err := parseTemplates(o.Command)
 	if err != nil {
 		return nil, err
 	}

@@ -2,6 +2,7 @@ package page
 
 import (
 	"cmp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -45,7 +46,7 @@ type attemptRow struct {
 	At      view.Time
 	Event   string
 	Seq     uint64
-	N       int
+	N       string // which attempt, of how many
 	Took    string
 	Class   string
 	Result  string
@@ -124,8 +125,11 @@ func hookSummary(w api.Webhook) string {
 
 func (c *call) attemptRow(id string, a api.RecentAttempt, schedule int) attemptRow {
 	r := attemptRow{
-		At: c.clock.StampMilli(a.At), Event: view.Line(a.Event), Seq: a.Sequence, N: a.Attempt, Took: view.Took(a.Ms), Class: view.AttemptState(a.Outcome),
+		At: c.clock.StampMilli(a.At), Event: view.Line(a.Event), Seq: a.Sequence, N: strconv.Itoa(a.Attempt), Took: view.Took(a.Ms), Class: view.AttemptState(a.Outcome),
 		Result: view.Attempt(a), Message: c.answer(a.Message),
+	}
+	if a.Attempt <= schedule { // else it had another one then
+		r.N += " of " + strconv.Itoa(schedule)
 	}
 	if a.Outcome == "delivered" || r.Message == r.Result {
 		r.Message = ""

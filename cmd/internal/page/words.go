@@ -77,6 +77,8 @@ func (c *call) words(fields ...chosen) string {
 		}
 		if i := slices.IndexFunc(f.of, func(o option) bool { return o.Value == text }); i >= 0 {
 			text = f.of[i].Text
+		} else if c.hide && f.word == "" { // it may be a name
+			text = view.Hidden
 		}
 		parts = append(parts, f.word+c.text(view.Line(text)))
 	}
