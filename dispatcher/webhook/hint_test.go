@@ -82,6 +82,7 @@ func TestTheWrongSchemeSaysWhichOneToUse(t *testing.T) {
 		"http to a TLS alert":   {listen(t, nil, says(alert)).url, outbox.ClassTLS, 0, "use https://"},
 		"alert in two pieces":   {listen(t, nil, piecewise(alert)).url, outbox.ClassTLS, 0, "use https://"},
 		"http to nginx":         {listen(t, nil, says("HTTP/1.1 400 Bad Request\r\nContent-Length: 62\r\n\r\n<center>The plain HTTP request was sent to HTTPS port</center>")).url, outbox.ClassHTTP, 400, "use https://"},
+		"http to Tomcat":        {listen(t, nil, says("HTTP/1.1 400 \r\nContent-Length: 63\r\n\r\nBad Request\r\nThis combination of host and port requires TLS.\r\n")).url, outbox.ClassHTTP, 400, "use https://"},
 		"another 400":           {listen(t, nil, says("HTTP/1.1 400 Bad Request\r\nContent-Length: 2\r\n\r\nno")).url, outbox.ClassHTTP, 400, "400 Bad Request"},
 		"https to plain HTTP":   {to(plain, "https"), outbox.ClassTLS, 0, "use http://"},
 		"https to SMTP":         {to(smtp.url, "https"), outbox.ClassTLS, 0, "does not speak TLS"},

@@ -152,11 +152,12 @@ func wantsPassword(h http.Header) bool {
 	return false
 }
 
-// wantsTLS reports whether a 400 says what Go, nginx and Apache say to plain HTTP at a TLS port. It
-// decides nothing but what is suggested.
+// wantsTLS reports whether a 400 says what Go, nginx, Apache and Tomcat say to plain HTTP at a TLS
+// port. It decides nothing but what is suggested.
 func wantsTLS(body []byte) bool {
 	for _, says := range []string{
 		"HTTP request to an HTTPS server", "plain HTTP request was sent to HTTPS port", "speaking plain HTTP to an SSL-enabled server port",
+		"This combination of host and port requires TLS",
 	} {
 		if bytes.Contains(body, []byte(says)) {
 			return true

@@ -56,6 +56,12 @@ func (r TestWebhookResult) unansweredAdvice(command func(line string) string, ag
 	switch {
 	case r.Class == "refused":
 		return "Nothing listens there. Start the receiver, " + again
+	case r.Class == "reset" && strings.HasPrefix(r.URL, "http://"):
+		// what most servers of TLS do to plain HTTP
+		return "It closed the connection without an answer. If it speaks TLS at this port, add the URL with https:// instead: " + command("webhook add URL") +
+			"\nOtherwise look into its log, " + again
+	case r.Class == "reset":
+		return "It closed the connection without an answer. Look into its log, " + again
 	case r.Class == "dns":
 		return "The name does not resolve on this machine. Check its spelling and the DNS, " + again
 	case r.Class == "timeout":

@@ -3,6 +3,7 @@ package view
 import (
 	"net/http"
 	"strconv"
+	"strings"
 
 	"waoutbox/cmd/internal/term"
 	"waoutbox/outbox/api"
@@ -61,6 +62,8 @@ func Hint(reason, url string) string {
 		return "if it checks signatures, give both sides the same secret"
 	case reason == "refused":
 		return "nothing listens there"
+	case reason == "reset" && strings.HasPrefix(url, "http://"):
+		return "if it speaks TLS at this port, its URL begins with https://"
 	case reason == "timeout":
 		return "let the receiver answer first and work afterwards"
 	}
