@@ -28,7 +28,7 @@ func apiError(err error, doing string) error {
 	case errors.Is(err, outbox.ErrUnknown):
 		return api.Retryf(api.CodeInternal, "%s: the disk did not confirm the write; run it again", doing)
 	case errors.Is(err, outbox.ErrClosed):
-		return api.Retryf(api.CodeServiceUnavail, "%s: the outbox is closed: the service is stopping or met a fault, which its status says", doing)
+		return api.Retryf(api.CodeServiceUnavail, "%s: the outbox is closed: the service is stopping or met a fault; see waoutbox status", doing)
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }

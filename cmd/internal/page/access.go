@@ -150,7 +150,7 @@ func (c *call) fail(err error) {
 		return // nobody reads it
 	}
 	status := http.StatusInternalServerError
-	p := problem{Heading: "This could not be shown", Text: err.Error(), Again: true}
+	p := problem{Heading: "This could not be shown", Text: c.said(err), Again: true}
 	none := &notFound{}
 	switch code := api.CodeOf(err); {
 	case errors.As(err, &none), code == api.CodeNotFound, code == api.CodeWebhookNotFound:

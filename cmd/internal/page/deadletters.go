@@ -140,7 +140,7 @@ func (c *call) deadLetters() (shown, error) {
 	m := deadLetters{Total: st.Dead, Q: c.input("q"), Query: queryOf(c.filterQuery())}
 	f, err := c.letterFilter()
 	if err != nil {
-		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: err.Error()}
+		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: c.said(err)}
 		f = api.DeadLetterFilter{}
 	}
 	m.Heading = term.Plural(st.Dead, "dead letter", "dead letters")
@@ -148,12 +148,12 @@ func (c *call) deadLetters() (shown, error) {
 	m.Replays = c.replayRows("")
 	all, err := c.summary(api.DeadLetterFilter{}, st.Dead)
 	if err != nil {
-		m.GroupErr = err.Error()
+		m.GroupErr = c.said(err)
 	}
 	groups, found := all, (*lettersFound)(nil)
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
 		if groups, found, err = c.narrowed(&m, f, all, st.Dead); err != nil {
-			m.GroupErr = err.Error()
+			m.GroupErr = c.said(err)
 		}
 	}
 	m.Groups = c.groupRows(groups, st)
@@ -172,7 +172,7 @@ func (c *call) deadLetters() (shown, error) {
 		if api.CodeOf(err) != api.CodeInternal {
 			return shown{}, err
 		}
-		m.ListErr = err.Error()
+		m.ListErr = c.said(err)
 	}
 	return shown{Title: m.Heading, Model: m}, nil
 }

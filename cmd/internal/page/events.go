@@ -133,7 +133,7 @@ func (c *call) events() (shown, error) {
 		case api.CodeInvalidArguments, api.CodeInvalidEvents:
 			c.found = notUnderstood(err)
 		case api.CodeInternal:
-			m.ListErr = err.Error()
+			m.ListErr = c.said(err)
 		default:
 			return shown{}, err
 		}

@@ -48,7 +48,7 @@ func (c *call) live() (shown, error) {
 		if api.CodeOf(err) != api.CodeInvalidArguments && api.CodeOf(err) != api.CodeInvalidEvents {
 			return shown{}, err
 		}
-		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: err.Error()}
+		c.found = &notice{State: view.State{Class: "warn", Word: "The filter was not understood"}, Text: c.said(err)}
 	}
 	c.last = list.Last
 	attempts := c.lastAttempts(st)

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"waoutbox/outbox/api/wording"
 )
 
 // queryOf is a query as it stands in a link: template.URL, since a template would escape the signs
@@ -98,3 +100,6 @@ func containsWord(text, word string) bool {
 	}
 	return false
 }
+
+// said returns why something failed, with the commands that it names on this state.
+func (c *call) said(err error) string { return wording.ForShell(err.Error(), c.s.o.Command()) }
