@@ -409,7 +409,7 @@ func TestListsStayBelowTwentyKilobytes(t *testing.T) {
 func TestReplayNotes(t *testing.T) {
 	f := newFake()
 	f.onReplay = func(context.Context, api.ReplayRequest) (api.ReplayResult, error) {
-		return api.ReplayResult{Queued: 256, Remaining: 44, Missing: []string{"dl_wh_1_7"}, Note: "No daemon runs"}, nil
+		return api.ReplayResult{Queued: 256, Remaining: 44, Missing: []string{"dl_wh_1_7"}, Note: "No service runs"}, nil
 	}
 	s := start(t, optionsFor(f))
 	s.initialize()
@@ -417,7 +417,7 @@ func TestReplayNotes(t *testing.T) {
 	if !sameJSON(t, r.StructuredContent, `{"queued":256,"remaining":44,"missing":["dl_wh_1_7"]}`) {
 		t.Errorf("%s", r.StructuredContent)
 	}
-	if all := fmt.Sprint(r.Content); !strings.Contains(all, "No daemon runs.") || !strings.Contains(all, "44 more are waiting for room") {
+	if all := fmt.Sprint(r.Content); !strings.Contains(all, "No service runs.") || !strings.Contains(all, "44 more are waiting for room") {
 		t.Errorf("the notes: %+v", r.Content[1:])
 	}
 }

@@ -223,7 +223,7 @@ func (e *env) leftOut(res api.StartReplayResult) {
 	}
 }
 
-// queueReplay moves letters into delivery while no daemon runs: as many as there is room for.
+// queueReplay moves letters into delivery while no service runs: as many as there is room for.
 func (e *env) queueReplay(ctx context.Context, svc api.Service, in api.StartReplay, counted api.StartReplayResult) error {
 	total := api.ReplayResult{Missing: []string{}}
 	steps := []api.DeadLetterFilter{in.DeadLetterFilter}
@@ -251,7 +251,7 @@ func (e *env) queueReplay(ctx context.Context, svc api.Service, in api.StartRepl
 	left := (&watchedReplays{runs: counted.Runs}).sum().Total - total.Queued
 	total.Remaining = max(0, left) + counted.Removed
 	if e.json {
-		total.Note = "no daemon runs: queued for its next start"
+		total.Note = "no service runs: queued for its next start"
 		e.printJSON(total)
 		return nil
 	}
@@ -259,7 +259,7 @@ func (e *env) queueReplay(ctx context.Context, svc api.Service, in api.StartRepl
 	if total.Queued == 1 {
 		what = "it is"
 	}
-	e.printf("%s queued; no daemon runs, so %s delivered when the service starts.\n", term.Plural(total.Queued, "dead letter", "dead letters"), what)
+	e.printf("%s queued; no service runs, so %s delivered when the service starts.\n", term.Plural(total.Queued, "dead letter", "dead letters"), what)
 	e.leftOut(counted)
 	if left > 0 {
 		e.printf("%s left: a webhook has at most %d replayed events waiting. Start the service and run this again.\n", term.Count(left), pageSize)

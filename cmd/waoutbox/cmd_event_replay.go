@@ -106,11 +106,11 @@ func (e *env) showQueuedEvents(res api.StartReplayResult) {
 	total := (&watchedReplays{runs: res.Runs}).sum().Total
 	if e.json {
 		out := replayResult(api.ReplayRun{}, res)
-		out.Queued, out.Remaining, out.Note = res.Queued, max(0, total-res.Queued), "no daemon runs: queued for its next start"
+		out.Queued, out.Remaining, out.Note = res.Queued, max(0, total-res.Queued), "no service runs: queued for its next start"
 		e.printJSON(out)
 		return
 	}
-	e.printf("%s queued; no daemon runs, so they leave when the service starts.\n", term.Plural(res.Queued, "event", "events"))
+	e.printf("%s queued; no service runs, so they leave when the service starts.\n", term.Plural(res.Queued, "event", "events"))
 	if left := total - res.Queued; left > 0 {
 		e.printf("%s left: a webhook has at most %d replayed events waiting. Start the service and run this again for the rest.\n", term.Count(left), pageSize)
 	}

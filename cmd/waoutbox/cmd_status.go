@@ -18,7 +18,7 @@ func newStatusCmd(e *env) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status",
 		Short: "Show the link, the backlog of every webhook, and what needs you",
-		Long: `Shows the whole state in one page. Without a daemon it is read from the state directory.
+		Long: `Shows the whole state in one page. Without a running service it is read from the state directory.
 
 --watch shows it again every two seconds, until it is interrupted; with --json one line each.
 
@@ -140,12 +140,12 @@ func (e *env) showStatus(st api.Status) {
 		e.printf("           %s\n", e.style.Yellow(term.Clean(note)))
 	}
 	if d := st.Daemon; d != nil {
-		e.printf("daemon     pid %d, version %s, up for %s\n", d.PID, term.Clean(d.Version), since(d.StartedAt))
+		e.printf("service    pid %d, version %s, up for %s\n", d.PID, term.Clean(d.Version), since(d.StartedAt))
 		if d.Version != version {
 			e.printf("           %s\n", e.style.Yellow("this program is version "+version+"; to run that: "+e.command("restart")))
 		}
 	} else {
-		e.printf("daemon     %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
+		e.printf("service    %s; this is read from %s\n", e.style.Yellow("not running"), e.home(st.StateDir))
 	}
 	if d := st.Daemon; d != nil && d.HTTP != nil {
 		e.printf("http       %s  (its token: %s)\n", term.Clean(d.HTTP.URL), e.command("http-token"))
@@ -204,11 +204,11 @@ func (e *env) linkLine(st api.Status) {
 	case api.LinkUnknown:
 		switch {
 		case who == "":
-			e.printf("linked     unknown while no daemon runs\n")
+			e.printf("linked     unknown while no service runs\n")
 		case l.Closed:
 			e.printf("linked     %s, %s since %s\n", who, e.style.Yellow("closed on request"), e.clock(l.Since))
 		default:
-			e.printf("linked     %s, not connected while no daemon runs\n", who)
+			e.printf("linked     %s, not connected while no service runs\n", who)
 		}
 	case api.LinkConnecting, api.LinkDisconnected:
 		e.printf("linked     %s%s%s%s\n", who, comma(who), e.style.Yellow(string(l.State)), reason)

@@ -73,6 +73,28 @@ func TestSentencesNameKnownCommands(t *testing.T) {
 	}
 }
 
+// TestTextsCallItTheService: the process that runs is "the service" in every text that people read.
+// Before, `status` and errors called it the daemon, too.
+func TestTextsCallItTheService(t *testing.T) {
+	t.Parallel()
+	other := regexp.MustCompile(`(?i)(?:^|[\s(])daemon(?:$|[\s.,;:)])`)
+	for _, name := range repositoryFiles(t, ".go") {
+		if strings.HasSuffix(name, "_test.go") {
+			continue
+		}
+		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(repository, name), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(file, func(n ast.Node) bool {
+			if lit, ok := n.(*ast.BasicLit); ok && lit.Kind == token.STRING && other.MatchString(strings.Trim(lit.Value, "`\"")) {
+				t.Errorf("%s says %s", name, lit.Value)
+			}
+			return true
+		})
+	}
+}
+
 // commandOfCall is the command line that a call makes, with wh_1 for what is known at run time.
 func commandOfCall(call *ast.CallExpr) (line string, ok bool) {
 	var name string

@@ -147,7 +147,7 @@ type ReplayResult struct {
 	Failed    int64 `json:"failed"`
 	// the replays that were begun and not waited for
 	Runs []ReplayRun `json:"runs,omitempty"`
-	// e.g. no daemon runs: queued for its next start; or why only a part was queued
+	// e.g. no service runs: queued for its next start; or why only a part was queued
 	Note string `json:"note,omitempty" sentence:"true"`
 }
 

@@ -65,7 +65,7 @@ type HTTPListener struct {
 	Reachable bool `json:"reachable,omitempty"`
 }
 
-// Status is `status --json`. Daemon is absent when the state was read without one.
+// Status is `status --json`. Daemon is absent when the state was read without a service.
 type Status struct {
 	Version  int       `json:"version"`
 	Daemon   *Daemon   `json:"daemon,omitempty"`

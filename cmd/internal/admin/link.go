@@ -10,10 +10,10 @@ import (
 	"waoutbox/outbox/api"
 )
 
-// noLink returns what needs the WhatsApp link while no daemon runs.
+// noLink returns what needs the WhatsApp link while no service runs.
 func (s *Service) noLink() error {
 	if s.o.Link == nil {
-		return api.Retryf(api.CodeServiceUnavail, "no daemon runs, and this needs the WhatsApp link. Start it with: %s", s.command("start"))
+		return api.Retryf(api.CodeServiceUnavail, "no service runs, and this needs the WhatsApp link. Start it with: %s", s.command("start"))
 	}
 	return nil
 }

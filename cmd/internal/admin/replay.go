@@ -57,7 +57,7 @@ func (s *Service) Replay(ctx context.Context, in api.ReplayRequest) (out api.Rep
 		s.logChange(ctx, "dead letters queued again", "webhook", in.Webhook, "count", out.Queued)
 	}
 	if out.Queued > 0 && s.o.Daemon == nil && !in.DryRun {
-		notes = append(notes, "No daemon runs: they are queued and leave when it starts ("+s.command("start")+").")
+		notes = append(notes, "No service runs: they are queued and leave when it starts ("+s.command("start")+").")
 	}
 	out.Note = strings.Join(notes, " ")
 	return out, nil

@@ -151,7 +151,7 @@ func (c *call) fail(err error) {
 	}
 	status := http.StatusInternalServerError
 	// a link only asks for a page
-	p := problem{Heading: "This could not be shown", Text: err.Error(), Again: c.r.Method == http.MethodGet}
+	p := problem{Heading: "This could not be shown", Text: c.said(err), Again: c.r.Method == http.MethodGet}
 	none := &notFound{}
 	code := api.CodeOf(err)
 	if groups, err := c.lettersLeft(code); err == nil && len(groups) > 0 {

@@ -171,7 +171,7 @@ func (c *call) tellBegun(res api.StartReplayResult) {
 func (s *Server) stopReplay(c *call) error {
 	hook := c.input("webhook")
 	if _, err := s.o.Service.StopReplay(c.ctx(), api.StopReplay{Webhook: hook}); err != nil {
-		c.tell("warn", "Not stopped", err.Error())
+		c.tell("warn", "Not stopped", c.said(err))
 	} else {
 		c.session.tell(notice{State: view.State{Class: "ok", Word: "The replay is stopped"}, Calm: true, Text: "What is in flight ends first.", Command: c.s.o.Command("deadletter", "replay", "--stop", "--url", term.Quote(hook))})
 	}

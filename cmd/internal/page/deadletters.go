@@ -150,7 +150,7 @@ func (c *call) deadLetters() (shown, error) {
 	m.Replays = c.replayRows("")
 	all, err := c.summary(api.DeadLetterFilter{}, st.Dead)
 	if err != nil {
-		m.GroupErr = err.Error()
+		m.GroupErr = c.said(err)
 	}
 	groups, found := all, (*lettersFound)(nil)
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
@@ -158,7 +158,7 @@ func (c *call) deadLetters() (shown, error) {
 		if refused(err) {
 			f, groups, err = m.all(c, err), all, nil
 		} else if err != nil {
-			m.GroupErr = err.Error()
+			m.GroupErr = c.said(err)
 		}
 	}
 	m.Groups = c.groupRows(groups, st)
@@ -177,7 +177,7 @@ func (c *call) deadLetters() (shown, error) {
 		return shown{Title: m.Heading, Model: m}, nil
 	}
 	if err := c.listLetters(&m, f, st, n, found); err != nil {
-		m.ListErr = err.Error()
+		m.ListErr = c.said(err)
 	}
 	return shown{Title: m.Heading, Model: m}, nil
 }
@@ -185,7 +185,7 @@ func (c *call) deadLetters() (shown, error) {
 // all has the page show all dead letters, and why the filter is not applied. It returns the filter
 // that does so.
 func (m *deadLetters) all(c *call, why error) api.DeadLetterFilter {
-	c.found, m.Query = notUnderstood(why), ""
+	c.found, m.Query = c.notUnderstood(why), ""
 	return api.DeadLetterFilter{}
 }
 

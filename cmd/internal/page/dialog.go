@@ -114,7 +114,7 @@ func (s *Server) answered(a asking) handler {
 		if askErr != nil {
 			return err // what it was about is not there any more
 		}
-		d.Error = err.Error()
+		d.Error = c.said(err)
 		c.w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		c.w.WriteHeader(http.StatusUnprocessableEntity)
 		return c.renderDialog(d)

@@ -126,7 +126,7 @@ func (c *call) events() (shown, error) {
 	}
 	want, err := c.eventSearch()
 	if err != nil {
-		c.found = notUnderstood(err)
+		c.found = c.notUnderstood(err)
 		want = eventSearch{}
 	}
 	found, err := c.findEvents(&m, key, want, st)

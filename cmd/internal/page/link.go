@@ -62,7 +62,7 @@ func (s *Server) continuePairing(c *call) error {
 	step, err := s.o.Service.ContinuePairing(c.ctx(), in)
 	switch {
 	case err != nil:
-		c.session.tell(notice{State: view.State{Class: "warn", Word: "Pairing"}, Text: err.Error()})
+		c.session.tell(notice{State: view.State{Class: "warn", Word: "Pairing"}, Text: c.said(err)})
 	case step.Step == api.StepLinked:
 		c.session.tell(notice{State: view.State{Class: "ok", Word: "Linked"}, Calm: true, Text: "Events are stored from now on. Next: add a webhook."})
 	case step.Step == api.StepFailed && !in.Cancel && step.Error != nil:
@@ -74,7 +74,7 @@ func (s *Server) continuePairing(c *call) error {
 func (s *Server) connect(c *call) error {
 	l, err := s.o.Service.Connect(c.ctx())
 	if err != nil {
-		c.session.tell(notice{State: view.State{Class: "warn", Word: "Not connected"}, Text: err.Error()})
+		c.session.tell(notice{State: view.State{Class: "warn", Word: "Not connected"}, Text: c.said(err)})
 	} else {
 		c.session.tell(notice{State: view.LinkState(l, nil), Calm: l.State == api.LinkConnected, Text: c.text(cmp.Or(l.Reason, "The link is "+string(l.State)+".")), Command: c.s.o.Command("connect")})
 	}
@@ -83,7 +83,7 @@ func (s *Server) connect(c *call) error {
 
 func (s *Server) disconnect(c *call) error {
 	if _, err := s.o.Service.Disconnect(c.ctx()); err != nil {
-		c.session.tell(notice{State: view.State{Class: "warn", Word: "Not done"}, Text: err.Error()})
+		c.session.tell(notice{State: view.State{Class: "warn", Word: "Not done"}, Text: c.said(err)})
 	} else {
 		c.session.tell(notice{State: view.State{Class: "paused", Word: "Disconnected"}, Calm: true, Text: "Nothing arrives until it is connected again. The account stays linked.", Command: c.s.o.Command("disconnect")})
 	}

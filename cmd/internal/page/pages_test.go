@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"html"
 	"net/http"
@@ -485,5 +486,15 @@ func TestTypedTimesAreOfTheBrowser(t *testing.T) {
 				t.Errorf("%s finds what is of %v: %v", path, began.In(zone), !found)
 			}
 		}
+	}
+}
+
+// What failed, and the command that says why: it is on this state, and was on the usual one.
+func TestAnErrorNamesTheState(t *testing.T) {
+	c := &call{s: &Server{o: Options{Command: func(words ...string) string {
+		return strings.Join(append([]string{"waoutbox --state-dir /x"}, words...), " ")
+	}}}}
+	if got := c.said(errors.New("it is closed; see waoutbox status")); got != "it is closed; see waoutbox --state-dir /x status" {
+		t.Error(got)
 	}
 }

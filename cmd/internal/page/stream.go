@@ -131,7 +131,7 @@ func (f *follow) look() error {
 	}
 	what, err := f.page.build(now)
 	if err != nil {
-		return f.once("trouble", message{Text: err.Error()})
+		return f.once("trouble", message{Text: now.said(err)})
 	}
 	if f.searching && !now.under { // its end is for a page of its own
 		return cmp.Or(f.send("anew", message{}), errAnew)

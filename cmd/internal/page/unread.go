@@ -12,10 +12,10 @@ func (c *call) unread(err error) string {
 	case err == nil:
 		return ""
 	case refused(err):
-		c.found = notUnderstood(err)
+		c.found = c.notUnderstood(err)
 		return ""
 	}
-	return err.Error()
+	return c.said(err)
 }
 
 // refused reports whether a list was not made because of what was asked for.
@@ -28,10 +28,10 @@ func refused(err error) bool {
 }
 
 // notUnderstood says why a list is not as it was asked for.
-func notUnderstood(err error) *notice {
+func (c *call) notUnderstood(err error) *notice {
 	word := "The filter was not understood"
 	if !refused(err) {
 		word = "The filter cannot be applied now"
 	}
-	return &notice{State: view.State{Class: "warn", Word: word}, Text: err.Error()}
+	return &notice{State: view.State{Class: "warn", Word: word}, Text: c.said(err)}
 }

@@ -75,7 +75,7 @@ func (c *call) webhook() (shown, error) {
 	m.Rotating = c.clock.Stamp(w.RotationUntil)
 	act, err := c.s.o.Service.WebhookActivity(c.ctx(), w.ID)
 	if err != nil {
-		m.ActErr = err.Error()
+		m.ActErr = c.said(err)
 	}
 	m.Plots, m.Known = c.hoursOf(act, w), c.clock.Stamp(act.Since)
 	schedule := max(len(w.Schedule), 1)
@@ -86,7 +86,7 @@ func (c *call) webhook() (shown, error) {
 	}
 	m.Attempts = m.Attempts[:min(len(m.Attempts), shownAttempts)]
 	if groups, err := c.summary(api.DeadLetterFilter{Webhook: w.ID}, w.Dead); err != nil {
-		m.GroupErr = err.Error()
+		m.GroupErr = c.said(err)
 	} else {
 		m.Groups = c.groupRows(groups, st)
 	}

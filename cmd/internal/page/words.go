@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"waoutbox/cmd/internal/page/view"
+	"waoutbox/outbox/api/wording"
 )
 
 // queryOf is a query as it stands in a link: template.URL, since a template would escape the signs
@@ -126,3 +127,6 @@ func containsWord(text, word string) bool {
 	}
 	return false
 }
+
+// said returns why something failed, with the commands that it names on this state.
+func (c *call) said(err error) string { return wording.ForShell(err.Error(), c.s.o.Command()) }
