@@ -25,8 +25,8 @@ func TestEverySecondRefused(t *testing.T) {
 		everywhere(t, func(t *testing.T) {
 			n, chance := 0, rand.New(rand.NewPCG(1, 1))
 			end := &receiver{allow: func(time.Time) bool { n++; return kind.allow(n, chance) }, status: 429, took: 3 * time.Millisecond}
-			// Of what is sent at once the older comes first: were it whose goroutine runs first, which
-			// ones are refused would differ from run to run, and two died in one of many.
+			// Of what is sent at once the older comes first: were it whose goroutine runs first,
+			// which ones are refused would differ from run to run, and two died in one of many.
 			r := newRig(t, func(ctx context.Context, q Request) Result {
 				return after(time.Duration(q.Event.Seq)*time.Microsecond, end.reply)(ctx, q)
 			})
