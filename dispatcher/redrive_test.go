@@ -20,7 +20,7 @@ func redriveRig(t *testing.T, n int, h outbox.Webhook) (*rig, *downUntil) {
 		r.append(fmt.Sprintf("chat %d", i%5))
 	}
 	for r.letters() < n {
-		r.idle(20 * time.Second)
+		r.idle(3 * time.Minute)
 	}
 	return r, down
 }

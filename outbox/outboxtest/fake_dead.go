@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 
 	"waoutbox/outbox"
@@ -20,11 +19,16 @@ func (f *Fake) Dead(ctx context.Context, sub outbox.SubID, after outbox.Seq, lim
 	if err != nil {
 		return nil, err
 	}
-	var out []outbox.Record
-	for _, k := range slices.Sorted(maps.Keys(s.dead)) {
-		if k > after && len(out) < page(limit) {
-			out = append(out, s.dead[k])
+	var behind []outbox.Seq
+	for k := range s.dead {
+		if k > after {
+			behind = append(behind, k)
 		}
+	}
+	slices.Sort(behind)
+	var out []outbox.Record
+	for _, k := range behind[:min(page(limit), len(behind))] {
+		out = append(out, s.dead[k])
 	}
 	return out, nil
 }

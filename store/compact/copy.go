@@ -50,9 +50,12 @@ func Begin(src *bbolt.DB, file io.ReaderAt, dst *bbolt.DB, o Options) (*Copy, er
 	if o.Snapshot == nil {
 		o.Snapshot = func() (*bbolt.Tx, error) { return src.Begin(false) }
 	}
-	c := &Copy{src: src, dst: dst, o: o, pages: pages{file: file, size: src.Info().PageSize}}
+	c := &Copy{src: src, dst: dst, o: o}
 	var err error
-	c.base, err = src.Begin(false)
+	if c.base, err = src.Begin(false); err == nil {
+		// not before: Info reads the map, which a commit may just be replacing
+		c.pages = pages{file: file, size: src.Info().PageSize}
+	}
 	return c, err
 }
 

@@ -261,3 +261,43 @@ func opened(t *testing.T, path string) *os.File {
 	t.Cleanup(func() { f.Close() })
 	return f
 }
+
+// TestACopyBeginsBesideAGrowingMap: a copy that begins while a commit maps the file anew looks at
+// the map only once it holds it. Before, it read the size of a page when there was no map, which
+// panicked: "database file isn't correctly mapped".
+func TestACopyBeginsBesideAGrowingMap(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "src.db")
+	src, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: time.Second, NoSync: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer src.Close()
+	grown := make(chan error, 1)
+	go func() {
+		var err error
+		for size := 1 << 15; size <= 1<<23 && err == nil; size *= 2 { // each needs a larger map
+			err = src.Update(func(tx *bbolt.Tx) error {
+				b, err := tx.CreateBucketIfNotExists([]byte("any"))
+				if err != nil {
+					return err
+				}
+				return b.Put([]byte("k"), make([]byte, size))
+			})
+		}
+		grown <- err
+	}()
+	for {
+		c, err := compact.Begin(src, nil, nil, compact.Options{})
+		if err := errors.Join(err, c.Close()); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case err := <-grown:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
+	}
+}
