@@ -18,7 +18,9 @@ func TestEveryEventFamily(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
 	r.serve()
-	r.until("an unlinked service says what it waits for", func() bool { return strings.Contains(r.output.since(0), "Next: waoutbox pair") })
+	r.until("an unlinked service says what it waits for", func() bool {
+		return strings.Contains(r.output.since(0), "Next: waoutbox --state-dir "+r.stateDir+" pair")
+	})
 	recv := r.receiver(receiver.Options{Secret: secret})
 	r.addWebhook(recv.URL(), secret, "*")
 	r.pair()

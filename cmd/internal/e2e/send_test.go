@@ -169,7 +169,7 @@ func TestAnswering(t *testing.T) {
 		{"message_not_found", 1, []string{"send", "text", found.JID, "x", "--quote", "3EB0UNKNOWN", "--json"}},
 		{"country code", 2, []string{"send", "text", "0151 5550111", "x"}},
 		{"not on WhatsApp", 1, []string{"send", "text", "+49 151 5559999", "x"}},
-		{"waoutbox group list", 1, []string{"group", "show", "120363000000000000@g.us"}},
+		{"waoutbox --state-dir " + r.stateDir + " group list", 1, []string{"group", "show", "120363000000000000@g.us"}},
 	} {
 		if res := r.run(c.args...); res.code != c.code || !strings.Contains(res.stderr, c.want) {
 			t.Errorf("%q: %+v, want exit %d and %q", c.args, res, c.code, c.want)
