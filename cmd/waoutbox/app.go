@@ -50,6 +50,7 @@ type app struct {
 	rules    admin.SubscriptionRules
 	keep     *retention.Retention // nil while no daemon runs
 	pend     time.Duration        // how long a delivery may wait
+	linkDown time.Duration        // how long the link may be down without an alarm
 	// by how much the clock is ahead of WhatsApp's; nil while no daemon runs
 	clockAhead func() (ahead time.Duration, known bool)
 }
@@ -61,7 +62,7 @@ type app struct {
 func openApp(ctx context.Context, stateDir string, cfg config.Config, newOutbox bool, log *slog.Logger) (_ *app, err error) {
 	meters := metrics.New(version, catalogNames())
 	log = slog.New(meters.CountPanics(log.Handler()))
-	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, hosts: hostPolicy(stateDir, cfg), rules: subscriptionRules(cfg), meters: meters, arrivals: &recent.Arrivals{}, live: newLiveView()}
+	a := &app{log: log, own: &webhook.Own{}, pend: cfg.RetainPending, linkDown: cfg.LinkDownAfter, hosts: hostPolicy(stateDir, cfg), rules: subscriptionRules(cfg), meters: meters, arrivals: &recent.Arrivals{}, live: newLiveView()}
 	defer func() {
 		if err != nil {
 			err = errors.Join(explain.State(err), a.close())
@@ -173,7 +174,7 @@ func (a *app) service(link admin.Link, daemon *api.Daemon, m mediaParts, more ..
 				all = append(all, of()...)
 			}
 			return all
-		}, RetainPending: a.pend, Log: a.log,
+		}, LinkDownAfter: a.linkDown, RetainPending: a.pend, Log: a.log,
 	})
 }
 

@@ -179,6 +179,8 @@ type Options struct {
 	Media func() *api.MediaStatus
 	// Alarms returns the alarms of the parts admin does not know (the key file).
 	Alarms func() []api.Alarm
+	// LinkDownAfter is how long the link may be down before that is an alarm.
+	LinkDownAfter time.Duration
 	// RetainPending is how long a delivery may wait before it expires; 0: nothing expires.
 	RetainPending time.Duration
 	Log           *slog.Logger

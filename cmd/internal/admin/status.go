@@ -117,9 +117,6 @@ func damaged(err error) api.Alarm {
 	return api.Alarm{Code: "outbox_damaged", Message: fmt.Sprintf("A part of outbox.db cannot be read (%v), so the counts here are missing. %s", err, damagedAdvice)}
 }
 
-// linkGrace is how long the link may be down before somebody should know.
-const linkGrace = time.Minute
-
 // linkAlarms tells that nothing can arrive: no account is linked though webhooks wait for events,
 // or the link stays down.
 func (s *Service) linkAlarms(link api.Link, webhooks int) []api.Alarm {
@@ -128,7 +125,7 @@ func (s *Service) linkAlarms(link api.Link, webhooks int) []api.Alarm {
 	case link.State == api.LinkUnlinked && webhooks > 0:
 		// without webhooks nobody has set this up yet
 		return []api.Alarm{{Code: "not_linked", Since: link.Since, Message: "No WhatsApp account is linked, so no events arrive. Link one with: " + s.command("pair")}}
-	case link.State == api.LinkConnecting && lasts > linkGrace:
+	case link.State == api.LinkConnecting && lasts > s.o.LinkDownAfter:
 		reason := link.Reason
 		if reason == "" {
 			reason = "still connecting"

@@ -29,7 +29,8 @@ type linkOps interface{ Link }
 // Mutation of status.go: the alarm of a link that is down waits for the clock, which may have been
 // set back.
 func TestLinkAlarms(t *testing.T) {
-	long := time.Now().Add(-2 * linkGrace)
+	const after = 5 * time.Minute
+	long := time.Now().Add(-2 * after)
 	for name, tc := range map[string]struct {
 		link     api.Link
 		webhooks int
@@ -40,12 +41,13 @@ func TestLinkAlarms(t *testing.T) {
 		"unlinked, webhooks":    {api.Link{State: api.LinkUnlinked, Since: long}, 1, "not_linked"},
 		"pairing":               {api.Link{State: api.LinkPairing, Since: long}, 1, ""},
 		"connecting, a blink":   {api.Link{State: api.LinkConnecting, Since: time.Now()}, 1, ""},
-		"connecting, set back":  {api.Link{State: api.LinkConnecting, Since: time.Now().Add(24 * time.Hour), For: 2 * linkGrace}, 0, "link_down"},
+		"connecting, a while":   {api.Link{State: api.LinkConnecting, Since: time.Now().Add(-after / 2)}, 1, ""},
+		"connecting, set back":  {api.Link{State: api.LinkConnecting, Since: time.Now().Add(24 * time.Hour), For: 2 * after}, 0, "link_down"},
 		"connecting, set ahead": {api.Link{State: api.LinkConnecting, Since: time.Now().Add(-24 * time.Hour), For: time.Second}, 0, ""},
 		"connecting, long":      {api.Link{State: api.LinkConnecting, Since: long, Reason: "no route"}, 0, "link_down"},
 	} {
 		got := ""
-		if a := (&Service{}).linkAlarms(tc.link, tc.webhooks); len(a) > 0 {
+		if a := (&Service{o: Options{LinkDownAfter: after}}).linkAlarms(tc.link, tc.webhooks); len(a) > 0 {
 			got = a[0].Code
 		}
 		if got != tc.want {

@@ -25,6 +25,7 @@ type Config struct {
 	LogFormat       string // text or json
 	MinFreeBytes    int64
 	AlertWebhook    string        // "" is none
+	LinkDownAfter   time.Duration // how long the link may be down without an alarm
 	Retain          time.Duration // delivered events; 0: no longer than until they are
 	RetainPending   time.Duration
 	RetainDead      time.Duration

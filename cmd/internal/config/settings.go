@@ -61,6 +61,7 @@ const (
 	KeyHTTPInsecure    = "http-insecure"
 	KeyHTTPHosts       = "http-hosts"
 	KeyAlertWebhook    = "alert-webhook"
+	KeyLinkDownAfter   = "link-down-after"
 )
 
 // Limits of max-in-flight: at least one delivery must be possible, and 512 connections are what one
@@ -80,6 +81,13 @@ const MaxDrain = 100 * time.Second
 const (
 	MinRetain = time.Hour
 	MaxRetain = 10 * 365 * 24 * time.Hour
+)
+
+// Limits of link-down-after: a link that connects again takes seconds, and within a day somebody
+// should know.
+const (
+	MinLinkDown = 10 * time.Second
+	MaxLinkDown = 24 * time.Hour
 )
 
 // Setting describes one setting.
@@ -290,6 +298,15 @@ func Keys() []Setting {
 			Help:  "an https URL, or an http one in a private network, that is told when an alarm rises and when it is over; unset is none",
 			check: checkAlert,
 			apply: func(c *Config, v string) error { c.AlertWebhook = v; return nil },
+		},
+		{
+			Key: KeyLinkDownAfter, Kind: KindDuration, Default: "1m", Env: envName(KeyLinkDownAfter),
+			Help:  "how long the link to WhatsApp may be down before that is an alarm, 10s to 24h",
+			check: func(v string) error { _, err := parseDuration(v, MinLinkDown, MaxLinkDown); return err },
+			apply: func(c *Config, v string) (err error) {
+				c.LinkDownAfter, err = parseDuration(v, MinLinkDown, MaxLinkDown)
+				return err
+			},
 		},
 	}
 }
