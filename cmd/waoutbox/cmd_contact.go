@@ -85,7 +85,7 @@ itself it tells little.`,
 					e.printJSON(res)
 					return nil
 				}
-				e.printf("Watching the presence of %s until the service stops.\n", term.Clean(res.JID))
+				e.printf("Watching the presence of %s until the service stops.\n", e.namesOf(cmd.Context(), svc, res.JID).whole(res.JID))
 				e.next("waoutbox event list --follow --event presence.update")
 				return nil
 			})

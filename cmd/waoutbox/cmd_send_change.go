@@ -96,7 +96,7 @@ func newSendTypingCmd(e *env) *cobra.Command {
 				if res.State == api.TypingPaused {
 					how = "No longer shown as typing"
 				}
-				e.printf("%s in %s.\n", how, term.Clean(res.Chat))
+				e.printf("%s in %s.\n", how, e.namesOf(cmd.Context(), svc, res.Chat).whole(res.Chat))
 				e.next("waoutbox send text %s TEXT", term.Quote(args[0]))
 				return nil
 			})
