@@ -254,7 +254,7 @@ func (e *env) statusNext(st api.Status) {
 	// pair shows what is due
 	case st.Link.State == api.LinkUnlinked, st.Link.State == api.LinkPairing:
 		e.next("waoutbox pair")
-	case st.Link.Closed:
+	case st.Link.Closed, slices.ContainsFunc(st.Alarms, replaced):
 		e.next("waoutbox connect")
 	case len(st.Webhooks) == 0:
 		e.next("waoutbox webhook add URL")
@@ -270,6 +270,10 @@ func (e *env) statusNext(st api.Status) {
 func ofState(a api.Alarm) bool {
 	return a.Code == "append_refused" || slices.ContainsFunc([]string{"outbox_", "device_store", "session_store", "key_", "clock_"}, func(of string) bool { return strings.HasPrefix(a.Code, of) })
 }
+
+// replaced reports whether an alarm says that another program has the session, until it is taken
+// back.
+func replaced(a api.Alarm) bool { return a.Code == "link_replaced" }
 
 func paused(w api.Webhook) bool { return w.Status == api.WebhookPaused }
 
