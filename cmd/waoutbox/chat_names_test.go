@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 
 	"waoutbox/outbox/api"
@@ -38,6 +39,18 @@ func TestNamesAreAskedForOnce(t *testing.T) {
 		names := (&env{json: c.json}).namesOf(t.Context(), svc, chats...)
 		if svc.events != c.events || svc.groups != c.groups || names.text("1@lid", "") != "1@lid" || names.whole("2@g.us") != "2@g.us" {
 			t.Errorf("json %v: asked for %d chats and %d times for groups: %v", c.json, svc.events, svc.groups, names)
+		}
+	}
+}
+
+// TestNamesWhereOnePersonIsMeant: what is done with one person names the number that is known of
+// them. Before, it was the address that WhatsApp uses inside.
+func TestNamesWhereOnePersonIsMeant(t *testing.T) {
+	for _, command := range []string{"send typing", "contact watch"} {
+		f := healthy()
+		f.events = []api.EventDetail{{Event: api.Event{Sequence: 1, Event: "message.received", Chat: "204813927440274@lid", ChatAlt: "15550100123@s.whatsapp.net"}}}
+		if res := invoke(t, f, "", append(strings.Fields(command), "204813927440274@lid")...); !strings.Contains(res.out, " +15550100123 (204813927440274@lid)") {
+			t.Errorf("%s: %+v", command, res)
 		}
 	}
 }

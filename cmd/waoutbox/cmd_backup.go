@@ -87,6 +87,9 @@ func (e *env) backup(ctx context.Context, file, shown, passphrase string) (err e
 		}
 	}()
 	if err := e.takeOutbox(ctx, copied); err != nil {
+		if p, ok := errors.AsType[*fs.PathError](err); ok && filepath.Dir(p.Path) == filepath.Dir(file) {
+			return fmt.Errorf("%s cannot be written: %s. Name another file", shown, store.Reason(p))
+		}
 		return err
 	}
 	sources, err := backup.Sources(e.stateDir, copied, passphrase != "")

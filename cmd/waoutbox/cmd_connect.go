@@ -17,7 +17,7 @@ func newConnectCmd(e *env) *cobra.Command {
 at once where the next try is far away. Returns when the link is up, or says why it is not.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
+			return e.withStarted(cmd, modeSpawnExisting, func(ctx context.Context, svc api.Service) error {
 				link, err := svc.Connect(ctx)
 				if err != nil {
 					return err

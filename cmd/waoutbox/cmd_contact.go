@@ -30,7 +30,7 @@ its country code that no contact has is looked up at WhatsApp.`,
 		Args: arguments(1, 1, "a part of a name, or a number"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			in.Query = args[0]
-			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeSpawnExisting, func(svc api.Service) error {
 				res, err := svc.FindRecipients(cmd.Context(), in)
 				if err != nil {
 					return err
@@ -76,7 +76,7 @@ the person's privacy settings allow, and WhatsApp: to an account that is never s
 itself it tells little.`,
 		Args: arguments(1, 1, "a phone number or JID"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeSpawnExisting, func(svc api.Service) error {
 				res, err := svc.WatchPresence(cmd.Context(), api.WatchPresence{Of: args[0]})
 				if err != nil {
 					return err
@@ -85,7 +85,7 @@ itself it tells little.`,
 					e.printJSON(res)
 					return nil
 				}
-				e.printf("Watching the presence of %s until the service stops.\n", term.Clean(res.JID))
+				e.printf("Watching the presence of %s until the service stops.\n", e.namesOf(cmd.Context(), svc, res.JID).whole(res.JID))
 				e.next("waoutbox event list --follow --event presence.update")
 				return nil
 			})

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -181,9 +182,12 @@ func (e *env) setAside(why error, paths ...string) error {
 	return nil
 }
 
-// unfit returns why an outbox cannot be used, or has a page that cannot be read.
+// unfit returns why an outbox cannot be used, or has a page that cannot be read. One that is empty
+// has a key or a device store beside it, or there would be no state.
 func (e *env) unfit(ctx context.Context, path string) (err error) {
-	db, err := store.Open(path, store.DBOptions{Schema: boltbox.Schema(), Log: e.warningsLog(), Companions: []string{path}})
+	dir := filepath.Dir(path)
+	beside := []string{filepath.Join(dir, store.KeyFile), filepath.Join(dir, store.WhatsAppFile)}
+	db, err := store.Open(path, store.DBOptions{Schema: boltbox.Schema(), Log: e.warningsLog(), Companions: beside})
 	if err != nil {
 		return err
 	}

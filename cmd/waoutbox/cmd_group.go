@@ -28,7 +28,7 @@ func newGroupListCmd(e *env) *cobra.Command {
 		Short:   "List the groups the account is in; --json has their members too",
 		Args:    noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeSpawnExisting, func(svc api.Service) error {
 				groups, err := svc.Groups(cmd.Context(), api.ListGroups{})
 				if err != nil {
 					return err
@@ -69,7 +69,7 @@ func newGroupShowCmd(e *env) *cobra.Command {
   waoutbox group show 120363025846172094@g.us`,
 		Args: arguments(1, 1, "the name or JID of a group"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeSpawnExisting, func(svc api.Service) error {
 				jid, err := groupNamed(cmd.Context(), svc, args[0])
 				if err != nil {
 					return err

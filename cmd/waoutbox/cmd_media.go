@@ -47,7 +47,7 @@ stopped when the command is run again.`,
 			if out == "-" && e.json {
 				return usagef("--output - writes the file to stdout, where --json writes its description: leave one of them out")
 			}
-			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error { return e.getMedia(cmd.Context(), svc, args[0], out, force) })
+			return e.withService(cmd.Context(), modeSpawnExisting, func(svc api.Service) error { return e.getMedia(cmd.Context(), svc, args[0], out, force) })
 		},
 	}
 	cmd.Flags().StringVarP(&out, "output", "o", "", "where to save it: a file, a directory, or - for stdout")

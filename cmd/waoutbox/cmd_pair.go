@@ -44,7 +44,7 @@ pair says how to give it. With --json every step is one line: {"step":"qr","qr":
 				}
 				return e.cancelPairing(cmd.Context())
 			}
-			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
+			return e.withStarted(cmd, modeSpawn, func(ctx context.Context, svc api.Service) error {
 				return pairOnTerminal(ctx, e, svc, in, png)
 			})
 		},

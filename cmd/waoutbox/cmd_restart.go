@@ -8,9 +8,11 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"waoutbox/cmd/internal/explain"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
+	"waoutbox/store"
 )
 
 func newRestartCmd(e *env) *cobra.Command {
@@ -57,6 +59,11 @@ func (e *env) restart(ctx context.Context) error {
 	var out restarted
 	if out.Stopped, err = e.stopIfRunning(ctx); err != nil {
 		return err
+	}
+	if out.Stopped == nil { // settings may be all that is there yet
+		if err := store.CheckDir(e.stateDir); err != nil {
+			return explain.State(err)
+		}
 	}
 	e.daemonArgs = e.settingArgs()
 	err = e.withService(ctx, modeSpawn, func(svc api.Service) error {

@@ -87,7 +87,7 @@ func keyFlag(cmd *cobra.Command, in *api.Send) {
 
 // send sends one message and says what came of it.
 func (e *env) send(ctx context.Context, in api.Send) error {
-	return e.withService(ctx, modeSpawn, func(svc api.Service) error {
+	return e.withService(ctx, modeSpawnExisting, func(svc api.Service) error {
 		answered := e.sayAfter(patience, "Waiting for WhatsApp.")
 		res, err := svc.Send(ctx, in)
 		answered()

@@ -57,7 +57,7 @@ is marked, and the error says which. --author names who wrote older ones.`,
 			for _, id := range args[1:] {
 				in.Messages = append(in.Messages, api.MessageRef{Chat: args[0], ID: id, Participant: author})
 			}
-			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeSpawnExisting, func(svc api.Service) error {
 				res, err := svc.MarkRead(cmd.Context(), in)
 				if err != nil {
 					return err
@@ -83,7 +83,7 @@ func newSendTypingCmd(e *env) *cobra.Command {
 		Short: "Show the account as typing in a chat, for some seconds",
 		Args:  arguments(1, 1, "a recipient"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error {
+			return e.withService(cmd.Context(), modeSpawnExisting, func(svc api.Service) error {
 				res, err := svc.Typing(cmd.Context(), api.Typing{To: args[0], State: api.TypingState(state)})
 				if err != nil {
 					return err
@@ -96,7 +96,7 @@ func newSendTypingCmd(e *env) *cobra.Command {
 				if res.State == api.TypingPaused {
 					how = "No longer shown as typing"
 				}
-				e.printf("%s in %s.\n", how, term.Clean(res.Chat))
+				e.printf("%s in %s.\n", how, e.namesOf(cmd.Context(), svc, res.Chat).whole(res.Chat))
 				e.next("waoutbox send text %s TEXT", term.Quote(args[0]))
 				return nil
 			})

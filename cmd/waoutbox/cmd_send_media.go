@@ -62,7 +62,7 @@ func (e *env) sendMedia(ctx context.Context, in api.Send, from string) error {
 		return err
 	}
 	defer content.Close()
-	return e.withService(ctx, modeSpawn, func(svc api.Service) error {
+	return e.withService(ctx, modeSpawnExisting, func(svc api.Service) error {
 		res, err := svc.SendFile(ctx, in, content)
 		if err != nil {
 			return err

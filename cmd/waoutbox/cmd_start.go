@@ -17,7 +17,7 @@ func newStartCmd(e *env) *cobra.Command {
 returns when it is ready. Settings given as flags are for this run; waoutbox config set keeps them.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
+			return e.withStarted(cmd, modeSpawn, func(ctx context.Context, svc api.Service) error {
 				st, err := svc.Status(ctx)
 				if err != nil {
 					return err
@@ -39,9 +39,10 @@ returns when it is ready. Settings given as flags are for this run; waoutbox con
 	return cmd
 }
 
-// withStarted runs do with the daemon, started with the settings cmd was given if none runs.
+// withStarted runs do with the daemon, started as m says with the settings cmd was given if none
+// runs.
 // Settings for a daemon that already runs are refused rather than ignored.
-func (e *env) withStarted(cmd *cobra.Command, do func(ctx context.Context, svc api.Service) error) error {
+func (e *env) withStarted(cmd *cobra.Command, m mode, do func(ctx context.Context, svc api.Service) error) error {
 	if _, err := e.config(); err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func (e *env) withStarted(cmd *cobra.Command, do func(ctx context.Context, svc a
 		}
 	}
 	e.daemonArgs = args
-	return e.withService(cmd.Context(), modeSpawn, func(svc api.Service) error { return do(cmd.Context(), svc) })
+	return e.withService(cmd.Context(), m, func(svc api.Service) error { return do(cmd.Context(), svc) })
 }
 
 // sayListener says where the HTTP listener of a service that was started can be reached.

@@ -245,20 +245,20 @@ func (e *env) alarms(alarms []api.Alarm) {
 // statusNext names the one thing that is most worth doing.
 func (e *env) statusNext(st api.Status) {
 	switch {
+	case slices.ContainsFunc(st.Alarms, ofState): // which has the mend of each
+		e.next("waoutbox doctor")
 	case st.Daemon == nil && st.Link.Closed:
 		e.next("waoutbox connect") // which starts it
 	case st.Daemon == nil:
 		e.next("waoutbox start")
-	case slices.ContainsFunc(st.Alarms, ofState): // which has the mend of each
-		e.next("waoutbox doctor")
 	// pair shows what is due
 	case st.Link.State == api.LinkUnlinked, st.Link.State == api.LinkPairing:
 		e.next("waoutbox pair")
-	case st.Link.Closed:
+	case st.Link.Closed, slices.ContainsFunc(st.Alarms, replaced):
 		e.next("waoutbox connect")
 	case len(st.Webhooks) == 0:
 		e.next("waoutbox webhook add URL")
-	case st.Dead > 0:
+	case st.Dead > 0 && !slices.ContainsFunc(st.Webhooks, paused): // it tells of those that fail
 		e.next("waoutbox deadletter")
 	default:
 		e.webhooksNext(st.Webhooks)
@@ -270,6 +270,12 @@ func (e *env) statusNext(st api.Status) {
 func ofState(a api.Alarm) bool {
 	return a.Code == "append_refused" || slices.ContainsFunc([]string{"outbox_", "device_store", "session_store", "key_", "clock_"}, func(of string) bool { return strings.HasPrefix(a.Code, of) })
 }
+
+// replaced reports whether an alarm says that another program has the session, until it is taken
+// back.
+func replaced(a api.Alarm) bool { return a.Code == "link_replaced" }
+
+func paused(w api.Webhook) bool { return w.Status == api.WebhookPaused }
 
 // webhooksNext says what to do about the webhooks that are there: one that fails first, then one
 // that is paused, else one is tried.

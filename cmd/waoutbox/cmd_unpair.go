@@ -21,7 +21,7 @@ Where WhatsApp cannot be reached the account is forgotten here all the same.`,
 			if !yes && (!e.interactive || e.json) {
 				return e.confirm("log the account out of WhatsApp and forget it here")
 			}
-			return e.withStarted(cmd, func(ctx context.Context, svc api.Service) error {
+			return e.withStarted(cmd, modeSpawnExisting, func(ctx context.Context, svc api.Service) error {
 				return e.unpair(ctx, svc, yes)
 			})
 		},

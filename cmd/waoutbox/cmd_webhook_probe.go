@@ -1,6 +1,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/spf13/cobra"
 
 	"waoutbox/cmd/internal/term"
@@ -53,8 +55,8 @@ func (e *env) showTest(res api.TestWebhookResult) {
 	} else if res.Ms > 0 {
 		outcome += " (after " + term.Millis(res.Ms) + ")"
 	}
-	if res.Excerpt != "" {
-		outcome += "  " + term.Clean(term.Short(res.Excerpt, 200))
+	if answer := strings.Join(strings.Fields(res.Excerpt), " "); answer != "" {
+		outcome += "  " + term.Clean(term.Short(answer, 200))
 	}
 	if res.Success {
 		e.printf("%s\n", e.style.Green(outcome))

@@ -174,7 +174,8 @@ func TestModeOfEachCommand(t *testing.T) {
 		"status": modeState, "status --check": modeDaemon, "webhook list": modeState, "webhook show wh_7K2M": modeState, "webhook add u": modeCreate,
 		"webhook test wh_7K2M": modeState, "webhook remove wh_7K2M": modeState, "deadletter": modeState, "deadletter list": modeState,
 		"deadletter show dl_wh_9QRT_18031": modeState, "deadletter replay --all": modeState, "deadletter purge --all --yes": modeState,
-		"stop": modeDaemon, "start": modeSpawn, "pair": modeSpawn, "unpair --yes": modeSpawn, "pair passkey": modeDaemon, "pair confirm": modeDaemon, "send text 1 x": modeSpawn,
+		"stop": modeDaemon, "start": modeSpawn, "pair": modeSpawn, "unpair --yes": modeSpawnExisting, "connect": modeSpawnExisting, "pair passkey": modeDaemon, "pair confirm": modeDaemon, "send text 1 x": modeSpawnExisting,
+		"contact find bob": modeSpawnExisting, "group list": modeSpawnExisting,
 	} {
 		f := healthy()
 		f.letters = letters("wh_9QRT", "https://crm.example/", 1)

@@ -18,10 +18,11 @@ import (
 type mode int
 
 const (
-	modeState  mode = iota // the daemon if one runs, else this process on the locked state
-	modeCreate             // the same, and a state that is not there is made
-	modeDaemon             // a running daemon
-	modeSpawn              // a daemon, started if none runs
+	modeState         mode = iota // the daemon if one runs, else this process on the locked state
+	modeCreate                    // the same, and a state that is not there is made
+	modeDaemon                    // a running daemon
+	modeSpawn                     // a daemon, started if none runs
+	modeSpawnExisting             // the same, and a state that is not there is not made
 )
 
 // daemonControl is what only a daemon can do.
@@ -62,7 +63,12 @@ func (e *env) connectService(ctx context.Context, m mode) (backend, error) {
 	if err := e.checkStateDir(); err != nil {
 		return backend{}, err
 	}
-	if m == modeSpawn {
+	if m == modeSpawnExisting {
+		if err := e.checkExists(); err != nil {
+			return backend{}, err
+		}
+	}
+	if m == modeSpawn || m == modeSpawnExisting {
 		c, err := daemon.Ensure(ctx, daemon.Options{StateDir: e.stateDir, Args: e.daemonArgs, Managed: e.startManaged, Agent: agent(), Env: append(os.Environ(), e.daemonEnv...)})
 		if err != nil {
 			return backend{}, err
@@ -76,14 +82,15 @@ func (e *env) connectService(ctx context.Context, m mode) (backend, error) {
 		return remote(c), nil
 	case m == modeDaemon || api.CodeOf(err) != api.CodeServiceUnavail:
 		c.Close()
+		if none := e.checkExists(); none != nil && api.CodeOf(err) == api.CodeServiceUnavail {
+			err = api.Errorf(api.CodeServiceUnavail, "%v", none)
+		}
 		return backend{}, err
 	}
 	if m == modeState {
-		// what is wrong with the lock shows when it is taken
-		_, owned, _ := store.ReadOwner(e.stateDir)
-		if err := store.CheckOutbox(e.stateDir); err != nil && !owned {
+		if err := e.checkExists(); err != nil {
 			c.Close()
-			return backend{}, explain.State(err)
+			return backend{}, err
 		}
 	}
 	b, err := e.openState(ctx)
@@ -98,6 +105,16 @@ func (e *env) connectService(ctx context.Context, m mode) (backend, error) {
 		return backend{}, err
 	}
 	return remote(c), nil
+}
+
+// checkExists returns an error when there is no state, and nobody who makes one.
+func (e *env) checkExists() error {
+	// what is wrong with the lock shows when it is taken
+	_, owned, _ := store.ReadOwner(e.stateDir)
+	if err := store.CheckOutbox(e.stateDir); err != nil && !owned {
+		return explain.State(err)
+	}
+	return nil
 }
 
 func remote(c *control.Client) backend {

@@ -15,6 +15,7 @@ import (
 
 	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/control"
+	"waoutbox/cmd/internal/httpserver"
 	"waoutbox/cmd/internal/term"
 	"waoutbox/connection/wire"
 	"waoutbox/outbox/api"
@@ -49,7 +50,7 @@ func (d *examining) fault(check string, err error) {
 // parted takes the advice from the end of a sentence: what follows one of the marks of package
 // explain, else the sentences from the first on that names a command.
 func parted(text string) (message, mend string) {
-	for _, mark := range []string{". Restore a backup: ", ". Put ", ". Set it aside: ", ". Begin one ", ". Mount ", ". Make ", ". Run ", ". Talk ", ": run: ", ": name ", ": use ", "; put ", "; close "} {
+	for _, mark := range []string{". Restore a backup: ", ". Put ", ". Set it aside: ", ". Begin one ", ". Mount ", ". Make ", ". Run ", ". Talk ", ". Choose ", ": run: ", ": name ", ": use ", "; put ", "; close "} {
 		if at := strings.Index(text, mark); at > 0 {
 			return text[:at], strings.TrimLeft(text[at:], ".:; ")
 		}
@@ -71,7 +72,7 @@ func (d *examining) all(ctx context.Context) {
 	if !ok {
 		return
 	}
-	running := d.service(ctx)
+	running := d.service(ctx, cfg)
 	svc, examination, err := d.examine(ctx, cfg, running)
 	if err != nil {
 		d.fault("outbox", err)
@@ -185,7 +186,7 @@ func (d *examining) directory() bool {
 		return false
 	}
 	if probe, err := os.CreateTemp(dir, ".doctor-*"); err != nil {
-		d.add("directory", findingProblem, fmt.Sprintf("nothing can be written to %s: %s", d.e.home(dir), store.Reason(err)), writeAdvice(err))
+		d.add("directory", findingProblem, fmt.Sprintf("nothing can be written to %s: %s", d.e.home(dir), store.Reason(err)), writeAdvice(dir, err))
 	} else {
 		_ = probe.Close()
 		_ = os.Remove(probe.Name())
@@ -203,10 +204,12 @@ func (d *examining) directory() bool {
 	return true
 }
 
-func writeAdvice(err error) string {
+func writeAdvice(dir string, err error) string {
 	switch {
 	case store.DiskFull(err):
 		return "make space on this disk"
+	case errors.Is(err, fs.ErrPermission) && runtime.GOOS != "windows":
+		return "chmod u+rwx " + term.Quote(dir) + ", or run it as the user that owns the directory"
 	case errors.Is(err, fs.ErrPermission):
 		return "run it as the user that owns the directory"
 	}
@@ -249,8 +252,8 @@ func (d *examining) settings() (config.Config, bool) {
 	return cfg, false
 }
 
-// service looks at the lock and the socket.
-func (d *examining) service(ctx context.Context) (running bool) {
+// service looks at the lock and the socket, and at what a service that does not run would need.
+func (d *examining) service(ctx context.Context, cfg config.Config) (running bool) {
 	c := control.NewClient(d.e.stateDir, agent())
 	defer c.Close()
 	info, err := c.Daemon(ctx)
@@ -267,8 +270,28 @@ func (d *examining) service(ctx context.Context) (running bool) {
 			fmt.Sprintf("try again; if it stays so, end process %d, then: %s", owner.PID, d.e.command("start")))
 	default:
 		d.add("service", findingWarning, "is not running: no events arrive", d.e.command("start"))
+		d.listener(cfg)
 	}
 	return err == nil
+}
+
+// listener looks whether a service that does not run could take the address of its HTTP listener.
+// What is wrong with the settings themselves was told already.
+func (d *examining) listener(cfg config.Config) {
+	if cfg.HTTP == "" || checkListener(cfg) != nil {
+		return
+	}
+	settings := listenerSettings(cfg)
+	settings.Log = slog.New(slog.DiscardHandler)
+	l, err := httpserver.Listen(settings)
+	if err == nil {
+		err = l.Close()
+	}
+	if err != nil {
+		d.fault("http", err)
+		return
+	}
+	d.add("http", findingOK, cfg.HTTP+" can be listened on", "")
 }
 
 // startLater says that a service which does not run cannot be started yet.

@@ -2,10 +2,14 @@ package main
 
 import (
 	"bytes"
+	"io/fs"
+	"net"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
 
+	"waoutbox/cmd/internal/config"
 	"waoutbox/outbox/api"
 )
 
@@ -53,6 +57,45 @@ func TestDoctorTellsOfRequestsThatFail(t *testing.T) {
 	}
 	if f := d.found[1]; f.Check != "dead" || f.Message != "1 dead letter is kept, to be replayed or purged" {
 		t.Errorf("%+v", f)
+	}
+}
+
+// A port that another program has keeps the service from starting, and is told of before. Before,
+// nothing was wrong until `start` failed.
+func TestDoctorTriesTheAddressOfTheListener(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := config.Config{HTTP: taken.Addr().String()}
+	d := &examining{e: &env{stdout: &bytes.Buffer{}}}
+	d.listener(cfg)
+	if err := taken.Close(); err != nil {
+		t.Fatal(err)
+	}
+	d.listener(cfg)
+	d.listener(config.Config{})
+	if len(d.found) != 2 {
+		t.Fatalf("%+v", d.found)
+	}
+	if f := d.found[0]; f.Check != "http" || f.Status != findingProblem || !strings.Contains(f.Message, cfg.HTTP) || !strings.HasPrefix(f.Mend, "Choose another address with the setting http") {
+		t.Errorf("a port in use: %+v", f)
+	}
+	if f := d.found[1]; f.Status != findingOK || f.Mend != "" {
+		t.Errorf("a free port: %+v", f)
+	}
+}
+
+// A directory of one's own that cannot be written has its mode mended. Before, its owner was told
+// to run as its owner.
+func TestDoctorMendsTheModeOfTheDirectory(t *testing.T) {
+	t.Parallel()
+	if runtime.GOOS == "windows" {
+		return // modes say nothing there
+	}
+	if mend := writeAdvice("/s t", fs.ErrPermission); !strings.HasPrefix(mend, "chmod u+rwx '/s t'") {
+		t.Errorf("%q", mend)
 	}
 }
 

@@ -281,7 +281,7 @@ func TestGolden(t *testing.T) {
 		{"webhook-show-json", healthy, "", "webhook show wh_7K2M --json"},
 		{"webhook-show-unknown", healthy, "", "webhook show wh_NOPE"},
 		{"webhook-show-verify-unknown", healthy, "", "webhook show wh_7K2M --verify cobol"},
-		{"webhook-test", tested(api.TestWebhookResult{Success: true, Status: 200, Ms: 2, Class: "ok", Excerpt: "ok"}), "", "webhook test wh_7K2M"},
+		{"webhook-test", tested(api.TestWebhookResult{Success: true, Status: 200, Ms: 2, Class: "ok", Excerpt: "ok\n"}), "", "webhook test wh_7K2M"},
 		// said nothing of either, and named status
 		{"webhook-test-failing", tested(api.TestWebhookResult{ID: "wh_7K2M", Success: true, Status: 200, Ms: 2, Class: "ok", Was: api.WebhookFailing}), "", "webhook test wh_7K2M"},
 		{"webhook-test-paused", tested(api.TestWebhookResult{ID: "wh_7K2M", Success: true, Status: 200, Ms: 2, Class: "ok", Was: api.WebhookPaused}), "", "webhook test wh_7K2M"},
@@ -290,7 +290,7 @@ func TestGolden(t *testing.T) {
 		// advised to check the certificate
 		{"webhook-test-not-tls", tested(api.TestWebhookResult{Ms: 4, Class: "tls", Error: "TLS: the endpoint speaks plain HTTP at this port: use http:// in the URL"}), "", "webhook test wh_7K2M"},
 		// advised to let the receiver answer 200, and nothing else
-		{"webhook-test-wants-tls", tested(api.TestWebhookResult{Status: 400, Ms: 4, Class: "http", Error: "400 Bad Request: the endpoint expects TLS at this port: use https:// in the URL", Excerpt: "Client sent an HTTP request to an HTTPS server."}), "", "webhook test wh_7K2M"},
+		{"webhook-test-wants-tls", tested(api.TestWebhookResult{Status: 400, Ms: 4, Class: "http", Error: "400 Bad Request: the endpoint expects TLS at this port: use https:// in the URL", Excerpt: "Client sent an HTTP request to an HTTPS server.\n"}), "", "webhook test wh_7K2M"},
 		{"webhook-test-gone", tested(api.TestWebhookResult{Status: 410, Ms: 4, Class: "gone", Error: "410 Gone"}), "", "webhook test wh_7K2M"},
 		// named webhook test, which changes nothing of a paused one
 		{"webhook-show-paused", func() *fakeService {

@@ -56,7 +56,7 @@ func openKeyring(ctx context.Context, path string, mark keyMark, sealed func() (
 	k.note(ctx)
 	if errors.Is(err, store.KeyMissing) || errors.Is(err, store.OtherKey) || errors.Is(err, store.WrongKey) {
 		k.since = time.Now()
-		log.Error("the key cannot be used: the webhooks that it sealed are held, unsigned ones too", "error", err)
+		log.Error("the key cannot be used: the webhooks that it sealed are held, unsigned ones too", "error", explain.State(err))
 		return k, nil
 	}
 	return k, err
@@ -78,10 +78,10 @@ func (k *keyring) read(anew bool) error {
 	if err == nil && !marked {
 		k.unmarked = key
 	}
-	if k.missing = explain.State(err); err == nil {
+	if k.missing = err; err == nil {
 		k.key = key
 	}
-	return k.missing
+	return err
 }
 
 // note marks the outbox with the key that read has found, where it is not. The caller does not hold
@@ -107,7 +107,7 @@ func (k *keyring) unseal(sealed []byte, owner string) ([]byte, error) {
 	defer k.mu.Unlock()
 	if k.key == nil {
 		if err := k.read(false); err != nil {
-			return nil, err
+			return nil, k.putBack(err)
 		}
 		k.log.Info("key file found again: held webhooks go on")
 	}
@@ -122,7 +122,13 @@ func (k *keyring) unseal(sealed []byte, owner string) ([]byte, error) {
 			return plain, nil
 		}
 	}
-	return nil, fmt.Errorf("%w. Put the %s it was sealed with back, or set it again", err, k.path)
+	return nil, k.putBack(err)
+}
+
+// putBack adds to why something cannot be opened what to do; which command sets it again, the
+// caller knows.
+func (k *keyring) putBack(err error) error {
+	return fmt.Errorf("%w. Put the %s it was sealed with back, or set it again", err, k.path)
 }
 
 // seal closes a secret that is set now. Without a key it makes one: what was sealed with the lost
@@ -133,7 +139,7 @@ func (k *keyring) seal(plain []byte, owner string) ([]byte, error) {
 	defer k.mu.Unlock()
 	if k.key == nil {
 		if err := k.read(true); err != nil {
-			return nil, err
+			return nil, explain.State(err)
 		}
 		k.log.Warn("a secret was set while the key was missing or another one: it is sealed with the key that is there now. Webhooks sealed with the one before stay held until their secret is set again")
 	}
@@ -173,5 +179,5 @@ func (k *keyring) alarms() []api.Alarm {
 		code = "key_wrong"
 	}
 	return []api.Alarm{{Code: code, Since: k.since.UTC(),
-		Message: fmt.Sprintf("%v; the webhooks that it sealed are held, unsigned ones too, so that nothing is sent where somebody else says", k.missing)}}
+		Message: fmt.Sprintf("%v; the webhooks that it sealed are held, unsigned ones too, so that nothing is sent where somebody else says", explain.State(k.missing))}}
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"waoutbox/outbox/api"
 )
 
 // served are commands that a result names and that do not go through the fake: they are the service
@@ -176,4 +178,22 @@ func shellWords(line string) (words []string) {
 		words = append(words, m[1]+m[2]+m[3])
 	}
 	return words
+}
+
+// What status says to do next is what its alarms want. Before, it was the dead letters while a
+// webhook was paused or another program had the session, and the start of a service without its
+// key.
+func TestNextOfStatusKnowsTheAlarms(t *testing.T) {
+	held := replayable(2)
+	held.hooks[1].Status = api.WebhookPaused
+	keyless := healthy()
+	keyless.status.Daemon = nil
+	keyless.status.Alarms = []api.Alarm{{Code: "key_missing", Message: "secrets were sealed with key, and that file is missing"}}
+	taken := replayable(2)
+	taken.status.Alarms = []api.Alarm{{Code: "link_replaced", Message: "Another program uses this session"}}
+	for want, f := range map[string]*fakeService{"connect": taken, "webhook resume wh_9QRT": held, "doctor": keyless} {
+		if res := invoke(t, f, "", "status"); !strings.HasSuffix(res.out, "\nNext: waoutbox "+want+"\n") {
+			t.Errorf("%s is not what comes next: %+v", want, res)
+		}
+	}
 }

@@ -125,10 +125,18 @@ func (w *watchedReplays) progressNote() string {
 	}
 	for _, r := range w.runs {
 		if r.State == api.ReplayRunning && r.Waiting != "" {
-			parts = append(parts, term.Clean(term.Short(r.Waiting, 60)))
+			parts = append(parts, term.Clean(inShort(r.Waiting)))
 		}
 	}
 	return strings.Join(parts, "  ")
+}
+
+// inShort returns what a replay waits for up to its reasons, which no bar has room for.
+func inShort(waiting string) string {
+	if i := strings.IndexAny(waiting, ",:"); i > 0 {
+		return waiting[:i]
+	}
+	return waiting
 }
 
 func perSecondText(n float64) string {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"waoutbox/cmd/internal/admin/replay"
+	"waoutbox/outbox/api"
 )
 
 // TestReplayNamesEveryLetterOnceInOrder: over several pages, with more letters than one window,
@@ -204,4 +205,19 @@ func TestReplayMixesWebhooksAndLeavesRemovedOnesOut(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestTheBarSaysInShortWhatAReplayWaitsFor: the bar has room for what a replay waits for and not
+// for its reasons. Before, the sentence was cut within a word, and so was the bar's title.
+func TestTheBarSaysInShortWhatAReplayWaitsFor(t *testing.T) {
+	for waiting, want := range map[string]string{
+		"the webhook is failing, so one delivery at a time is tried, a minute apart at most; the last error: 500": "the webhook is failing",
+		"the webhook is held: its secret cannot be opened":                                                        "the webhook is held",
+		"50 are in flight": "50 are in flight",
+	} {
+		w := watchedReplays{runs: []api.ReplayRun{{State: api.ReplayRunning, Waiting: waiting}}}
+		if got := w.progressNote(); got != want {
+			t.Errorf("progressNote() = %q, want %q", got, want)
+		}
+	}
 }

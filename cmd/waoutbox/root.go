@@ -87,6 +87,10 @@ Exit codes: 0 ok, 1 failed, 2 what was typed is wrong, 3 no service runs or resp
 // flagFault says in words what is wrong with a flag.
 func flagFault(cmd *cobra.Command, err error) string {
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		if unknown.GetSpecifiedShortnames() != "" && strings.Contains(cmd.Use, " ") {
+			// it takes arguments
+			return err.Error() + ". Where that is no flag, put -- before it"
+		}
 		return err.Error() + nearFlag(cmd, unknown.GetSpecifiedName())
 	}
 	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {

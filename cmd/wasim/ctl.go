@@ -46,7 +46,7 @@ func call(ctx context.Context, url, method, path string, body []byte) ([]byte, e
 	client := &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("is wasim running at %s? %w", url, err)
+		return nil, fmt.Errorf("is wasim running at %s? Start it in a terminal of its own: wasim play (%w)", url, err)
 	}
 	defer resp.Body.Close()
 	response, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse))

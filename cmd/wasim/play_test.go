@@ -46,7 +46,7 @@ func TestPlay(t *testing.T) {
 			t.Errorf("%q: %d %s", args, code, stderr)
 		}
 	}
-	if _, stderr, code := command(t, simAt("http://127.0.0.1:1/control/v1"), "", "env"); code != exitFailed || !strings.Contains(stderr, "is wasim running") {
+	if _, stderr, code := command(t, simAt("http://127.0.0.1:1/control/v1"), "", "env"); code != exitFailed || !strings.Contains(stderr, "is wasim running") || !strings.Contains(stderr, "Start it in a terminal of its own: wasim play") {
 		t.Errorf("env without a simulator: %d %s", code, stderr)
 	}
 }

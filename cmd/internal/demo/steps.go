@@ -187,7 +187,8 @@ func (s *setup) deadLetters(ctx context.Context) ([]deadLetter, error) {
 	return list, err
 }
 
-// command shows a command and what it prints.
+// command shows a command and what it prints, without what it says to run next: who reads that does
+// so when the demo has ended, and its state is gone.
 func (s *setup) command(ctx context.Context, args ...string) error {
 	out, err := s.service.output(ctx, nil, args...)
 	if err != nil {
@@ -195,7 +196,9 @@ func (s *setup) command(ctx context.Context, args ...string) error {
 	}
 	s.show(Line{Word: "$", Text: "waoutbox " + strings.Join(args, " "), Good: true})
 	for line := range strings.Lines(strings.TrimSpace(out)) {
-		s.show(Line{Word: "", Text: strings.TrimRight(line, "\n")})
+		if !strings.HasPrefix(line, "Next: ") {
+			s.show(Line{Word: "", Text: strings.TrimRight(line, "\n")})
+		}
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,6 +31,21 @@ func TestDemo(t *testing.T) {
 	}
 	if took := time.Since(began); took > patience {
 		t.Errorf("the demo took %s", took)
+	}
+}
+
+// TestDemoNamesNoCommandOfItsState: what the story says to run next is run when it has ended, and
+// its state is gone. Before, it showed the command that one of its commands had named.
+func TestDemoNamesNoCommandOfItsState(t *testing.T) {
+	t.Parallel()
+	noteSources(t)
+	out, err := exec.CommandContext(t.Context(), binary, "demo").Output()
+	if err != nil {
+		t.Fatalf("demo: %v\n%s", err, out)
+	}
+	story := string(out)
+	if strings.Count(story, "Next: ") != 1 || !strings.HasSuffix(story, "\nNext: with a real phone: waoutbox serve\n") || strings.Contains(story, "--state-dir") {
+		t.Errorf("demo:\n%s", story)
 	}
 }
 
