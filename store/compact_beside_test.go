@@ -80,24 +80,19 @@ func TestACopyGivesWay(t *testing.T) {
 		var db *store.DB
 		appended := make(chan error, 1)
 		var once sync.Once
-		started := make(chan struct{})
-		var committing atomic.Bool
 		chunks := 0 // copied while the append waited
 		db, _ = wasteful(t, store.DBOptions{
 			StepHook: func(s string) {
-				if s == "begun" {
+				if s == "chunk" { // the copy reads the map now
+					chunks++
 					once.Do(func() {
 						big := appendOf("big")
 						big.Apply = func(tx *bbolt.Tx) error {
-							committing.Store(true)
 							return tx.Bucket([]byte("items")).Put([]byte("big"), make([]byte, 80<<20))
 						}
-						go func() { close(started); appended <- db.Do(context.Background(), big) }()
-						<-started
+						go func() { appended <- db.Do(context.Background(), big) }()
+						untilMapWaits()
 					})
-				}
-				if s == "chunk" && committing.Load() {
-					chunks++
 				}
 				if s == "chunk" || s == "copied" { // a slow disk
 					select {
