@@ -122,10 +122,11 @@ func TestALeaseThatIsRefused(t *testing.T) {
 			r.run()
 			var all []outbox.Seq
 			for i := range 30 {
+				if i == 10 { // before it is there: it is tried at once
+					bad.Store(int64(all[len(all)-1]) + 1)
+				}
 				seqs := e.bring(r, fmt.Sprintf("chat %d", i%3))
-				if i == 10 {
-					bad.Store(int64(seqs[0]))
-				} else {
+				if i != 10 {
 					all = append(all, seqs...)
 				}
 			}
@@ -138,7 +139,7 @@ func TestALeaseThatIsRefused(t *testing.T) {
 			e.want(t, all)
 			dead := r.dead()
 			if len(dead) != 1 || dead[0].Attempts != attempts || dead[0].Seq != outbox.Seq(bad.Load()) {
-				t.Errorf("%d: dead %+v", code, dead)
+				t.Fatalf("%d: dead %+v", code, dead)
 			}
 			if st := r.d.State(subA); st.Status != StatusActive || !st.Lease.Active {
 				t.Errorf("%d: %+v", code, st)
