@@ -30,20 +30,12 @@ func ForAgents(sentence string, has func(tool string) bool) string {
 // like "waoutbox --state-dir DIR", begins those that name no state directory yet, also in
 // backquotes. What it returned once it returns as it is.
 func ForShell(sentence, command string) string {
-	var out strings.Builder
-	for {
-		at := program.FindStringIndex(sentence)
-		if at == nil {
-			out.WriteString(sentence)
-			return out.String()
-		}
-		name, line := sentence[at[0]:at[1]], sentence[at[1]:]
+	return eachCommand(sentence, func(_, name, line string) (said, rest string) {
 		if name == "waoutbox " && known(line) {
 			name = command + " "
 		}
-		out.WriteString(sentence[:at[0]] + name)
-		sentence = line
-	}
+		return name, line
+	})
 }
 
 // argument is a part of a command line: a flag with its value, or what stands without a flag.
@@ -63,6 +55,21 @@ var (
 // replaced returns the sentence with what in returns for its commands; false leaves one as it is.
 // One in backquotes is for the user to run, whoever reads of it, and stays.
 func replaced(sentence string, in func(w Way, given []argument) (string, bool)) string {
+	return eachCommand(sentence, func(before, name, line string) (said, rest string) {
+		w, given, rest, ok := parse(line)
+		if ok = ok && !strings.HasSuffix(before, "`"); ok {
+			said, ok = in(w, given)
+		}
+		if !ok {
+			return name, line
+		}
+		return said, rest
+	})
+}
+
+// eachCommand returns the sentence with what as returns for the program's name where it stands, and
+// goes on with the rest that as returns. as gets what is before the name, and the line after it.
+func eachCommand(sentence string, as func(before, name, line string) (said, rest string)) string {
 	var out strings.Builder
 	for {
 		at := program.FindStringIndex(sentence)
@@ -70,17 +77,9 @@ func replaced(sentence string, in func(w Way, given []argument) (string, bool)) 
 			out.WriteString(sentence)
 			return out.String()
 		}
-		line := sentence[at[1]:]
-		w, given, rest, ok := parse(line)
-		ok = ok && !strings.HasSuffix(sentence[:at[0]], "`")
-		said := ""
-		if ok {
-			said, ok = in(w, given)
-		}
-		if !ok {
-			said, rest = sentence[at[0]:at[1]], line
-		}
-		out.WriteString(sentence[:at[0]] + said)
+		before := sentence[:at[0]]
+		said, rest := as(before, sentence[at[0]:at[1]], sentence[at[1]:])
+		out.WriteString(before + said)
 		sentence = rest
 	}
 }
