@@ -15,7 +15,7 @@ func (c *Client) noteTimer(s *session, evt any) {
 	if !ok {
 		return
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, appendTimeout)
+	ctx, cancel := context.WithTimeout(s.life.ctx, appendTimeout)
 	defer cancel()
 	if err := c.timers.Note(ctx, chat, timer); err != nil {
 		c.log.Warn("after how long messages of a chat disappear is not kept", "error", masked(err.Error()))

@@ -242,7 +242,7 @@ func (c *Client) runPairing(ctx context.Context, s *session, shared *pairing.Ses
 		GivenUp:  c.pairingCancelled,
 		Tell:     c.status.setReason,
 		Outdated: func() *api.Error {
-			renewed, _, result := c.outdated(s.ctx)
+			renewed, _, result := c.outdated(s.life.ctx)
 			if renewed {
 				return api.Retryf(api.CodePairingUnavail, "%s: pair again", result)
 			}

@@ -16,7 +16,7 @@ import (
 // Mutation of panics.go: a panic of the library while it connects ends the process.
 func TestALibraryThatPanicsIsNoConnection(t *testing.T) {
 	told := make(chan guard.Panic, 2)
-	s := &session{cli: &whatsmeow.Client{}, ctx: t.Context(), abort: func() {}, hooks: guard.Hooks{Panic: func(p guard.Panic) { told <- p }}}
+	s := &session{cli: &whatsmeow.Client{}, life: newLifetime(t.Context()), hooks: guard.Hooks{Panic: func(p guard.Panic) { told <- p }}}
 	if err := s.connect(t.Context()); !errors.Is(err, errPanicked) {
 		t.Errorf("connecting: %v", err)
 	}

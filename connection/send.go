@@ -135,7 +135,7 @@ func (c *Client) containSend(s *session, o *openSend, req compose.Request) (resu
 }
 
 func (c *Client) trySend(s *session, o *openSend, req compose.Request) (api.SendResult, error) {
-	ctx := s.ctx
+	ctx := s.life.ctx
 	first, err := c.earlierResult(ctx, o)
 	if err != nil {
 		return api.SendResult{}, err

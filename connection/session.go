@@ -26,8 +26,7 @@ import (
 type session struct {
 	cli    *whatsmeow.Client
 	dev    *store.Device
-	ctx    context.Context    // the library connects and acknowledges only while it lives
-	abort  context.CancelFunc // ends ctx
+	life   *lifetime
 	events *linkEvents
 	grace  time.Duration
 	hooks  guard.Hooks
@@ -51,13 +50,15 @@ func (s *session) connect(ctx context.Context) error {
 	s.failure.Store(0)
 	done := make(chan error, 1)
 	go func() {
-		done <- s.contained("connecting", func() error {
-			held, release := wire.Hold(s.ctx)
+		done <- s.life.connect(func() error {
+			held, release := wire.Hold(s.life.ctx, s.life.wanted)
 			defer release()
-			if err := s.cli.ConnectContext(held); err != nil {
-				return err
-			}
-			return guard.Frames(s.cli, s.hooks)
+			return s.contained("connecting", func() error {
+				if err := s.cli.ConnectContext(held); err != nil {
+					return err
+				}
+				return guard.Frames(s.cli, s.hooks)
+			})
 		})
 	}()
 	select {
@@ -68,7 +69,7 @@ func (s *session) connect(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	s.abort() // there is no connection to acknowledge on
+	s.life.abort() // there is no connection to acknowledge on
 	select {
 	case <-done: //nolint:errcheck // the end of ctx is what is returned
 	case <-time.After(s.grace):
@@ -167,8 +168,8 @@ func (c *Client) attach(s *session) *session {
 func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	s := &session{dev: dev, events: newLinkEvents(), grace: c.timings.grace, wire: c.wire}
 	cli := whatsmeow.NewClient(dev, newLibraryLog(c.log, c.o.LogContent, committedFirst{c.arrivals, c, s}))
-	ctx, abort := context.WithCancel(link)
-	cli.BackgroundEventCtx = ctx
+	s.life = newLifetime(link)
+	cli.BackgroundEventCtx = s.life.ctx
 	// receipts and notifications are acknowledged after the handler, not before
 	cli.SynchronousAck = true
 	cli.EnableDecryptedEventBuffer = true // a message that was decrypted but not stored comes again
@@ -181,7 +182,7 @@ func (c *Client) newSession(link context.Context, dev *store.Device) *session {
 	cli.SetWebsocketHTTPClient(c.http)
 	cli.SetPreLoginHTTPClient(c.http)
 	cli.SetMediaHTTPClient(c.files)
-	s.cli, s.ctx, s.abort = cli, ctx, abort
+	s.cli = cli
 	s.hooks = guard.Hooks{
 		Turn: c.turn, Order: guard.NewOrder(), Message: decryptions.OfMessage,
 		Settings: func(ctx context.Context, n *waBinary.Node) { c.fetchAnnounced(ctx, s, n) },

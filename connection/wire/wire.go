@@ -1,8 +1,8 @@
 // Package wire is how the link reaches WhatsApp: directly or through a proxy, or another server on
 // this machine instead. And it has a hand on the connections below a websocket: it ends one at
-// once, without the closing handshake that a dead peer never completes, it holds back what a server
-// sends right after the handshake of the layer above until that layer is ready, and it hands out
-// whole frames of WhatsApp's protocol only.
+// once, without the closing handshake that a dead peer never completes, it holds back what comes
+// during the handshake of the layer above until that layer is ready, and it hands out whole frames
+// of WhatsApp's protocol only.
 package wire
 
 import (
@@ -10,11 +10,7 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"time"
 )
-
-// holdLimit bounds how long data is held back.
-const holdLimit = 10 * time.Second
 
 // Transport is a round tripper whose upgraded connections can be cut. Safe for concurrent use.
 type Transport struct {
@@ -31,6 +27,10 @@ func New(next http.RoundTripper) *Transport {
 
 // RoundTrip implements http.RoundTripper.
 func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
+	h, _ := req.Context().Value(holdKey{}).(*hold)
+	if h != nil {
+		req = req.WithContext(h.dialling)
+	}
 	resp, err := t.next.RoundTrip(req)
 	if err != nil || resp.StatusCode != http.StatusSwitchingProtocols {
 		return resp, err
@@ -39,16 +39,19 @@ func (t *Transport) RoundTrip(req *http.Request) (*http.Response, error) {
 	if !ok {
 		return resp, nil
 	}
-	c := &conn{ReadWriteCloser: body, from: t, closed: make(chan struct{})}
-	c.hold, _ = req.Context().Value(holdKey{}).(*hold)
+	c := &conn{below: body, from: t, hold: h, closed: make(chan struct{})}
 	t.mu.Lock()
 	t.conns[c] = struct{}{}
 	t.mu.Unlock()
+	if h != nil {
+		h.dialled(c)
+	}
 	resp.Body = c
 	return resp, nil
 }
 
-// Cut closes every upgraded connection. Their readers and writers fail at once.
+// Cut closes every upgraded connection. Their readers and writers fail at once, but for a reader
+// that is held back, which fails when it is released.
 func (t *Transport) Cut() {
 	t.mu.Lock()
 	conns := make([]*conn, 0, len(t.conns))
@@ -57,7 +60,7 @@ func (t *Transport) Cut() {
 	}
 	t.mu.Unlock()
 	for _, c := range conns {
-		c.Close() //nolint:errcheck // the connection is being thrown away
+		c.cut() //nolint:errcheck // the connection is being thrown away
 	}
 }
 
@@ -70,59 +73,91 @@ func (t *Transport) CloseIdleConnections() {
 
 type holdKey struct{}
 
-// hold is what an upgraded connection that was dialled with it waits for.
+// hold is what a connection that was dialled with it waits for.
 type hold struct {
-	once  sync.Once
-	ended chan struct{}
+	dialling context.Context
+	once     sync.Once
+	ended    chan struct{}
+
+	mu   sync.Mutex
+	conn *conn
+	over bool // the wish for a connection
 }
 
-// Hold returns a context to dial with. The connection then hands out nothing that arrives after its
-// second binary websocket message was sent, which is the end of WhatsApp's handshake, until release
-// is called, for at most 10 s. release may be called more than once.
-func Hold(ctx context.Context) (held context.Context, release func()) {
-	h := &hold{ended: make(chan struct{})}
-	return context.WithValue(ctx, holdKey{}, h), func() { h.once.Do(func() { close(h.ended) }) }
+// Hold returns a context to dial with, whose end is that of ctx. The connection then hands out the
+// server's first binary websocket message, which is its part of WhatsApp's handshake, and nothing
+// after it, the end of the connection included, until release is called: whoever reads would tell
+// of that end while the library still sets what is to be told. For the same reason ctx must not
+// end before release; the end of wanted is what ends a dialling, and cuts the connection. release
+// must be called once what was dialled for returned, and may be called more than once.
+func Hold(ctx, wanted context.Context) (held context.Context, release func()) {
+	dialling, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	h := &hold{dialling: dialling, ended: make(chan struct{})}
+	stop := context.AfterFunc(wanted, func() {
+		cancel()
+		h.dialled(nil)
+	})
+	return context.WithValue(ctx, holdKey{}, h), func() {
+		h.once.Do(func() {
+			stop()
+			cancel()
+			close(h.ended)
+		})
+	}
+}
+
+// dialled is told of the connection, or by nil that none is wanted any more.
+func (h *hold) dialled(c *conn) {
+	h.mu.Lock()
+	if c != nil {
+		h.conn = c
+	} else {
+		h.over = true
+	}
+	c, over := h.conn, h.over
+	h.mu.Unlock()
+	if c != nil && over {
+		c.cut() //nolint:errcheck // the connection is being thrown away
+	}
 }
 
 // conn is one upgraded connection.
 type conn struct {
-	io.ReadWriteCloser
-	from *Transport
-	hold *hold
+	below io.ReadWriteCloser
+	from  *Transport
+	hold  *hold // nil once it was waited for
 
-	align aligner
-	buf   [16 << 10]byte
-	out   []byte // to be handed out
-	err   error  // after it
+	align   aligner
+	buf     [16 << 10]byte
+	out     []byte // to be handed out
+	greeted bool   // the server's part of the handshake was put there
+	later   []byte // after the hold
+	err     error  // after all of it
 
-	mu     sync.Mutex
-	sent   int // binary messages
-	once   sync.Once
-	closed chan struct{}
+	closed chan struct{} // by the library
+	close  sync.Once
+	ended  sync.Once // below
 }
 
-func (c *conn) Write(p []byte) (int, error) {
-	if len(p) > 0 && p[0]&opBits == opBinary {
-		c.mu.Lock()
-		c.sent++
-		c.mu.Unlock()
-	}
-	return c.ReadWriteCloser.Write(p)
-}
+func (c *conn) Write(p []byte) (int, error) { return c.below.Write(p) }
 
 // Read is called by one goroutine at a time.
 func (c *conn) Read(p []byte) (int, error) {
+	if len(c.out) == 0 && c.greeted && c.hold != nil {
+		c.wait()
+		c.hold = nil
+		c.out, c.later = c.later, nil
+	}
 	for len(c.out) == 0 && c.err == nil {
-		n, err := c.ReadWriteCloser.Read(c.buf[:])
-		if c.hold != nil && err == nil {
-			c.mu.Lock()
-			past := c.sent >= 2
-			c.mu.Unlock()
-			if past {
-				c.wait()
-			}
-		}
+		n, err := c.below.Read(c.buf[:])
 		c.out, c.err = c.align.feed(c.out[:0], c.buf[:n]), err
+		if c.hold == nil {
+			continue
+		}
+		if end := greeting(c.out); end > 0 {
+			c.greeted = true
+			c.out, c.later = c.out[:end], c.out[end:]
+		}
 	}
 	n := copy(p, c.out)
 	c.out = c.out[n:]
@@ -132,31 +167,45 @@ func (c *conn) Read(p []byte) (int, error) {
 	return 0, c.err
 }
 
-// wait returns when the hold, the connection or the time limit ends.
+// greeting returns where the first binary message in what the aligner put out ends, 0 if there is
+// none.
+func greeting(out []byte) (end int) {
+	for a := (aligner{in: out}); len(a.in) > 0; {
+		header, size, ok := a.frame()
+		if !ok || a.foreign {
+			return 0
+		}
+		end += header + size
+		if a.in[0]&opBits == opBinary {
+			return end
+		}
+		a.in = a.in[header+size:]
+	}
+	return 0
+}
+
+// wait returns when the hold ends or the library, which has given up then, closes the connection.
 func (c *conn) wait() {
 	select {
 	case <-c.hold.ended:
-		return
-	default:
-	}
-	limit := time.NewTimer(holdLimit)
-	defer limit.Stop()
-	select {
-	case <-c.hold.ended:
 	case <-c.closed:
-	case <-limit.C:
 	}
 }
 
-// Close closes the connection below.
+// Close is called by the library: it wants no more of the connection.
 func (c *conn) Close() error {
+	c.close.Do(func() { close(c.closed) })
+	return c.cut()
+}
+
+// cut closes the connection below.
+func (c *conn) cut() error {
 	err := error(nil)
-	c.once.Do(func() {
-		close(c.closed)
+	c.ended.Do(func() {
 		c.from.mu.Lock()
 		delete(c.from.conns, c)
 		c.from.mu.Unlock()
-		err = c.ReadWriteCloser.Close()
+		err = c.below.Close()
 	})
 	return err
 }
