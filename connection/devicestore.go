@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
 
 	"go.mau.fi/whatsmeow/store"
@@ -91,16 +92,32 @@ func isStoreError(err error) bool {
 }
 
 // guardedContainer keeps a device's guardedBuffer in place: the library replaces the stores of a
-// device when it is first saved.
+// device when it is first saved, and when it is deleted.
 type guardedContainer struct {
 	store.DeviceContainer
 	guard  func(dev *store.Device)
-	forget func() // called before a device is deleted
+	forget func()      // called before a device is deleted
+	linked atomic.Bool // since then anything may read of it at any time
 }
 
+// errLeftToLink is no failure: a device that was linked is forgotten by the link, once nothing
+// reads of it any more. The library would put other stores in place of its own at once, without a
+// lock, while messages are being read.
+var errLeftToLink = errors.New("the device is forgotten when its link is over")
+
 func (g *guardedContainer) DeleteDevice(ctx context.Context, dev *store.Device) error {
+	if g.linked.Load() {
+		return errLeftToLink
+	}
 	g.forget()
 	return g.DeviceContainer.DeleteDevice(ctx, dev)
+}
+
+// noteLinked says that the device is linked from now on.
+func noteLinked(dev *store.Device) {
+	if g, ok := dev.Container.(*guardedContainer); ok {
+		g.linked.Store(true)
+	}
 }
 
 func (g *guardedContainer) PutDevice(ctx context.Context, dev *store.Device) error {
@@ -146,6 +163,7 @@ func (c *Client) guardDevice(dev *store.Device) *store.Device {
 		}
 	}
 	container.guard(dev)
+	container.linked.Store(dev.ID != nil)
 	return dev
 }
 

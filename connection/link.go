@@ -66,9 +66,6 @@ func (c *Client) runLinked(ctx context.Context, s *session) sessionEnd {
 				if ctx.Err() != nil {
 					return endStopped
 				}
-				if errors.Is(err, store.ErrDeviceDeleted) {
-					return c.loggedOut("the account was logged out")
-				}
 				c.unreachable(err)
 				c.tries.Add(1)
 				c.reportLinked() // linked it is: the rest is told by the state

@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -101,6 +102,9 @@ func masked(text string) string {
 
 func (l libraryLog) line(level slog.Level, format string, args []any) {
 	ctx := context.Background()
+	if slices.ContainsFunc(args, isLeftToLink) {
+		level = slog.LevelDebug
+	}
 	if !l.log.Enabled(ctx, level) {
 		return
 	}
@@ -115,6 +119,12 @@ func (l libraryLog) line(level slog.Level, format string, args []any) {
 		text = fmt.Sprintf(format, withoutContent(args)...)
 	}
 	l.log.LogAttrs(ctx, level, "whatsapp library", slog.String("module", l.module), slog.String("detail", text))
+}
+
+// isLeftToLink reports whether an argument is the error that is none.
+func isLeftToLink(arg any) bool {
+	err, is := arg.(error)
+	return is && errors.Is(err, errLeftToLink)
 }
 
 // withoutPairing replaces the stanzas that link a device, which hold codes, keys and what a passkey

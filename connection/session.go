@@ -301,6 +301,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (c *Client) noteAccount(s *session, evt any) {
 	switch e := evt.(type) {
 	case *events.PairSuccess:
+		noteLinked(s.dev)
 		c.status.setAccount(e.ID, e.LID)
 	case *events.NotifyAccountReachoutTimelock:
 		c.noteTimelock(e)

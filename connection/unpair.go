@@ -2,6 +2,7 @@ package connection
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 
@@ -97,8 +98,7 @@ func (c *Client) logOut(ctx context.Context, u *unpairing) sessionEnd {
 		asking, cancel := context.WithTimeout(ctx, logoutTimeout)
 		err := s.cli.Logout(asking)
 		cancel()
-		// after WhatsApp has agreed only the store can fail, which is made anew below
-		told = err == nil || strings.HasPrefix(err.Error(), "error deleting data from store")
+		told = err == nil || errors.Is(err, errLeftToLink) // which comes after WhatsApp has agreed
 		if !told {
 			c.log.Warn("WhatsApp could not be told of the log-out", "error", masked(err.Error()))
 		}
