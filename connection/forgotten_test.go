@@ -34,14 +34,16 @@ func TestOnlyTheLinkForgetsADeviceThatWasLinked(t *testing.T) {
 			}
 		})
 	}
-	r := newRig(t)
-	r.run()
-	dev := r.deviceInUse()
+	r := newRig(t) // which does not run: nothing else has the device
+	dev, err := r.dev.Current(t.Context())
+	must(t, err)
+	r.guardDevice(dev)
 	id := types.NewJID("15550100999", types.DefaultUserServer)
 	dev.ID = &id // as in the middle of a pairing that fails
 	if err := dev.Delete(t.Context()); err != nil || !dev.Deleted {
 		t.Errorf("of a device that is not linked: %v, deleted %v", err, dev.Deleted)
 	}
+	must(t, r.dev.Close())
 }
 
 // deviceInUse is the device of the present session.
