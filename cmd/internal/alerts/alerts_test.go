@@ -145,8 +145,8 @@ func TestAlarmsAreTold(t *testing.T) {
 	})
 }
 
-// A webhook whose dead letters rise and that then fails is one message more, that it fails: what was
-// told before is not over, and ends with that. Before, its end was told in the same second.
+// A webhook whose dead letters rise and that then fails is one message more, that it fails: what
+// was told before is not over, and ends with that. Before, its end was told in the same second.
 func TestRisingDeadLettersThatBecomeAFailure(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world, e *endpoint, _ *bytes.Buffer) {
 		w.set("dead_letters_rising@wh_1", "dead_letters_rising@wh_2")
