@@ -15,6 +15,8 @@ type Column struct {
 	Right bool
 	// how narrow its cells may become where the table is too wide; 0: they stay whole, as ids do
 	Shrink int
+	// an end of its cells that stays whole, beside what they may become
+	Tail string
 	// cut at their end, as sentences are
 	Prose bool
 	// left out where the table is too wide however narrow the others become
@@ -82,7 +84,8 @@ func (t *Table) shorten(indent int) {
 			case t.cols[i].Shrink > 0 && t.cols[i].Prose:
 				row[i] = End(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
 			case t.cols[i].Shrink > 0:
-				row[i] = Middle(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
+				cell, tail := t.tail(i, row)
+				row[i] = Middle(cell, widths[i]-len(tail)) + tail
 			}
 		}
 	}
@@ -105,7 +108,21 @@ func (t *Table) least(i, width int) int {
 	if t.cols[i].Shrink == 0 {
 		return width
 	}
-	return min(width, max(t.cols[i].Shrink, len(t.cols[i].Name)))
+	tails := 0
+	for _, row := range t.rows {
+		_, tail := t.tail(i, row)
+		tails = max(tails, len(tail))
+	}
+	return min(width, max(t.cols[i].Shrink+tails, len(t.cols[i].Name)))
+}
+
+// tail parts a cell from the end that stays whole, "" where it has none.
+func (t *Table) tail(i int, row table.Row) (cell, tail string) {
+	cell, _ = row[i].(string)
+	if rest, ok := strings.CutSuffix(cell, t.cols[i].Tail); ok {
+		return rest, t.cols[i].Tail
+	}
+	return cell, ""
 }
 
 func (t *Table) total(widths []int, indent int) int {
