@@ -31,6 +31,7 @@ type env struct {
 	stdout, stderr io.Writer
 
 	stateDir string // --state-dir, resolved before a command runs
+	named    bool   // it was given as that flag
 	json     bool   // --json
 	// with --json: what would be said on stderr
 	remarks []string
@@ -90,8 +91,9 @@ func argsBeforeDashes(args []string) []string {
 
 // resolveState settles the state directory that cmd works on.
 func (e *env) resolveState(cmd *cobra.Command) error {
+	e.named = cmd.Flags().Changed("state-dir")
 	// more likely a variable that is not set than a wish for the usual place
-	if e.stateDir == "" && cmd.Flags().Changed("state-dir") {
+	if e.stateDir == "" && e.named {
 		return usagef("--state-dir is empty: give a directory, or leave the flag out")
 	}
 	return e.resolveStateDir()
