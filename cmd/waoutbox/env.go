@@ -128,6 +128,12 @@ func (e *env) home(path string) string {
 // with exit 1.
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(&e.written, format, args...) }
 
+// printWrapped prints one line, broken at the width of a terminal: what follows is set in by hang
+// columns. Programs get it whole.
+func (e *env) printWrapped(hang int, format string, args ...any) {
+	e.printf("%s\n", term.Wrap(fmt.Sprintf(format, args...), e.width, hang))
+}
+
 // printJSON prints v as one line. What a terminal would obey or not show is an escape in its texts.
 func (e *env) printJSON(v any) {
 	var b bytes.Buffer

@@ -95,9 +95,9 @@ func (t *Table) shorten(indent int) {
 func (t *Table) widths() []int {
 	widths := make([]int, len(t.cols))
 	for i, c := range t.cols {
-		widths[i] = text.StringWidthWithoutEscSequences(c.Name)
+		widths[i] = columns(c.Name)
 		for _, row := range t.rows {
-			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:forcetypeassert // Row made it
+			widths[i] = max(widths[i], columns(row[i].(string))) //nolint:forcetypeassert // Row made it
 		}
 	}
 	return widths
@@ -159,7 +159,7 @@ func (t *Table) dropOptional() bool {
 // the host and the end of the path say most, and the scheme goes first. Text with colours is left
 // whole.
 func Middle(s string, width int) string {
-	if strings.Contains(s, "\x1b") || text.StringWidthWithoutEscSequences(s) <= width {
+	if strings.Contains(s, "\x1b") || columns(s) <= width {
 		return s
 	}
 	for _, scheme := range [...]string{"http://", "https://"} {
@@ -169,7 +169,7 @@ func Middle(s string, width int) string {
 	}
 	r := []rune(s)
 	head, tail := len(r)/2, len(r)-len(r)/2
-	for head+tail > 0 && text.StringWidthWithoutEscSequences(string(r[:head])+"…"+string(r[len(r)-tail:])) > width {
+	for head+tail > 0 && columns(string(r[:head])+"…"+string(r[len(r)-tail:])) > width {
 		if head > tail {
 			head--
 		} else {
@@ -181,11 +181,11 @@ func Middle(s string, width int) string {
 
 // End cuts text to at most width columns, at its end, where an ellipsis stands then.
 func End(s string, width int) string {
-	if strings.Contains(s, "\x1b") || text.StringWidthWithoutEscSequences(s) <= width {
+	if strings.Contains(s, "\x1b") || columns(s) <= width {
 		return s
 	}
 	r := []rune(s)
-	for len(r) > 0 && text.StringWidthWithoutEscSequences(string(r))+1 > width {
+	for len(r) > 0 && columns(string(r))+1 > width {
 		r = r[:len(r)-1]
 	}
 	return strings.TrimRight(string(r), " ") + "…"
