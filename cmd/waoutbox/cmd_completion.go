@@ -27,6 +27,9 @@ in ~/.zshrc. fish and PowerShell need nothing.`,
 		ValidArgs:   []string{"bash", "zsh", "fish", "powershell"},
 		Annotations: stateless,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if e.json {
+				return usagef("what completes commands is a script for a shell, and no JSON: leave --json out")
+			}
 			switch args[0] {
 			case "bash":
 				return cmd.Root().GenBashCompletionV2(&e.written, true)

@@ -279,6 +279,10 @@ func (e *env) configChanged(key string, live bool) error {
 		e.next("waoutbox webhook allow")
 		return nil
 	}
+	if errors.Is(e.checkExists(), store.Missing) {
+		e.next("waoutbox start")
+		return nil
+	}
 	e.next("waoutbox restart   (a running service takes it at its next start)")
 	return nil
 }

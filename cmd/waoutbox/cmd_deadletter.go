@@ -80,7 +80,7 @@ func (e *env) showSummary(groups []api.DeadLetterGroup, hooks []api.Webhook, run
 		return
 	}
 	t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "REASON", Shrink: 12, Prose: true}, term.Column{Name: "COUNT", Right: true},
-		term.Column{Name: "FIRST"}, term.Column{Name: "LAST"}, term.Column{Name: "URL", Shrink: 16})
+		term.Column{Name: "FIRST"}, term.Column{Name: "LAST"}, urlColumn())
 	var total, gone int64
 	var live, removed, lost []api.DeadLetterGroup
 	for _, g := range groups {
@@ -163,11 +163,19 @@ func reasonsOf(groups []api.DeadLetterGroup) []string {
 	return unique(reasons)
 }
 
+// markRemoved stands behind the URL of a removed webhook.
+const markRemoved = " (removed)"
+
 func removedMark(removed bool) string {
 	if removed {
-		return " (removed)"
+		return markRemoved
 	}
 	return ""
+}
+
+// urlColumn is a column of URLs that may have that mark.
+func urlColumn() term.Column {
+	return term.Column{Name: "URL", Shrink: 16, Tail: markRemoved, Optional: true}
 }
 
 func (e *env) sayNoDeadLetters(f *deadLetterFilter) {
@@ -277,7 +285,7 @@ func (e *env) letterNames(ctx context.Context, svc api.Service, letters []api.De
 func (e *env) deadLetterTable(letters []api.DeadLetter, names chatNames) {
 	t := term.NewTable(term.Column{Name: "ID"}, term.Column{Name: "EVENT", Shrink: 12}, term.Column{Name: "CHAT", Shrink: 12},
 		term.Column{Name: "TRIES", Right: true, Optional: true}, term.Column{Name: "LAST ERROR", Shrink: 12, Prose: true}, term.Column{Name: "SINCE"},
-		term.Column{Name: "URL", Shrink: 16, Optional: true})
+		urlColumn())
 	for _, l := range letters {
 		t.Row(term.Clean(l.ID), eventText(l), names.text(l.Chat, l.ChatAlt), term.Count(int64(l.Attempts)), lastErrorText(l.LastError),
 			e.clock(l.FailedAt), shownURL(l.URL)+removedMark(l.Removed))

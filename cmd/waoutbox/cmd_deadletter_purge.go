@@ -40,7 +40,7 @@ another; expired and damaged ones go like every other.`,
 				case n == 0 && len(sel.ids) > 0:
 					return api.Errorf(api.CodeNotFound, "no such dead letter: %s. See: %s", strings.Join(counted.Missing, ", "), e.command("deadletter list"))
 				case dryRun:
-					e.showPurgeDryRun(counted, what)
+					e.showPurgeDryRun(counted, what, &sel.deadLetterFilter)
 					return nil
 				case n > 0 && !yes:
 					if err := e.confirm(what); err != nil {
@@ -69,9 +69,13 @@ another; expired and damaged ones go like every other.`,
 	return cmd
 }
 
-func (e *env) showPurgeDryRun(res api.PurgeResult, what string) {
-	if e.json {
+func (e *env) showPurgeDryRun(res api.PurgeResult, what string, f *deadLetterFilter) {
+	switch {
+	case e.json:
 		e.printJSON(res)
+		return
+	case res.Purged == 0:
+		e.sayNoDeadLetters(f)
 		return
 	}
 	e.printf("This would %s. Nothing was changed.\n", what)

@@ -57,7 +57,8 @@ func runDemo(cmd *cobra.Command, e *env, stay bool) error {
 			term.Command(h.StateDir, "status"), term.Command(h.StateDir, "deadletter list"), h.ControlURL)
 	}}
 	if !e.json {
-		e.printf("A WhatsApp server, two receivers and waoutbox, all on this machine. No phone, no internet.\n\n")
+		e.printWrapped(0, "A WhatsApp server, two receivers and waoutbox, all on this machine. No phone, no internet.")
+		e.printf("\n")
 		var mu sync.Mutex
 		var last time.Time
 		o.Show = func(l demo.Line) {
@@ -77,7 +78,8 @@ func runDemo(cmd *cobra.Command, e *env, stay bool) error {
 	if err != nil {
 		return err
 	}
-	e.printf("\n%d events, %d deliveries, %d retried, %d dead-lettered and %d replayed, %d lost.\n",
+	e.printf("\n")
+	e.printWrapped(0, "%d events, %d deliveries, %d retried, %d dead-lettered and %d replayed, %d lost.",
 		sum.Events, sum.Delivered, sum.Retried, sum.DeadLettered, sum.Replayed, sum.Lost)
 	e.next("with a real phone: %s serve", selfName())
 	return nil
@@ -105,7 +107,12 @@ func (e *env) demoLine(l demo.Line, at time.Time) {
 	case strings.HasPrefix(l.Word, "attempt"), l.Word == "dead", l.Word == "killed":
 		word = e.style.Yellow(word)
 	}
-	e.printf(" %s  %s  %s\n", at.In(e.loc).Format("15:04:05"), word, l.Text)
+	const hang = 23 // where the text begins
+	text := l.Text
+	if l.Word == "" && e.width > 0 { // of a table, which would be none any more
+		text = term.End(text, e.width-hang)
+	}
+	e.printWrapped(hang, " %s  %s  %s", at.In(e.loc).Format("15:04:05"), word, text)
 }
 
 // selfName is how the reader started this program: through the Go tool, or as an installed binary.

@@ -99,9 +99,10 @@ func (e *env) doctor(ctx context.Context, network bool) error {
 
 func (e *env) sayFinding(f doctorFinding) {
 	word := map[string]string{findingOK: e.style.Green("ok     "), findingWarning: e.style.Yellow("WARNING"), findingProblem: e.style.Red("PROBLEM"), findingSkipped: "skipped"}[f.Status]
-	e.printf("%s  %-10s  %s\n", word, f.Check, term.Clean(f.Message))
+	const hang = 21 // where the message begins
+	e.printWrapped(hang, "%s  %-10s  %s", word, f.Check, term.Clean(f.Message))
 	if f.Mend != "" {
-		e.printf("                     %s\n", f.Mend)
+		e.printWrapped(hang, "%*s%s", hang, "", f.Mend)
 	}
 }
 

@@ -51,7 +51,7 @@ func (e *env) showEvent(d api.EventDetail, names chatNames) {
 		next = e.command("webhook add URL")
 	} else {
 		t := term.NewTable(term.Column{Name: "WEBHOOK"}, term.Column{Name: "STATE"}, term.Column{Name: "DEAD LETTER"},
-			term.Column{Name: "DETAIL", Shrink: 12, Prose: true}, term.Column{Name: "URL", Shrink: 16, Optional: true})
+			term.Column{Name: "DETAIL", Shrink: 12, Prose: true}, urlColumn())
 		for _, w := range d.Deliveries {
 			t.Row(term.Clean(w.Webhook), e.deliveryState(w.State), cmp.Or(term.Clean(w.DeadLetter), term.None), e.deliveryText(w), shownURL(w.URL)+removedMark(w.Removed))
 			switch {

@@ -33,6 +33,9 @@ the state directory, which its owner alone can read. It is made when it is first
 			if err := e.checkStateDir(); err != nil {
 				return err
 			}
+			if err := e.checkNamed(); err != nil {
+				return err
+			}
 			if err := store.MakeDir(e.stateDir); err != nil {
 				return err
 			}
@@ -75,6 +78,9 @@ func newHTTPTokenRotateCmd(e *env) *cobra.Command {
 // rotateOwned makes a new token while no service runs, and records that. A state that cannot be
 // opened, or has no audit trail yet, keeps nobody from a new token.
 func (e *env) rotateOwned(ctx context.Context, token httpserver.Token) (err error) {
+	if err := e.checkNamed(); err != nil {
+		return err
+	}
 	if err := store.MakeDir(e.stateDir); err != nil {
 		return err
 	}

@@ -17,6 +17,9 @@ func newManCmd(e *env) *cobra.Command {
 		Args:        noArguments,
 		Annotations: stateless,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if e.json {
+				return usagef("the manual page is for people, and no JSON: leave --json out")
+			}
 			e.printf("%s", manualPage(cmd.Root()))
 			return nil
 		},

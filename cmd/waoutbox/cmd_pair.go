@@ -44,7 +44,11 @@ pair says how to give it. With --json every step is one line: {"step":"qr","qr":
 				}
 				return e.cancelPairing(cmd.Context())
 			}
-			return e.withStarted(cmd, modeSpawn, func(ctx context.Context, svc api.Service) error {
+			m := modeSpawn
+			if e.named {
+				m = modeSpawnExisting
+			}
+			return e.withStarted(cmd, m, func(ctx context.Context, svc api.Service) error {
 				return pairOnTerminal(ctx, e, svc, in, png)
 			})
 		},

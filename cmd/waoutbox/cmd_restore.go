@@ -71,20 +71,32 @@ func (e *env) restore(ctx context.Context, f *os.File, passphrase string, yes bo
 	if err := e.checkStateDir(); err != nil {
 		return err
 	}
-	state, err := store.OpenState(ctx, e.stateDir, store.Options{Version: version})
-	if errors.Is(err, store.Owned) {
-		return fmt.Errorf("the service must not run meanwhile: %w. Stop it: %s", err, e.command("stop"))
+	// Where nobody had a state, none is begun before the file was checked: a refused one leaves
+	// nothing behind.
+	_, lockErr := os.Lstat(filepath.Join(e.stateDir, store.LockFile))
+	first := errors.Is(lockErr, fs.ErrNotExist)
+	var state *store.State // nil until it is owned
+	defer func() {
+		if state != nil {
+			err = errors.Join(err, state.Close())
+		}
+	}()
+	if !first {
+		if state, err = e.ownForRestore(ctx); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return explain.State(err)
-	}
-	defer func() { err = errors.Join(err, state.Close()) }()
-	if _, there := os.Lstat(state.Path(store.OutboxFile)); there == nil && !yes {
+	there := e.hasOutbox()
+	if there && !yes {
 		if err := e.confirm("replace the outbox and the settings in " + e.home(e.stateDir) + "; what is there is kept beside them"); err != nil {
 			return err
 		}
 	}
-	staged, err := backup.Staged(e.stateDir)
+	place := backup.Staged
+	if first {
+		place = backup.Apart
+	}
+	staged, err := place(e.stateDir)
 	if err != nil {
 		return explain.Unusable(err, "the backup cannot be taken out of its file")
 	}
@@ -97,6 +109,17 @@ func (e *env) restore(ctx context.Context, f *os.File, passphrase string, yes bo
 	if err != nil {
 		return e.unfitBackup(f.Name(), err)
 	}
+	if first {
+		if state, err = e.ownForRestore(ctx); err != nil {
+			return err
+		}
+		if !there && e.hasOutbox() {
+			return fmt.Errorf("nothing was changed: somebody began a state in %s meanwhile. Run it again to replace that", e.home(e.stateDir))
+		}
+		if err := backup.Take(staged, e.stateDir); err != nil {
+			return explain.Unusable(err, "nothing was changed; the backup cannot be put in its place")
+		}
+	}
 	none := func(string) {}
 	if err := backup.Commit(e.stateDir, none); err != nil {
 		return explain.Unusable(err, "nothing was changed; the backup cannot be put in its place")
@@ -108,6 +131,25 @@ func (e *env) restore(ctx context.Context, f *os.File, passphrase string, yes bo
 	line.Linked = link == nil
 	e.sayRestored(line)
 	return nil
+}
+
+// ownForRestore takes the state, which no service may have meanwhile. Without an error it is not
+// nil.
+func (e *env) ownForRestore(ctx context.Context) (*store.State, error) {
+	state, err := store.OpenState(ctx, e.stateDir, store.Options{Version: version})
+	if errors.Is(err, store.Owned) {
+		return nil, fmt.Errorf("the service must not run meanwhile: %w. Stop it: %s", err, e.command("stop"))
+	}
+	if err != nil {
+		return nil, explain.State(err)
+	}
+	return state, nil
+}
+
+// hasOutbox reports whether there is an outbox to be replaced.
+func (e *env) hasOutbox() bool {
+	_, err := os.Lstat(filepath.Join(e.stateDir, store.OutboxFile))
+	return err == nil
 }
 
 // unfitBackup says what is wrong with a file, of which nothing was restored.

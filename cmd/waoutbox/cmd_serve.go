@@ -95,6 +95,7 @@ func serve(ctx context.Context, e *env, newOutbox bool, starter *daemon.Report) 
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
 	log = a.log
+	a.keys.logMissing()
 	proxy, err := a.proxy(e.configPath(), cfg)
 	if err != nil {
 		return usageError(err)

@@ -137,7 +137,7 @@ func (e *env) showCheck(st api.Status) {
 func (e *env) showStatus(st api.Status) {
 	e.linkLine(st)
 	for _, note := range st.Link.Notes {
-		e.printf("           %s\n", e.style.Yellow(term.Clean(note)))
+		e.printWrapped(11, "           %s", e.style.Yellow(term.Clean(note)))
 	}
 	if d := st.Daemon; d != nil {
 		e.printf("service    pid %d, version %s, up for %s\n", d.PID, term.Clean(d.Version), since(d.StartedAt))
@@ -238,7 +238,7 @@ func (e *env) alarms(alarms []api.Alarm) {
 		if !a.Since.IsZero() {
 			ago = "  (since " + e.clock(a.Since) + ", " + term.Age(time.Since(a.Since)) + ")"
 		}
-		e.printf("%s %s  %s%s\n", e.style.Red("ALARM"), e.style.Bold(term.Clean(a.Code)), term.Clean(a.Message), ago)
+		e.printWrapped(6, "%s %s  %s%s", e.style.Red("ALARM"), e.style.Bold(term.Clean(a.Code)), term.Clean(a.Message), ago)
 	}
 }
 

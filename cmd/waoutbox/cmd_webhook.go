@@ -44,7 +44,7 @@ func newWebhookListCmd(e *env) *cobra.Command {
 					e.webhookTable(hooks)
 					for _, w := range hooks {
 						if w.Reason != "" {
-							e.printf("%s %s: %s\n", term.Clean(w.ID), term.Clean(string(w.Status)), term.Clean(w.Reason))
+							e.printWrapped(2, "%s %s: %s", term.Clean(w.ID), term.Clean(string(w.Status)), term.Clean(w.Reason))
 						}
 					}
 					e.next("waoutbox webhook show %s", hooks[0].ID)

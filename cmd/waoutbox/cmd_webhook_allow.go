@@ -47,11 +47,7 @@ stay: remove them with webhook remove.`,
 }
 
 func (e *env) changeHosts(cmd *cobra.Command, in api.AllowHost) error {
-	m := modeCreate
-	if in.Host == "" { // whoever reads makes no state
-		m = modeState
-	}
-	return e.withService(cmd.Context(), m, func(svc api.Service) error {
+	return e.withService(cmd.Context(), modeState, func(svc api.Service) error {
 		res, err := svc.AllowHost(cmd.Context(), in)
 		if err != nil {
 			return err

@@ -117,6 +117,15 @@ func (e *env) checkExists() error {
 	return nil
 }
 
+// checkNamed returns an error when --state-dir names a directory that has no state, and nobody
+// makes one: it is more likely mistyped than wished for.
+func (e *env) checkNamed() error {
+	if err := e.checkExists(); e.named && errors.Is(err, store.Missing) {
+		return err
+	}
+	return nil
+}
+
 func remote(c *control.Client) backend {
 	return backend{Service: c, daemon: remoteDaemon{c}, close: func() error { c.Close(); return nil }}
 }

@@ -31,6 +31,7 @@ type env struct {
 	stdout, stderr io.Writer
 
 	stateDir string // --state-dir, resolved before a command runs
+	named    bool   // it was given as that flag
 	json     bool   // --json
 	// with --json: what would be said on stderr
 	remarks []string
@@ -90,8 +91,9 @@ func argsBeforeDashes(args []string) []string {
 
 // resolveState settles the state directory that cmd works on.
 func (e *env) resolveState(cmd *cobra.Command) error {
+	e.named = cmd.Flags().Changed("state-dir")
 	// more likely a variable that is not set than a wish for the usual place
-	if e.stateDir == "" && cmd.Flags().Changed("state-dir") {
+	if e.stateDir == "" && e.named {
 		return usagef("--state-dir is empty: give a directory, or leave the flag out")
 	}
 	return e.resolveStateDir()
@@ -125,6 +127,12 @@ func (e *env) home(path string) string {
 // printf prints for people or programs on stdout. A write that fails is remembered and ends the run
 // with exit 1.
 func (e *env) printf(format string, args ...any) { fmt.Fprintf(&e.written, format, args...) }
+
+// printWrapped prints one line, broken at the width of a terminal: what follows is set in by hang
+// columns. Programs get it whole.
+func (e *env) printWrapped(hang int, format string, args ...any) {
+	e.printf("%s\n", term.Wrap(fmt.Sprintf(format, args...), e.width, hang))
+}
 
 // printJSON prints v as one line. What a terminal would obey or not show is an escape in its texts.
 func (e *env) printJSON(v any) {

@@ -380,6 +380,9 @@ func TestGolden(t *testing.T) {
 		{"purge-lost", lost, "", "deadletter purge --reason expired --yes"},
 		{"purge-dry-run", letters(23), "", "deadletter purge --all --reason timeout --dry-run"},
 		{"purge-dry-run-json", letters(23), "", "deadletter purge --all --yes --dry-run --json"},
+		// named the purge as the next command
+		{"purge-dry-run-none", healthy, "", "deadletter purge --all --dry-run"},
+		{"purge-dry-run-none-match", letters(3), "", "deadletter purge --reason 404 --dry-run"},
 		{"deadletter-list-all", letters(53), "", "deadletter list --all --reason timeout"},
 		{"deadletter-is-an-id", letters(1), "", "deadletter dl_wh_9QRT_18031"},
 		{"deadletter-replaying", replaying, "", "deadletter"},

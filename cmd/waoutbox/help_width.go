@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"waoutbox/cmd/internal/term"
 )
 
 // widestHelp is the width of a help text on a terminal that is wider.
@@ -36,15 +38,7 @@ func wrapText(text string, width int) string {
 		if strings.HasPrefix(p, " ") || strings.Contains(p, "\n ") {
 			continue
 		}
-		var lines []string
-		line := ""
-		for _, word := range strings.Fields(p) {
-			if line != "" && len([]rune(line))+1+len([]rune(word)) > width {
-				lines, line = append(lines, line), ""
-			}
-			line = strings.TrimPrefix(line+" "+word, " ")
-		}
-		paragraphs[i] = strings.Join(append(lines, line), "\n")
+		paragraphs[i] = term.Wrap(strings.Join(strings.Fields(p), " "), width, 0)
 	}
 	return strings.Join(paragraphs, "\n\n")
 }

@@ -63,6 +63,7 @@ Written from the program's types by ` + "`go test ./cmd/waoutbox -run JSONDocume
 
 - With ` + "`--json`" + ` every command prints JSON: one object a line. A list is any number of such lines (NDJSON), none where it is empty, and streams:
   ` + "`waoutbox deadletter list --json | jq -r .id`" + `.
+- ` + "`metrics`, `completion`" + ` and ` + "`man`" + ` have a format of their own, and refuse ` + "`--json`" + ` (exit 2).
 - On stderr there is nothing, or one line ` + "`" + `{"error":{"code","message"}}` + "`" + ` with an exit code that is not 0: 1 failed, 2 what was typed is wrong, 3 no
   daemon runs or responds. Branch on the code, never on the message.
 - Times are RFC 3339 in UTC. What may be absent is left out, never null. Characters that a terminal would obey are escaped.

@@ -56,10 +56,19 @@ func openKeyring(ctx context.Context, path string, mark keyMark, sealed func() (
 	k.note(ctx)
 	if errors.Is(err, store.KeyMissing) || errors.Is(err, store.OtherKey) || errors.Is(err, store.WrongKey) {
 		k.since = time.Now()
-		log.Error("the key cannot be used: the webhooks that it sealed are held, unsigned ones too", "error", explain.State(err))
 		return k, nil
 	}
 	return k, err
+}
+
+// logMissing has the log of a service say that the key cannot be used. Of a command the alarm and
+// the state of each webhook say so.
+func (k *keyring) logMissing() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.missing != nil {
+		k.log.Error("the key cannot be used: the webhooks that it sealed are held, unsigned ones too", "error", explain.State(k.missing))
+	}
 }
 
 // read reads the key file. With anew it makes one when there is none, and takes another one than

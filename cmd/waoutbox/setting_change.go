@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"os"
 
 	"waoutbox/cmd/internal/config"
 	"waoutbox/cmd/internal/explain"
@@ -30,7 +31,13 @@ func (e *env) changeSetting(ctx context.Context, key, value string, unset bool) 
 	}
 	svc, done, closed := e.auditTrail(ctx)
 	if svc == nil {
-		err = write()
+		none := e.checkNamed() // which may be wanted, or mistyped
+		if _, noFile := os.Lstat(e.configPath()); unset && noFile != nil && none != nil {
+			return false, none
+		}
+		if err = write(); err == nil && none != nil && !unset {
+			e.note("note: there is no state in %s yet: the setting is for its first start.", e.home(e.stateDir))
+		}
 		if err == nil && closed != nil && was != is {
 			e.unrecorded(closed.Error())
 		}

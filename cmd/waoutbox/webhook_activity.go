@@ -25,7 +25,7 @@ func (e *env) showRecent(w api.Webhook, line func(name, text string)) {
 func (e *env) lastErrors(hooks []api.Webhook) {
 	for _, w := range hooks {
 		if a := lastFailed(w); a != nil {
-			e.printf("%s: last request %s ago: %s\n", term.Clean(w.ID), since(a.At), attemptText(*a))
+			e.printWrapped(2, "%s: last request %s ago: %s", term.Clean(w.ID), since(a.At), attemptText(*a))
 		}
 	}
 }

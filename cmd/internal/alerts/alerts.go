@@ -142,6 +142,12 @@ func (a *Alerts) look(st api.Status, now time.Time) {
 			s.data = Data{ID: id(k, al.Since, now), Code: al.Code, Webhook: al.Webhook, Message: al.Message, Since: al.Since, Account: st.Link.Account}
 		}
 	}
+	for k, s := range a.told {
+		if s.told && k.code == "dead_letters_rising" && seen[key{"webhook_failing", k.webhook}] {
+			// it became the other alarm, which includes its dead letters, and ends with that
+			seen[k], s.up = true, true
+		}
+	}
 	for _, s := range a.sorted() {
 		k := key{s.data.Code, s.data.Webhook}
 		if s.up && !seen[k] {

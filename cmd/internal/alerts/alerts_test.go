@@ -145,6 +145,25 @@ func TestAlarmsAreTold(t *testing.T) {
 	})
 }
 
+// A webhook whose dead letters rise and that then fails is one message more, that it fails: what
+// was told before is not over, and ends with that. Before, its end was told in the same second.
+func TestRisingDeadLettersThatBecomeAFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world, e *endpoint, _ *bytes.Buffer) {
+		w.set("dead_letters_rising@wh_1", "dead_letters_rising@wh_2")
+		<-time.After(time.Hour)
+		w.set("webhook_failing@wh_1")
+		<-time.After(time.Hour)
+		if got := e.told(); got != "+dead_letters_risingwh_1 +dead_letters_risingwh_2 -dead_letters_risingwh_2 +webhook_failingwh_1" {
+			t.Errorf("told %q", got)
+		}
+		w.set()
+		<-time.After(time.Hour)
+		if got := e.told(); !strings.HasSuffix(got, " -dead_letters_risingwh_1 -webhook_failingwh_1") || len(e.got) != 6 {
+			t.Errorf("at the end told %q", got)
+		}
+	})
+}
+
 // What was told is over for the endpoint also when that is so only after a restart, and is not told
 // anew where it goes on; what waited is told then.
 //

@@ -21,6 +21,9 @@ const (
 	replacedDir = "replaced"
 )
 
+// apartDirs are directories in which a backup is checked before there is a state.
+const apartDirs = "waoutbox-restore-*"
+
 // The moments of a restore, for tests that end there.
 const (
 	StepStaged    = "staged"    // the files are whole, nothing has changed
@@ -38,6 +41,25 @@ func Staged(dir string) (string, error) {
 		return "", err
 	}
 	return path, os.Mkdir(path, 0o700)
+}
+
+// Apart makes an empty directory for the files of a backup where the state directory dir will be,
+// or above it, and returns its path: what is refused there leaves no state behind. Nobody need own
+// the state. The caller removes it, unless Take takes it up.
+func Apart(dir string) (string, error) {
+	for _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && dir != filepath.Dir(dir); _, err = os.Stat(dir) {
+		dir = filepath.Dir(dir)
+	}
+	return os.MkdirTemp(dir, apartDirs)
+}
+
+// Take makes a directory of Apart the staged one of dir. The state must be owned.
+func Take(apart, dir string) error {
+	path := filepath.Join(dir, stagedDir)
+	if err := rmtree.Remove(path); err != nil {
+		return err
+	}
+	return os.Rename(apart, path)
 }
 
 // Commit makes what lies in the staged directory the state, durably: after it a crash leaves the

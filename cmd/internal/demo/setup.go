@@ -129,7 +129,7 @@ func (s *setup) showArrival(ctx context.Context, m message) error {
 	if err != nil {
 		return err
 	}
-	s.showAll(m.id, Line{At: at, Word: "arrived", Text: fmt.Sprintf("%-34s stored, then WhatsApp was told (%s)", m.what, ms(at.Sub(m.sent)))})
+	s.showAll(m.id, Line{At: at, Word: "arrived", Text: fmt.Sprintf("%s stored, then WhatsApp was told (%s)", column(m.what), ms(at.Sub(m.sent)))})
 	return nil
 }
 
@@ -191,13 +191,17 @@ func (s *setup) showDelivery(e *endpoint, d receiver.Delivery) {
 	if d.Accepted() {
 		notes = append(notes, "signature "+string(d.Signature))
 	}
-	line.Text = strings.TrimRight(fmt.Sprintf("%-34s → %-5s %s  %s", what, e.name, status, strings.Join(notes, ", ")), " ")
+	line.Text = strings.TrimRight(fmt.Sprintf("%s → %-5s %s  %s", column(what), e.name, status, strings.Join(notes, ", ")), " ")
 	if lines, waiting := s.unshown[id]; waiting {
 		s.unshown[id] = append(lines, line)
 		return
 	}
 	s.show(line)
 }
+
+// column is what a line is about, in the width of the longest of the story: what became of it
+// stands beside it also on a terminal of 80 columns.
+func column(what string) string { return fmt.Sprintf("%-27s", what) }
 
 // lastAttempt of the schedule: a delivery that fails then is a dead letter.
 const lastAttempt = 4

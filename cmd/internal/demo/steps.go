@@ -168,7 +168,7 @@ func (s *setup) awaitDeadLetter(ctx context.Context) error {
 			return err
 		}
 		if len(list) > 0 {
-			s.show(Line{Word: "dead", Text: fmt.Sprintf("%-34s → crm   %d attempts: kept, to be looked at and replayed", list[0].ID, list[0].Attempts)})
+			s.show(Line{Word: "dead", Text: fmt.Sprintf("%s → crm   %d attempts: kept, to be looked at and replayed", column(list[0].ID), list[0].Attempts)})
 			return s.command(ctx, "deadletter", "list")
 		}
 		if err := pause(ctx, 150*time.Millisecond); err != nil {

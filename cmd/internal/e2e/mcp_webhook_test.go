@@ -342,7 +342,7 @@ func TestARestoredBackupHasNoSubscriptions(t *testing.T) {
 	r := newRig(t)
 	c := newClientReceiver(t)
 	r.mustRun("config", "set", "mcp-webhook-loopback-http", "true")
-	r.mustRun("webhook", "allow", c.Listener.Addr().String())
+	r.mustRun("config", "set", "webhook-hosts", c.Listener.Addr().String())
 	r.serve()
 	r.pair()
 	s := r.subscriber()

@@ -15,6 +15,8 @@ type Column struct {
 	Right bool
 	// how narrow its cells may become where the table is too wide; 0: they stay whole, as ids do
 	Shrink int
+	// an end of its cells that stays whole, beside what they may become
+	Tail string
 	// cut at their end, as sentences are
 	Prose bool
 	// left out where the table is too wide however narrow the others become
@@ -82,7 +84,8 @@ func (t *Table) shorten(indent int) {
 			case t.cols[i].Shrink > 0 && t.cols[i].Prose:
 				row[i] = End(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
 			case t.cols[i].Shrink > 0:
-				row[i] = Middle(row[i].(string), widths[i]) //nolint:forcetypeassert // Row made it
+				cell, tail := t.tail(i, row)
+				row[i] = Middle(cell, widths[i]-len(tail)) + tail
 			}
 		}
 	}
@@ -92,9 +95,9 @@ func (t *Table) shorten(indent int) {
 func (t *Table) widths() []int {
 	widths := make([]int, len(t.cols))
 	for i, c := range t.cols {
-		widths[i] = text.StringWidthWithoutEscSequences(c.Name)
+		widths[i] = columns(c.Name)
 		for _, row := range t.rows {
-			widths[i] = max(widths[i], text.StringWidthWithoutEscSequences(row[i].(string))) //nolint:forcetypeassert // Row made it
+			widths[i] = max(widths[i], columns(row[i].(string))) //nolint:forcetypeassert // Row made it
 		}
 	}
 	return widths
@@ -105,7 +108,21 @@ func (t *Table) least(i, width int) int {
 	if t.cols[i].Shrink == 0 {
 		return width
 	}
-	return min(width, max(t.cols[i].Shrink, len(t.cols[i].Name)))
+	tails := 0
+	for _, row := range t.rows {
+		_, tail := t.tail(i, row)
+		tails = max(tails, len(tail))
+	}
+	return min(width, max(t.cols[i].Shrink+tails, len(t.cols[i].Name)))
+}
+
+// tail parts a cell from the end that stays whole, "" where it has none.
+func (t *Table) tail(i int, row table.Row) (cell, tail string) {
+	cell, _ = row[i].(string)
+	if rest, ok := strings.CutSuffix(cell, t.cols[i].Tail); ok {
+		return rest, t.cols[i].Tail
+	}
+	return cell, ""
 }
 
 func (t *Table) total(widths []int, indent int) int {
@@ -142,7 +159,7 @@ func (t *Table) dropOptional() bool {
 // the host and the end of the path say most, and the scheme goes first. Text with colours is left
 // whole.
 func Middle(s string, width int) string {
-	if strings.Contains(s, "\x1b") || text.StringWidthWithoutEscSequences(s) <= width {
+	if strings.Contains(s, "\x1b") || columns(s) <= width {
 		return s
 	}
 	for _, scheme := range [...]string{"http://", "https://"} {
@@ -152,7 +169,7 @@ func Middle(s string, width int) string {
 	}
 	r := []rune(s)
 	head, tail := len(r)/2, len(r)-len(r)/2
-	for head+tail > 0 && text.StringWidthWithoutEscSequences(string(r[:head])+"…"+string(r[len(r)-tail:])) > width {
+	for head+tail > 0 && columns(string(r[:head])+"…"+string(r[len(r)-tail:])) > width {
 		if head > tail {
 			head--
 		} else {
@@ -164,11 +181,11 @@ func Middle(s string, width int) string {
 
 // End cuts text to at most width columns, at its end, where an ellipsis stands then.
 func End(s string, width int) string {
-	if strings.Contains(s, "\x1b") || text.StringWidthWithoutEscSequences(s) <= width {
+	if strings.Contains(s, "\x1b") || columns(s) <= width {
 		return s
 	}
 	r := []rune(s)
-	for len(r) > 0 && text.StringWidthWithoutEscSequences(string(r))+1 > width {
+	for len(r) > 0 && columns(string(r))+1 > width {
 		r = r[:len(r)-1]
 	}
 	return strings.TrimRight(string(r), " ") + "…"

@@ -298,6 +298,27 @@ func TestTableFits(t *testing.T) {
 			t.Errorf("in %d columns a row is %q, want %q", width, got, want)
 		}
 	}
+	// of the URL nothing was left beside the tail
+	tailed := func(width int) string {
+		tb := NewTable(Column{Name: "ID"}, Column{Name: "URL", Shrink: 16, Tail: " (removed)", Optional: true})
+		tb.Row("wh_7K2M9QRT", "https://crm.example/hooks/wa (removed)")
+		tb.Row("wh_9QRT7K2M", "https://crm.example/hooks/other")
+		tb.Fit(width)
+		var out strings.Builder
+		if err := tb.Write(&out, Style{}, ""); err != nil {
+			t.Fatal(err)
+		}
+		return out.String()
+	}
+	for width, want := range map[int]string{
+		45: "wh_7K2M9QRT  crm.example/hooks/wa (removed)\nwh_9QRT7K2M  https://crm.example/hooks/other\n",
+		39: "wh_7K2M9QRT  crm.exam…ooks/wa (removed)\nwh_9QRT7K2M  crm.example/hooks/other\n",
+		38: "wh_7K2M9QRT\nwh_9QRT7K2M\n",
+	} {
+		if _, got, _ := strings.Cut(tailed(width), "\n"); got != want {
+			t.Errorf("in %d columns the rows are %q, want %q", width, got, want)
+		}
+	}
 	if got := Middle("ü世界世界世界", 7); got != "ü世…世" && got != "ü世…界" {
 		t.Errorf("wide characters are cut to %q", got)
 	}
