@@ -34,7 +34,9 @@ type fakeService struct {
 	// what is searched page by page, nil: all of it is there at once
 	log    func(context.Context, api.EventQuery) (api.EventPage, error)
 	walk   func(context.Context, api.DeadLetterQuery) (api.DeadLetterPage, error)
-	fail   error // of every reading call but Status
+	fail   error // of every reading call but Status and Webhook
+	blind  error // of Status
+	hidden error // of Webhook
 	asked  []string
 	step   chan api.PairStep                          // to the one who pairs by scanning
 	typed  chan api.PairStep                          // and by typing
@@ -65,12 +67,18 @@ func (f *fakeService) change(do func()) { f.mu.Lock(); defer f.mu.Unlock(); do()
 func (f *fakeService) Status(context.Context) (api.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.blind != nil {
+		return api.Status{}, f.blind
+	}
 	return f.status, nil
 }
 
 func (f *fakeService) Webhook(_ context.Context, ref string) (api.Webhook, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.hidden != nil {
+		return api.Webhook{}, f.hidden
+	}
 	for _, w := range f.status.Webhooks {
 		if w.ID == ref {
 			return w, nil

@@ -118,15 +118,5 @@ func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }
 // replaysShown is for how long a replay that ended is shown.
 const replaysShown = 10 * time.Minute
 
-// containsWord reports whether a list in words names something.
-func containsWord(text, word string) bool {
-	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ' ' || r == ',' }) {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
-
 // said returns why something failed, with the commands that it names on this state.
 func (c *call) said(err error) string { return wording.ForShell(err.Error(), c.s.o.Command()) }
