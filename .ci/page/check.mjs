@@ -10,7 +10,7 @@ import { newBrowser } from './browser.mjs';
 import { startWorld, begin, fill } from './world.mjs';
 import { withoutScript } from './noscript.mjs';
 import { replayPauseRemove } from './keyboard.mjs';
-import { longAndNarrow, everyChoice, byFinger } from './widths.mjs';
+import { longAndNarrow, everyChoice, byFinger, tornWords } from './widths.mjs';
 import { nobodyLooks } from './aside.mjs';
 
 const [dir, chromium, ...flags] = process.argv.slice(2);
@@ -304,6 +304,7 @@ try {
           const what = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(0, 2).map((e) => e.outerHTML.slice(0, 100)));
           bad(`${name} at ${width}: ${over} px wider than the screen: ${what.join(' | ')}`);
         }
+        if (colorScheme === 'light') for (const word of await tornWords(page)) bad(`${name} at ${width}: a command is torn: ${word}`);
         await accessible(`${name} at ${width}, ${colorScheme}`, colorScheme === 'dark' ? ['color-contrast'] : null);
       }
     }

@@ -15,10 +15,34 @@ export async function longAndNarrow({ page, root, world, bad, paths }) {
       await page.setViewportSize({ width, height: 900 });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (over > 0) bad(`${at || 'overview'} at ${width}: ${over} px wider than the screen: ${await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(-2).map((e) => e.outerHTML.slice(0, 120)).join(' | '))}`);
+      for (const word of await tornWords(page)) bad(`${at || 'overview'} at ${width}: a command is torn: ${word}`);
     }
   }
   await page.setViewportSize({ width: 1280, height: 900 });
 }
+
+// tornWords returns the words of commands that are broken though a line has room for each.
+export const tornWords = (page) => page.evaluate(() => {
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    const at = text.parentElement, command = at.closest('code');
+    if (!at.checkVisibility() || at.closest('.vh, pre, script')) continue;
+    for (const m of text.data.matchAll(command ? /\S+/g : /(?<!\S)--\S+/g)) {
+      const range = document.createRange();
+      range.setStart(text, m.index);
+      range.setEnd(text, m.index + m[0].length);
+      const parts = [...range.getClientRects()];
+      if (new Set(parts.map((r) => Math.round(r.top))).size < 2) continue;
+      let block = at.closest('.w')?.parentElement ?? at;
+      while (getComputedStyle(block).display === 'inline') block = block.parentElement;
+      const style = getComputedStyle(block), room = block.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      const width = parts.reduce((sum, r) => sum + r.width, 0);
+      if (width < room) found.push(`${m[0]} (${Math.round(width)} px, and room for ${Math.round(room)}) in ${(command ?? at).textContent.slice(0, 80)}`);
+    }
+  }
+  return found;
+});
 
 // byFinger measures what can be touched on a phone: 40 px high at least.
 export async function byFinger({ dir, chromium, world, bad }) {

@@ -432,6 +432,10 @@ func (b *browser) get(path string) (status int, text string) {
 	return resp.StatusCode, b.read(resp)
 }
 
+// wholeWord is a word of a command, which is marked so that a browser does not break it.
+var wholeWord = regexp.MustCompile(`<span class="w">([^<]*)</span>`)
+
+// read returns what was answered, its commands as they are read.
 func (b *browser) read(resp *http.Response) string {
 	b.t.Helper()
 	defer resp.Body.Close()
@@ -439,7 +443,7 @@ func (b *browser) read(resp *http.Response) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return string(raw)
+	return wholeWord.ReplaceAllString(string(raw), "$1")
 }
 
 var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)

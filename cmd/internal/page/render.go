@@ -94,7 +94,7 @@ func parseTemplates(command func(words ...string) string) (map[string]*template.
 	base, err := template.New("layout").Funcs(template.FuncMap{
 		"style": func() template.CSS { return template.CSS(style) }, "command": command,
 		"count": term.Count, "plural": term.Plural, "address": view.AddressOf, "reason": view.Reason, "line": view.Line, "took": view.Took, "pair": pair,
-		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
+		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "words": words, "option": isOption, "len64": func(s string) int64 { return int64(len(s)) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err

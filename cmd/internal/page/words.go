@@ -115,6 +115,12 @@ func parseUint(s string) uint64 {
 
 func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }
 
+// words are those of a text that only spaces part.
+func words(text string) []string { return strings.Split(text, " ") }
+
+// isOption reports whether a word of a text is an option of a command.
+func isOption(word string) bool { return strings.HasPrefix(word, "--") }
+
 // replaysShown is for how long a replay that ended is shown.
 const replaysShown = 10 * time.Minute
 
