@@ -8,9 +8,9 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newBrowser } from './browser.mjs';
 import { startWorld, begin, fill } from './world.mjs';
-import { withoutScript } from './noscript.mjs';
+import { withoutScript, typedCodeWithoutScript } from './noscript.mjs';
 import { replayPauseRemove } from './keyboard.mjs';
-import { longAndNarrow, everyChoice, byFinger, tornWords } from './widths.mjs';
+import { longAndNarrow, everyChoice, byFinger, tornWords, typedCodeFirst } from './widths.mjs';
 import { nobodyLooks } from './aside.mjs';
 
 const [dir, chromium, ...flags] = process.argv.slice(2);
@@ -54,12 +54,14 @@ try {
   step('a phone is linked');
   await page.getByRole('button', { name: 'Show the code' }).click();
   await page.locator('svg.qr').waitFor();
-  await page.getByLabel('The phone’s number').fill('+49 151 5550100');
+  await page.locator('#tel').fill('+49 151 5550100');
   await page.getByRole('button', { name: 'Get a code' }).click();
   await page.locator('#code8').waitFor();
   want(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/.test(await page.locator('#code8').innerText()), 'the code to type is ' + await page.locator('#code8').innerText());
   want(await page.locator('svg.qr').isVisible(), 'the code to scan is gone beside the one to type');
   await look('link, with codes');
+  await typedCodeFirst({ page, want });
+  await typedCodeWithoutScript({ dir, chromium, world, bad, want });
   await picture('pair');
   const pair = spawn(path.join(dir, 'waoutbox'), ['pair', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: world.env });
   let scanned;

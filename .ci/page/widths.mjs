@@ -63,6 +63,24 @@ export async function byFinger({ dir, chromium, world, bad }) {
   }
 }
 
+// typedCodeFirst wants the code to type first on a phone, also by keyboard, and the one to scan
+// elsewhere; each once.
+export async function typedCodeFirst({ page, want }) {
+  for (const [width, first, stop] of [[390, 'On this phone: type a code', 'tel-here'], [1280, /^(Code \d of 6|QR code)$/, null]]) {
+    await page.setViewportSize({ width, height: 844 });
+    const panels = await page.locator('#pairing h2:visible').allInnerTexts();
+    want(first instanceof RegExp ? first.test(panels[0]) : panels[0] === first, `linking at ${width} begins with ${panels[0]}`);
+    want(panels.filter((h) => /type a code/i.test(h)).length === 1, `linking at ${width} has the panels ${panels.join(', ')}`);
+    want(await page.locator('.code8:visible').count() === 1, `the code to type is not seen once at ${width}`);
+    if (!stop) continue;
+    await page.locator('#main').focus();
+    await page.keyboard.press('Tab');
+    want(await page.evaluate(() => document.activeElement.id) === stop, 'the first stop of linking on a phone is ' + await page.evaluate(() => document.activeElement.outerHTML.slice(0, 80)));
+    await page.evaluate(() => document.activeElement.blur());
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+}
+
 // everyChoice looks for what a menu cannot show of one of its choices, at the widths of a phone and
 // of a desk.
 export async function everyChoice({ page, root, world, bad }) {

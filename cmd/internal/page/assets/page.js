@@ -228,7 +228,7 @@ const start = () => {
     waiting.delete(id);
     const focused = el.contains(held) && held !== document.body;
     el.replaceWith(next);
-    if (focused) ($$('button, a', next).find(b => b.textContent === held.textContent) || $('#main')).focus({ preventScroll: true });
+    if (focused) ($$('button, a', next).find(b => b.offsetParent && b.textContent === held.textContent) || $('#main')).focus({ preventScroll: true });
   };
   const later = () => { for (const [id, html] of [...waiting]) put(id, html); };
   setInterval(later, 1000);
