@@ -153,7 +153,7 @@ func (c *call) deadLetters() (shown, error) {
 	if m.Total = st.Dead; known || err == nil {
 		m.Heading = term.Plural(m.Total, "dead letter", "dead letters")
 	}
-	m.Lead = c.deadLead(st)
+	m.Lead = c.deadLead(st, all, err)
 	groups, found := all, (*lettersFound)(nil)
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
 		groups, found, err = c.narrowed(&m, f, all, st.Dead)
@@ -276,25 +276,6 @@ func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status
 		m.Newest = m.Query
 	}
 	return nil
-}
-
-func (c *call) deadLead(st api.Status) string {
-	lead := "What a webhook did not accept in its attempts, kept with body, attempts and answers."
-	if _, known := c.status(); !known {
-		return lead
-	}
-	act := c.activity(st.Webhooks)
-	names, whose, n := view.Names(st.Webhooks), []string{}, int64(0)
-	for _, w := range st.Webhooks {
-		if d := min(died(map[string]api.WebhookActivity{w.ID: act[w.ID]}), w.Dead); d > 0 {
-			n += d
-			whose = append(whose, names[w.ID])
-		}
-	}
-	if n == 0 {
-		return lead + " None is new in the last hour."
-	}
-	return lead + " " + term.Count(n) + map[bool]string{true: " is", false: " are"}[n == 1] + " new in the last hour, of " + strings.Join(whose[:min(len(whose), 3)], ", ") + "."
 }
 
 // letterFilter is what the query selects.

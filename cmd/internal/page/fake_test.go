@@ -34,9 +34,10 @@ type fakeService struct {
 	// what is searched page by page, nil: all of it is there at once
 	log    func(context.Context, api.EventQuery) (api.EventPage, error)
 	walk   func(context.Context, api.DeadLetterQuery) (api.DeadLetterPage, error)
-	fail   error // of every reading call but Status and Webhook
-	blind  error // of Status
-	hidden error // of Webhook
+	fail   error               // of every reading call but Status and Webhook
+	blind  error               // of Status
+	hidden error               // of Webhook
+	gone   api.DeadLetterGroup // when those of the removed webhook died
 	asked  []string
 	step   chan api.PairStep                          // to the one who pairs by scanning
 	typed  chan api.PairStep                          // and by typing
@@ -145,7 +146,7 @@ func (f *fakeService) DeadLetterSummary(_ context.Context, q api.DeadLetterFilte
 	}
 	return []api.DeadLetterGroup{
 		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa?token=secret-in-query", Reason: "503", Count: 42 + f.died, First: now.Add(-time.Hour), Last: now},
-		{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: now, Last: now},
+		{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: f.gone.First, Last: f.gone.Last},
 		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa", Reason: api.ReasonExpired, Count: 3},
 	}, f.fail
 }

@@ -105,7 +105,8 @@ func (c *call) overview() (shown, error) {
 	default:
 		o.Last, o.LastOf = c.clock.Ago(page.Items[0].Time), view.Line(page.Items[0].Event)
 	}
-	o.counts(st, act)
+	o.counts(st)
+	o.DeadNew = c.newDead(st, act, func() ([]api.DeadLetterGroup, error) { return c.summary(api.DeadLetterFilter{}, st.Dead) }).Text()
 	if !known {
 		o.Dead, o.DeadNew, o.Kept, o.KeptOf = term.Unknown, o.Oldest, term.Unknown, o.Oldest
 	}
@@ -147,7 +148,7 @@ func overviewHead(st api.Status, link view.State, alarms int) (heading, lead str
 	return heading, lead
 }
 
-func (o *overview) counts(st api.Status, act map[string]api.WebhookActivity) {
+func (o *overview) counts(st api.Status) {
 	o.Waiting, o.Dead = term.Count(st.Pending), term.Count(st.Dead)
 	oldest := int64(0)
 	for _, w := range st.Webhooks {
@@ -161,18 +162,7 @@ func (o *overview) counts(st api.Status, act map[string]api.WebhookActivity) {
 	if st.CountsUnknown {
 		o.Waiting, o.Oldest = term.Unknown, "cannot be read now"
 	}
-	o.DeadNew = term.Count(min(died(act), st.Dead)) + " new in the last hour"
 	o.Kept, o.KeptOf = term.Plural(st.Events, "event", "events"), term.Bytes(st.Bytes)+" on disk"
-}
-
-// died counts the dead letters of the last hour.
-func died(act map[string]api.WebhookActivity) (n int64) {
-	for _, a := range act {
-		for _, m := range a.Minutes {
-			n += m.Dead
-		}
-	}
-	return n
 }
 
 func (c *call) hookRow(w api.Webhook, a api.WebhookActivity) hookRow {
