@@ -95,7 +95,7 @@ func (f *fakeService) WebhookActivity(_ context.Context, ref string) (api.Webhoo
 	now := time.Now().Truncate(time.Minute)
 	return api.WebhookActivity{
 		Webhook: ref, Since: now.Add(-10 * time.Minute), Minutes: []api.ActivityMinute{{At: now.Add(-time.Minute), Delivered: 12, Failed: 3, Dead: 2, Waiting: &waiting}, {At: now, Delivered: 4}},
-		Attempts: []api.RecentAttempt{{At: now, Ms: 12, Sequence: 7, Event: "message.received", Attempt: 1, Outcome: "dead", Class: "http", Status: 503, Message: hostile}},
+		Attempts: []api.RecentAttempt{{At: now, Ms: 12, Sequence: 7, Event: "message.received", Attempt: 1, Outcome: "dead", Class: "http", Status: 503, Message: "503 Service Unavailable", Response: hostile}},
 	}, f.fail
 }
 

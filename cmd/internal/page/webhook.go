@@ -52,6 +52,7 @@ type attemptRow struct {
 	Class   string
 	Result  string
 	Message string
+	Answer  string // the start of what the endpoint answered
 	Letter  string // the dead letter that it made
 }
 
@@ -130,7 +131,7 @@ func hookSummary(w api.Webhook) string {
 func (c *call) attemptRow(id string, a api.RecentAttempt, schedule int) attemptRow {
 	r := attemptRow{
 		At: c.clock.StampMilli(a.At), Event: view.Line(a.Event), Seq: a.Sequence, N: strconv.Itoa(a.Attempt), Took: view.Took(a.Ms), Class: view.AttemptState(a.Outcome),
-		Result: view.Attempt(a), Message: c.answer(a.Message),
+		Result: view.Attempt(a), Message: c.answer(a.Message), Answer: c.answer(a.Response),
 	}
 	if a.Attempt <= schedule { // else it had another one then
 		r.N += " of " + strconv.Itoa(schedule)
