@@ -8,9 +8,9 @@ import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { newBrowser } from './browser.mjs';
 import { startWorld, begin, fill } from './world.mjs';
-import { withoutScript } from './noscript.mjs';
+import { withoutScript, typedCodeWithoutScript } from './noscript.mjs';
 import { replayPauseRemove } from './keyboard.mjs';
-import { longAndNarrow, everyChoice, byFinger } from './widths.mjs';
+import { longAndNarrow, everyChoice, byFinger, tornWords, typedCodeFirst } from './widths.mjs';
 import { nobodyLooks } from './aside.mjs';
 
 const [dir, chromium, ...flags] = process.argv.slice(2);
@@ -54,12 +54,14 @@ try {
   step('a phone is linked');
   await page.getByRole('button', { name: 'Show the code' }).click();
   await page.locator('svg.qr').waitFor();
-  await page.getByLabel('The phone’s number').fill('+49 151 5550100');
+  await page.locator('#tel').fill('+49 151 5550100');
   await page.getByRole('button', { name: 'Get a code' }).click();
   await page.locator('#code8').waitFor();
   want(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/.test(await page.locator('#code8').innerText()), 'the code to type is ' + await page.locator('#code8').innerText());
   want(await page.locator('svg.qr').isVisible(), 'the code to scan is gone beside the one to type');
   await look('link, with codes');
+  await typedCodeFirst({ page, want });
+  await typedCodeWithoutScript({ dir, chromium, world, bad, want });
   await picture('pair');
   const pair = spawn(path.join(dir, 'waoutbox'), ['pair', '--json'], { stdio: ['ignore', 'pipe', 'inherit'], env: world.env });
   let scanned;
@@ -117,7 +119,8 @@ try {
   await beside.locator('#stream').getByText('Bob').first().waitFor();
   await page.bringToFront();
   await page.getByRole('button', { name: 'Hide names and numbers' }).click();
-  await page.waitForLoadState();
+  await page.getByRole('button', { name: 'Hide names and numbers', pressed: true }).waitFor(); // of the page made anew
+  await page.waitForFunction(() => document.activeElement.name);
   want(await page.evaluate(() => document.activeElement.name) === 'hide', 'the focus is not where it was');
   await beside.bringToFront();
   await beside.locator('#stream').getByText('•••').first().waitFor();
@@ -131,7 +134,7 @@ try {
     want(!/15550100|491515550100|\bBob\b|\bCarol\b|\bAlice\b/.test(text), `a name or a number is seen on ${at || 'overview'}: ${/.{0,30}(15550100|491515550100|\bBob\b|\bCarol\b|\bAlice\b).{0,30}/.exec(text)?.[0]}`);
   }
   await page.getByRole('button', { name: 'Hide names and numbers' }).click();
-  await page.waitForLoadState();
+  await page.getByRole('button', { name: 'Hide names and numbers', pressed: false }).waitFor(); // of the page made anew
 
   step('it changes by itself');
   await page.goto(root + 'live');
@@ -304,6 +307,7 @@ try {
           const what = await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(0, 2).map((e) => e.outerHTML.slice(0, 100)));
           bad(`${name} at ${width}: ${over} px wider than the screen: ${what.join(' | ')}`);
         }
+        if (colorScheme === 'light') for (const word of await tornWords(page)) bad(`${name} at ${width}: a command is torn: ${word}`);
         await accessible(`${name} at ${width}, ${colorScheme}`, colorScheme === 'dark' ? ['color-contrast'] : null);
       }
     }

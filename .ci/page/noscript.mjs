@@ -1,5 +1,21 @@
 // Everything again without script: each button leads to a page with its form.
 import { newBrowser } from './browser.mjs';
+import { typedCodeFirst } from './widths.mjs';
+
+// typedCodeWithoutScript wants the code to type first on a phone that runs no script.
+export async function typedCodeWithoutScript({ dir, chromium, world, bad, want }) {
+  const b = await newBrowser(dir, chromium, bad, { javaScriptEnabled: false });
+  try {
+    const link = await world.link();
+    await b.page.goto(link);
+    const root = new URL('/page/', link).href;
+    await b.page.waitForURL(root);
+    await b.page.goto(root + 'link');
+    await typedCodeFirst({ page: b.page, want });
+  } finally {
+    await b.close();
+  }
+}
 
 export async function withoutScript({ dir, chromium, world, bad, want }) {
   const b = await newBrowser(dir, chromium, bad, { javaScriptEnabled: false });

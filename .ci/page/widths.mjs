@@ -15,10 +15,34 @@ export async function longAndNarrow({ page, root, world, bad, paths }) {
       await page.setViewportSize({ width, height: 900 });
       const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
       if (over > 0) bad(`${at || 'overview'} at ${width}: ${over} px wider than the screen: ${await page.evaluate(() => [...document.querySelectorAll('body *')].filter((e) => e.getBoundingClientRect().right > innerWidth + 1 && !e.closest('.vh')).slice(-2).map((e) => e.outerHTML.slice(0, 120)).join(' | '))}`);
+      for (const word of await tornWords(page)) bad(`${at || 'overview'} at ${width}: a command is torn: ${word}`);
     }
   }
   await page.setViewportSize({ width: 1280, height: 900 });
 }
+
+// tornWords returns the words of commands that are broken though a line has room for each.
+export const tornWords = (page) => page.evaluate(() => {
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text = texts.nextNode(); text; text = texts.nextNode()) {
+    const at = text.parentElement, command = at.closest('code');
+    if (!at.checkVisibility() || at.closest('.vh, pre, script')) continue;
+    for (const m of text.data.matchAll(command ? /\S+/g : /(?<!\S)--\S+/g)) {
+      const range = document.createRange();
+      range.setStart(text, m.index);
+      range.setEnd(text, m.index + m[0].length);
+      const parts = [...range.getClientRects()];
+      if (new Set(parts.map((r) => Math.round(r.top))).size < 2) continue;
+      let block = at.closest('.w')?.parentElement ?? at;
+      while (getComputedStyle(block).display === 'inline') block = block.parentElement;
+      const style = getComputedStyle(block), room = block.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+      const width = parts.reduce((sum, r) => sum + r.width, 0);
+      if (width < room) found.push(`${m[0]} (${Math.round(width)} px, and room for ${Math.round(room)}) in ${(command ?? at).textContent.slice(0, 80)}`);
+    }
+  }
+  return found;
+});
 
 // byFinger measures what can be touched on a phone: 40 px high at least.
 export async function byFinger({ dir, chromium, world, bad }) {
@@ -37,6 +61,24 @@ export async function byFinger({ dir, chromium, world, bad }) {
   } finally {
     await b.close();
   }
+}
+
+// typedCodeFirst wants the code to type first on a phone, also by keyboard, and the one to scan
+// elsewhere; each once.
+export async function typedCodeFirst({ page, want }) {
+  for (const [width, first, stop] of [[390, 'On this phone: type a code', 'tel-here'], [1280, /^(Code \d of 6|QR code)$/, null]]) {
+    await page.setViewportSize({ width, height: 844 });
+    const panels = await page.locator('#pairing h2:visible').allInnerTexts();
+    want(first instanceof RegExp ? first.test(panels[0]) : panels[0] === first, `linking at ${width} begins with ${panels[0]}`);
+    want(panels.filter((h) => /type a code/i.test(h)).length === 1, `linking at ${width} has the panels ${panels.join(', ')}`);
+    want(await page.locator('.code8:visible').count() === 1, `the code to type is not seen once at ${width}`);
+    if (!stop) continue;
+    await page.locator('#main').focus();
+    await page.keyboard.press('Tab');
+    want(await page.evaluate(() => document.activeElement.id) === stop, 'the first stop of linking on a phone is ' + await page.evaluate(() => document.activeElement.outerHTML.slice(0, 80)));
+    await page.evaluate(() => document.activeElement.blur());
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
 }
 
 // everyChoice looks for what a menu cannot show of one of its choices, at the widths of a phone and

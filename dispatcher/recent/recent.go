@@ -17,6 +17,9 @@ const (
 	Minutes = 60
 	// MaxMessage bounds the kept message of an attempt, in bytes.
 	MaxMessage = 256
+	// MaxExcerpt bounds what is kept of the response to a failed request, in bytes: with
+	// MaxAttempts of them that is 20 kB of a webhook.
+	MaxExcerpt = 200
 )
 
 // Attempt is how one attempt ended.
@@ -31,6 +34,9 @@ type Attempt struct {
 	Class   outbox.Class
 	Outcome string // one of the dispatcher's outcomes
 	Message string // what went wrong, at most MaxMessage bytes, without secrets; "" when delivered
+	// start of the body that a failed request was answered with: the endpoint's own words, without
+	// the secrets of the request; at most MaxExcerpt bytes of UTF-8
+	Excerpt string
 }
 
 // Minute counts what happened in one minute.
@@ -78,6 +84,9 @@ func (r *Recent) Attempted(e dispatcher.AttemptEnd) {
 	a := Attempt{
 		At: e.Start, Took: e.Took, Seq: e.Seq, Event: e.Event, Attempt: e.Attempt, Replay: e.Replay,
 		Status: e.Result.Status, Class: e.Result.Class, Outcome: e.Outcome, Message: short(e.Result.Message),
+	}
+	if e.Outcome != dispatcher.OutcomeDelivered {
+		a.Excerpt = excerpt(e.Result.Excerpt)
 	}
 	h := r.hook(e.Sub)
 	h.mu.Lock()
@@ -220,6 +229,12 @@ func (r *Recent) hook(id outbox.SubID) *hook {
 		r.hooks[id] = &hook{}
 	}
 	return r.hooks[id]
+}
+
+// excerpt returns the start of a response, whole characters and nothing that is none, in memory of
+// its own.
+func excerpt(body []byte) string {
+	return strings.ToValidUTF8(string(body[:min(len(body), MaxExcerpt)]), "")
 }
 
 // short returns the start of a message, whole characters, in memory of its own.

@@ -122,6 +122,31 @@ func TestAttemptsAreBounded(t *testing.T) {
 	})
 }
 
+// TestResponsesAreBounded: what failed keeps the start of its response, in whole characters, what
+// was delivered nothing.
+func TestResponsesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, tc := range map[string]struct {
+			outcome    string
+			body, want string
+		}{
+			"short":        {dispatcher.OutcomeRetry, "upstream is gone", "upstream is gone"},
+			"throttled":    {dispatcher.OutcomeThrottled, "slower", "slower"},
+			"long":         {dispatcher.OutcomeDead, "x" + strings.Repeat("ä", 4096), "x" + strings.Repeat("ä", (MaxExcerpt-1)/2)},
+			"no text":      {dispatcher.OutcomeDead, strings.Repeat("\x80", 4096), ""},
+			"none":         {dispatcher.OutcomeDead, "", ""},
+			"delivered":    {dispatcher.OutcomeDelivered, "thank you", ""},
+			"no full text": {dispatcher.OutcomeDead, "a\xffb", "ab"},
+		} {
+			r := &Recent{}
+			attempted(r, 1, tc.outcome, dispatcher.Result{Class: outbox.ClassHTTP, Excerpt: []byte(tc.body)})
+			if got := r.Attempts(hookID)[0].Excerpt; got != tc.want {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	})
+}
+
 // TestDeadLettersRise: ten within an hour that nobody asked for; it ends by itself.
 func TestDeadLettersRise(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,6 +16,9 @@ type RecentAttempt struct {
 	Class   string `json:"class"`
 	Status  int    `json:"status,omitempty"`
 	Message string `json:"message,omitempty"` // what went wrong
+	// the first 200 bytes of the endpoint's response to a failed request: its own words, without
+	// the secrets of the request. Only among attempts
+	Response string `json:"response,omitempty"`
 }
 
 // LastHour counts attempts of the last hour.

@@ -40,7 +40,9 @@ func (s *Service) WebhookActivity(ctx context.Context, ref string) (api.WebhookA
 		out.Minutes = append(out.Minutes, minute)
 	}
 	for _, a := range s.o.Recent.Attempts(r.sub.ID) {
-		out.Attempts = append(out.Attempts, *recentAttempt(a))
+		one := *recentAttempt(a)
+		one.Response = a.Excerpt
+		out.Attempts = append(out.Attempts, one)
 	}
 	return out, nil
 }

@@ -22,9 +22,10 @@ func TestActivityOfAWebhook(t *testing.T) {
 	if w := r.status().Webhooks[0]; w.LastSuccess != nil || w.LastError != nil || w.LastHour == nil || *w.LastHour != (api.LastHour{}) {
 		t.Errorf("before the first attempt: %+v", w)
 	}
-	r.arrive("message.received", 1) // four attempts with 500
+	r.sender.set(dispatcher.Result{Class: outbox.ClassHTTP, Status: 500, Message: "500 Internal Server Error", Excerpt: []byte("no disk")})
+	r.arrive("message.received", 1) // four attempts
 	r.await("it is dead", func() bool { return r.status().Dead == 1 })
-	r.sender.set(dispatcher.Result{Class: outbox.ClassOK, Status: 204})
+	r.sender.set(dispatcher.Result{Class: outbox.ClassOK, Status: 204, Excerpt: []byte("thank you")})
 	r.arrive("message.received", 1)
 	r.await("it is delivered", func() bool { return r.status().Webhooks[0].LastSuccess != nil })
 	w, err := r.Webhook(t.Context(), id)
@@ -47,6 +48,9 @@ func TestActivityOfAWebhook(t *testing.T) {
 	}
 	if len(a.Attempts) != 5 || a.Attempts[0].Sequence != 2 || a.Attempts[4].Attempt != 1 || *a.LastError != *w.LastError {
 		t.Errorf("attempts %+v", a.Attempts)
+	}
+	if a.Attempts[0].Response != "" || a.Attempts[1].Response != "no disk" || w.LastError.Response != "" {
+		t.Errorf("responses %q, %q, and %q of the last error", a.Attempts[0].Response, a.Attempts[1].Response, w.LastError.Response)
 	}
 	var sum api.ActivityMinute
 	for _, m := range a.Minutes {

@@ -41,17 +41,23 @@ func (s *Service) DeadLetterSummary(ctx context.Context, f api.DeadLetterFilter)
 // long as all of them together are.
 func (s *Service) keptGroups(ctx context.Context, rows []webhookRow, f api.DeadLetterFilter, byHook []reasonGroups) (exactly []bool) {
 	totals, order := make([]int64, len(rows)), []int{}
+	every := f
+	every.Reason = "" // for the times of one reason the letters of all are read
 	for i, r := range rows {
-		counts, kept := s.keptCounts(ctx, r, f)
+		counts, kept := s.keptCounts(ctx, r, every)
 		if !kept {
 			continue
 		}
 		byHook[i] = reasonGroups{}
 		for reason, n := range counts {
-			byHook[i][reason] = &api.DeadLetterGroup{Webhook: string(r.sub.ID), URL: r.cfg.URL, Removed: r.sub.Removed, Reason: reason, Count: n}
 			totals[i] += n
+			if f.Reason == "" || f.Reason == reason {
+				byHook[i][reason] = &api.DeadLetterGroup{Webhook: string(r.sub.ID), URL: r.cfg.URL, Removed: r.sub.Removed, Reason: reason, Count: n}
+			}
 		}
-		order = append(order, i)
+		if len(byHook[i]) > 0 {
+			order = append(order, i)
+		}
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(totals[a], totals[b]) })
 	exactly = make([]bool, len(rows))

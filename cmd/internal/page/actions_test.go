@@ -226,8 +226,18 @@ func TestPairing(t *testing.T) {
 	}
 	go func() { f.typed <- api.PairStep{Step: api.StepCode, Code: "ABCD-1234", Phone: "491515550100"} }()
 	b.post("link/code", b.form("phone", "+49 151 5550100"))
-	if _, text := b.get("link"); !strings.Contains(text, "ABCD-1234") || !strings.Contains(text, "Code 2 of 6") {
-		t.Errorf("a code to type, beside the one to scan:\n%s", text)
+	_, text := b.get("link")
+	if !strings.Contains(text, "Code 2 of 6") {
+		t.Errorf("the code to scan is gone:\n%s", text)
+	}
+	// before the one to scan on a phone, and after it elsewhere
+	if !regexp.MustCompile(`(?s)here-only".*id="code8-here">ABCD-1234<.*class="qr".*elsewhere-only".*id="code8">ABCD-1234<`).MatchString(text) {
+		t.Errorf("the code to type is not in both places:\n%s", text)
+	}
+	for _, m := range ids.FindAllStringSubmatch(text, -1) {
+		if strings.Count(text, ` id="`+m[1]+`"`) != 1 {
+			t.Errorf("the id %s is there twice", m[1])
+		}
 	}
 	f.change(func() { f.status.Link = api.Link{State: api.LinkConnected, Account: ownNumber + "@s.whatsapp.net"} })
 	f.step <- api.PairStep{Step: api.StepLinked}

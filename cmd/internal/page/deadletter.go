@@ -59,11 +59,11 @@ func (c *call) deadLetter() (shown, error) {
 	if err != nil {
 		return shown{}, err
 	}
-	st, err := c.status()
-	if err != nil {
-		return shown{}, err
-	}
+	st, known := c.status()
 	m := deadLetter{Letter: d, Hook: view.HostPath(d.URL), Died: c.clock.For(d.FailedAt), Gone: d.Unreplayable, State: view.Removed()}
+	if !known && !d.Removed {
+		m.State = view.Unknown()
+	}
 	for _, w := range st.Webhooks {
 		if w.ID == d.Webhook {
 			m.State, m.Waits = view.WebhookState(w.Status), scheduleWords(w.Schedule)

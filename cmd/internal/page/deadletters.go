@@ -136,22 +136,24 @@ const lettersShown = 25
 func (deadLetters) PerPage() int { return lettersShown }
 
 func (c *call) deadLetters() (shown, error) {
-	st, err := c.status()
-	if err != nil {
-		return shown{}, err
-	}
-	m := deadLetters{Total: st.Dead, Q: c.input("q"), Query: queryOf(c.filterQuery())}
+	st, known := c.status()
+	m := deadLetters{Q: c.input("q"), Query: queryOf(c.filterQuery()), Heading: "Dead letters"}
 	f, err := c.letterFilter()
 	if err != nil {
 		f = m.all(c, err)
 	}
-	m.Heading = term.Plural(st.Dead, "dead letter", "dead letters")
-	m.Lead = c.deadLead(st)
 	m.Replays = c.replayRows("")
 	all, err := c.summary(api.DeadLetterFilter{}, st.Dead)
-	if err != nil {
+	switch {
+	case err != nil:
 		m.GroupErr = c.said(err)
+	case !known:
+		st.Dead = countOf(all)
 	}
+	if m.Total = st.Dead; known || err == nil {
+		m.Heading = term.Plural(m.Total, "dead letter", "dead letters")
+	}
+	m.Lead = c.deadLead(st, all, err)
 	groups, found := all, (*lettersFound)(nil)
 	if c.narrows(f) && len(f.IDs) == 0 && err == nil {
 		groups, found, err = c.narrowed(&m, f, all, st.Dead)
@@ -195,10 +197,15 @@ func (c *call) matching(f api.DeadLetterFilter, groups []api.DeadLetterGroup) (n
 		page, err := c.s.o.Service.DeadLetters(c.ctx(), api.DeadLetterQuery{DeadLetterFilter: f, Limit: 1})
 		return page.Total, err
 	}
+	return countOf(groups), nil
+}
+
+// countOf is how many dead letters groups are of.
+func countOf(groups []api.DeadLetterGroup) (n int64) {
 	for _, g := range groups {
 		n += g.Count
 	}
-	return n, nil
+	return n
 }
 
 // narrows reports whether a filter leaves anything out.
@@ -269,22 +276,6 @@ func (c *call) listLetters(m *deadLetters, f api.DeadLetterFilter, st api.Status
 		m.Newest = m.Query
 	}
 	return nil
-}
-
-func (c *call) deadLead(st api.Status) string {
-	lead := "What a webhook did not accept in its attempts, kept with body, attempts and answers."
-	act := c.activity(st.Webhooks)
-	names, whose, n := view.Names(st.Webhooks), []string{}, int64(0)
-	for _, w := range st.Webhooks {
-		if d := min(died(map[string]api.WebhookActivity{w.ID: act[w.ID]}), w.Dead); d > 0 {
-			n += d
-			whose = append(whose, names[w.ID])
-		}
-	}
-	if n == 0 {
-		return lead + " None is new in the last hour."
-	}
-	return lead + " " + term.Count(n) + map[bool]string{true: " is", false: " are"}[n == 1] + " new in the last hour, of " + strings.Join(whose[:min(len(whose), 3)], ", ") + "."
 }
 
 // letterFilter is what the query selects.

@@ -285,9 +285,9 @@ func (c *call) askReplayEvents() (dialog, error) {
 	if err := c.parseForm(); err != nil {
 		return dialog{}, err
 	}
-	st, err := c.status()
-	if err != nil {
-		return dialog{}, err
+	st, known := c.status()
+	if !known {
+		return dialog{}, c.statusErr
 	}
 	ids := c.r.Form["id"]
 	if len(ids) == 0 {
@@ -310,9 +310,9 @@ func (c *call) askReplayEvents() (dialog, error) {
 }
 
 func (c *call) askUnpair() (dialog, error) {
-	st, err := c.status()
-	if err != nil {
-		return dialog{}, err
+	st, known := c.status()
+	if !known {
+		return dialog{}, c.statusErr
 	}
 	account := view.Number(st.Link.Account)
 	if c.hide {

@@ -21,6 +21,7 @@ type events struct {
 	Rows    []eventRow
 	ListErr string // why the log cannot be read
 	Kept    int64
+	Known   bool  // Kept and Looked are known
 	Looked  int64 // at how many events the search looked, those of the pages before among them
 	// one that is under way; nil is none
 	Searching *searching
@@ -48,7 +49,8 @@ type eventRow struct {
 	Event string
 	Who   sender
 	Ways  []way
-	Final bool // nothing of it changes any more
+	Hooks []string // ids of the webhooks that Ways are of
+	Final bool     // nothing of it changes any more
 }
 
 // way is where an event stands for one webhook; or, with Names, for several that wait alike.
@@ -109,12 +111,9 @@ func (s eventSearch) narrows() bool {
 }
 
 func (c *call) events() (shown, error) {
-	st, err := c.status()
-	if err != nil {
-		return shown{}, err
-	}
+	st, known := c.status()
 	m := events{
-		Kept: st.Events, Chat: c.input("chat"), From: c.input("from"), To: c.input("to"), Q: c.input("q"), Events: c.eventOptions("Any"), Replays: c.replayRows(""),
+		Kept: st.Events, Known: known, Chat: c.input("chat"), From: c.input("from"), To: c.input("to"), Q: c.input("q"), Events: c.eventOptions("Any"), Replays: c.replayRows(""),
 		Outcomes: options(c.input("outcome"), [2]string{"", "Any"}, [2]string{"delivered", "Delivered everywhere"}, [2]string{"waiting", "Waiting somewhere"}, [2]string{"dead", "Dead somewhere"}, [2]string{"nobody", "Owed to nobody"}),
 	}
 	m.Words = c.words(chosen{"chat", "", nil}, chosen{"event", "", m.Events}, chosen{"outcome", "", m.Outcomes}, chosen{"from", "from ", nil}, chosen{"to", "to ", nil}, chosen{"q", "", nil})
@@ -161,16 +160,21 @@ func (c *call) events() (shown, error) {
 func (m *events) head(next uint64) {
 	n := int64(len(m.Rows))
 	switch {
-	case m.ListErr != "":
+	case m.ListErr != "", !m.Filter && !m.Known:
 		m.Heading = "Events"
 	case !m.Filter:
 		m.Heading = term.Plural(m.Kept, "event", "events")
-	case next > 0 && n > 0:
-		m.Heading = fmt.Sprintf("%s or more of %s events match", term.Count(n), term.Count(m.Kept))
-	case next > 0:
+	case next > 0 && n == 0:
 		m.Heading = "None found yet"
 	default:
-		m.Heading = fmt.Sprintf("%s of %s events match", term.Count(n), term.Count(m.Kept))
+		m.Heading = term.Count(n)
+		if next > 0 {
+			m.Heading += " or more"
+		}
+		if m.Known {
+			m.Heading += " of " + term.Count(m.Kept)
+		}
+		m.Heading += " events match"
 	}
 }
 
@@ -323,15 +327,16 @@ func (c *call) eventRow(ev api.Event, names map[string]string, attempts map[atte
 	}
 	var waiting []string
 	for _, at := range d.Deliveries {
+		if at.State == api.EventNotOwed || at.State == api.EventUnknown {
+			continue
+		}
+		r.Hooks = append(r.Hooks, at.Webhook)
 		name := names[at.Webhook]
 		if name == "" {
 			name = view.ShortName(at.URL)
 		}
 		if at.State == api.EventPending && at.Attempts == 0 && !at.InFlight {
 			waiting, r.Final = append(waiting, name), false
-			continue
-		}
-		if at.State == api.EventNotOwed || at.State == api.EventUnknown {
 			continue
 		}
 		one := way{State: view.DeliveryState(at), Title: term.Clean(at.Webhook) + " " + view.AddressOf(at.URL).Title(), Letter: term.Clean(at.DeadLetter)}

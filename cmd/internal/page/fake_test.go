@@ -34,7 +34,10 @@ type fakeService struct {
 	// what is searched page by page, nil: all of it is there at once
 	log    func(context.Context, api.EventQuery) (api.EventPage, error)
 	walk   func(context.Context, api.DeadLetterQuery) (api.DeadLetterPage, error)
-	fail   error // of every reading call but Status
+	fail   error               // of every reading call but Status and Webhook
+	blind  error               // of Status
+	hidden error               // of Webhook
+	gone   api.DeadLetterGroup // when those of the removed webhook died
 	asked  []string
 	step   chan api.PairStep                          // to the one who pairs by scanning
 	typed  chan api.PairStep                          // and by typing
@@ -65,12 +68,18 @@ func (f *fakeService) change(do func()) { f.mu.Lock(); defer f.mu.Unlock(); do()
 func (f *fakeService) Status(context.Context) (api.Status, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.blind != nil {
+		return api.Status{}, f.blind
+	}
 	return f.status, nil
 }
 
 func (f *fakeService) Webhook(_ context.Context, ref string) (api.Webhook, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.hidden != nil {
+		return api.Webhook{}, f.hidden
+	}
 	for _, w := range f.status.Webhooks {
 		if w.ID == ref {
 			return w, nil
@@ -86,7 +95,7 @@ func (f *fakeService) WebhookActivity(_ context.Context, ref string) (api.Webhoo
 	now := time.Now().Truncate(time.Minute)
 	return api.WebhookActivity{
 		Webhook: ref, Since: now.Add(-10 * time.Minute), Minutes: []api.ActivityMinute{{At: now.Add(-time.Minute), Delivered: 12, Failed: 3, Dead: 2, Waiting: &waiting}, {At: now, Delivered: 4}},
-		Attempts: []api.RecentAttempt{{At: now, Ms: 12, Sequence: 7, Event: "message.received", Attempt: 1, Outcome: "dead", Class: "http", Status: 503, Message: hostile}},
+		Attempts: []api.RecentAttempt{{At: now, Ms: 12, Sequence: 7, Event: "message.received", Attempt: 1, Outcome: "dead", Class: "http", Status: 503, Message: "503 Service Unavailable", Response: hostile}},
 	}, f.fail
 }
 
@@ -137,7 +146,7 @@ func (f *fakeService) DeadLetterSummary(_ context.Context, q api.DeadLetterFilte
 	}
 	return []api.DeadLetterGroup{
 		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa?token=secret-in-query", Reason: "503", Count: 42 + f.died, First: now.Add(-time.Hour), Last: now},
-		{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: now, Last: now},
+		{Webhook: "wh_GONE", URL: "https://old.example.com/hooks", Removed: true, Reason: api.ReasonUnregistered, Count: 1204, First: f.gone.First, Last: f.gone.Last},
 		{Webhook: "wh_9QRT", URL: "https://crm.example.com/hooks/wa", Reason: api.ReasonExpired, Count: 3},
 	}, f.fail
 }
@@ -424,6 +433,10 @@ func (b *browser) get(path string) (status int, text string) {
 	return resp.StatusCode, b.read(resp)
 }
 
+// wholeWord is a word of a command, which is marked so that a browser does not break it.
+var wholeWord = regexp.MustCompile(`<span class="w">([^<]*)</span>`)
+
+// read returns what was answered, its commands as they are read.
 func (b *browser) read(resp *http.Response) string {
 	b.t.Helper()
 	defer resp.Body.Close()
@@ -431,7 +444,7 @@ func (b *browser) read(resp *http.Response) string {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return string(raw)
+	return wholeWord.ReplaceAllString(string(raw), "$1")
 }
 
 var csrfField = regexp.MustCompile(`name="csrf" value="([^"]+)"`)

@@ -12,6 +12,7 @@ import (
 type linkModel struct {
 	Heading string
 	Linked  bool
+	Unread  bool // whether it is linked is not known, and no code is shown
 	State   view.State
 	Account string
 	Name    string
@@ -28,10 +29,7 @@ type linkModel struct {
 }
 
 func (c *call) link() (shown, error) {
-	st, err := c.status()
-	if err != nil {
-		return shown{}, err
-	}
+	st, known := c.status()
 	l := st.Link
 	m := linkModel{
 		Linked: l.Account != "", State: view.LinkState(l, st.Alarms), Account: view.Number(l.Account), Name: view.Line(l.Name), Since: c.clock.For(l.Since), Reason: c.text(view.Line(l.Reason)),
@@ -51,6 +49,8 @@ func (c *call) link() (shown, error) {
 		m.Codes = c.codes(l.State == api.LinkPairing)
 		if m.Codes.Running {
 			m.Heading, c.reload = m.Codes.Heading, 5
+		} else if m.Unread = !known; m.Unread {
+			m.Heading = "Link"
 		}
 	}
 	return shown{Title: m.Heading, Model: m}, nil

@@ -25,10 +25,7 @@ type live struct {
 const liveShown = 50
 
 func (c *call) live() (shown, error) {
-	st, err := c.status()
-	if err != nil {
-		return shown{}, err
-	}
+	st, _ := c.status() // without it webhooks are called by their addresses, and cannot be chosen
 	names := view.Names(st.Webhooks)
 	m := live{Chat: c.input("chat"), Events: c.eventOptions("All"), Command: c.s.o.Command("event", "list", "--follow")}
 	hooks := [][2]string{{"", "All"}}
@@ -65,11 +62,8 @@ func (c *call) liveWants(r eventRow) bool {
 	if c.input("outcome") == "failure" && !slices.ContainsFunc(r.Ways, func(w way) bool { return w.State.Class == "dead" || w.State.Class == "warn" }) {
 		return false
 	}
-	if hook := c.input("url"); hook != "" {
-		name := c.hookName(hook)
-		return slices.ContainsFunc(r.Ways, func(w way) bool { return containsWord(w.State.Word, name) })
-	}
-	return true
+	hook := c.input("url")
+	return hook == "" || slices.Contains(r.Hooks, hook)
 }
 
 // lastAttempts are the last attempts of every webhook, the newest of each delivery.

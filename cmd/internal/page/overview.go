@@ -30,6 +30,7 @@ type overview struct {
 	Kept    string
 	KeptOf  string
 	Hooks   []hookRow
+	Unread  bool // the status cannot be read, nor which webhooks there are
 	Plot    view.Plot
 	Add     string // the command that adds the first webhook
 	Another string // the one that adds a further one
@@ -72,12 +73,9 @@ type hookRow struct {
 }
 
 func (c *call) overview() (shown, error) {
-	st, err := c.status()
-	if err != nil {
-		return shown{}, err
-	}
+	st, known := c.status()
 	linked := st.Link.Account != ""
-	o := overview{Linked: linked, Empty: len(st.Webhooks) == 0 && (st.Link.State == api.LinkUnlinked || st.Link.State == api.LinkPairing)}
+	o := overview{Linked: linked, Unread: !known, Empty: len(st.Webhooks) == 0 && (st.Link.State == api.LinkUnlinked || st.Link.State == api.LinkPairing)}
 	o.Add = c.s.o.Command("webhook", "add", "http://localhost:5678/webhook/whatsapp", "--event", "message.received", "--generate-secret")
 	o.Another = c.s.o.Command("webhook", "add", "URL")
 	o.PairBy, o.Demo = c.s.o.Command("pair"), c.s.o.Command("demo")
@@ -95,7 +93,10 @@ func (c *call) overview() (shown, error) {
 		return shown{Title: o.Link.Word, Model: o}, nil
 	}
 	act := c.activity(st.Webhooks)
-	o.Heading, o.Lead = overviewHead(st, o.Link, len(o.Alarms))
+	o.Heading, o.Lead = "Overview", "What could be read is below."
+	if known {
+		o.Heading, o.Lead = overviewHead(st, o.Link, len(o.Alarms))
+	}
 	switch page, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{Backward: true, Limit: 1}); {
 	case err != nil:
 		o.LastOf = "cannot be read now"
@@ -104,7 +105,11 @@ func (c *call) overview() (shown, error) {
 	default:
 		o.Last, o.LastOf = c.clock.Ago(page.Items[0].Time), view.Line(page.Items[0].Event)
 	}
-	o.counts(st, act, c.clock.Now)
+	o.counts(st)
+	o.DeadNew = c.newDead(st, act, func() ([]api.DeadLetterGroup, error) { return c.summary(api.DeadLetterFilter{}, st.Dead) }).Text()
+	if !known {
+		o.Dead, o.DeadNew, o.Kept, o.KeptOf = term.Unknown, o.Oldest, term.Unknown, o.Oldest
+	}
 	for _, w := range view.ByUrgency(st.Webhooks) {
 		o.Hooks = append(o.Hooks, c.hookRow(w, act[w.ID]))
 	}
@@ -143,7 +148,7 @@ func overviewHead(st api.Status, link view.State, alarms int) (heading, lead str
 	return heading, lead
 }
 
-func (o *overview) counts(st api.Status, act map[string]api.WebhookActivity, now time.Time) {
+func (o *overview) counts(st api.Status) {
 	o.Waiting, o.Dead = term.Count(st.Pending), term.Count(st.Dead)
 	oldest := int64(0)
 	for _, w := range st.Webhooks {
@@ -157,18 +162,7 @@ func (o *overview) counts(st api.Status, act map[string]api.WebhookActivity, now
 	if st.CountsUnknown {
 		o.Waiting, o.Oldest = term.Unknown, "cannot be read now"
 	}
-	o.DeadNew = term.Count(min(died(act), st.Dead)) + " new in the last hour"
 	o.Kept, o.KeptOf = term.Plural(st.Events, "event", "events"), term.Bytes(st.Bytes)+" on disk"
-}
-
-// died counts the dead letters of the last hour.
-func died(act map[string]api.WebhookActivity) (n int64) {
-	for _, a := range act {
-		for _, m := range a.Minutes {
-			n += m.Dead
-		}
-	}
-	return n
 }
 
 func (c *call) hookRow(w api.Webhook, a api.WebhookActivity) hookRow {
@@ -291,7 +285,9 @@ func (c *call) hourOfAll(act map[string]api.WebhookActivity) view.Plot {
 	if c.s.o.Arrivals != nil {
 		series = append(series, view.Series{Name: "Events from WhatsApp", Form: "area", Values: c.s.o.Arrivals(c.clock.Now)})
 	}
-	series = append(series, view.Series{Name: "Delivered", Form: "dark", Values: delivered}, view.Series{Name: "Failed attempts", Form: "bars", Values: failed})
+	if _, known := c.status(); known {
+		series = append(series, view.Series{Name: "Delivered", Form: "dark", Values: delivered}, view.Series{Name: "Failed attempts", Form: "bars", Values: failed})
+	}
 	return view.DrawPlot(c.clock, minutes, since, series...)
 }
 

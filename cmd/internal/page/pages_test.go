@@ -369,33 +369,6 @@ func TestElsewhere(t *testing.T) {
 	}
 }
 
-// TestRecentAttempts: each says which it was, of how many.
-func TestRecentAttempts(t *testing.T) {
-	t.Parallel()
-	f := everything()
-	b := open(t, f)
-	for _, n := range []int{4, 1} {
-		want := fmt.Sprintf("1 of %d<", n)
-		f.change(func() { f.status.Webhooks[1].Schedule = f.status.Webhooks[1].Schedule[:n] })
-		if _, text := b.get("webhooks/wh_9QRT"); !strings.Contains(text, `data-label="Attempt">`+want) {
-			t.Errorf("of %d: no %q", n, want)
-		}
-	}
-}
-
-// TestAWebhookWithoutASecret: its page says what that means, and how it gets one.
-func TestAWebhookWithoutASecret(t *testing.T) {
-	t.Parallel()
-	f := everything()
-	f.status.Webhooks[1].Signed = false
-	b := open(t, f)
-	for id, want := range map[string]string{"wh_9QRT": "webhook add wh_9QRT --generate-secret", "wh_7K2M": "webhook show wh_7K2M --verify node"} {
-		if _, text := b.get("webhooks/" + id); !strings.Contains(text, want) || strings.Contains(text, "It has no secret") != (id == "wh_9QRT") {
-			t.Errorf("%s: no %q on\n%s", id, want, text)
-		}
-	}
-}
-
 // TestLettersAreListedNewestFirst: over all webhooks, page by page, as long as they are not too
 // many; then as they are stored, which is said. Each is on one page.
 func TestLettersAreListedNewestFirst(t *testing.T) {

@@ -94,7 +94,7 @@ func parseTemplates(command func(words ...string) string) (map[string]*template.
 	base, err := template.New("layout").Funcs(template.FuncMap{
 		"style": func() template.CSS { return template.CSS(style) }, "command": command,
 		"count": term.Count, "plural": term.Plural, "address": view.AddressOf, "reason": view.Reason, "line": view.Line, "took": view.Took, "pair": pair,
-		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "len64": func(s string) int64 { return int64(len(s)) },
+		"asset": asset, "lines": view.Text, "clean": term.Clean, "esc": pathEscape, "words": words, "option": isOption, "len64": func(s string) int64 { return int64(len(s)) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html")
 	if err != nil {
 		return nil, err
@@ -131,7 +131,7 @@ type frame struct {
 	Account          string
 	Alarms           int
 	Dead             int64
-	Known            bool // the status could be read: the four above are so
+	Unread           string // why the status cannot be read, so that the four above are not known
 	Version          string
 	Up               view.Time
 	StateDir, Zone   string
@@ -168,7 +168,7 @@ func (f frame) TabTitle() string {
 
 // Icon is the icon of the browser's tab.
 func (f frame) Icon() string {
-	if f.Alarms > 0 || !f.Known {
+	if f.Alarms > 0 || f.Unread != "" {
 		return Root + "assets/icon-alarm.svg"
 	}
 	return Root + "assets/icon.svg"
@@ -192,26 +192,31 @@ type document struct {
 	Page  any
 }
 
-// status is the service's, read once for a request.
-func (c *call) status() (api.Status, error) {
-	if c.statusRead {
-		return c.st, c.statusErr
+// status is the service's, read once for a request. Where it is not known, for which the frame says
+// the cause, it is empty but for its link, which is unknown too: a page shows what else it can
+// read.
+func (c *call) status() (st api.Status, known bool) {
+	if !c.statusRead {
+		c.statusRead = true
+		c.st, c.statusErr = c.s.o.Service.Status(c.ctx())
+		if c.statusErr != nil {
+			c.st = api.Status{Link: api.Link{State: api.LinkUnknown}, CountsUnknown: true}
+		}
 	}
-	c.statusRead = true
-	c.st, c.statusErr = c.s.o.Service.Status(c.ctx())
-	return c.st, c.statusErr
+	return c.st, c.statusErr == nil
 }
 
 func (c *call) frame(title string) frame {
 	f := frame{
 		Title: title, Back: c.r.URL.RequestURI(), Version: c.s.o.Version, Up: c.clock.For(c.s.o.Started), Zone: c.clock.ZoneName(),
-		CSRF: c.session.csrf, Hide: c.hide, Exact: c.clock.Exact, Now: c.clock.Now.UTC().Format(time.RFC3339Nano),
+		CSRF: c.session.csrf, Hide: c.hide, Exact: c.clock.Exact, Now: c.clock.Now.UTC().Format(time.RFC3339Nano), StateDir: term.Clean(c.s.o.Place),
 	}
-	st, err := c.status()
-	if err != nil {
+	st, known := c.status()
+	if !known {
+		f.Unread = c.said(c.statusErr)
 		return f
 	}
-	f.Known, f.Link, f.Alarms, f.Dead, f.StateDir = true, view.LinkState(st.Link, st.Alarms), len(st.Alarms), st.Dead, term.Clean(c.s.o.Place)
+	f.Link, f.Alarms, f.Dead = view.LinkState(st.Link, st.Alarms), len(st.Alarms), st.Dead
 	if f.Account = view.Number(st.Link.Account); c.hide && f.Account != "" {
 		f.Account = view.Hidden
 	}

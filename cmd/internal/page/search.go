@@ -40,7 +40,7 @@ type search struct {
 	asked  time.Time
 }
 
-// searchSoFar is how far a search is.
+// searchSoFar is how far a search is; without a Total that is not known.
 type searchSoFar struct{ Looked, Total, Found int64 }
 
 // searching is a search that is under way, as pages show it.
@@ -51,7 +51,11 @@ type searching struct {
 
 // Text says how far it is.
 func (s searching) Text() string {
-	return "Searching: " + term.Count(s.Looked) + " of " + term.Count(s.Total) + " " + s.What + ", " + term.Count(s.Found) + " found so far"
+	text := "Searching: "
+	if s.Total > 0 {
+		text += term.Count(s.Looked) + " of " + term.Count(s.Total) + " " + s.What + ", "
+	}
+	return text + term.Count(s.Found) + " found so far"
 }
 
 // reports keeps how far a search is and what it found until now, which is not changed any more;

@@ -51,6 +51,7 @@ type follow struct {
 	beat              time.Time
 	said              facts
 	begun             bool
+	unread            bool // the status could not be read
 
 	running, fast bool // a replay runs; the page is looked at as often as that, or a search, needs
 
@@ -144,7 +145,7 @@ func (f *follow) look() error {
 			return err
 		}
 	}
-	for _, part := range append([]string{"now", "deadcount"}, f.page.parts...) {
+	for _, part := range append([]string{"now", "deadcount", "statusunread"}, f.page.parts...) {
 		if err := f.part(part, d); err != nil {
 			return err
 		}
@@ -221,9 +222,14 @@ type facts struct {
 // say tells those who do not see the page what a person must hear: alarms, a replay at each quarter
 // and at its end, that the phone is linked.
 func (f *follow) say(c *call) error {
-	st, err := c.status()
-	if err != nil {
-		return nil //nolint:nilerr // the page says so
+	st, known := c.status()
+	if f.unread != !known {
+		if f.unread = !known; f.unread {
+			return f.send("say", message{Text: "The status cannot be read"})
+		}
+	}
+	if !known {
+		return nil
 	}
 	now, was := facts{map[string]string{}, map[string]int64{}, st.Link.Account != ""}, f.said
 	var words []string
@@ -270,10 +276,7 @@ func (f *follow) say(c *call) error {
 
 // lines sends the events that are new, and those whose deliveries have changed.
 func (f *follow) lines(c *call) error {
-	st, err := c.status()
-	if err != nil {
-		return nil //nolint:nilerr // the page says so
-	}
+	st, _ := c.status()
 	page, err := c.s.o.Service.Events(c.ctx(), api.EventQuery{EventFilter: c.liveFilter(), From: f.from, Limit: 256, Bodies: true})
 	if err := f.part("unreadlog", c.unread(err)); err != nil {
 		return err

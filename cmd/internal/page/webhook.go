@@ -30,6 +30,7 @@ type webhookModel struct {
 	Groups   []groupRow
 	GroupErr string
 	Settings []setting
+	HookErr  string // why the webhook itself cannot be read: its state and settings are not known
 	Query    string
 	Change   string
 	Verify   string // the command that prints code which verifies, or that gives it a secret
@@ -51,24 +52,28 @@ type attemptRow struct {
 	Class   string
 	Result  string
 	Message string
+	Answer  string // the start of what the endpoint answered
 	Letter  string // the dead letter that it made
 }
 
 func (c *call) webhook() (shown, error) {
 	id := c.pathID()
 	w, err := c.s.o.Service.Webhook(c.ctx(), id)
-	if err != nil {
+	if refused(err) {
 		return shown{}, err
 	}
-	st, err := c.status()
 	if err != nil {
-		return shown{}, err
+		w = api.Webhook{ID: id, CountsUnknown: true}
 	}
+	st, _ := c.status() // without it only why it stands as it does is not known
 	m := webhookModel{Webhook: w, ID: term.Clean(w.ID), Heading: view.HostPath(w.URL), State: view.WebhookState(w.Status), Failed: c.r.URL.Query().Get("failed") != ""}
 	for _, a := range c.alarms(st) {
 		if a.ID == w.ID && m.Why == "" {
 			m.Why, m.WhyDo, m.Since = a.Text, a.Command, a.Since
 		}
+	}
+	if err != nil {
+		m.HookErr, m.Heading, m.State = c.said(err), m.ID, view.Unknown()
 	}
 	m.Summary, m.Next = hookSummary(w), c.clock.Stamp(w.NextTryAt)
 	m.Backlog = w.Status == api.WebhookPaused && w.Pending > 0
@@ -126,7 +131,7 @@ func hookSummary(w api.Webhook) string {
 func (c *call) attemptRow(id string, a api.RecentAttempt, schedule int) attemptRow {
 	r := attemptRow{
 		At: c.clock.StampMilli(a.At), Event: view.Line(a.Event), Seq: a.Sequence, N: strconv.Itoa(a.Attempt), Took: view.Took(a.Ms), Class: view.AttemptState(a.Outcome),
-		Result: view.Attempt(a), Message: c.answer(a.Message),
+		Result: view.Attempt(a), Message: c.answer(a.Message), Answer: c.answer(a.Response),
 	}
 	if a.Attempt <= schedule { // else it had another one then
 		r.N += " of " + strconv.Itoa(schedule)

@@ -115,18 +115,14 @@ func parseUint(s string) uint64 {
 
 func secondsOf(n int64) time.Duration { return time.Duration(n) * time.Second }
 
+// words are those of a text that only spaces part.
+func words(text string) []string { return strings.Split(text, " ") }
+
+// isOption reports whether a word of a text is an option of a command.
+func isOption(word string) bool { return strings.HasPrefix(word, "--") }
+
 // replaysShown is for how long a replay that ended is shown.
 const replaysShown = 10 * time.Minute
-
-// containsWord reports whether a list in words names something.
-func containsWord(text, word string) bool {
-	for w := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == ' ' || r == ',' }) {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
 
 // said returns why something failed, with the commands that it names on this state.
 func (c *call) said(err error) string { return wording.ForShell(err.Error(), c.s.o.Command()) }

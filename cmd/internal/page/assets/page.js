@@ -94,6 +94,16 @@ const start = () => {
     const must = $('[data-must]', dialog), red = $('button.danger', dialog);
     if (must && red) red.disabled = must.value.replace(/[^0-9]/g, '') !== must.dataset.must;
   };
+  // write shows a command, which breaks at its spaces alone.
+  const write = (code, text) => {
+    code.replaceChildren(...text.split(' ').flatMap((word, i) => {
+      const w = document.createElement('span');
+      w.className = 'w';
+      w.textContent = word;
+      return i ? [' ', w] : [w];
+    }));
+    return code;
+  };
   // same writes the command with what is chosen in its form.
   const same = form => {
     const code = form && $('[data-same]', form);
@@ -104,7 +114,7 @@ const start = () => {
       if (i.type === 'checkbox') words.push(...i.checked ? [i.dataset.flag] : []);
       else if (text && !(standard && Number(text) === Number(standard))) words.push(i.dataset.flag, text);
     }
-    code.textContent = words.join(' ');
+    write(code, words.join(' '));
   };
   document.addEventListener('input', e => {
     if (e.target.dataset.must) check();
@@ -218,7 +228,7 @@ const start = () => {
     waiting.delete(id);
     const focused = el.contains(held) && held !== document.body;
     el.replaceWith(next);
-    if (focused) ($$('button, a', next).find(b => b.textContent === held.textContent) || $('#main')).focus({ preventScroll: true });
+    if (focused) ($$('button, a', next).find(b => b.offsetParent && b.textContent === held.textContent) || $('#main')).focus({ preventScroll: true });
   };
   const later = () => { for (const [id, html] of [...waiting]) put(id, html); };
   setInterval(later, 1000);
@@ -275,7 +285,7 @@ const start = () => {
     return u;
   };
   let source = null, heard = Date.now(), lost = 0, tries = 0, retry = 0;
-  const command = text => { const c = document.createElement('code'); c.textContent = text; return c; };
+  const command = text => write(document.createElement('code'), text);
   const strip = () => {
     const at = $('#stream-state');
     if (!lost || Date.now() - lost < 3000) { if (at.firstChild && !lost) at.replaceChildren(); return; }

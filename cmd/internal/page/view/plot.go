@@ -159,13 +159,17 @@ func DrawSpark(minutes []api.ActivityMinute) Spark {
 	}
 }
 
-// path is the line through the values from one on.
+// path is the line through the values from one on. Where it stays level only the ends are named:
+// most minutes are as the one before, and a page has a path for each webhook.
 func path(values []int64, from int, top int64) string {
 	var b strings.Builder
 	if from == len(values)-1 && from > 0 { // a line needs two ends
 		return fmt.Sprintf("M%s %sH%d", at(from-1, len(values)), y(values[from], top), plotWidth)
 	}
 	for i := from; i < len(values); i++ {
+		if i > from && i < len(values)-1 && values[i-1] == values[i] && values[i] == values[i+1] {
+			continue
+		}
 		op := "L"
 		if i == from {
 			op = "M"

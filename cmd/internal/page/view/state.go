@@ -38,6 +38,9 @@ func WebhookState(s api.WebhookStatus) State {
 // Removed is the state of a webhook that was removed.
 func Removed() State { return State{shapeOff, "Removed"} }
 
+// Unknown is the state of what could not be read.
+func Unknown() State { return State{shapeOff, "Unknown"} }
+
 // urgency orders webhooks: those that need a person first.
 func urgency(s api.WebhookStatus) int {
 	switch s {
@@ -81,7 +84,7 @@ func LinkState(l api.Link, alarms []api.Alarm) State {
 		}
 		return State{shapeBad, "Disconnected"}
 	}
-	return State{shapeOff, "Unknown"}
+	return Unknown()
 }
 
 // AlarmState shows how grave an alarm is: its words are the alarm's own.

@@ -140,6 +140,18 @@ func TestPlot(t *testing.T) {
 	}
 }
 
+// TestLevelLines: of minutes that are as their neighbours only the first and the last are named.
+func TestLevelLines(t *testing.T) {
+	t.Parallel()
+	for want, values := range map[string][]int64{
+		"M0 100L600 100": make([]int64, 60), "M0 100L400 100L600 0": {0, 0, 0, 2}, "M0 0L150 50L450 50L600 0": {2, 1, 1, 1, 2}, "M0 0L600 0": {2, 2}, "M0 100L300 0L600 100": {0, 2, 0},
+	} {
+		if got := path(values, 0, 2); got != want {
+			t.Errorf("%v: %q", values, got)
+		}
+	}
+}
+
 func TestMask(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
