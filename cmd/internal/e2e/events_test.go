@@ -19,7 +19,7 @@ func TestEveryEventFamily(t *testing.T) {
 	r := newRig(t)
 	r.serve()
 	r.until("an unlinked service says what it waits for", func() bool {
-		return strings.Contains(r.output.since(0), "Next: waoutbox --state-dir "+r.stateDir+" pair")
+		return r.nextIs(r.output.since(0), "pair")
 	})
 	recv := r.receiver(receiver.Options{Secret: secret})
 	r.addWebhook(recv.URL(), secret, "*")

@@ -50,7 +50,7 @@ func TestDisconnectAndConnect(t *testing.T) {
 	recv := r.receiver(receiver.Options{})
 	r.addWebhook(recv.URL(), "", "message.received")
 
-	if out := r.mustRun("disconnect"); !strings.Contains(out, "Next: waoutbox --state-dir "+r.stateDir+" connect") {
+	if out := r.mustRun("disconnect"); !r.nextIs(out, "connect") {
 		t.Errorf("disconnect printed %q", out)
 	}
 	closed := func() {
@@ -70,7 +70,7 @@ func TestDisconnectAndConnect(t *testing.T) {
 	if st := r.status(); st.Link.State != api.LinkUnknown || st.Link.Account != r.phone.PN() || !st.Link.Closed || st.Link.Since.IsZero() {
 		t.Errorf("link without a daemon: %+v", st.Link)
 	}
-	if out := r.mustRun("status"); !strings.Contains(out, "closed on request since ") || !strings.Contains(out, "Next: waoutbox --state-dir "+r.stateDir+" connect") {
+	if out := r.mustRun("status"); !strings.Contains(out, "closed on request since ") || !r.nextIs(out, "connect") {
 		t.Errorf("status without a daemon printed %q", out)
 	}
 	r.serve()

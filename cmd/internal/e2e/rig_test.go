@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strconv"
@@ -379,6 +380,13 @@ func (r *rig) addWebhook(url, secret string, events ...string) api.Webhook {
 // patience is how long anything may take, on a machine that is busy with much else. It ends what
 // would never come and decides no test.
 const patience = 4 * time.Minute
+
+// nextIs reports whether out names a command on this state as the next one. A program for Windows
+// calls the directory by a path of its own.
+func (r *rig) nextIs(out, command string) bool {
+	home := regexp.QuoteMeta(filepath.Base(filepath.Dir(r.stateDir)))
+	return regexp.MustCompile(`Next: waoutbox --state-dir \S*` + home + `[/\\]state ` + regexp.QuoteMeta(command)).MatchString(out)
+}
 
 // until polls a condition.
 func (r *rig) until(what string, ok func() bool) {
