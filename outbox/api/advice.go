@@ -21,6 +21,11 @@ func (r TestWebhookResult) Advice(command func(line string) string) string {
 	case r.Status >= 200 && r.Status < 300:
 		return "It answers 200 to everything while it starts, so such an answer is no delivery. Wait a moment, " + again
 	case r.Status == http.StatusNotFound && strings.Contains(r.Excerpt, "webhook") && strings.Contains(r.Excerpt, "not registered"):
+		if before, after, found := strings.Cut(r.URL, "/webhook-test/"); found {
+			after, _, _ = strings.Cut(after, "?") // it often holds a token
+			return "This is a test URL of n8n, which takes one event and only while its editor listens. Activate the workflow and add its production URL instead: " +
+				command("webhook add "+before+"/webhook/"+after)
+		}
 		return "n8n returns 404 while the workflow is not active. Activate it, " + again
 	case r.Status == http.StatusNotFound:
 		return "Nothing is served at this path. Correct the path in the receiver or add the right URL, " + again

@@ -18,3 +18,17 @@ func TestAdviceForAnEndpointThatCloses(t *testing.T) {
 		}
 	}
 }
+
+// To activate the workflow does not help a test URL. The advice was to do that.
+func TestAdviceForATestURLOfN8N(t *testing.T) {
+	r := api.TestWebhookResult{ID: "wh_1", Status: 404, Excerpt: `The requested webhook "x" is not registered.`}
+	command := func(line string) string { return "waoutbox " + line }
+	for url, want := range map[string]string{
+		"http://localhost:5678/webhook-test/x?token=1": "waoutbox webhook add http://localhost:5678/webhook/x",
+		"http://localhost:5678/webhook/x":              "Activate it, then test it again.",
+	} {
+		if r.URL = url; !strings.HasSuffix(r.Advice(command), want) {
+			t.Errorf("%s: %s", url, r.Advice(command))
+		}
+	}
+}

@@ -42,11 +42,13 @@ type fakeEndpoint struct {
 	result dispatcher.Result
 	each   func(r dispatcher.Request) dispatcher.Result // in place of result
 	got    []dispatcher.Request
+	limit  time.Time // of the last request
 }
 
-func (a *fakeEndpoint) Send(_ context.Context, r dispatcher.Request) dispatcher.Result {
+func (a *fakeEndpoint) Send(ctx context.Context, r dispatcher.Request) dispatcher.Result {
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.limit, _ = ctx.Deadline()
 	a.got = append(a.got, r)
 	if a.each != nil {
 		return a.each(r)

@@ -154,7 +154,9 @@ func (s *Service) TestWebhook(ctx context.Context, in api.TestWebhook) (api.Test
 	if err != nil {
 		return api.TestWebhookResult{}, apiError(err, "test the webhook")
 	}
-	res := s.o.Sender.Send(ctx, dispatcher.Request{Sub: r.sub.ID, Webhook: r.cfg, Binding: binding, Event: ev, Attempt: 1})
+	attempt, cancel := context.WithTimeout(ctx, dispatcher.AttemptTimeout) // a call may last longer
+	res := s.o.Sender.Send(attempt, dispatcher.Request{Sub: r.sub.ID, Webhook: r.cfg, Binding: binding, Event: ev, Attempt: 1})
+	cancel()
 	took := time.Since(start)
 	if err := ctx.Err(); err != nil {
 		return api.TestWebhookResult{}, apiError(err, "test the webhook")

@@ -2,11 +2,13 @@ package admin
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"waoutbox/dispatcher"
 	"waoutbox/outbox"
@@ -233,4 +235,11 @@ func TestTestWebhook(t *testing.T) {
 	}
 	_, err = r.TestWebhook(t.Context(), api.TestWebhook{Webhook: "http://localhost/none"})
 	wantError(t, err, api.CodeWebhookNotFound, "none")
+	// A call may last longer than an attempt: before, an endpoint that says nothing was waited for
+	// until the call's end, which told of a service that does not reply.
+	call, cancel := context.WithTimeout(t.Context(), time.Hour)
+	defer cancel()
+	if _, err = r.TestWebhook(call, api.TestWebhook{Webhook: w.ID}); err != nil || r.sender.limit.After(time.Now().Add(dispatcher.AttemptTimeout)) {
+		t.Errorf("an attempt until %v, %v", r.sender.limit, err)
+	}
 }

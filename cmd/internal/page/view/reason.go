@@ -50,6 +50,8 @@ func Reason(reason string) string {
 // Hint says in a few words what to do about a reason, "" where that depends.
 func Hint(reason, url string) string {
 	switch {
+	case reason == "404" && AddressOf(url).Middle == "/webhook-test/":
+		return "a test URL of n8n works only while its editor listens"
 	case reason == "404" && isN8N(url):
 		return "n8n returns 404 while the workflow is not active"
 	case reason == "404":
