@@ -7,6 +7,17 @@ import (
 	"unicode/utf8"
 )
 
+// TestURLOfN8N is what to say of such a URL, before its production URL or the command that adds it.
+const TestURLOfN8N = "this is a test URL of n8n, which takes one event and only while its editor listens. Activate the workflow and add its production URL instead: "
+
+// ProductionURL returns the URL at which n8n serves a workflow of which url is the test URL,
+// without a query, which often holds a token; false where url is no test URL of n8n.
+func ProductionURL(url string) (production string, is bool) {
+	before, after, is := strings.Cut(url, "/webhook-test/")
+	after, _, _ = strings.Cut(after, "?")
+	return before + "/webhook/" + after, is
+}
+
 // Advice says what to do about an endpoint that did not accept the test, "" when it did. command
 // returns how the caller runs a command line of this program, given without the program's name.
 // What the endpoint wrote stands in the text: the caller cleans r before.
@@ -21,10 +32,8 @@ func (r TestWebhookResult) Advice(command func(line string) string) string {
 	case r.Status >= 200 && r.Status < 300:
 		return "It answers 200 to everything while it starts, so such an answer is no delivery. Wait a moment, " + again
 	case r.Status == http.StatusNotFound && strings.Contains(r.Excerpt, "webhook") && strings.Contains(r.Excerpt, "not registered"):
-		if before, after, found := strings.Cut(r.URL, "/webhook-test/"); found {
-			after, _, _ = strings.Cut(after, "?") // it often holds a token
-			return "This is a test URL of n8n, which takes one event and only while its editor listens. Activate the workflow and add its production URL instead: " +
-				command("webhook add "+before+"/webhook/"+after)
+		if production, is := ProductionURL(r.URL); is {
+			return "T" + TestURLOfN8N[1:] + command("webhook add "+production)
 		}
 		return "n8n returns 404 while the workflow is not active. Activate it, " + again
 	case r.Status == http.StatusNotFound:

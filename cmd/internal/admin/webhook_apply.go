@@ -238,12 +238,8 @@ func (s *Service) sealHeaders(all map[string]string, id outbox.SubID) (sealed []
 // testURL warns of the URL that n8n's editor shows first: events that come while nobody tests get
 // a 404.
 func testURL(url string) string {
-	const test = "/webhook-test/"
-	before, after, found := strings.Cut(url, test)
-	if !found {
-		return ""
+	if production, is := api.ProductionURL(url); is {
+		return api.TestURLOfN8N + production
 	}
-	after, _, _ = strings.Cut(after, "?") // it often holds a token
-	return "this is a test URL of n8n, which takes one event and only while its editor listens. Activate the workflow and add its production URL instead: " +
-		before + "/webhook/" + after
+	return ""
 }

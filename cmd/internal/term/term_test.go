@@ -281,12 +281,7 @@ func TestTableFits(t *testing.T) {
 	letters := func(width int) string {
 		tb := NewTable(Column{Name: "ID"}, Column{Name: "TRIES", Right: true, Optional: true}, Column{Name: "LAST ERROR", Shrink: 12, Prose: true}, Column{Name: "URL", Shrink: 16, Optional: true})
 		tb.Row("dl_wh_7K2M9QRT_18031", "4", "503 Service Unavailable", "https://crm.example/hooks/wa")
-		tb.Fit(width)
-		var out strings.Builder
-		if err := tb.Write(&out, Style{}, ""); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
+		return written(t, tb, width)
 	}
 	for width, want := range map[int]string{
 		80: "dl_wh_7K2M9QRT_18031      4  503 Service Unavailable  crm.example/hooks/wa\n",
@@ -303,12 +298,7 @@ func TestTableFits(t *testing.T) {
 		tb := NewTable(Column{Name: "ID"}, Column{Name: "URL", Shrink: 16, Tail: " (removed)", Optional: true})
 		tb.Row("wh_7K2M9QRT", "https://crm.example/hooks/wa (removed)")
 		tb.Row("wh_9QRT7K2M", "https://crm.example/hooks/other")
-		tb.Fit(width)
-		var out strings.Builder
-		if err := tb.Write(&out, Style{}, ""); err != nil {
-			t.Fatal(err)
-		}
-		return out.String()
+		return written(t, tb, width)
 	}
 	for width, want := range map[int]string{
 		45: "wh_7K2M9QRT  crm.example/hooks/wa (removed)\nwh_9QRT7K2M  https://crm.example/hooks/other\n",
@@ -326,4 +316,15 @@ func TestTableFits(t *testing.T) {
 	if n := len([]rune(title)) + len([]rune(text)) + barWidth + barMarks; n > 80 || !strings.Contains(text, "left") {
 		t.Errorf("a bar takes %d columns: %q %q", n, title, text)
 	}
+}
+
+// written is a table in so many columns.
+func written(t *testing.T, tb *Table, width int) string {
+	t.Helper()
+	tb.Fit(width)
+	var out strings.Builder
+	if err := tb.Write(&out, Style{}, ""); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
 }
